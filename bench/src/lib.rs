@@ -1,0 +1,1 @@
+//! Load generators and benchmarks for WHIP, WHEP, FLV and HLS servers.

@@ -1,0 +1,1 @@
+//! Live broadcasts and their HTTP: one mux a broadcast, many viewers.

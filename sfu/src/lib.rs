@@ -1,0 +1,1 @@
+//! The weblive server: WebRTC forwarding, rooms, HTTP and settings.
