@@ -1,0 +1,69 @@
+# The two commands of the README: `make run` and `make test`. Both install what is missing.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+CARGO_FLAGS := --locked
+WEB_STAMP := web/node_modules/.package-lock.json
+WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/test-results/*' 2>/dev/null)
+VENV := target/aiortc
+
+.DEFAULT_GOAL := help
+.PHONY: help run build web test lint test-rust test-web test-bench test-e2e fuzz bench deps-build deps-test clean
+
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: build ## Build and start the server on http://127.0.0.1:8080/ (ARGS="--listen …" for more).
+	exec target/release/weblive $(ARGS)
+
+build: deps-build web ## Leave the release binary, web files inside, at target/release/weblive.
+	cargo build --release $(CARGO_FLAGS) -p sfu
+
+web: web/dist/.built ## Build the web files that the binary embeds.
+
+web/dist/.built: $(WEB_STAMP) $(WEB_SOURCES)
+	cd web && npm run build
+	touch $@
+
+$(WEB_STAMP): web/package.json web/package-lock.json
+	cd web && npm ci --no-audit --no-fund
+
+test: deps-test lint test-rust test-web test-bench fuzz test-e2e ## Run every test, browser tests included.
+	@echo "make test: everything passed"
+
+lint: web
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets $(CARGO_FLAGS) -- -D warnings
+
+test-rust: web ## Unit, property and integration tests of all crates.
+	cargo test --workspace $(CARGO_FLAGS)
+
+test-web: $(WEB_STAMP) ## Type check and unit tests of the web part.
+	cd web && npm run typecheck && npm test
+
+test-bench: web ## Each benchmark once, so that none of them rots.
+	cargo test -p bench --benches $(CARGO_FLAGS)
+
+test-e2e: build $(VENV)/.installed ## Browsers, ffmpeg and another WebRTC stack against the release binary.
+	cd web && WEBLIVE_BIN=$(CURDIR)/target/release/weblive AIORTC_PYTHON=$(CURDIR)/$(VENV)/bin/python npm run e2e
+
+$(VENV)/.installed: deploy/test/requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install -q --disable-pip-version-check -r $<
+	touch $@
+
+fuzz: ## Build the fuzz targets and run each for FUZZ_SECONDS.
+	deploy/test/fuzz.sh
+
+bench: web ## Criterion benchmarks (minutes, on a quiet machine).
+	cargo bench -p bench $(CARGO_FLAGS)
+
+deps-build:
+	@deploy/test/install.sh build
+
+deps-test:
+	@deploy/test/install.sh build test
+
+clean:
+	cargo clean
+	rm -rf web/dist web/node_modules

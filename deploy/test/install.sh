@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that building (`build`) and testing (`test`) need and that are
+# missing here. Says what it does; without root it uses sudo, without that it names the command.
+set -eu
+
+declare -A package_of=(
+  [cc]=gcc [c++]=g++ [cmake]=cmake [make]=make [pkg-config]=pkg-config
+  [chromium]=chromium [ffmpeg]=ffmpeg [ffprobe]=ffmpeg [promtool]=prometheus [python3]=python3
+)
+
+missing=()
+need() {
+  for program in "$@"; do
+    command -v "$program" >/dev/null 2>&1 || missing+=("${package_of[$program]}")
+  done
+}
+
+for group in "$@"; do
+  case $group in
+    build)
+      for tool in cargo node npm; do
+        command -v "$tool" >/dev/null 2>&1 || { echo "$tool is not installed: weblive needs the Rust toolchain, Node and npm" >&2; exit 1; }
+      done
+      need cc c++ cmake make
+      ;;
+    test)
+      need chromium ffmpeg ffprobe promtool python3
+      python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+      ;;
+    *) echo "usage: $0 [build] [test]" >&2; exit 2 ;;
+  esac
+done
+
+[ ${#missing[@]} -eq 0 ] && exit 0
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null 2>&1 || { echo "as root, run: apt-get install ${missing[*]}" >&2; exit 1; }
+  as_root=(sudo)
+fi
+echo "installing: ${missing[*]}"
+"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
