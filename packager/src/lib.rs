@@ -1,1 +1,20 @@
 //! Bytes to bytes: RTP payloads to access units, one timeline, FLV, fMP4 and playlists.
+//!
+//! Nothing here does IO or reads a clock: bytes and time come in as arguments,
+//! bytes and time go out as return values.
+
+pub mod aac;
+pub mod frames;
+pub mod h264;
+pub mod opus;
+pub mod reorder;
+pub mod rtp;
+pub mod time;
+
+#[cfg(any(test, fuzzing))]
+mod test_media;
+
+pub use frames::{AudioConfig, AudioFrame, Frame, VideoFrame};
+pub use h264::VideoConfig;
+pub use rtp::{Codec, MediaKind, RtpPacket, SenderReport, Tracks};
+pub use time::MediaTime;
