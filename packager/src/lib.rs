@@ -4,8 +4,10 @@
 //! bytes and time go out as return values.
 
 pub mod aac;
+pub mod fmp4;
 pub mod frames;
 pub mod h264;
+pub mod hls;
 pub mod opus;
 pub mod reorder;
 pub mod rtp;

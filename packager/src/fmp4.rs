@@ -1,0 +1,534 @@
+//! Fragmented MP4 for HLS (ISO/IEC 14496-12 and -15, RFC 8216 section 3.3): the Media
+//! Initialization Section and fragments of one `moof` and one `mdat`.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use mp4_atom::{
+    Atom, Audio, Avc1, Avcc, Codec, Dinf, Dref, DrefEntry, Encode, Esds, FourCC, Ftyp, Hdlr, Mdhd,
+    Mdia, Mfhd, Minf, Moof, Moov, Mp4a, Mvex, Mvhd, Smhd, Stbl, Stco, Stsd, Styp, Tfdt, Tfhd, Tkhd,
+    Traf, Trak, Trex, Trun, TrunEntry, Url, Visual, Vmhd, esds,
+};
+
+use crate::frames::{AudioConfig, AudioFrame, VideoFrame};
+use crate::h264::VideoConfig;
+use crate::time::MediaTime;
+
+/// Timescale of video tracks: the RTP clock of video (RFC 6184 section 8.1).
+pub const VIDEO_TIMESCALE: u32 = 90_000;
+
+const VIDEO_TRACK: u32 = 1;
+const AUDIO_TRACK: u32 = 2;
+
+// ISO/IEC 14496-12 section 8.8.3.1: sample_depends_on, sample_is_non_sync_sample.
+const SYNC_SAMPLE: u32 = 0x0200_0000;
+const NON_SYNC_SAMPLE: u32 = 0x0101_0000;
+
+/// A box that could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum Fmp4Error {
+    /// Neither a video nor an audio configuration was given.
+    #[error("an initialization section needs a video or an audio track, or both")]
+    NoTrack,
+    /// The parameter sets do not make a decoder configuration record.
+    #[error("the H.264 parameter sets do not make a decoder configuration record: {0}")]
+    ParameterSets(mp4_atom::Error),
+    /// A value does not fit into its box.
+    #[error("a value does not fit into its MP4 box: {0}")]
+    Encode(#[from] mp4_atom::Error),
+}
+
+/// Writes the Media Initialization Section (`ftyp`, `moov`) for one or both tracks.
+pub fn init_section(
+    video: Option<&VideoConfig>,
+    audio: Option<&AudioConfig>,
+) -> Result<Bytes, Fmp4Error> {
+    let tracks: Vec<Trak> = [video.map(video_track).transpose()?, audio.map(audio_track)]
+        .into_iter()
+        .flatten()
+        .collect();
+    if tracks.is_empty() {
+        return Err(Fmp4Error::NoTrack);
+    }
+    let trex = tracks
+        .iter()
+        .map(|track| Trex {
+            track_id: track.tkhd.track_id,
+            default_sample_description_index: 1,
+            ..Default::default()
+        })
+        .collect();
+    let moov = Moov {
+        mvhd: Mvhd {
+            timescale: 1000,
+            rate: 1.into(),
+            volume: 1.into(),
+            next_track_id: AUDIO_TRACK + 1,
+            ..Default::default()
+        },
+        mvex: Some(Mvex { mehd: None, trex }),
+        trak: tracks,
+        ..Default::default()
+    };
+    let ftyp = Ftyp {
+        major_brand: FourCC::new(b"iso6"),
+        minor_version: 0,
+        compatible_brands: vec![
+            FourCC::new(b"iso6"),
+            FourCC::new(b"cmfc"),
+            FourCC::new(b"mp41"),
+        ],
+    };
+    let mut out = Vec::with_capacity(1024);
+    ftyp.encode(&mut out)?;
+    moov.encode(&mut out)?;
+    Ok(out.into())
+}
+
+/// One fragment's worth of frames, all of one initialization section.
+///
+/// `end` is where the following fragment starts: it ends the last video sample. Frames are in
+/// decode order within their track.
+#[derive(Debug, Clone, Copy)]
+pub struct Fragment<'a> {
+    /// `mfhd` sequence number, rising by one a fragment.
+    pub sequence: u32,
+    /// Video frames; may be empty.
+    pub video: &'a [VideoFrame],
+    /// Audio frames; may be empty.
+    pub audio: &'a [AudioFrame],
+    /// Timescale of the audio track: its sample rate in Hz.
+    pub audio_timescale: u32,
+    /// Start of the next fragment.
+    pub end: MediaTime,
+}
+
+/// Writes `styp`, `moof`, `mdat`. A track without frames has no `traf`.
+pub fn fragment(fragment: &Fragment<'_>) -> Result<Bytes, Fmp4Error> {
+    let video_bytes: usize = fragment.video.iter().map(|frame| frame.data.len()).sum();
+    let audio_bytes: usize = fragment.audio.iter().map(|frame| frame.data.len()).sum();
+
+    // The data offsets count from the start of the `moof`, whose size does not depend on them:
+    // write it once to learn the size, then again with the offsets.
+    let mut moof = Moof {
+        mfhd: Mfhd {
+            sequence_number: fragment.sequence,
+        },
+        traf: [video_traf(fragment), audio_traf(fragment)]
+            .into_iter()
+            .flatten()
+            .collect(),
+    };
+    let mut head = Vec::with_capacity(64 + 16 * (fragment.video.len() + fragment.audio.len()));
+    moof.encode(&mut head)?;
+    let data_start = i32::try_from(head.len() + MDAT_HEADER).unwrap_or(i32::MAX);
+    for traf in &mut moof.traf {
+        let before = match traf.tfhd.track_id {
+            AUDIO_TRACK => i32::try_from(video_bytes).unwrap_or(i32::MAX),
+            _ => 0,
+        };
+        for trun in &mut traf.trun {
+            trun.data_offset = Some(data_start.saturating_add(before));
+        }
+    }
+    head.clear();
+    let styp = Styp {
+        major_brand: FourCC::new(b"msdh"),
+        minor_version: 0,
+        compatible_brands: vec![FourCC::new(b"msdh"), FourCC::new(b"cmfs")],
+    };
+    styp.encode(&mut head)?;
+    moof.encode(&mut head)?;
+
+    let mut out = BytesMut::with_capacity(head.len() + MDAT_HEADER + video_bytes + audio_bytes);
+    out.put_slice(&head);
+    let mdat_size = u32::try_from(MDAT_HEADER + video_bytes + audio_bytes)
+        .map_err(|_| mp4_atom::Error::TooLarge(FourCC::new(b"mdat")))?;
+    out.put_u32(mdat_size);
+    out.put_slice(b"mdat");
+    for frame in fragment.video {
+        out.put_slice(&frame.data);
+    }
+    for frame in fragment.audio {
+        out.put_slice(&frame.data);
+    }
+    Ok(out.freeze())
+}
+
+const MDAT_HEADER: usize = 8;
+
+fn video_traf(fragment: &Fragment<'_>) -> Option<Traf> {
+    let first = fragment.video.first()?;
+    let hz = VIDEO_TIMESCALE;
+    let next = fragment.video.iter().skip(1).map(|frame| frame.dts);
+    let entries: Vec<TrunEntry> = fragment
+        .video
+        .iter()
+        .zip(next.chain([fragment.end]))
+        .map(|(frame, next)| {
+            let dts = frame.dts.as_hz(hz);
+            let offset = signed_difference(frame.pts.as_hz(hz), dts);
+            TrunEntry {
+                duration: Some(clamp_u32(next.as_hz(hz).saturating_sub(dts)).max(1)),
+                size: Some(clamp_u32(frame.data.len() as u64)),
+                flags: Some(if frame.is_keyframe {
+                    SYNC_SAMPLE
+                } else {
+                    NON_SYNC_SAMPLE
+                }),
+                cts: (offset != 0).then_some(offset),
+            }
+        })
+        .collect();
+    // A composition offset is there for all samples of a run or for none.
+    let any_offset = entries.iter().any(|entry| entry.cts.is_some());
+    let entries = entries
+        .into_iter()
+        .map(|entry| TrunEntry {
+            cts: any_offset.then(|| entry.cts.unwrap_or(0)),
+            ..entry
+        })
+        .collect::<Vec<_>>();
+    Some(traf(VIDEO_TRACK, first.dts.as_hz(hz), entries))
+}
+
+fn audio_traf(fragment: &Fragment<'_>) -> Option<Traf> {
+    let first = fragment.audio.first()?;
+    let hz = fragment.audio_timescale;
+    let starts: Vec<u64> = fragment
+        .audio
+        .iter()
+        .map(|frame| frame.pts.as_hz(hz))
+        .collect();
+    let entries = fragment
+        .audio
+        .iter()
+        .enumerate()
+        .map(|(index, frame)| TrunEntry {
+            duration: Some(match starts.get(index + 1) {
+                Some(next) => clamp_u32(next.saturating_sub(starts[index])).max(1),
+                None => frame.samples,
+            }),
+            size: Some(clamp_u32(frame.data.len() as u64)),
+            flags: Some(SYNC_SAMPLE),
+            cts: None,
+        })
+        .collect();
+    Some(traf(AUDIO_TRACK, first.pts.as_hz(hz), entries))
+}
+
+fn traf(track_id: u32, base: u64, entries: Vec<TrunEntry>) -> Traf {
+    Traf {
+        tfhd: Tfhd {
+            track_id,
+            default_base_is_moof: true,
+            ..Default::default()
+        },
+        tfdt: Some(Tfdt {
+            base_media_decode_time: base,
+        }),
+        trun: vec![Trun {
+            data_offset: Some(0),
+            samples: entries.into(),
+        }],
+        ..Default::default()
+    }
+}
+
+fn clamp_u32(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// A composition offset: 32 bits in the box, whatever the reader's type holds.
+fn signed_difference(a: u64, b: u64) -> i64 {
+    let difference = i128::from(a) - i128::from(b);
+    difference.clamp(i128::from(i32::MIN), i128::from(i32::MAX)) as i64
+}
+
+fn video_track(config: &VideoConfig) -> Result<Trak, Fmp4Error> {
+    let avcc = Avcc::decode_body(&mut &config.configuration_record()[..])
+        .map_err(Fmp4Error::ParameterSets)?;
+    let (width, height) = (config.width(), config.height());
+    let entry = Codec::Avc1(Avc1 {
+        visual: Visual {
+            data_reference_index: 1,
+            width,
+            height,
+            ..Default::default()
+        },
+        avcc,
+        btrt: None,
+        colr: None,
+        pasp: None,
+        taic: None,
+        fiel: None,
+        spatial: None,
+    });
+    let mut track = track(VIDEO_TRACK, VIDEO_TIMESCALE, *b"vide", "video", entry);
+    track.tkhd.width = width.into();
+    track.tkhd.height = height.into();
+    track.mdia.minf.vmhd = Some(Vmhd::default());
+    Ok(track)
+}
+
+fn audio_track(config: &AudioConfig) -> Trak {
+    let entry = Codec::Mp4a(Mp4a {
+        audio: Audio {
+            data_reference_index: 1,
+            channel_count: u16::from(config.channels),
+            sample_size: 16,
+            sample_rate: clamp_u16(config.sample_rate).into(),
+        },
+        esds: Esds {
+            es_desc: esds::EsDescriptor {
+                es_id: 0,
+                dec_config: esds::DecoderConfig {
+                    // ISO/IEC 14496-1 table 5: 0x40 is MPEG-4 audio, stream type 5 is audio.
+                    object_type_indication: 0x40,
+                    stream_type: 5,
+                    dec_specific: Some(esds::DecoderSpecific {
+                        raw: config.asc.to_vec(),
+                        ..Default::default()
+                    }),
+                    ..Default::default()
+                },
+                sl_config: esds::SLConfig::default(),
+                ..Default::default()
+            },
+        },
+        btrt: None,
+        taic: None,
+    });
+    let mut track = track(AUDIO_TRACK, config.sample_rate, *b"soun", "audio", entry);
+    track.tkhd.volume = 1.into();
+    track.tkhd.alternate_group = 1;
+    track.mdia.minf.smhd = Some(Smhd::default());
+    track
+}
+
+fn track(id: u32, timescale: u32, handler: [u8; 4], name: &str, entry: Codec) -> Trak {
+    Trak {
+        tkhd: Tkhd {
+            track_id: id,
+            enabled: true,
+            in_movie: true,
+            ..Default::default()
+        },
+        mdia: Mdia {
+            mdhd: Mdhd {
+                timescale,
+                language: "und".into(),
+                ..Default::default()
+            },
+            hdlr: Hdlr {
+                handler: FourCC::new(&handler),
+                name: name.into(),
+            },
+            minf: Minf {
+                dinf: Dinf {
+                    // Location empty: the media is in this file.
+                    dref: Dref {
+                        entries: vec![DrefEntry::Url(Url::default())],
+                    },
+                },
+                stbl: Stbl {
+                    stsd: Stsd {
+                        codecs: vec![entry],
+                    },
+                    stco: Some(Stco::default()),
+                    ..Default::default()
+                },
+                ..Default::default()
+            },
+        },
+        ..Default::default()
+    }
+}
+
+fn clamp_u16(value: u32) -> u16 {
+    u16::try_from(value).unwrap_or(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use mp4_atom::ReadFrom;
+
+    use super::*;
+    use crate::test_media::{PPS, SPS_640X360};
+
+    fn video_config() -> Arc<VideoConfig> {
+        Arc::new(VideoConfig::new(SPS_640X360, &[PPS]).unwrap())
+    }
+
+    fn audio_config() -> AudioConfig {
+        AudioConfig::aac_lc(48_000, 2).unwrap()
+    }
+
+    /// 30 fps from `start_ms`, the first one a key frame; data tells the frames apart.
+    fn pictures(start_ms: u64, count: u64) -> Vec<VideoFrame> {
+        let config = video_config();
+        (0..count)
+            .map(|index| {
+                let time = MediaTime::from_hz(start_ms * 90 + index * 3000, 90_000);
+                VideoFrame {
+                    dts: time,
+                    pts: time,
+                    is_keyframe: index == 0,
+                    config: config.clone(),
+                    data: Bytes::from(vec![index as u8; 10 + index as usize]),
+                }
+            })
+            .collect()
+    }
+
+    fn sounds(start_samples: u64, count: u64) -> Vec<AudioFrame> {
+        (0..count)
+            .map(|index| AudioFrame {
+                pts: MediaTime::from_hz(start_samples + index * 1024, 48_000),
+                data: Bytes::from(vec![0x80 | index as u8; 7]),
+                samples: 1024,
+            })
+            .collect()
+    }
+
+    fn decode_fragment(data: &[u8]) -> (Moof, Vec<u8>) {
+        let mut reader = Cursor::new(data);
+        Styp::read_from(&mut reader).unwrap();
+        let moof_start = usize::try_from(reader.position()).unwrap();
+        let moof = Moof::read_from(&mut reader).unwrap();
+        (moof, data[moof_start..].to_vec())
+    }
+
+    #[test]
+    fn another_reader_finds_both_tracks() {
+        let mut file = init_section(Some(&video_config()), Some(&audio_config()))
+            .unwrap()
+            .to_vec();
+        let (video, audio) = (pictures(0, 60), sounds(0, 94));
+        file.extend(
+            fragment(&Fragment {
+                sequence: 1,
+                video: &video,
+                audio: &audio,
+                audio_timescale: 48_000,
+                end: MediaTime::from_millis(2000),
+            })
+            .unwrap(),
+        );
+        let size = file.len() as u64;
+        let reader = mp4::Mp4Reader::read_header(Cursor::new(file), size).unwrap();
+        assert!(reader.is_fragmented());
+        let video_track = &reader.tracks()[&VIDEO_TRACK];
+        assert_eq!(video_track.media_type().unwrap(), mp4::MediaType::H264);
+        assert_eq!((video_track.width(), video_track.height()), (640, 360));
+        assert_eq!(video_track.sequence_parameter_set().unwrap(), SPS_640X360);
+        assert_eq!(video_track.picture_parameter_set().unwrap(), PPS);
+        assert_eq!(video_track.sample_count(), 60);
+        let audio_track = &reader.tracks()[&AUDIO_TRACK];
+        assert_eq!(audio_track.media_type().unwrap(), mp4::MediaType::AAC);
+        assert_eq!(
+            audio_track.sample_freq_index().unwrap(),
+            mp4::SampleFreqIndex::Freq48000
+        );
+        assert_eq!(audio_track.sample_count(), 94);
+    }
+
+    #[test]
+    fn durations_sum_to_the_next_fragments_start() {
+        let video = pictures(1000, 61);
+        let end = MediaTime::from_millis(3040);
+        let data = fragment(&Fragment {
+            sequence: 7,
+            video: &video,
+            audio: &[],
+            audio_timescale: 48_000,
+            end,
+        })
+        .unwrap();
+        let (moof, _) = decode_fragment(&data);
+        assert_eq!(moof.mfhd.sequence_number, 7);
+        assert_eq!(moof.traf.len(), 1);
+        let traf = &moof.traf[0];
+        let base = traf.tfdt.as_ref().unwrap().base_media_decode_time;
+        assert_eq!(base, 90_000);
+        let sum: u64 = traf.trun[0]
+            .samples
+            .iter()
+            .map(|s| u64::from(s.duration.unwrap()))
+            .sum();
+        assert_eq!(base + sum, end.as_hz(VIDEO_TIMESCALE));
+        let flags: Vec<u32> = traf.trun[0]
+            .samples
+            .iter()
+            .map(|s| s.flags.unwrap())
+            .collect();
+        assert_eq!(flags[0], SYNC_SAMPLE);
+        assert!(flags[1..].iter().all(|flags| *flags == NON_SYNC_SAMPLE));
+    }
+
+    #[test]
+    fn data_offsets_point_at_the_first_byte_of_each_track() {
+        let (video, audio) = (pictures(0, 3), sounds(0, 4));
+        let data = fragment(&Fragment {
+            sequence: 1,
+            video: &video,
+            audio: &audio,
+            audio_timescale: 48_000,
+            end: MediaTime::from_millis(100),
+        })
+        .unwrap();
+        let (moof, from_moof) = decode_fragment(&data);
+        for (traf, first) in moof.traf.iter().zip([&video[0].data, &audio[0].data]) {
+            let offset = usize::try_from(traf.trun[0].data_offset.unwrap()).unwrap();
+            assert_eq!(&from_moof[offset..offset + first.len()], &first[..]);
+        }
+    }
+
+    #[test]
+    fn negative_composition_offsets_survive() {
+        let mut video = pictures(100, 3);
+        video[2].pts = MediaTime::from_millis(100);
+        let data = fragment(&Fragment {
+            sequence: 1,
+            video: &video,
+            audio: &[],
+            audio_timescale: 48_000,
+            end: MediaTime::from_millis(200),
+        })
+        .unwrap();
+        let (moof, _) = decode_fragment(&data);
+        let offsets: Vec<i64> = moof.traf[0].trun[0]
+            .samples
+            .iter()
+            .map(|s| s.cts.unwrap())
+            .collect();
+        assert_eq!(offsets, [0, 0, -6000]);
+    }
+
+    #[test]
+    fn media_time_of_a_year_keeps_its_precision() {
+        let year = MediaTime::from(Duration::from_secs(365 * 86_400));
+        let mut audio = sounds(0, 2);
+        for frame in &mut audio {
+            frame.pts = frame.pts.saturating_add(year.as_duration());
+        }
+        let data = fragment(&Fragment {
+            sequence: u32::MAX,
+            video: &[],
+            audio: &audio,
+            audio_timescale: 48_000,
+            end: year,
+        })
+        .unwrap();
+        let (moof, _) = decode_fragment(&data);
+        let base = moof.traf[0].tfdt.as_ref().unwrap().base_media_decode_time;
+        assert_eq!(base, 365 * 86_400 * 48_000);
+    }
+
+    #[test]
+    fn an_init_section_without_tracks_is_refused() {
+        assert!(matches!(init_section(None, None), Err(Fmp4Error::NoTrack)));
+    }
+}

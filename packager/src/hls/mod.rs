@@ -1,0 +1,7 @@
+//! HLS (RFC 8216): frames to Media Segments, Media Segments to a live Media Playlist.
+
+pub mod playlist;
+pub mod segmenter;
+
+pub use playlist::{LivePlaylist, PlaylistSegment};
+pub use segmenter::{InitSection, Segment, Segmenter, SegmenterConfig, SegmenterOutput};
