@@ -1,1 +1,3 @@
 //! The weblive server: WebRTC forwarding, rooms, HTTP and settings.
+
+pub mod config;

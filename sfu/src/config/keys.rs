@@ -1,0 +1,272 @@
+//! The table of settings: one row a key, read the same way from all sources.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::settings::{LogFormat, MediaBind, Settings};
+use super::value::{self, Raw};
+
+/// One setting.
+pub(super) struct Key {
+    /// Dotted name in the settings file.
+    pub name: &'static str,
+    /// Flag without dashes, where it is not the name with dashes.
+    short: Option<&'static str>,
+    /// One line for `--help`.
+    pub help: &'static str,
+    /// Whether the flag alone means `true`.
+    pub is_switch: bool,
+    /// Whether its values stay out of messages.
+    pub is_secret: bool,
+    /// Reads a value into the settings, or says what is allowed.
+    pub set: fn(&mut Settings, Raw<'_>) -> Result<(), String>,
+}
+
+impl Key {
+    const fn new(
+        name: &'static str,
+        help: &'static str,
+        set: fn(&mut Settings, Raw<'_>) -> Result<(), String>,
+    ) -> Self {
+        Self {
+            name,
+            short: None,
+            help,
+            is_switch: false,
+            is_secret: false,
+            set,
+        }
+    }
+
+    const fn flag_named(mut self, flag: &'static str) -> Self {
+        self.short = Some(flag);
+        self
+    }
+
+    /// The flag, without its dashes.
+    pub(super) fn flag(&self) -> String {
+        self.short
+            .map_or_else(|| self.name.replace(['.', '_'], "-"), str::to_owned)
+    }
+
+    /// The environment variable.
+    pub(super) fn variable(&self) -> String {
+        format!("{PREFIX}{}", self.flag().to_uppercase().replace('-', "_"))
+    }
+}
+
+/// What every environment variable of the server begins with.
+pub(super) const PREFIX: &str = "WEBLIVE_";
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Every setting, in the order of `deploy/weblive.toml`.
+pub(super) const KEYS: &[Key] = &[
+    Key::new("listen", "Address and TCP port of HTTP", |s, raw| {
+        s.listen = value::socket_address(raw)?;
+        Ok(())
+    }),
+    Key {
+        is_secret: true,
+        ..Key::new(
+            "ice_servers",
+            "STUN and TURN servers told to clients (URLs with commas between)",
+            |s, raw| {
+                s.ice_servers = value::ice_servers(raw)?;
+                Ok(())
+            },
+        )
+    },
+    Key::new(
+        "tls.cert",
+        "PEM file with the certificate chain",
+        |s, raw| {
+            s.tls.cert = value::path(raw)?;
+            Ok(())
+        },
+    ),
+    Key::new("tls.key", "PEM file with the private key", |s, raw| {
+        s.tls.key = value::path(raw)?;
+        Ok(())
+    }),
+    Key {
+        is_switch: true,
+        ..Key::new(
+            "tls.self_signed",
+            "Serve HTTPS with a certificate made at start",
+            |s, raw| {
+                s.tls.self_signed = value::boolean(raw)?;
+                Ok(())
+            },
+        )
+    },
+    Key::new(
+        "media.bind",
+        "Local address of the media sockets, or auto",
+        |s, raw| {
+            let allowed = "\"auto\" or a local IP address";
+            s.media.bind = match value::text(raw, allowed)?.as_str() {
+                "auto" => MediaBind::Auto,
+                text => MediaBind::Address(text.parse::<IpAddr>().map_err(|_| allowed.to_owned())?),
+            };
+            Ok(())
+        },
+    ),
+    Key::new(
+        "media.port",
+        "First UDP port of media; worker k uses this plus k",
+        |s, raw| {
+            s.media.port = value::number(raw, 0..=65_535)?;
+            Ok(())
+        },
+    ),
+    Key::new(
+        "media.announce",
+        "IP addresses told to clients, with commas between",
+        |s, raw| {
+            s.media.announce = value::addresses(raw)?;
+            Ok(())
+        },
+    )
+    .flag_named("announce"),
+    Key::new(
+        "media.workers",
+        "Media threads; 0 for one a core",
+        |s, raw| {
+            s.media.workers = value::number(raw, 0..=256)?;
+            Ok(())
+        },
+    )
+    .flag_named("workers"),
+    Key::new(
+        "media.max_sessions",
+        "Publishers and subscribers at once",
+        |s, raw| {
+            s.media.max_sessions = value::number(raw, 1..=1_000_000)?;
+            Ok(())
+        },
+    ),
+    Key::new(
+        "media.max_subscribers",
+        "Subscribers of one stream at once",
+        |s, raw| {
+            s.media.max_subscribers = value::number(raw, 1..=1_000_000)?;
+            Ok(())
+        },
+    ),
+    Key::new(
+        "relay.segment_duration",
+        "Length of an HLS Media Segment",
+        |s, raw| {
+            s.relay.segment_duration = value::duration(raw, SECOND..=10 * SECOND)?;
+            Ok(())
+        },
+    ),
+    Key::new(
+        "relay.window",
+        "Media Segments in an HLS Media Playlist",
+        |s, raw| {
+            s.relay.window = value::number(raw, 3..=60)?;
+            Ok(())
+        },
+    ),
+    Key::new(
+        "relay.reorder_wait",
+        "How long the relay waits for a lost packet",
+        |s, raw| {
+            s.relay.reorder_wait = value::duration(raw, 20 * MS..=2 * SECOND)?;
+            Ok(())
+        },
+    ),
+    Key::new(
+        "relay.max_latency",
+        "How far an HTTP-FLV viewer may fall behind",
+        |s, raw| {
+            s.relay.max_latency = value::duration(raw, SECOND..=MINUTE)?;
+            Ok(())
+        },
+    ),
+    Key::new(
+        "relay.linger",
+        "How long a broadcast waits for its publisher to return",
+        |s, raw| {
+            s.relay.linger = value::duration(raw, Duration::ZERO..=10 * MINUTE)?;
+            Ok(())
+        },
+    ),
+    Key::new("relay.max_broadcasts", "Broadcasts at once", |s, raw| {
+        s.relay.max_broadcasts = value::number(raw, 1..=100_000)?;
+        Ok(())
+    }),
+    Key::new("relay.max_viewers", "HTTP-FLV viewers at once", |s, raw| {
+        s.relay.max_viewers = value::number(raw, 1..=1_000_000)?;
+        Ok(())
+    }),
+    Key::new(
+        "http.max_connections",
+        "TCP connections at once",
+        |s, raw| {
+            s.http.max_connections = value::number(raw, 1..=1_000_000)?;
+            Ok(())
+        },
+    ),
+    Key::new(
+        "http.header_timeout",
+        "For a TLS handshake or a request's header section",
+        |s, raw| {
+            s.http.header_timeout = value::duration(raw, 100 * MS..=5 * MINUTE)?;
+            Ok(())
+        },
+    ),
+    Key::new("http.body_timeout", "For a request's body", |s, raw| {
+        s.http.body_timeout = value::duration(raw, 100 * MS..=5 * MINUTE)?;
+        Ok(())
+    }),
+    Key::new(
+        "http.max_header_bytes",
+        "Bytes of a request's header section",
+        |s, raw| {
+            s.http.max_header_bytes = value::number(raw, 8_192..=1_048_576)?;
+            Ok(())
+        },
+    ),
+    Key::new(
+        "http.max_sdp_bytes",
+        "Bytes of an SDP offer or fragment",
+        |s, raw| {
+            s.http.max_sdp_bytes = value::number(raw, 4_096..=1_048_576)?;
+            Ok(())
+        },
+    ),
+    Key::new(
+        "cors.origins",
+        "Origins whose pages may use the server, or *",
+        |s, raw| {
+            s.cors.origins = value::origins(raw)?;
+            Ok(())
+        },
+    ),
+    Key::new(
+        "log.level",
+        "Level, or target=level parts with commas between",
+        |s, raw| {
+            s.log.level = value::log_filter(raw)?;
+            Ok(())
+        },
+    )
+    .flag_named("log"),
+    Key::new("log.format", "text or json", |s, raw| {
+        s.log.format = value::choice(raw, &[("text", LogFormat::Text), ("json", LogFormat::Json)])?;
+        Ok(())
+    }),
+    Key::new(
+        "shutdown.deadline",
+        "From the signal to the exit, whatever hangs",
+        |s, raw| {
+            s.shutdown.deadline = value::duration(raw, 500 * MS..=MINUTE)?;
+            Ok(())
+        },
+    ),
+];

@@ -1,0 +1,310 @@
+//! Settings: a TOML file, environment variables and flags, in rising order.
+//!
+//! All three name the same keys: `media.port` in the file is `WEBLIVE_MEDIA_PORT`
+//! in the environment and `--media-port` on the command line.
+
+mod addresses;
+mod error;
+mod keys;
+mod settings;
+mod value;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, ArgAction, Command};
+
+pub use addresses::{MediaAddresses, interface_addresses};
+pub use error::{ConfigError, ConfigErrors, Source};
+pub use settings::{
+    CorsSettings, HttpSettings, IceServer, LogFormat, LogSettings, MediaBind, MediaSettings,
+    RelaySettings, Settings, ShutdownSettings, TlsSettings,
+};
+
+use error::nearest;
+use keys::{KEYS, Key, PREFIX};
+use value::Raw;
+
+/// Settings as read from all sources.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The settings, checked.
+    pub settings: Settings,
+    /// Whether `--check-config` was given: say whether the settings are right, and end.
+    pub only_check: bool,
+    /// Things that look wrong and are not refused, for the log.
+    pub warnings: Vec<String>,
+}
+
+/// Why there are no settings.
+#[derive(Debug)]
+pub enum LoadError {
+    /// `--help`, `--version`, or flags that cannot be read; prints itself.
+    Usage(clap::Error),
+    /// Wrong values.
+    Wrong(ConfigErrors),
+}
+
+/// Reads settings from flags, environment and the settings file that they name.
+///
+/// `arguments` begins with the program's name; `read` reads a file.
+pub fn load(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: impl IntoIterator<Item = (String, String)>,
+    read: impl Fn(&Path) -> std::io::Result<String>,
+) -> Result<Loaded, LoadError> {
+    let flags = command()
+        .try_get_matches_from(arguments)
+        .map_err(LoadError::Usage)?;
+    let environment: BTreeMap<String, String> = environment
+        .into_iter()
+        .filter(|(name, _)| name.starts_with(PREFIX))
+        .collect();
+    let mut layers = Layers::default();
+
+    let file = flags.get_one::<PathBuf>(CONFIG_FLAG).cloned().or_else(|| {
+        environment
+            .get(CONFIG_VARIABLE)
+            .filter(|f| !f.is_empty())
+            .map(PathBuf::from)
+    });
+    if let Some(path) = file {
+        match read(&path) {
+            Ok(text) => layers.apply_file(&path, &text),
+            Err(error) => layers.errors.push(ConfigError::Unreadable {
+                path,
+                reason: error.to_string(),
+            }),
+        }
+    }
+    layers.apply_environment(&environment);
+    for key in KEYS {
+        if let Some(text) = flags.get_one::<String>(&key.flag()) {
+            layers.apply(
+                key,
+                Raw::Text(text),
+                Source::Flag(format!("--{}", key.flag())),
+            );
+        }
+    }
+    // Relations between values say nothing useful while single values are wrong.
+    if layers.errors.is_empty() {
+        layers.errors.extend(conflicts(&layers.settings));
+    }
+    if !layers.errors.is_empty() {
+        return Err(LoadError::Wrong(ConfigErrors(layers.errors)));
+    }
+    Ok(Loaded {
+        settings: layers.settings,
+        only_check: flags.get_flag(CHECK_FLAG),
+        warnings: layers.warnings,
+    })
+}
+
+impl Settings {
+    /// Reads settings from the text of a settings file alone.
+    pub fn from_toml(path: &Path, text: &str) -> Result<Self, ConfigErrors> {
+        let mut layers = Layers::default();
+        layers.apply_file(path, text);
+        if layers.errors.is_empty() {
+            layers.errors.extend(conflicts(&layers.settings));
+        }
+        if layers.errors.is_empty() {
+            Ok(layers.settings)
+        } else {
+            Err(ConfigErrors(layers.errors))
+        }
+    }
+}
+
+#[derive(Default)]
+struct Layers {
+    settings: Settings,
+    errors: Vec<ConfigError>,
+    warnings: Vec<String>,
+}
+
+impl Layers {
+    fn apply(&mut self, key: &Key, raw: Raw<'_>, source_of: Source) {
+        if let Err(allowed) = (key.set)(&mut self.settings, raw) {
+            let value = if key.is_secret {
+                "the value given (hidden: it may hold a secret)".to_owned()
+            } else {
+                raw.shown()
+            };
+            self.errors.push(ConfigError::WrongValue {
+                key: key.name.to_owned(),
+                value,
+                source_of,
+                allowed,
+            });
+        }
+    }
+
+    fn apply_file(&mut self, path: &Path, text: &str) {
+        match text.parse::<toml::Table>() {
+            Ok(table) => self.apply_table("", &table, path),
+            Err(error) => self.errors.push(ConfigError::NotToml {
+                path: path.to_owned(),
+                reason: error.to_string().trim().to_owned(),
+            }),
+        }
+    }
+
+    fn apply_table(&mut self, prefix: &str, table: &toml::Table, path: &Path) {
+        for (name, value) in table {
+            let key_name = format!("{prefix}{name}");
+            let inner = format!("{key_name}.");
+            let source = Source::File(path.to_owned());
+            if let Some(key) = KEYS.iter().find(|key| key.name == key_name) {
+                self.apply(key, Raw::Toml(value), source);
+            } else if KEYS.iter().any(|key| key.name.starts_with(&inner)) {
+                match value.as_table() {
+                    Some(table) => self.apply_table(&inner, table, path),
+                    None => self.errors.push(ConfigError::WrongValue {
+                        value: Raw::Toml(value).shown(),
+                        source_of: source,
+                        allowed: format!("a table [{key_name}]"),
+                        key: key_name,
+                    }),
+                }
+            } else {
+                let sections = KEYS
+                    .iter()
+                    .filter_map(|key| key.name.split_once('.'))
+                    .map(|k| k.0);
+                let hint = nearest(&key_name, KEYS.iter().map(|key| key.name).chain(sections));
+                self.errors.push(ConfigError::UnknownKey {
+                    hint: hint.map(str::to_owned),
+                    key: key_name,
+                    source_of: source,
+                });
+            }
+        }
+    }
+
+    fn apply_environment(&mut self, environment: &BTreeMap<String, String>) {
+        let names: Vec<String> = KEYS.iter().map(Key::variable).collect();
+        for (name, text) in environment {
+            if let Some(at) = names.iter().position(|known| known == name) {
+                self.apply(
+                    &KEYS[at],
+                    Raw::Text(text),
+                    Source::Environment(name.clone()),
+                );
+                continue;
+            }
+            if name == CONFIG_VARIABLE || is_kubernetes(name) {
+                continue;
+            }
+            // A name that no setting resembles belongs to somebody else.
+            let suffixes = names.iter().map(|known| &known[PREFIX.len()..]);
+            match nearest(&name[PREFIX.len()..], suffixes) {
+                Some(hint) => self.errors.push(ConfigError::UnknownKey {
+                    key: name.clone(),
+                    source_of: Source::Environment(name.clone()),
+                    hint: Some(format!("{PREFIX}{hint}")),
+                }),
+                None => self.warnings.push(format!(
+                    "the environment variable {name} is no setting: ignored"
+                )),
+            }
+        }
+    }
+}
+
+/// Kubernetes sets these for a service named weblive in every container beside it.
+fn is_kubernetes(name: &str) -> bool {
+    let rest = &name[PREFIX.len()..];
+    rest.starts_with("SERVICE_") || rest == "PORT" || rest.starts_with("PORT_")
+}
+
+fn conflicts(settings: &Settings) -> Vec<ConfigError> {
+    let mut found = Vec::new();
+    let tls = &settings.tls;
+    let (has_cert, has_key) = (
+        !tls.cert.as_os_str().is_empty(),
+        !tls.key.as_os_str().is_empty(),
+    );
+    if has_cert != has_key {
+        let (key, other) = if has_cert {
+            ("tls.key", "tls.cert")
+        } else {
+            ("tls.cert", "tls.key")
+        };
+        found.push(ConfigError::Conflict {
+            key,
+            value: "empty".to_owned(),
+            reason: format!("{other} is given, and HTTPS needs both"),
+        });
+    }
+    if tls.self_signed && has_cert {
+        found.push(ConfigError::Conflict {
+            key: "tls.self_signed",
+            value: "true".to_owned(),
+            reason: "tls.cert is given: use one of the two".to_owned(),
+        });
+    }
+    let media = &settings.media;
+    let last = usize::from(media.port) + media.workers.max(1) - 1;
+    if media.port != 0 && last > usize::from(u16::MAX) {
+        found.push(ConfigError::Conflict {
+            key: "media.port",
+            value: media.port.to_string(),
+            reason: format!(
+                "{} workers need ports up to {last}: allowed is at most {}",
+                media.workers,
+                usize::from(u16::MAX) + 1 - media.workers
+            ),
+        });
+    }
+    if let Err(error) = MediaAddresses::plan(settings, &[]) {
+        found.push(error);
+    }
+    found
+}
+
+/// The command line: a flag for every key, and those that are about settings.
+fn command() -> Command {
+    let settings = KEYS.iter().map(|key| {
+        let arg = Arg::new(key.flag())
+            .long(key.flag())
+            .help(format!("{} [{}]", key.help, key.variable()))
+            .help_heading("Settings")
+            .value_name("VALUE")
+            .allow_hyphen_values(true)
+            .action(ArgAction::Set);
+        if key.is_switch {
+            arg.num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("true")
+        } else {
+            arg.num_args(1)
+        }
+    });
+    Command::new("weblive")
+        .about("Live streaming: publish over WebRTC, watch over WebRTC, HTTP-FLV and HLS.")
+        .version(env!("CARGO_PKG_VERSION"))
+        .arg(
+            Arg::new(CONFIG_FLAG)
+                .long(CONFIG_FLAG)
+                .value_name("FILE")
+                .value_parser(clap::value_parser!(PathBuf))
+                .help(format!("Settings file [{CONFIG_VARIABLE}]")),
+        )
+        .arg(
+            Arg::new(CHECK_FLAG)
+                .long(CHECK_FLAG)
+                .action(ArgAction::SetTrue)
+                .help("Check the settings and the files they name, and end"),
+        )
+        .args(settings)
+}
+
+const CONFIG_FLAG: &str = "config";
+const CONFIG_VARIABLE: &str = "WEBLIVE_CONFIG";
+const CHECK_FLAG: &str = "check-config";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,250 @@
+//! Every setting of the server, with its default.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use super::value::write_duration;
+
+/// The settings of one server. `deploy/weblive.toml` documents each.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Settings {
+    /// Address and TCP port of HTTP; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// ICE servers told to clients in `Link` header fields (RFC 9725 §4.6).
+    pub ice_servers: Vec<IceServer>,
+    /// HTTPS.
+    pub tls: TlsSettings,
+    /// WebRTC media over UDP.
+    pub media: MediaSettings,
+    /// HTTP-FLV and HLS.
+    pub relay: RelaySettings,
+    /// Bounds on HTTP clients.
+    pub http: HttpSettings,
+    /// Which pages of other origins may use the server.
+    pub cors: CorsSettings,
+    /// What is logged, and how.
+    pub log: LogSettings,
+    /// The way down.
+    pub shutdown: ShutdownSettings,
+}
+
+/// One entry of `RTCIceServer` as a client sees it.
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
+pub struct IceServer {
+    /// `stun:`, `stuns:`, `turn:` or `turns:` URLs (RFC 7064, RFC 7065).
+    pub urls: Vec<String>,
+    /// For TURN; empty for STUN.
+    pub username: String,
+    /// For TURN; empty for STUN. Never logged.
+    pub credential: String,
+}
+
+/// HTTPS by files, or by a certificate made at start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct TlsSettings {
+    /// PEM file with the certificate chain; empty for none.
+    pub cert: PathBuf,
+    /// PEM file with the private key; empty for none.
+    pub key: PathBuf,
+    /// Make a certificate at each start and keep it in memory.
+    pub self_signed: bool,
+}
+
+/// The media ports and their limits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MediaSettings {
+    /// Local address of the media sockets.
+    #[serde(serialize_with = "bind_as_text")]
+    pub bind: MediaBind,
+    /// UDP port of the first worker; worker k uses this plus k; 0 lets the system choose.
+    pub port: u16,
+    /// Addresses told to clients; empty for the addresses of the interfaces.
+    pub announce: Vec<IpAddr>,
+    /// Media threads; 0 for one a core.
+    pub workers: usize,
+    /// Publishers and subscribers together.
+    pub max_sessions: usize,
+    /// Subscribers of one stream.
+    pub max_subscribers: usize,
+}
+
+/// Where the media sockets are bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaBind {
+    /// Follow `listen` and `media.announce`.
+    Auto,
+    /// This address.
+    Address(IpAddr),
+}
+
+/// HTTP-FLV and HLS for the audience that only watches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RelaySettings {
+    /// Length of a Media Segment, cut at the first IDR after it.
+    #[serde(serialize_with = "duration_as_text")]
+    pub segment_duration: Duration,
+    /// Media Segments in a Media Playlist.
+    pub window: usize,
+    /// How long a lost packet is waited for.
+    #[serde(serialize_with = "duration_as_text")]
+    pub reorder_wait: Duration,
+    /// How far a viewer of HTTP-FLV may fall behind before it skips to the newest key frame.
+    #[serde(serialize_with = "duration_as_text")]
+    pub max_latency: Duration,
+    /// How long a broadcast waits for its publisher to come back.
+    #[serde(serialize_with = "duration_as_text")]
+    pub linger: Duration,
+    /// Broadcasts at once.
+    pub max_broadcasts: usize,
+    /// HTTP-FLV viewers at once, over all broadcasts.
+    pub max_viewers: usize,
+}
+
+/// Bounds on what one HTTP client, and all of them, can hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HttpSettings {
+    /// TCP connections at once.
+    pub max_connections: usize,
+    /// For the TLS handshake, and for each request's header section; also ends idle connections.
+    #[serde(serialize_with = "duration_as_text")]
+    pub header_timeout: Duration,
+    /// For the body of a request.
+    #[serde(serialize_with = "duration_as_text")]
+    pub body_timeout: Duration,
+    /// Bytes of a request's header section.
+    pub max_header_bytes: usize,
+    /// Bytes of an SDP offer or fragment.
+    pub max_sdp_bytes: usize,
+}
+
+/// CORS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CorsSettings {
+    /// `*` alone, or origins.
+    pub origins: Vec<String>,
+}
+
+/// Logs go to standard error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogSettings {
+    /// A level, or `target=level` parts.
+    pub level: String,
+    /// Lines for people or for machines.
+    pub format: LogFormat,
+}
+
+/// How a log line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One readable line an event.
+    Text,
+    /// One JSON object an event.
+    Json,
+}
+
+/// Shutdown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ShutdownSettings {
+    /// From the signal to the exit, whatever hangs.
+    #[serde(serialize_with = "duration_as_text")]
+    pub deadline: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            ice_servers: Vec::new(),
+            tls: TlsSettings::default(),
+            media: MediaSettings {
+                bind: MediaBind::Auto,
+                port: 8000,
+                announce: Vec::new(),
+                workers: 0,
+                max_sessions: 4_000,
+                max_subscribers: 2_000,
+            },
+            relay: RelaySettings {
+                segment_duration: Duration::from_secs(2),
+                window: 6,
+                reorder_wait: Duration::from_millis(300),
+                max_latency: Duration::from_secs(5),
+                linger: Duration::from_secs(15),
+                max_broadcasts: 1_000,
+                max_viewers: 10_000,
+            },
+            http: HttpSettings {
+                max_connections: 20_000,
+                header_timeout: Duration::from_secs(10),
+                body_timeout: Duration::from_secs(10),
+                max_header_bytes: 16 * 1024,
+                max_sdp_bytes: 64 * 1024,
+            },
+            cors: CorsSettings {
+                origins: vec!["*".to_owned()],
+            },
+            log: LogSettings {
+                level: "info".to_owned(),
+                format: LogFormat::Text,
+            },
+            shutdown: ShutdownSettings {
+                deadline: Duration::from_secs(4),
+            },
+        }
+    }
+}
+
+impl IceServer {
+    /// Whether every URL has a scheme of RFC 7064 or RFC 7065, and TURN its credentials.
+    pub(super) fn is_sound(&self) -> bool {
+        // What ends up inside `<…>` and quoted strings of a header field.
+        let is_plain = |text: &str| {
+            text.len() <= 256
+                && text
+                    .bytes()
+                    .all(|b| b.is_ascii_graphic() && !b"<>\"\\".contains(&b))
+        };
+        let has_credentials = !self.username.is_empty() && !self.credential.is_empty();
+        let has_neither = self.username.is_empty() && self.credential.is_empty();
+        (1..=8).contains(&self.urls.len())
+            && is_plain(&self.username)
+            && is_plain(&self.credential)
+            && self.urls.iter().all(|url| {
+                let Some((scheme, rest)) = url.split_once(':') else {
+                    return false;
+                };
+                is_plain(url)
+                    && !rest.is_empty()
+                    && match scheme {
+                        "stun" | "stuns" => has_neither || has_credentials,
+                        "turn" | "turns" => has_credentials,
+                        _ => false,
+                    }
+            })
+    }
+}
+
+impl std::fmt::Debug for IceServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IceServer")
+            .field("urls", &self.urls)
+            .field("username", &self.username)
+            .field("credential", &"(hidden)")
+            .finish()
+    }
+}
+
+fn duration_as_text<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&write_duration(value))
+}
+
+fn bind_as_text<S: Serializer>(value: &MediaBind, serializer: S) -> Result<S::Ok, S::Error> {
+    match value {
+        MediaBind::Auto => serializer.serialize_str("auto"),
+        MediaBind::Address(ip) => serializer.serialize_str(&ip.to_string()),
+    }
+}

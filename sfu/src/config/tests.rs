@@ -1,0 +1,265 @@
+use super::*;
+use std::collections::BTreeSet;
+
+const DOCUMENTED: &str = include_str!("../../../deploy/weblive.toml");
+
+fn load_from(
+    flags: &[&str],
+    env: &[(&str, &str)],
+    file: Option<&str>,
+) -> Result<Loaded, LoadError> {
+    let mut arguments: Vec<OsString> = vec!["weblive".into()];
+    if file.is_some() {
+        arguments.extend(["--config".into(), "test.toml".into()]);
+    }
+    arguments.extend(flags.iter().map(OsString::from));
+    let env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+    load(arguments, env, |path| match file {
+        Some(text) if path == Path::new("test.toml") => Ok(text.to_owned()),
+        _ => Err(std::io::ErrorKind::NotFound.into()),
+    })
+}
+
+fn errors(result: Result<Loaded, LoadError>) -> String {
+    match result {
+        Err(LoadError::Wrong(errors)) => errors.to_string(),
+        other => panic!("expected wrong settings, got {other:?}"),
+    }
+}
+
+fn flatten(prefix: &str, table: &toml::Table, into: &mut BTreeSet<String>) {
+    for (name, value) in table {
+        match value {
+            toml::Value::Table(inner) => flatten(&format!("{prefix}{name}."), inner, into),
+            _ => {
+                into.insert(format!("{prefix}{name}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_documented_file_is_the_defaults_and_names_every_key() {
+    let settings = Settings::from_toml(Path::new("deploy/weblive.toml"), DOCUMENTED).unwrap();
+    assert_eq!(settings, Settings::default());
+
+    let (mut documented, mut in_struct) = (BTreeSet::new(), BTreeSet::new());
+    flatten("", &DOCUMENTED.parse().unwrap(), &mut documented);
+    flatten(
+        "",
+        &toml::Table::try_from(Settings::default()).unwrap(),
+        &mut in_struct,
+    );
+    let in_table: BTreeSet<String> = KEYS.iter().map(|key| key.name.to_owned()).collect();
+    assert_eq!(documented, in_struct);
+    assert_eq!(in_table, in_struct);
+}
+
+#[test]
+fn every_key_of_the_documented_file_has_a_comment_with_its_flag_and_variable() {
+    for key in KEYS {
+        assert!(
+            DOCUMENTED.contains(&format!("--{}", key.flag())),
+            "--{}",
+            key.flag()
+        );
+        assert!(DOCUMENTED.contains(&key.variable()), "{}", key.variable());
+    }
+}
+
+#[test]
+fn settings_written_out_read_back_the_same() {
+    let mut settings = Settings::default();
+    settings.media.announce = vec!["203.0.113.7".parse().unwrap()];
+    settings.media.bind = MediaBind::Address("10.0.0.1".parse().unwrap());
+    settings.log.format = LogFormat::Json;
+    settings.ice_servers = vec![IceServer {
+        urls: vec!["turn:a.example".to_owned()],
+        username: "u".to_owned(),
+        credential: "c".to_owned(),
+    }];
+    let text = toml::to_string(&settings).unwrap();
+    assert_eq!(Settings::from_toml(Path::new("x"), &text), Ok(settings));
+}
+
+#[test]
+fn flags_win_over_environment_and_environment_over_file() {
+    let file = Some("media.port = 1\nmedia.workers = 1\nrelay.window = 11");
+    let env = [("WEBLIVE_MEDIA_PORT", "2"), ("WEBLIVE_WORKERS", "2")];
+    let loaded = load_from(&["--media-port", "3"], &env, file)
+        .unwrap()
+        .settings;
+    assert_eq!(
+        (loaded.media.port, loaded.media.workers, loaded.relay.window),
+        (3, 2, 11)
+    );
+}
+
+#[test]
+fn a_wrong_value_names_key_value_source_and_what_is_allowed() {
+    let text = errors(load_from(
+        &["--workers", "many"],
+        &[("WEBLIVE_RELAY_LINGER", "soon")],
+        Some("[media]\nport = 99999"),
+    ));
+    for part in [
+        "`media.port` cannot be 99999 (in test.toml): allowed is a whole number from 0 to 65535",
+        "`relay.linger` cannot be \"soon\" (from the environment variable WEBLIVE_RELAY_LINGER): allowed is a duration from \"0s\" to \"10m\"",
+        "`media.workers` cannot be \"many\" (from the flag --workers): allowed is a whole number from 0 to 256",
+    ] {
+        assert!(text.contains(part), "{part}\nnot in:\n{text}");
+    }
+}
+
+#[test]
+fn every_key_refuses_nonsense_from_every_source() {
+    let nonsense = toml::Value::Datetime("1979-05-27".parse().unwrap());
+    for key in KEYS {
+        let mut settings = Settings::default();
+        let allowed = (key.set)(&mut settings, Raw::Toml(&nonsense)).unwrap_err();
+        assert!(!allowed.is_empty(), "{}", key.name);
+        // Any text can be a path.
+        if !matches!(key.name, "tls.cert" | "tls.key") {
+            assert!(
+                (key.set)(&mut settings, Raw::Text("\u{1}?")).is_err(),
+                "{}",
+                key.name
+            );
+        }
+    }
+}
+
+#[test]
+fn unknown_keys_are_refused_with_the_nearest_one() {
+    let text = errors(load_from(
+        &[],
+        &[],
+        Some("lisen = \"x\"\n[media]\nprot = 1\n[zebra]\na = 1"),
+    ));
+    assert!(
+        text.contains("`lisen` in test.toml: did you mean `listen`?"),
+        "{text}"
+    );
+    assert!(
+        text.contains("`media.prot` in test.toml: did you mean `media.port`?"),
+        "{text}"
+    );
+    assert!(
+        text.contains("`zebra`") && !text.contains("`zebra` in test.toml: did"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_misspelt_variable_is_refused_and_a_foreign_one_is_left_alone() {
+    let text = errors(load_from(&[], &[("WEBLIVE_MEDIA_PROT", "1")], None));
+    assert!(
+        text.contains("did you mean `WEBLIVE_MEDIA_PORT`?"),
+        "{text}"
+    );
+
+    let env = [
+        ("WEBLIVE_BIN", "x"),
+        ("WEBLIVE_SERVICE_HOST", "10.0.0.1"),
+        ("WEBLIVE_PORT", "tcp://10.0.0.1:80"),
+    ];
+    let loaded = load_from(&[], &env, None).unwrap();
+    assert_eq!(loaded.warnings.len(), 1);
+    assert!(loaded.warnings[0].contains("WEBLIVE_BIN"));
+}
+
+#[test]
+fn an_unknown_flag_is_a_usage_error() {
+    assert!(matches!(
+        load_from(&["--media-prot", "1"], &[], None),
+        Err(LoadError::Usage(_))
+    ));
+}
+
+#[test]
+fn a_section_that_is_no_table_is_refused() {
+    let text = errors(load_from(&[], &[], Some("media = 5")));
+    assert!(text.contains("a table [media]"), "{text}");
+}
+
+#[test]
+fn a_missing_file_and_broken_toml_say_so() {
+    let text = errors(load(
+        ["weblive", "--config", "/nowhere.toml"].map(OsString::from),
+        [],
+        |_| Err(std::io::ErrorKind::NotFound.into()),
+    ));
+    assert!(text.contains("/nowhere.toml"), "{text}");
+    let text = errors(load_from(&[], &[], Some("listen = ")));
+    assert!(
+        text.contains("test.toml is not TOML") && text.contains("line 1"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_file_can_be_named_by_the_environment() {
+    let env = [("WEBLIVE_CONFIG".to_owned(), "a.toml".to_owned())];
+    let loaded = load([OsString::from("weblive")], env, |path| {
+        assert_eq!(path, Path::new("a.toml"));
+        Ok("relay.window = 9".to_owned())
+    });
+    assert_eq!(loaded.unwrap().settings.relay.window, 9);
+}
+
+#[test]
+fn self_signed_is_a_switch_that_can_be_turned_off() {
+    assert!(
+        load_from(&["--tls-self-signed"], &[], None)
+            .unwrap()
+            .settings
+            .tls
+            .self_signed
+    );
+    let file = Some("tls.self_signed = true");
+    assert!(
+        !load_from(&["--tls-self-signed=false"], &[], file)
+            .unwrap()
+            .settings
+            .tls
+            .self_signed
+    );
+}
+
+#[test]
+fn values_that_fight_are_refused() {
+    let text = errors(load_from(&["--tls-cert", "a.pem"], &[], None));
+    assert!(text.contains("`tls.key` cannot be empty"), "{text}");
+    let text = errors(load_from(
+        &["--tls-cert", "a", "--tls-key", "b", "--tls-self-signed"],
+        &[],
+        None,
+    ));
+    assert!(text.contains("`tls.self_signed`"), "{text}");
+    let text = errors(load_from(
+        &["--media-port", "65535", "--workers", "2"],
+        &[],
+        None,
+    ));
+    assert!(text.contains("at most 65534"), "{text}");
+    let text = errors(load_from(&["--announce", "10.0.0.1,::1"], &[], None));
+    assert!(text.contains("same family"), "{text}");
+}
+
+#[test]
+fn secrets_stay_out_of_messages() {
+    let text = errors(load_from(
+        &[],
+        &[(
+            "WEBLIVE_ICE_SERVERS",
+            "[{ urls = [\"http:x\"], credential = \"hunter2\" }]",
+        )],
+        None,
+    ));
+    assert!(!text.contains("hunter2"), "{text}");
+    let server = IceServer {
+        credential: "hunter2".to_owned(),
+        ..IceServer::default()
+    };
+    assert!(!format!("{server:?}").contains("hunter2"));
+}

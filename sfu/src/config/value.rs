@@ -1,0 +1,372 @@
+//! Values of settings, read from TOML or from the text of a flag or variable.
+//!
+//! Each reader gives the value, or the words that say what is allowed.
+
+use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::settings::IceServer;
+
+/// A value before it is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Raw<'a> {
+    /// From the settings file.
+    Toml(&'a toml::Value),
+    /// From the environment or a flag.
+    Text(&'a str),
+}
+
+impl Raw<'_> {
+    /// The value as its writer wrote it, cut to a line.
+    pub(super) fn shown(&self) -> String {
+        let text = match self {
+            Self::Toml(value) => value.to_string(),
+            Self::Text(text) => format!("\"{}\"", text.escape_debug()),
+        };
+        match text.char_indices().nth(120) {
+            Some((end, _)) => format!("{}…", &text[..end]),
+            None => text,
+        }
+    }
+
+    fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Toml(value) => value.as_str(),
+            Self::Text(text) => Some(text.trim()),
+        }
+    }
+}
+
+pub(super) fn number<T>(raw: Raw<'_>, range: RangeInclusive<T>) -> Result<T, String>
+where
+    T: Copy + Display + PartialOrd + TryFrom<i64>,
+{
+    let value = match raw {
+        Raw::Toml(value) => value.as_integer(),
+        Raw::Text(text) => text.trim().parse().ok(),
+    };
+    value
+        .and_then(|value| T::try_from(value).ok())
+        .filter(|value| range.contains(value))
+        .ok_or_else(|| format!("a whole number from {} to {}", range.start(), range.end()))
+}
+
+pub(super) fn boolean(raw: Raw<'_>) -> Result<bool, String> {
+    match raw {
+        Raw::Toml(value) => value.as_bool(),
+        Raw::Text(text) => match text.trim() {
+            "true" | "1" | "yes" | "on" => Some(true),
+            "false" | "0" | "no" | "off" => Some(false),
+            _ => None,
+        },
+    }
+    .ok_or_else(|| "true or false".to_owned())
+}
+
+pub(super) fn path(raw: Raw<'_>) -> Result<PathBuf, String> {
+    raw.as_text()
+        .map(PathBuf::from)
+        .ok_or_else(|| "the path of a file, or \"\" for none".to_owned())
+}
+
+pub(super) fn text(raw: Raw<'_>, allowed: &str) -> Result<String, String> {
+    raw.as_text()
+        .map(str::to_owned)
+        .ok_or_else(|| allowed.to_owned())
+}
+
+pub(super) fn parsed<T: FromStr>(raw: Raw<'_>, allowed: &str) -> Result<T, String> {
+    raw.as_text()
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| allowed.to_owned())
+}
+
+pub(super) fn socket_address(raw: Raw<'_>) -> Result<SocketAddr, String> {
+    parsed(
+        raw,
+        "an IP address and a port, such as \"0.0.0.0:8080\" or \"[::]:8080\"",
+    )
+}
+
+/// A list of values: a TOML array, or text with commas between.
+pub(super) fn list<T: FromStr>(raw: Raw<'_>, allowed: &str) -> Result<Vec<T>, String> {
+    let read = |text: &str| text.trim().parse().map_err(|_| allowed.to_owned());
+    match raw {
+        Raw::Toml(value) => value
+            .as_array()
+            .ok_or_else(|| allowed.to_owned())?
+            .iter()
+            .map(|item| read(item.as_str().ok_or_else(|| allowed.to_owned())?))
+            .collect(),
+        Raw::Text(text) if text.trim().is_empty() => Ok(Vec::new()),
+        Raw::Text(text) => text.split(',').map(read).collect(),
+    }
+}
+
+pub(super) fn addresses(raw: Raw<'_>) -> Result<Vec<IpAddr>, String> {
+    let allowed =
+        "a list of IP addresses, such as [\"203.0.113.7\"] (a flag: 203.0.113.7,10.0.0.7)";
+    let list: Vec<IpAddr> = list(raw, allowed)?;
+    if let Some(ip) = list
+        .iter()
+        .find(|ip| ip.is_unspecified() || ip.is_multicast())
+    {
+        return Err(format!("{allowed}; {ip} is no address that can be reached"));
+    }
+    if list.len() > 16 {
+        return Err("a list of at most 16 IP addresses".to_owned());
+    }
+    Ok(list)
+}
+
+/// A duration written with its unit: `500ms`, `2s`, `10m`, `1h`; halves as `1.5s`.
+pub(super) fn duration(raw: Raw<'_>, range: RangeInclusive<Duration>) -> Result<Duration, String> {
+    raw.as_text()
+        .and_then(parse_duration)
+        .filter(|value| range.contains(value))
+        .ok_or_else(|| {
+            format!(
+                "a duration from \"{}\" to \"{}\", with its unit (ms, s, m, h)",
+                write_duration(range.start()),
+                write_duration(range.end())
+            )
+        })
+}
+
+pub(super) fn choice<T: Copy>(raw: Raw<'_>, choices: &[(&str, T)]) -> Result<T, String> {
+    let text = raw.as_text();
+    choices
+        .iter()
+        .find(|(name, _)| Some(*name) == text)
+        .map(|&(_, value)| value)
+        .ok_or_else(|| {
+            let names: Vec<String> = choices.iter().map(|(n, _)| format!("\"{n}\"")).collect();
+            names.join(" or ")
+        })
+}
+
+/// Origins as browsers send them (RFC 6454 §6.2), or `*` alone for all.
+pub(super) fn origins(raw: Raw<'_>) -> Result<Vec<String>, String> {
+    let allowed = "[\"*\"] for all pages, or a list of origins such as \"https://live.example\" (scheme, host, port if not the usual one, no path)";
+    let list: Vec<String> = list(raw, allowed)?;
+    let is_origin = |text: &String| {
+        text.parse::<http::Uri>().is_ok_and(|uri| {
+            matches!(uri.scheme_str(), Some("http" | "https"))
+                && uri.authority().is_some_and(|a| !a.as_str().contains('@'))
+                && !text.ends_with('/')
+                && matches!(uri.path(), "" | "/")
+                && uri.query().is_none()
+                && http::HeaderValue::from_str(text).is_ok()
+        })
+    };
+    let is_any = list.len() == 1 && list[0] == "*";
+    if is_any || list.iter().all(is_origin) {
+        Ok(list)
+    } else {
+        Err(allowed.to_owned())
+    }
+}
+
+/// A filter for logs: a level, or `target=level` parts with commas between.
+pub(super) fn log_filter(raw: Raw<'_>) -> Result<String, String> {
+    let allowed =
+        "a level (off, error, warn, info, debug, trace) or parts such as \"info,sfu=debug\"";
+    let filter = text(raw, allowed)?;
+    // A bare word would be taken for a target and switch it on at every level.
+    let is_level = |part: &str| {
+        part.parse::<tracing_subscriber::filter::LevelFilter>()
+            .is_ok()
+    };
+    let parts_are_right = filter
+        .split(',')
+        .all(|part| part.contains(['=', '[']) || is_level(part.trim()));
+    if parts_are_right
+        && tracing_subscriber::EnvFilter::builder()
+            .parse(&filter)
+            .is_ok()
+    {
+        Ok(filter)
+    } else {
+        Err(allowed.to_owned())
+    }
+}
+
+/// ICE servers: tables with `urls`, `username`, `credential`. As text: URLs with
+/// commas between, or the TOML array itself when there are credentials.
+pub(super) fn ice_servers(raw: Raw<'_>) -> Result<Vec<IceServer>, String> {
+    let allowed = "a list of { urls = [\"stun:host:port\" or \"turn:host:port\"], username, credential }; turn and turns need both of the last two";
+    let servers = match raw {
+        Raw::Toml(value) => read_ice_servers(value),
+        Raw::Text(text) if text.trim_start().starts_with('[') => {
+            let table: toml::Table = format!("servers = {text}")
+                .parse()
+                .map_err(|_| allowed.to_owned())?;
+            table.get("servers").and_then(read_ice_servers)
+        }
+        Raw::Text(_) => Some(
+            list::<String>(raw, allowed)?
+                .into_iter()
+                .map(|url| IceServer {
+                    urls: vec![url],
+                    ..IceServer::default()
+                })
+                .collect(),
+        ),
+    };
+    servers
+        .filter(|servers| servers.len() <= 16 && servers.iter().all(IceServer::is_sound))
+        .ok_or_else(|| allowed.to_owned())
+}
+
+fn read_ice_servers(value: &toml::Value) -> Option<Vec<IceServer>> {
+    value
+        .as_array()?
+        .iter()
+        .map(|server| {
+            let mut read = IceServer::default();
+            for (key, value) in server.as_table()? {
+                match key.as_str() {
+                    "urls" => {
+                        read.urls = value
+                            .as_array()?
+                            .iter()
+                            .map(|url| url.as_str().map(str::to_owned))
+                            .collect::<Option<_>>()?;
+                    }
+                    "username" => read.username = value.as_str()?.to_owned(),
+                    "credential" => read.credential = value.as_str()?.to_owned(),
+                    _ => return None,
+                }
+            }
+            Some(read)
+        })
+        .collect()
+}
+
+fn parse_duration(text: &str) -> Option<Duration> {
+    let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
+    let (count, unit) = text.split_at(split);
+    let count: f64 = count.parse().ok()?;
+    let seconds = match unit.trim() {
+        "ms" => count / 1_000.0,
+        "s" => count,
+        "m" => count * 60.0,
+        "h" => count * 3_600.0,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+/// The shortest text that [`duration`] reads back.
+pub(super) fn write_duration(value: &Duration) -> String {
+    let ms = value.as_millis();
+    match ms {
+        0 => "0s".to_owned(),
+        _ if ms % 3_600_000 == 0 => format!("{}h", ms / 3_600_000),
+        _ if ms % 60_000 == 0 => format!("{}m", ms / 60_000),
+        _ if ms % 1_000 == 0 => format!("{}s", ms / 1_000),
+        _ => format!("{ms}ms"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(86_400);
+
+    #[test]
+    fn durations_read_back_what_they_write() {
+        for (text, ms) in [
+            ("500ms", 500),
+            ("2s", 2_000),
+            ("10m", 600_000),
+            ("1h", 3_600_000),
+        ] {
+            let value = duration(Raw::Text(text), DAY).unwrap();
+            assert_eq!(value, Duration::from_millis(ms));
+            assert_eq!(write_duration(&value), text);
+        }
+        assert_eq!(
+            duration(Raw::Text("1.5s"), DAY),
+            Ok(Duration::from_millis(1_500))
+        );
+    }
+
+    #[test]
+    fn durations_without_unit_or_out_of_range_say_what_is_allowed() {
+        for text in ["", "2", "s", "-2s", "2 weeks", "1e9s", "25h", "..s"] {
+            let allowed = duration(Raw::Text(text), DAY).unwrap_err();
+            assert!(
+                allowed.contains("0s") && allowed.contains("24h"),
+                "{text}: {allowed}"
+            );
+        }
+        assert!(duration(Raw::Toml(&toml::Value::Integer(2)), DAY).is_err());
+    }
+
+    #[test]
+    fn a_misspelt_log_level_is_not_taken_for_a_target() {
+        assert!(log_filter(Raw::Text("inof")).is_err());
+        assert!(log_filter(Raw::Text("info,sfu=loud")).is_err());
+        assert_eq!(
+            log_filter(Raw::Text("info,sfu=debug")),
+            Ok("info,sfu=debug".to_owned())
+        );
+    }
+
+    #[test]
+    fn origins_carry_no_path() {
+        assert!(origins(Raw::Text("*")).is_ok());
+        assert!(origins(Raw::Text("https://a.example,http://b.example:8080")).is_ok());
+        for text in [
+            "*,https://a.example",
+            "a.example",
+            "https://a.example/",
+            "ftp://a",
+            "https://a/b",
+            "https://u@a",
+        ] {
+            assert!(origins(Raw::Text(text)).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn ice_servers_come_as_urls_or_as_tables() {
+        let plain = ice_servers(Raw::Text("stun:a.example:3478,stun:b.example")).unwrap();
+        assert_eq!(plain.len(), 2);
+        let table = "[{ urls = [\"turn:a.example\"], username = \"u\", credential = \"c\" }]";
+        assert_eq!(ice_servers(Raw::Text(table)).unwrap()[0].username, "u");
+        for text in [
+            "http://a.example",
+            "turn:a.example",
+            "[{ urls = [\"stun:a\"], user = \"x\" }]",
+            "[{ urls = [] }]",
+            "[",
+            "stun:a\"b",
+            "stun:a>b",
+        ] {
+            assert!(ice_servers(Raw::Text(text)).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_refused_and_never_wrap() {
+        assert_eq!(number::<u16>(Raw::Text("65535"), 0..=65535), Ok(65535));
+        for text in ["65536", "-1", "1.5", "", "99999999999999999999"] {
+            assert!(number::<u16>(Raw::Text(text), 0..=65535).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_that_nobody_can_reach_are_refused() {
+        assert!(addresses(Raw::Text("203.0.113.7,2001:db8::1")).is_ok());
+        for text in ["0.0.0.0", "::", "224.0.0.1", "example.org", "10.0.0.1,"] {
+            assert!(addresses(Raw::Text(text)).is_err(), "{text}");
+        }
+    }
+}
