@@ -4,6 +4,7 @@
 //! bytes and time go out as return values.
 
 pub mod aac;
+pub mod flv;
 pub mod fmp4;
 pub mod frames;
 pub mod h264;
