@@ -1,0 +1,4 @@
+//! Load over HTTP-FLV.
+
+pub mod reader;
+pub mod run;

@@ -1,0 +1,139 @@
+//! Many viewers of an HTTP-FLV stream.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use reqwest::{Client, Url};
+
+use super::reader::{FlvReader, Tag, TagKind};
+use crate::cli::PublishOptions;
+use crate::stamp::Stamp;
+use crate::viewers::{Counters, Crowd, ViewersReport};
+
+/// What to do in a run.
+#[derive(Clone, Debug)]
+pub struct FlvOptions {
+    /// Address of the stream.
+    pub url: Url,
+    /// How many viewers.
+    pub viewers: u32,
+    /// Length of the measured window.
+    pub duration: Duration,
+    /// The server's process.
+    pub pid: Option<u32>,
+    /// A broadcast to publish meanwhile.
+    pub publish: Option<PublishOptions>,
+}
+
+/// Runs it and reports.
+///
+/// # Errors
+///
+/// When nothing can be published or the HTTP client does not start. Viewers
+/// that fail are counted, not errors.
+pub async fn run(options: FlvOptions) -> anyhow::Result<ViewersReport> {
+    let client = Client::builder()
+        .connect_timeout(Duration::from_secs(10))
+        .no_proxy()
+        .build()
+        .context("the HTTP client does not start")?;
+    let crowd = Crowd {
+        protocol: "FLV",
+        unit: "tags",
+        viewers: options.viewers,
+        duration: options.duration,
+        pid: options.pid,
+        publish: options.publish,
+    };
+    crowd
+        .run(|counters, epoch| view(client.clone(), options.url.clone(), counters, epoch))
+        .await
+}
+
+async fn view(
+    client: Client,
+    url: Url,
+    counters: Arc<Counters>,
+    epoch: Option<Instant>,
+) -> anyhow::Result<()> {
+    let asked = Instant::now();
+    let mut response = client
+        .get(url.clone())
+        .send()
+        .await
+        .with_context(|| format!("no answer from {url}"))?;
+    let status = response.status();
+    ensure!(status.is_success(), "{url} answers {status}");
+    let mut reader = FlvReader::new();
+    let mut viewer = Viewer {
+        asked,
+        epoch,
+        counters,
+        had_picture: false,
+        last_arrival: None,
+        last_video: None,
+    };
+    let mut had_byte = false;
+    while let Some(chunk) = response.chunk().await.context("the stream broke off")? {
+        if !had_byte {
+            had_byte = true;
+            viewer.counters.note_first_byte(asked.elapsed());
+        }
+        let len = chunk.len() as u64;
+        viewer.counters.bytes.fetch_add(len, Ordering::Relaxed);
+        let now = Instant::now();
+        let read = reader.handle(&chunk, |tag| viewer.handle(now, &tag));
+        if read.is_err() {
+            viewer.counters.faults.fetch_add(1, Ordering::Relaxed);
+        }
+        read?;
+    }
+    anyhow::bail!("the stream ended")
+}
+
+struct Viewer {
+    asked: Instant,
+    epoch: Option<Instant>,
+    counters: Arc<Counters>,
+    had_picture: bool,
+    last_arrival: Option<Instant>,
+    last_video: Option<u32>,
+}
+
+/// No media for this long: a player with little buffer stands still.
+const STALL: Duration = Duration::from_millis(500);
+/// A step of video time by more than this: pictures were left out.
+const SKIP_MS: u32 = 500;
+
+impl Viewer {
+    fn handle(&mut self, now: Instant, tag: &Tag) {
+        if tag.is_config {
+            return;
+        }
+        self.counters.units.fetch_add(1, Ordering::Relaxed);
+        let last = self.last_arrival.replace(now);
+        if last.is_some_and(|last| now - last > STALL) {
+            self.counters.stalls.fetch_add(1, Ordering::Relaxed);
+        }
+        if tag.kind != TagKind::Video {
+            return;
+        }
+        if tag.is_keyframe && !self.had_picture {
+            self.had_picture = true;
+            self.counters.note_first_picture(now - self.asked);
+        }
+        if let Some(last) = self.last_video.replace(tag.timestamp) {
+            if tag.timestamp < last {
+                self.counters.faults.fetch_add(1, Ordering::Relaxed);
+            } else if tag.timestamp - last > SKIP_MS {
+                self.counters.skips.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        if let (Some(epoch), Some(stamp)) = (self.epoch, Stamp::read_unchecked(&tag.tail)) {
+            let sent = epoch + Duration::from_micros(stamp.sent_micros);
+            self.counters.note_delay(now.saturating_duration_since(sent));
+        }
+    }
+}

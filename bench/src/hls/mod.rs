@@ -1,0 +1,4 @@
+//! Load over HLS.
+
+pub mod playlist;
+pub mod run;

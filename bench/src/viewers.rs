@@ -1,0 +1,313 @@
+//! What a crowd of HTTP viewers counts, and the report of it.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::cli::PublishOptions;
+use crate::histogram::Histogram;
+use crate::procfs::Usage;
+use crate::rtc::report::Quantiles;
+use crate::rtc::run::Publishing;
+
+/// Counters that all viewers of a run share.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Body bytes received.
+    pub bytes: AtomicU64,
+    /// Media units received: FLV tags or HLS segments.
+    pub units: AtomicU64,
+    /// Times a viewer ran dry.
+    pub stalls: AtomicU64,
+    /// Times media time jumped ahead of a viewer.
+    pub skips: AtomicU64,
+    /// Times media time went back, or bytes were not what they claim.
+    pub faults: AtomicU64,
+    /// Viewers that ended early or never began.
+    pub failed: AtomicU64,
+    /// Viewers that have their first picture.
+    pub started: AtomicU64,
+    measuring: AtomicBool,
+    first_failure: Mutex<Option<String>>,
+    first_byte: Mutex<Histogram>,
+    first_picture: Mutex<Histogram>,
+    delay: Mutex<Histogram>,
+}
+
+impl Counters {
+    /// Notes the time from the request to the first byte of the body.
+    pub fn note_first_byte(&self, after: Duration) {
+        record(&self.first_byte, after);
+    }
+
+    /// Notes the time from the request to the first thing a player can show.
+    pub fn note_first_picture(&self, after: Duration) {
+        record(&self.first_picture, after);
+        self.started.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes a delay from the publisher's socket, inside of the window.
+    pub fn note_delay(&self, delay: Duration) {
+        if self.measuring.load(Ordering::Relaxed) {
+            record(&self.delay, delay);
+        }
+    }
+
+    /// Counts one and keeps the first reason.
+    pub fn note_failure(&self, why: &anyhow::Error) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+        if let Ok(mut first) = self.first_failure.lock() {
+            first.get_or_insert(format!("{why:#}"));
+        }
+    }
+
+    fn tally(&self) -> Tally {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Tally {
+            at: Instant::now(),
+            bytes: load(&self.bytes),
+            units: load(&self.units),
+            stalls: load(&self.stalls),
+            skips: load(&self.skips),
+        }
+    }
+}
+
+fn record(histogram: &Mutex<Histogram>, time: Duration) {
+    if let Ok(mut histogram) = histogram.lock() {
+        histogram.record(time);
+    }
+}
+
+fn quantiles(histogram: &Mutex<Histogram>) -> Option<Quantiles> {
+    Quantiles::of(&*histogram.lock().ok()?)
+}
+
+struct Tally {
+    at: Instant,
+    bytes: u64,
+    units: u64,
+    stalls: u64,
+    skips: u64,
+}
+
+/// What a crowd run needs to know.
+pub struct Crowd {
+    /// How the viewers are called in the report, `FLV` for one.
+    pub protocol: &'static str,
+    /// What is counted as a unit, `tags` for one.
+    pub unit: &'static str,
+    /// How many viewers.
+    pub viewers: u32,
+    /// Length of the measured window.
+    pub duration: Duration,
+    /// The server's process.
+    pub pid: Option<u32>,
+    /// A broadcast to publish meanwhile.
+    pub publish: Option<PublishOptions>,
+}
+
+impl Crowd {
+    /// Publishes if asked to, starts one `view` a viewer, waits until all have
+    /// a picture, measures, and drops the viewers.
+    ///
+    /// `view` gets the counters and the epoch of the publisher's stamps, and
+    /// runs until it is dropped or fails.
+    ///
+    /// # Errors
+    ///
+    /// When nothing can be published or the process cannot be read.
+    pub async fn run<V, F>(self, view: V) -> anyhow::Result<ViewersReport>
+    where
+        V: Fn(Arc<Counters>, Option<Instant>) -> F,
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let mut publishing = match &self.publish {
+            Some(publish) => {
+                let publishing =
+                    Publishing::to(&publish.whip, publish.filter, publish.source).await?;
+                // The relay needs a GOP and the first sender reports, an HLS
+                // playlist its first segments.
+                sleep(WARM_UP).await;
+                Some(publishing)
+            }
+            None => None,
+        };
+        let epoch = publishing.as_ref().map(Publishing::epoch);
+        let before = self.pid.map(Usage::of).transpose()?;
+        let counters = Arc::new(Counters::default());
+        let mut viewers = JoinSet::new();
+        for _ in 0..self.viewers {
+            let viewer = view(Arc::clone(&counters), epoch);
+            let counters = Arc::clone(&counters);
+            viewers.spawn(async move {
+                if let Err(e) = viewer.await {
+                    counters.note_failure(&e);
+                }
+            });
+            // 200 joins a second: an audience, not a flood.
+            sleep(Duration::from_millis(5)).await;
+        }
+        let give_up = Instant::now() + START_WITHIN;
+        while Instant::now() < give_up {
+            let done = counters.started.load(Ordering::Relaxed)
+                + counters.failed.load(Ordering::Relaxed);
+            if done >= u64::from(self.viewers) {
+                break;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        let (start, start_usage) = (counters.tally(), self.pid.map(Usage::of).transpose()?);
+        let own = Usage::of(std::process::id())?;
+        counters.measuring.store(true, Ordering::Relaxed);
+        sleep(self.duration).await;
+        counters.measuring.store(false, Ordering::Relaxed);
+        let (end, end_usage) = (counters.tally(), self.pid.map(Usage::of).transpose()?);
+        let own = Usage::of(std::process::id())?.cpu - own.cpu;
+        viewers.shutdown().await;
+        if let Some(publishing) = &mut publishing {
+            publishing.stop().await;
+        }
+
+        let seconds = (end.at - start.at).as_secs_f64();
+        let started = counters.started.load(Ordering::Relaxed);
+        let percent = |cpu: Duration| cpu.as_secs_f64() / seconds * 100.0;
+        Ok(ViewersReport {
+            protocol: self.protocol,
+            unit: self.unit,
+            viewers: self.viewers.into(),
+            without_picture: u64::from(self.viewers).saturating_sub(started),
+            ended_early: counters.failed.load(Ordering::Relaxed),
+            first_failure: counters.first_failure.lock().ok().and_then(|why| why.clone()),
+            seconds,
+            first_byte: quantiles(&counters.first_byte),
+            first_picture: quantiles(&counters.first_picture),
+            bytes_per_second: (end.bytes - start.bytes) as f64 / seconds,
+            units_per_second: (end.units - start.units) as f64 / seconds,
+            stalls: end.stalls - start.stalls,
+            skips: end.skips - start.skips,
+            faults: counters.faults.load(Ordering::Relaxed),
+            delay: quantiles(&counters.delay),
+            generator_cpu_percent: percent(own),
+            server_cpu_percent: start_usage
+                .zip(end_usage)
+                .map(|(start, end)| percent(end.cpu.saturating_sub(start.cpu))),
+            server_rss_bytes: end_usage.map(|usage| usage.rss),
+            server_rss_per_viewer_bytes: before.zip(end_usage).map(|(before, end)| {
+                end.rss.saturating_sub(before.rss) / u64::from(self.viewers.max(1))
+            }),
+        })
+    }
+}
+
+const WARM_UP: Duration = Duration::from_secs(7);
+const START_WITHIN: Duration = Duration::from_secs(15);
+
+/// Everything that a crowd run measured.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ViewersReport {
+    /// `FLV` or `HLS`.
+    pub protocol: &'static str,
+    /// What is counted a second.
+    pub unit: &'static str,
+    /// Viewers asked for.
+    pub viewers: u64,
+    /// Viewers that never had a picture.
+    pub without_picture: u64,
+    /// Viewers whose stream ended or failed.
+    pub ended_early: u64,
+    /// The first reason for that.
+    pub first_failure: Option<String>,
+    /// Length of the window in seconds.
+    pub seconds: f64,
+    /// From the request to the first byte.
+    pub first_byte: Option<Quantiles>,
+    /// From the request to the first whole key frame or segment.
+    pub first_picture: Option<Quantiles>,
+    /// Body bytes a second, in sum.
+    pub bytes_per_second: f64,
+    /// Units a second, in sum.
+    pub units_per_second: f64,
+    /// Times a viewer ran dry.
+    pub stalls: u64,
+    /// Times media time jumped ahead of a viewer.
+    pub skips: u64,
+    /// Times media time went back, or bytes were not what they claim.
+    pub faults: u64,
+    /// From the publisher's socket to the viewer, where stamps tell.
+    pub delay: Option<Quantiles>,
+    /// CPU of this load generator, % of one core.
+    pub generator_cpu_percent: f64,
+    /// CPU of the server, % of one core.
+    pub server_cpu_percent: Option<f64>,
+    /// Resident memory of the server at the end, bytes.
+    pub server_rss_bytes: Option<u64>,
+    /// Its growth from before the viewers, per viewer.
+    pub server_rss_per_viewer_bytes: Option<u64>,
+}
+
+impl fmt::Display for ViewersReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let times = |q: &Option<Quantiles>| match q {
+            Some(q) => format!(
+                "p50 {:.1} ms, p95 {:.1} ms, max {:.1} ms",
+                q.p50_ms, q.p95_ms, q.max_ms
+            ),
+            None => "none".into(),
+        };
+        writeln!(
+            f,
+            "How soon do {} {} viewers see a picture, and what does it cost? ({:.1} s)",
+            self.viewers, self.protocol, self.seconds
+        )?;
+        let mut row = |name: &str, value: String| writeln!(f, "  {name:<18} {value}");
+        row("first byte", times(&self.first_byte))?;
+        row("first picture", times(&self.first_picture))?;
+        row(
+            "received in sum",
+            format!(
+                "{:.2} Mbit/s, {:.0} {}/s",
+                self.bytes_per_second * 8.0 / 1e6,
+                self.units_per_second,
+                self.unit
+            ),
+        )?;
+        if self.delay.is_some() {
+            row("delay", times(&self.delay))?;
+        }
+        row(
+            "troubles",
+            format!(
+                "{} stalls, {} skips, {} faults, {} without a picture, {} ended early",
+                self.stalls, self.skips, self.faults, self.without_picture, self.ended_early
+            ),
+        )?;
+        if let Some(why) = &self.first_failure {
+            row("first failure", why.clone())?;
+        }
+        row(
+            "this generator",
+            format!("{:.1} % of a core", self.generator_cpu_percent),
+        )?;
+        match (
+            self.server_cpu_percent,
+            self.server_rss_bytes,
+            self.server_rss_per_viewer_bytes,
+        ) {
+            (Some(cpu), Some(rss), Some(each)) => row(
+                "server",
+                format!(
+                    "{cpu:.1} % of a core, {:.1} MB resident, {:.0} kB a viewer",
+                    rss as f64 / 1e6,
+                    each as f64 / 1e3
+                ),
+            ),
+            _ => row("server", "not measured: give its process by --pid".into()),
+        }
+    }
+}
