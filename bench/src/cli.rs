@@ -237,7 +237,14 @@ mod tests {
     #[test]
     fn durations_outside_of_a_day_are_refused() {
         for text in ["-1", "nan", "1e9", "x"] {
-            let args = ["bench", "flv", "--url", "http://127.0.0.1/", "--duration", text];
+            let args = [
+                "bench",
+                "flv",
+                "--url",
+                "http://127.0.0.1/",
+                "--duration",
+                text,
+            ];
             assert!(Cli::try_parse_from(args).is_err(), "{text}");
         }
     }

@@ -116,7 +116,10 @@ mod tests {
                 let v = (1u32 << octave).saturating_add(offset);
                 let upper = upper_bound(bucket(v));
                 assert!(upper >= v, "{v}: {upper}");
-                assert!(f64::from(upper) <= f64::from(v) * 1.033 + 1.0, "{v}: {upper}");
+                assert!(
+                    f64::from(upper) <= f64::from(v) * 1.033 + 1.0,
+                    "{v}: {upper}"
+                );
             }
         }
         assert_eq!(bucket(u32::MAX), BUCKETS - 1);
@@ -141,7 +144,11 @@ mod tests {
         let (mut a, mut b, mut both) = (Histogram::new(), Histogram::new(), Histogram::new());
         for v in 0..2_000u64 {
             let t = micros(v * v % 77_777);
-            if v % 3 == 0 { a.record(t) } else { b.record(t) }
+            if v % 3 == 0 {
+                a.record(t)
+            } else {
+                b.record(t)
+            }
             both.record(t);
         }
         a.merge(&b);

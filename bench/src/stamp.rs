@@ -34,7 +34,7 @@ impl Stamp {
     }
 
     /// Reads the stamp at the end of `payload`, or one byte before the end,
-    /// where the stop bit of an SEI message follows it.
+    /// where the stop byte of its NAL unit follows it.
     pub fn read(payload: &[u8]) -> Mark {
         let mut found = Mark::None;
         for spare in 0..=1 {
@@ -88,11 +88,13 @@ impl Stamp {
             }
         }
         for byte in blocks.remainder() {
-            lanes[0] = (lanes[0] ^ u64::from(*byte)).wrapping_mul(MIX).rotate_left(29);
+            lanes[0] = (lanes[0] ^ u64::from(*byte))
+                .wrapping_mul(MIX)
+                .rotate_left(29);
         }
-        let sum = lanes
-            .iter()
-            .fold(0u64, |sum, lane| (sum ^ lane).wrapping_mul(MIX).rotate_left(31));
+        let sum = lanes.iter().fold(0u64, |sum, lane| {
+            (sum ^ lane).wrapping_mul(MIX).rotate_left(31)
+        });
         (sum >> 32) as u32
     }
 }
@@ -158,7 +160,10 @@ mod tests {
         for at in 0..payload.len() {
             let mut changed = payload.clone();
             changed[at] ^= 0x10;
-            assert!(!matches!(Stamp::read(&changed), Mark::Whole(_)), "byte {at}");
+            assert!(
+                !matches!(Stamp::read(&changed), Mark::Whole(_)),
+                "byte {at}"
+            );
         }
         assert_eq!(Stamp::read(&payload[1..]), Mark::Damaged);
     }

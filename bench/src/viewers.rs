@@ -155,8 +155,8 @@ impl Crowd {
         }
         let give_up = Instant::now() + START_WITHIN;
         while Instant::now() < give_up {
-            let done = counters.started.load(Ordering::Relaxed)
-                + counters.failed.load(Ordering::Relaxed);
+            let done =
+                counters.started.load(Ordering::Relaxed) + counters.failed.load(Ordering::Relaxed);
             if done >= u64::from(self.viewers) {
                 break;
             }
@@ -183,7 +183,11 @@ impl Crowd {
             viewers: self.viewers.into(),
             without_picture: u64::from(self.viewers).saturating_sub(started),
             ended_early: counters.failed.load(Ordering::Relaxed),
-            first_failure: counters.first_failure.lock().ok().and_then(|why| why.clone()),
+            first_failure: counters
+                .first_failure
+                .lock()
+                .ok()
+                .and_then(|why| why.clone()),
             seconds,
             first_byte: quantiles(&counters.first_byte),
             first_picture: quantiles(&counters.first_picture),

@@ -1,6 +1,8 @@
 //! The publisher's and the subscribers' drivers against a small server, on
 //! virtual time.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 mod common;
 
 use std::time::Duration;
@@ -39,7 +41,10 @@ fn every_packet_of_the_window_arrives_after_exactly_two_links() {
     assert_eq!(report.received.duplicates, 0);
     assert_eq!((report.damaged, report.unstamped), (0, 0));
     let delay = &report.received.delay;
-    assert_eq!(delay.quantile(0.0).unwrap().as_millis(), 2 * LINK.as_millis());
+    assert_eq!(
+        delay.quantile(0.0).unwrap().as_millis(),
+        2 * LINK.as_millis()
+    );
     // The virtual server looks around every 100 µs at the latest.
     assert!(delay.max().unwrap() <= 2 * LINK + Duration::from_millis(1));
 }
@@ -57,7 +62,11 @@ fn a_join_passes_its_milestones_in_order_and_asks_for_one_key_frame() {
     let keyframe = milestones.keyframe.unwrap();
     assert!(begin < connected && connected < keyframe);
     // Handshake, the wait for a frame, the request, the next frame, its way.
-    assert!(keyframe - begin < Duration::from_millis(250), "{:?}", keyframe - begin);
+    assert!(
+        keyframe - begin < Duration::from_millis(250),
+        "{:?}",
+        keyframe - begin
+    );
     assert_eq!(world.publisher.counts().plis, 1);
     assert_eq!(world.publisher.counts().keyframes, 2);
 }

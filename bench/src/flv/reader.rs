@@ -204,10 +204,7 @@ impl Default for FlvReader {
 }
 
 /// Moves bytes until `N` are together; `None` while they are not.
-fn collect<const N: usize>(
-    into: &mut Vec<u8>,
-    bytes: &mut &[u8],
-) -> Option<[u8; N]> {
+fn collect<const N: usize>(into: &mut Vec<u8>, bytes: &mut &[u8]) -> Option<[u8; N]> {
     let take = bytes.len().min(N - into.len());
     let (now, rest) = bytes.split_at(take);
     into.extend_from_slice(now);
@@ -246,7 +243,9 @@ mod tests {
     fn tags_come_out_the_same_however_the_bytes_are_cut() {
         let bytes = stream();
         let mut whole = Vec::new();
-        FlvReader::new().handle(&bytes, |tag| whole.push(tag)).unwrap();
+        FlvReader::new()
+            .handle(&bytes, |tag| whole.push(tag))
+            .unwrap();
         assert_eq!(whole.len(), 6);
         assert!(whole[1].is_config && !whole[1].is_keyframe);
         assert!(whole[2].is_keyframe);

@@ -133,7 +133,8 @@ impl Viewer {
         }
         if let (Some(epoch), Some(stamp)) = (self.epoch, Stamp::read_unchecked(&tag.tail)) {
             let sent = epoch + Duration::from_micros(stamp.sent_micros);
-            self.counters.note_delay(now.saturating_duration_since(sent));
+            self.counters
+                .note_delay(now.saturating_duration_since(sent));
         }
     }
 }

@@ -152,7 +152,9 @@ impl<D: Driver> Runner<D> {
         let mut events = Events::with_capacity(1_024);
         loop {
             let wait = match self.timers.peek() {
-                Some(Reverse((at, _))) => at.saturating_duration_since(Instant::now()).min(MAX_WAIT),
+                Some(Reverse((at, _))) => {
+                    at.saturating_duration_since(Instant::now()).min(MAX_WAIT)
+                }
                 None => MAX_WAIT,
             };
             if let Err(e) = self.poll.poll(&mut events, Some(wait))
@@ -295,7 +297,9 @@ impl<D: Driver> Runner<D> {
     /// with every packet, mostly to later.
     fn queue_timer(&mut self, key: SessionKey) {
         if let Some(session) = self.sessions.map.get_mut(&key)
-            && session.queued.is_none_or(|queued| session.deadline < queued)
+            && session
+                .queued
+                .is_none_or(|queued| session.deadline < queued)
         {
             session.queued = Some(session.deadline);
             self.timers.push(Reverse((session.deadline, key)));

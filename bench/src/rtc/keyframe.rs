@@ -1,8 +1,7 @@
 //! Watches one subscriber's H.264 for its first whole key frame.
 
 /// Follows the frames of one RTP stream until a key frame is complete: every
-/// packet from the one that starts the parameter sets or the IDR slice to the
-/// one with the marker bit. Packets may come in any order.
+/// packet from the one with the parameter sets to the one with the marker bit. Packets may come in any order.
 #[derive(Debug, Default)]
 pub struct KeyframeWatch {
     frame: Option<Frame>,
@@ -81,26 +80,25 @@ impl Frame {
     }
 }
 
-/// Whether an RTP payload holds an SPS, or the start of an IDR slice
-/// (RFC 6184 5.2).
+/// Whether an RTP payload holds an SPS (RFC 6184 5.2): a key frame that a
+/// player can start with begins with one.
 fn starts_keyframe(payload: &[u8]) -> bool {
-    const IDR: u8 = 5;
     const SPS: u8 = 7;
-    let is_key = |header: u8| matches!(header & 0x1f, IDR | SPS);
+    const STAP_A: u8 = 24;
+    let is_sps = |header: u8| header & 0x1f == SPS;
     match payload {
-        [header, first, ..] if header & 0x1f == 28 => first & 0x80 != 0 && is_key(*first),
-        [header, rest @ ..] if header & 0x1f == 24 => {
+        [header, rest @ ..] if header & 0x1f == STAP_A => {
             let mut rest = rest;
             while let [high, low, nal @ ..] = rest {
                 let len = usize::from(u16::from_be_bytes([*high, *low]));
-                if nal.first().is_some_and(|header| is_key(*header)) {
+                if nal.first().is_some_and(|header| is_sps(*header)) {
                     return true;
                 }
                 rest = nal.get(len..).unwrap_or(&[]);
             }
             false
         }
-        [header, ..] => is_key(*header),
+        [header, ..] => is_sps(*header),
         [] => false,
     }
 }

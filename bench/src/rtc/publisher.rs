@@ -155,13 +155,19 @@ impl Publisher {
         let sent_micros = now.saturating_duration_since(self.epoch).as_micros() as u64;
         let last = burst.payloads.len() - 1;
         for (index, mut payload) in burst.payloads.into_iter().enumerate() {
-            source.write_stamp(&mut payload, sent_micros);
+            source.write_stamp(burst.is_video, &mut payload, sent_micros);
             self.counts.packets += 1;
             self.counts.payload_bytes += payload.len() as u64;
             let payload: Arc<[u8]> = payload.into();
-            let write = RtpWrite::new(pt, track.next_seq.into(), burst.rtp_time, burst.due, payload)
-                .marker(burst.is_video && index == last)
-                .nackable(burst.is_video);
+            let write = RtpWrite::new(
+                pt,
+                track.next_seq.into(),
+                burst.rtp_time,
+                burst.due,
+                payload,
+            )
+            .marker(burst.is_video && index == last)
+            .nackable(burst.is_video);
             stream.write_rtp(write);
             track.next_seq += 1;
         }

@@ -166,7 +166,11 @@ impl Report {
                 s.published_bps / 1e6
             ),
         )?;
-        row(f, "received in sum", format_args!("{:.0} packets/s", s.received_pps))?;
+        row(
+            f,
+            "received in sum",
+            format_args!("{:.0} packets/s", s.received_pps),
+        )?;
         row(
             f,
             "loss",
@@ -247,9 +251,16 @@ fn write_joins(f: &mut fmt::Formatter<'_>, title: &str, joins: &Joins) -> fmt::R
             None => row(f, name, format_args!("never"))?,
         }
     }
-    row(f, "PLIs at publisher", format_args!("{}", joins.publisher_plis))?;
+    row(
+        f,
+        "PLIs at publisher",
+        format_args!("{}", joins.publisher_plis),
+    )?;
     if joins.failed > 0 {
-        let why = joins.first_failure.as_deref().unwrap_or("no whole key frame in time");
+        let why = joins
+            .first_failure
+            .as_deref()
+            .unwrap_or("no whole key frame in time");
         row(
             f,
             "FAILED",
@@ -310,7 +321,9 @@ mod tests {
     fn the_table_asks_questions_and_names_failures() {
         let table = report().to_string();
         assert!(table.contains("How long do 20 subscribers wait that join within 4.0 s?"));
-        assert!(table.contains("p50 10.0 ms, p95 19.0 ms, max 20.0 ms") || table.contains("p50 10."));
+        assert!(
+            table.contains("p50 10.0 ms, p95 19.0 ms, max 20.0 ms") || table.contains("p50 10.")
+        );
         assert!(table.contains("1 of 20: 503"));
         assert!(table.contains("give its process by --pid"));
     }

@@ -242,7 +242,8 @@ impl Fleet {
             sleep(Duration::from_millis(1_003)).await;
             match self.join().await {
                 Ok(member) => {
-                    self.wait_for_keyframes(std::slice::from_ref(&member)).await?;
+                    self.wait_for_keyframes(std::slice::from_ref(&member))
+                        .await?;
                     self.log(&mut log, &member).await;
                     self.leave(vec![member]).await;
                 }

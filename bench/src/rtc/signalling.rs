@@ -89,7 +89,9 @@ impl Signalling {
 /// When it is not an http URL with a host, the host has no address, or one of
 /// its addresses is not allowed by `filter`.
 pub fn checked_url(url: &str, filter: CandidateFilter) -> anyhow::Result<Url> {
-    let url: Url = url.parse().with_context(|| format!("{url:?} is not a URL"))?;
+    let url: Url = url
+        .parse()
+        .with_context(|| format!("{url:?} is not a URL"))?;
     ensure!(
         url.scheme() == "http",
         "{url}: only http is supported, this generator measures a server of its own machine"

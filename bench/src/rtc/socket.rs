@@ -174,7 +174,9 @@ mod tests {
         let any = "127.0.0.1:0".parse().unwrap();
         let (mut a, mut b) = (Socket::bind(any).unwrap(), Socket::bind(any).unwrap());
         let mut buffers = Buffers::new();
-        let sizes = [1200usize, 1200, 1200, 900, 1200, 20, 20, 1200, 1, 1300, 1300];
+        let sizes = [
+            1200usize, 1200, 1200, 900, 1200, 20, 20, 1200, 1, 1300, 1300,
+        ];
         let mut outbox: Vec<Transmit> = sizes
             .iter()
             .enumerate()
@@ -194,7 +196,8 @@ mod tests {
         let mut events = mio::Events::with_capacity(4);
         let mut arrived = Vec::new();
         for _ in 0..20 {
-            poll.poll(&mut events, Some(Duration::from_millis(100))).unwrap();
+            poll.poll(&mut events, Some(Duration::from_millis(100)))
+                .unwrap();
             while b
                 .receive(&mut buffers, |source, datagram| {
                     assert_eq!(source, a.local());

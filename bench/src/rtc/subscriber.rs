@@ -169,13 +169,13 @@ impl Driver for Subscriber {
                 let seq = *packet.seq_no;
                 match watch.handle(seq, header.timestamp, header.marker, &packet.payload) {
                     Progress::Complete => milestones.keyframe = Some(now),
-                    Progress::NotKeyframe if config.asks_for_keyframe => {
-                        if last_request.is_none_or(|at| now >= at + REQUEST_INTERVAL)
-                            && request_keyframe(rtc, &packet)
-                        {
-                            *last_request = Some(now);
-                            stats.plis_sent += 1;
-                        }
+                    Progress::NotKeyframe
+                        if config.asks_for_keyframe
+                            && last_request.is_none_or(|at| now >= at + REQUEST_INTERVAL)
+                            && request_keyframe(rtc, &packet) =>
+                    {
+                        *last_request = Some(now);
+                        stats.plis_sent += 1;
                     }
                     _ => {}
                 }
@@ -223,10 +223,9 @@ impl Stats {
 const REQUEST_INTERVAL: Duration = Duration::from_millis(200);
 
 fn is_h264(rtc: &Rtc, packet: &RtpPacket) -> bool {
-    rtc.codec_config()
-        .params()
-        .iter()
-        .any(|params| params.pt() == packet.header.payload_type && params.spec().codec == Codec::H264)
+    rtc.codec_config().params().iter().any(|params| {
+        params.pt() == packet.header.payload_type && params.spec().codec == Codec::H264
+    })
 }
 
 fn request_keyframe(rtc: &mut Rtc, packet: &RtpPacket) -> bool {

@@ -21,8 +21,9 @@ impl AudioLoop {
     pub(super) const TICKS: u32 = 960;
 
     pub(super) fn new() -> anyhow::Result<AudioLoop> {
-        let mut encoder = opus::Encoder::new(48_000, opus::Channels::Stereo, opus::Application::Audio)
-            .context("the Opus encoder does not start")?;
+        let mut encoder =
+            opus::Encoder::new(48_000, opus::Channels::Stereo, opus::Application::Audio)
+                .context("the Opus encoder does not start")?;
         encoder
             .set_bitrate(opus::Bitrate::Bits(48_000))
             .context("the Opus encoder refuses 48 kbit/s")?;

@@ -3,6 +3,8 @@
 //! The slices are real: a decoder shows them. What fills them up to a live
 //! encoder's sizes stands behind the last macroblock, where decoders stop.
 
+use std::ops::Range;
+
 use rand::{Rng, rngs::StdRng};
 
 use crate::stamp::Stamp;
@@ -34,31 +36,65 @@ impl Pictures {
     }
 
     /// The payloads of the next picture, whose slice takes about `size` bytes.
-    pub(super) fn write(&mut self, picture: Picture, size: usize, rng: &mut StdRng) -> Vec<Vec<u8>> {
+    pub(super) fn write(
+        &mut self,
+        picture: Picture,
+        size: usize,
+        rng: &mut StdRng,
+    ) -> Vec<Vec<u8>> {
         let mut payloads = Vec::new();
-        let mut slice = match picture {
+        let last = match picture {
             Picture::Key => {
                 payloads.push(self.parameter_sets.clone());
                 self.frame_num = 0;
                 self.idr_pic_id = (self.idr_pic_id + 1) % 2;
-                idr_slice(self.idr_pic_id)
+                let mut first_row = 0;
+                // Decoders stop at the end of the picture, not of the slice:
+                // only the last slice can carry bytes of ours behind it.
+                // The others fit into one packet with a NAL unit of filler.
+                while first_row + IDR_SLICE_ROWS < HEIGHT_MBS {
+                    let rows = first_row..first_row + IDR_SLICE_ROWS;
+                    let mut filler = vec![FILLER; 1 + Stamp::LEN];
+                    filler.push(STOP);
+                    payloads.push(aggregate(&[idr_slice(self.idr_pic_id, rows), filler]));
+                    first_row += IDR_SLICE_ROWS;
+                }
+                idr_slice(self.idr_pic_id, first_row..HEIGHT_MBS)
             }
             Picture::Delta => {
                 self.frame_num = self.frame_num.wrapping_add(1);
                 p_slice(self.frame_num)
             }
         };
-        let filler = size.saturating_sub(slice.len()).max(2 * Stamp::LEN);
-        // Bytes of at least 4 never make a start code or an emulation.
-        slice.extend((0..filler).map(|_| rng.random_range(4..=255u8)));
+        let before: usize = payloads.iter().map(Vec::len).sum();
+        let mut slice = last;
+        let filler = size.saturating_sub(before + slice.len());
+        let coded = slice.len();
+        fill(&mut slice, filler.max(2 * Stamp::LEN), rng);
+        // The first of several fragments holds all of the slice's own bytes.
+        while slice.len() > MAX_PAYLOAD && first_fragment(slice.len() - 1) < coded + 2 * Stamp::LEN
+        {
+            fill(&mut slice, 64, rng);
+        }
         fragment(&slice, &mut payloads);
         payloads
     }
 }
 
-/// Whether an RTP payload is the STAP-A of SPS, PPS and SEI made here.
-pub(super) fn is_parameter_sets(payload: &[u8]) -> bool {
-    payload.len() > 4 && payload[0] & 0x1f == STAP_A && payload[3] & 0x1f == SPS
+/// Appends bytes behind the last macroblock. Values of at least 4 never make a
+/// start code or an emulation of one.
+fn fill(slice: &mut Vec<u8>, count: usize, rng: &mut StdRng) {
+    slice.extend((0..count).map(|_| rng.random_range(4..=255u8)));
+}
+
+/// Rows of macroblocks in an IDR slice: at a byte a macroblock, 960 bytes.
+const IDR_SLICE_ROWS: u32 = 12;
+
+/// Whether a payload made here ends in a stop byte, behind the stamp.
+pub(super) fn ends_in_stop(payload: &[u8]) -> bool {
+    payload
+        .first()
+        .is_some_and(|header| header & 0x1f == STAP_A)
 }
 
 const STAP_A: u8 = 24;
@@ -67,8 +103,11 @@ const SPS: u8 = 7;
 const PPS: u8 = 8;
 const SEI: u8 = 6;
 const IDR: u8 = 5;
+const FILLER: u8 = 12;
 const NON_IDR: u8 = 1;
 const REFERENCE: u8 = 3 << 5;
+/// The stop bit and its alignment, of a NAL unit that ends on a byte.
+const STOP: u8 = 0x80;
 
 /// Payload bytes a packet: with RTP header, extensions and SRTP tag it stays
 /// below the 1,280 bytes every path carries.
@@ -84,7 +123,7 @@ fn fragment(nal: &[u8], payloads: &mut Vec<Vec<u8>>) {
         payloads.push(nal.to_vec());
         return;
     }
-    let count = body.len().div_ceil(MAX_PAYLOAD - 2);
+    let count = fragments(body.len());
     for index in 0..count {
         let from = body.len() * index / count;
         let to = body.len() * (index + 1) / count;
@@ -98,16 +137,30 @@ fn fragment(nal: &[u8], payloads: &mut Vec<Vec<u8>>) {
     }
 }
 
+fn fragments(body_len: usize) -> usize {
+    body_len.div_ceil(MAX_PAYLOAD - 2)
+}
+
+/// Bytes of the body in the first fragment.
+fn first_fragment(body_len: usize) -> usize {
+    body_len / fragments(body_len)
+}
+
 /// STAP-A of SPS, PPS and an SEI message that holds the packet's stamp.
 fn parameter_sets() -> Vec<u8> {
     let mut sei = vec![SEI, 5, (UUID.len() + Stamp::LEN) as u8];
     sei.extend_from_slice(&UUID);
     sei.resize(sei.len() + Stamp::LEN, 0xff);
-    sei.push(0x80);
+    sei.push(STOP);
+    aggregate(&[sps(), pps(), sei])
+}
+
+/// A STAP-A of NAL units (RFC 6184 5.7.1).
+fn aggregate(nals: &[Vec<u8>]) -> Vec<u8> {
     let mut payload = vec![REFERENCE | STAP_A];
-    for nal in [sps(), pps(), sei] {
+    for nal in nals {
         payload.extend_from_slice(&(nal.len() as u16).to_be_bytes());
-        payload.extend_from_slice(&nal);
+        payload.extend_from_slice(nal);
     }
     payload
 }
@@ -155,9 +208,9 @@ fn pps() -> Vec<u8> {
 }
 
 /// Every macroblock Intra16x16 with DC prediction and no residual: grey.
-fn idr_slice(idr_pic_id: u32) -> Vec<u8> {
+fn idr_slice(idr_pic_id: u32, rows: Range<u32>) -> Vec<u8> {
     let mut bits = Bits::new();
-    bits.ue(0); // first_mb_in_slice
+    bits.ue(rows.start * WIDTH_MBS); // first_mb_in_slice
     bits.ue(7); // slice_type: all slices of the picture are I
     bits.ue(0); // pic_parameter_set_id
     bits.put(0, 8); // frame_num
@@ -166,7 +219,7 @@ fn idr_slice(idr_pic_id: u32) -> Vec<u8> {
     bits.put(0, 1); // long_term_reference_flag
     bits.ue(0); // slice_qp_delta, as se(v)
     bits.ue(1); // disable_deblocking_filter_idc
-    for _ in 0..WIDTH_MBS * HEIGHT_MBS {
+    for _ in 0..rows.len() as u32 * WIDTH_MBS {
         bits.ue(3); // mb_type I_16x16_2_0_0
         bits.ue(0); // intra_chroma_pred_mode: DC
         bits.ue(0); // mb_qp_delta, as se(v)
@@ -256,28 +309,69 @@ mod tests {
     fn the_parameter_sets_are_the_known_bytes() {
         assert_eq!(
             sps(),
-            [0x67, 0x42, 0xe0, 0x1f, 0x95, 0xb0, 0x14, 0x01, 0x6e, 0x40].to_vec().as_slice(),
+            [0x67, 0x42, 0xe0, 0x1f, 0x95, 0xa0, 0x14, 0x01, 0x6e, 0x40],
             "{:02x?}",
             sps()
         );
         assert_eq!(pps(), [0x68, 0xce, 0x3c, 0x80], "{:02x?}", pps());
     }
 
+    /// Slices of stamped payloads.
+    fn stamped_slices(payloads: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+        let mut slices: Vec<Vec<u8>> = Vec::new();
+        for mut payload in payloads {
+            let end = payload.len() - usize::from(ends_in_stop(&payload));
+            Stamp {
+                index: 0,
+                sent_micros: 0,
+            }
+            .write(&mut payload[..end]);
+            match payload[0] & 0x1f {
+                STAP_A => {
+                    let len = usize::from(u16::from_be_bytes([payload[1], payload[2]]));
+                    slices.push(payload[3..3 + len].to_vec());
+                }
+                FU_A if payload[1] & 0x80 == 0 => {
+                    slices.last_mut().unwrap().extend_from_slice(&payload[2..]);
+                }
+                FU_A => {
+                    let header = payload[0] & 0xe0 | payload[1] & 0x1f;
+                    slices.push([&[header], &payload[2..]].concat());
+                }
+                _ => slices.push(payload),
+            }
+        }
+        slices.retain(|slice| slice[0] & 0x1f != SPS);
+        slices
+    }
+
     #[test]
-    fn no_picture_holds_a_start_code_once_stamped() {
+    fn stamps_never_touch_a_macroblock_and_make_no_start_code() {
         let mut pictures = Pictures::new();
         let mut rng = StdRng::seed_from_u64(3);
-        for number in 0..600 {
-            let kind = if number % 300 == 0 { Picture::Key } else { Picture::Delta };
-            let mut nal = Vec::new();
-            for mut payload in pictures.write(kind, 8_000, &mut rng) {
-                if is_parameter_sets(&payload) {
-                    continue;
+        for size in (0..50_000).step_by(97) {
+            for kind in [Picture::Key, Picture::Delta] {
+                let payloads = pictures.write(kind, size, &mut rng);
+                assert!(payloads.iter().all(|payload| payload.len() <= MAX_PAYLOAD));
+                let coded = match kind {
+                    Picture::Key => (0..4)
+                        .map(|n| {
+                            let first = n * IDR_SLICE_ROWS;
+                            let end = (first + IDR_SLICE_ROWS).min(HEIGHT_MBS);
+                            idr_slice(pictures.idr_pic_id, first..end)
+                        })
+                        .collect(),
+                    Picture::Delta => vec![p_slice(pictures.frame_num)],
+                };
+                let nals = stamped_slices(payloads);
+                assert_eq!(nals.len(), coded.len());
+                for (number, (nal, coded)) in nals.iter().zip(&coded).enumerate() {
+                    assert!(nal.starts_with(coded), "{kind:?} of {size} bytes");
+                    let is_last = number + 1 == nals.len();
+                    assert!(is_last || nal == coded, "{kind:?} of {size} bytes");
+                    assert!(!has_start_code(nal), "{kind:?} of {size} bytes");
                 }
-                Stamp { index: 0, sent_micros: 0 }.write(&mut payload);
-                nal.extend_from_slice(&payload[2..]);
             }
-            assert!(!has_start_code(&nal), "picture {number}");
         }
     }
 

@@ -121,13 +121,12 @@ impl Source {
 
     /// Numbers the payload and writes its stamp. Call just before the payload
     /// goes to the network, in the order of sending.
-    pub fn write_stamp(&mut self, payload: &mut [u8], sent_micros: u64) {
+    pub fn write_stamp(&mut self, is_video: bool, payload: &mut [u8], sent_micros: u64) {
         let stamp = Stamp {
             index: self.stamped,
             sent_micros,
         };
-        // An SEI message ends in its stop bit, behind the stamp.
-        let end = payload.len() - usize::from(h264::is_parameter_sets(payload));
+        let end = payload.len() - usize::from(is_video && h264::ends_in_stop(payload));
         stamp.write(&mut payload[..end]);
         self.stamped += 1;
     }
@@ -198,7 +197,7 @@ mod tests {
         let end = start + Duration::from_secs(seconds) - Duration::from_nanos(1);
         while let Some(mut burst) = source.poll(end) {
             for payload in &mut burst.payloads {
-                source.write_stamp(payload, 7);
+                source.write_stamp(burst.is_video, payload, 7);
             }
             bursts.push(burst);
         }

@@ -1,6 +1,8 @@
 //! A virtual network with a small forwarding server on it, without clock and
 //! sockets: one publisher, any number of subscribers.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::SocketAddr;
@@ -19,17 +21,17 @@ use str0m::rtp::{RtpPacket, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
 /// The one-way delay of every link.
-pub const LINK: Duration = Duration::from_millis(3);
+pub(crate) const LINK: Duration = Duration::from_millis(3);
 
-pub struct World {
-    pub now: Instant,
-    pub publisher: Publisher,
-    pub subscribers: Vec<Subscriber>,
+pub(crate) struct World {
+    pub(crate) now: Instant,
+    pub(crate) publisher: Publisher,
+    pub(crate) subscribers: Vec<Subscriber>,
     /// Share of the server's datagrams to subscribers that are lost once media
     /// flows, 0 to 1.
-    pub loss: f64,
+    pub(crate) loss: f64,
     /// Flips a byte of every n-th payload that the server forwards.
-    pub damage_every: Option<u64>,
+    pub(crate) damage_every: Option<u64>,
     factory: PeerFactory,
     epoch: Instant,
     asks_for_keyframe: bool,
@@ -72,7 +74,7 @@ fn server(number: usize) -> SocketAddr {
 }
 
 impl World {
-    pub fn new(source: SourceConfig, asks_for_keyframe: bool) -> World {
+    pub(crate) fn new(source: SourceConfig, asks_for_keyframe: bool) -> World {
         let now = Instant::now();
         let factory = PeerFactory::new();
         let mut forwarder = Forwarder {
@@ -101,7 +103,7 @@ impl World {
         }
     }
 
-    pub fn join(&mut self) -> usize {
+    pub(crate) fn join(&mut self) -> usize {
         let index = self.subscribers.len();
         let config = SubscriberConfig {
             epoch: self.epoch,
@@ -118,7 +120,7 @@ impl World {
         index
     }
 
-    pub fn run_for(&mut self, time: Duration) {
+    pub(crate) fn run_for(&mut self, time: Duration) {
         let end = self.now + time;
         self.run_until(|world| world.now >= end, time);
         self.now = end;
@@ -126,7 +128,7 @@ impl World {
 
     /// Runs until `done`, and fails the test when that takes longer than
     /// `within` of virtual time.
-    pub fn run_until(&mut self, done: impl Fn(&World) -> bool, within: Duration) {
+    pub(crate) fn run_until(&mut self, done: impl Fn(&World) -> bool, within: Duration) {
         let end = self.now + within;
         while !done(self) {
             let next = self.next_event();
@@ -158,7 +160,7 @@ impl World {
             };
             let number = usize::from(packet.destination.port() - 1_000);
             if packet.destination == server(number) {
-                self.server.handle(now, number, &packet, self.damage_every);
+                self.server.handle(now, number, &packet);
                 self.flush_server();
             } else {
                 let driver = self.driver(number);
@@ -246,7 +248,7 @@ impl Forwarder {
         answer.to_sdp_string()
     }
 
-    fn handle(&mut self, now: Instant, number: usize, packet: &InFlight, _damage: Option<u64>) {
+    fn handle(&mut self, now: Instant, number: usize, packet: &InFlight) {
         let session = &mut self.sessions[number];
         let receive = Receive::new(Protocol::Udp, packet.source, session.local, &packet.bytes);
         session
@@ -335,7 +337,11 @@ impl Forwarder {
             .params()
             .iter()
             .any(|params| params.pt() == pt && params.spec().codec.is_audio());
-        let mid = if is_audio { session.audio } else { session.video };
+        let mid = if is_audio {
+            session.audio
+        } else {
+            session.video
+        };
         let mut direct = session.rtc.direct_api();
         let stream = direct.stream_tx_by_mid(mid.unwrap(), None).unwrap();
         let write = RtpWrite::new(
