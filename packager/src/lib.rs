@@ -13,6 +13,7 @@ pub mod opus;
 pub mod reorder;
 pub mod rtp;
 pub mod time;
+pub mod timeline;
 
 #[cfg(any(test, fuzzing))]
 mod test_media;
