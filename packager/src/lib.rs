@@ -18,6 +18,9 @@ pub mod timeline;
 #[cfg(any(test, fuzzing))]
 mod test_media;
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+
 pub use frames::{AudioConfig, AudioFrame, Frame, VideoFrame};
 pub use h264::VideoConfig;
 pub use rtp::{Codec, MediaKind, RtpPacket, SenderReport, Tracks};

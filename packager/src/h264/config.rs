@@ -338,7 +338,7 @@ mod tests {
         bits += &("0".repeat(31) + "1" + &"0".repeat(31));
         bits += "1101"; // frames only, 8x8, no crop, no VUI… and the stop bit below
         bits += "1";
-        while bits.len() % 8 != 0 {
+        while !bits.len().is_multiple_of(8) {
             bits.push('0');
         }
         for byte in bits.as_bytes().chunks(8) {

@@ -1,0 +1,252 @@
+//! What is written to FLV and fMP4 reads back the same.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use mp4_atom::{Atom, Header, Moof, Moov, ReadAtom, ReadFrom};
+
+use super::input::Input;
+use crate::flv;
+use crate::fmp4::{self, Fragment};
+use crate::frames::{AudioConfig, AudioFrame, Frame, VideoFrame};
+use crate::h264::VideoConfig;
+use crate::hls::segmenter::{Segmenter, SegmenterConfig, SegmenterOutput};
+use crate::test_media::{PPS, SPS_320X180, SPS_640X360};
+use crate::time::MediaTime;
+
+/// Every tag gives back its kind, time, length and bytes.
+pub fn flv_round_trip(data: &[u8]) {
+    let frames = frames(data);
+    let mut stream = flv::header(true, true).to_vec();
+    let mut expected = Vec::new();
+    for frame in &frames {
+        let tag = match frame {
+            Frame::Video(frame) => flv::video_tag(frame),
+            Frame::Audio(frame) => flv::audio_tag(frame),
+        };
+        stream.extend_from_slice(&tag.expect("small frames fit"));
+        expected.push(frame);
+    }
+    let mut rest = &stream[13..];
+    for frame in expected {
+        let kind = rest.get_u8();
+        let size = rest.get_uint(3) as usize;
+        let low = rest.get_uint(3);
+        let millis = u64::from(rest.get_u8()) << 24 | low;
+        assert_eq!(rest.get_uint(3), 0, "stream id");
+        let (mut body, tail) = rest.split_at(size);
+        rest = tail;
+        assert_eq!(rest.get_u32() as usize, 11 + size, "PreviousTagSize");
+        assert_eq!(millis, frame.dts().as_millis() & 0xffff_ffff);
+        match frame {
+            Frame::Video(frame) => {
+                assert_eq!(kind, 9);
+                assert_eq!(body.get_u8(), if frame.is_keyframe { 0x17 } else { 0x27 });
+                assert_eq!(body.get_u8(), 1);
+                let offset = body.get_int(3);
+                let expected = frame.pts.as_millis() as i64 - frame.dts.as_millis() as i64;
+                assert_eq!(offset, expected.clamp(-(1 << 23), (1 << 23) - 1));
+                assert_eq!(body, frame.data.as_ref());
+            }
+            Frame::Audio(frame) => {
+                assert_eq!((kind, body.get_u8(), body.get_u8()), (8, 0xaf, 1));
+                assert_eq!(body, frame.data.as_ref());
+            }
+        }
+    }
+    assert!(rest.is_empty());
+}
+
+/// Every sample gives back its time, size, flags and bytes.
+pub fn fmp4_round_trip(data: &[u8]) {
+    let (video, audio) = split(frames(data));
+    let end = [
+        video.last().map(|frame| frame.dts),
+        audio.last().map(|frame| frame.pts),
+    ];
+    let end = end.into_iter().flatten().max().unwrap_or_default();
+    let end = end.saturating_add(Duration::from_millis(33));
+    let written = fmp4::fragment(&Fragment {
+        sequence: 1,
+        video: &video,
+        audio: &audio,
+        audio_timescale: 48_000,
+        end,
+    })
+    .expect("small frames fit");
+    let (moof, bytes) = read_fragment(&written);
+    let tracks = usize::from(!video.is_empty()) + usize::from(!audio.is_empty());
+    assert_eq!(moof.traf.len(), tracks);
+    for traf in &moof.traf {
+        let base = traf.tfdt.as_ref().expect("tfdt").base_media_decode_time;
+        let run = &traf.trun[0];
+        let mut offset = usize::try_from(run.data_offset.expect("offset")).expect("positive");
+        let mut time = base;
+        let is_video = traf.tfhd.track_id == 1;
+        let length = if is_video { video.len() } else { audio.len() };
+        assert_eq!(run.samples.len(), length);
+        for (index, sample) in run.samples.iter().enumerate() {
+            let size = sample.size.expect("size") as usize;
+            let bytes = &bytes[offset..offset + size];
+            if is_video {
+                let frame = &video[index];
+                assert_eq!(bytes, frame.data.as_ref());
+                assert_eq!(time, frame.dts.as_hz(90_000), "frame {index}");
+                let offset = frame.pts.as_hz(90_000) as i64 - time as i64;
+                assert_eq!(sample.cts.unwrap_or(0), offset);
+                let is_sync = sample.flags.expect("flags") & 0x1_0000 == 0;
+                assert_eq!(is_sync, frame.is_keyframe);
+            } else {
+                assert_eq!(bytes, audio[index].data.as_ref());
+                assert_eq!(time, audio[index].pts.as_hz(48_000), "frame {index}");
+            }
+            offset += size;
+            time += u64::from(sample.duration.expect("duration"));
+        }
+        if is_video {
+            assert_eq!(time, end.as_hz(90_000));
+        }
+    }
+}
+
+/// Every frame goes into one segment at most, in order, and no segment is
+/// announced longer than its target.
+pub fn hls_segments(data: &[u8]) {
+    let frames = frames(data);
+    let audio_config = AudioConfig::aac_lc(48_000, 2).expect("48 kHz stereo");
+    let limits = SegmenterConfig {
+        max_bytes: 20_000,
+        ..Default::default()
+    };
+    let mut segmenter = Segmenter::new(limits, true, true);
+    let (video, audio) = split(frames.clone());
+    let mut outputs = Vec::new();
+    for frame in frames {
+        match frame {
+            Frame::Video(frame) => segmenter.push_video(frame),
+            Frame::Audio(frame) => segmenter.push_audio(&audio_config, frame),
+        }
+        outputs.extend(std::iter::from_fn(|| segmenter.poll()));
+    }
+    segmenter.finish();
+    outputs.extend(std::iter::from_fn(|| segmenter.poll()));
+
+    let (mut init, mut is_first) = (None, true);
+    let (mut video, mut audio) = (video.into_iter(), audio.into_iter());
+    for output in outputs {
+        let segment = match output {
+            SegmenterOutput::Init(section) => {
+                let mut bytes = section.data.as_ref();
+                let ftyp = Header::read_from(&mut bytes).expect("a box");
+                bytes.advance(ftyp.size.expect("a size"));
+                assert!(!Moov::read_from(&mut bytes).expect("moov").trak.is_empty());
+                assert!(init.is_none_or(|version| version + 1 == section.version));
+                init = Some(section.version);
+                continue;
+            }
+            SegmenterOutput::Segment(segment) => segment,
+        };
+        assert_eq!(Some(segment.init), init, "its init section comes before it");
+        assert!(
+            segment.duration.as_secs_f64().round() <= 2.0,
+            "{:?}",
+            segment.duration
+        );
+        assert!(!(is_first && segment.discontinuity));
+        is_first = false;
+        let (moof, bytes) = read_fragment(&segment.data);
+        assert!(!moof.traf.is_empty(), "an empty segment");
+        for traf in &moof.traf {
+            let run = &traf.trun[0];
+            let mut offset = usize::try_from(run.data_offset.expect("offset")).expect("positive");
+            for sample in run.samples.iter() {
+                let size = sample.size.expect("size") as usize;
+                let found = &bytes[offset..offset + size];
+                offset += size;
+                // Some may be left out before it, none may come twice or late.
+                let is_next = match traf.tfhd.track_id {
+                    1 => video.any(|frame| frame.data == found),
+                    _ => audio.any(|frame| frame.data == found),
+                };
+                assert!(is_next, "a frame that is not among those to come");
+            }
+        }
+    }
+}
+
+/// Frames of both kinds in rising order of time, each with bytes of its own.
+fn frames(data: &[u8]) -> Vec<Frame> {
+    let mut input = Input(data);
+    let configs = [SPS_640X360, SPS_320X180]
+        .map(|sps| Arc::new(VideoConfig::new(sps, &[PPS]).expect("real sets")));
+    let start = MediaTime(input.u64() >> 16);
+    let (mut config, mut clock) = (0, start);
+    let mut audio_pts = start;
+    let mut frames = Vec::new();
+    while !input.is_empty() && frames.len() < 1_500 {
+        let choice = input.byte();
+        let number = (frames.len() as u32).to_be_bytes();
+        let body = input.take(usize::from(choice & 0x0f));
+        let data = Bytes::from([&number, body].concat());
+        if choice & 0x10 == 0 {
+            clock = clock.saturating_add(Duration::from_millis(match choice & 0x60 {
+                0x60 => u64::from(input.u16()) / 8 + 1,
+                few => u64::from(few) + 1,
+            }));
+            let is_keyframe = choice & 0x80 != 0;
+            if is_keyframe && choice & 0x0f == 3 {
+                config ^= 1;
+            }
+            let pts = match choice & 0x0f {
+                1 => clock.saturating_sub(Duration::from_millis(u64::from(input.byte()))),
+                2 => clock.saturating_add(Duration::from_millis(u64::from(input.byte()))),
+                _ => clock,
+            };
+            let config = configs[config].clone();
+            frames.push(Frame::Video(VideoFrame {
+                dts: clock,
+                pts,
+                is_keyframe,
+                config,
+                data,
+            }));
+        } else {
+            let step = if choice & 0xe0 == 0xe0 {
+                1_024 + u64::from(input.u16())
+            } else {
+                1_024
+            };
+            audio_pts = audio_pts.saturating_add(MediaTime::from_hz(step, 48_000).as_duration());
+            frames.push(Frame::Audio(AudioFrame {
+                pts: audio_pts,
+                data,
+                samples: 1_024,
+            }));
+        }
+    }
+    frames
+}
+
+fn split(frames: Vec<Frame>) -> (Vec<VideoFrame>, Vec<AudioFrame>) {
+    let (mut video, mut audio) = (Vec::new(), Vec::new());
+    for frame in frames {
+        match frame {
+            Frame::Video(frame) => video.push(frame),
+            Frame::Audio(frame) => audio.push(frame),
+        }
+    }
+    (video, audio)
+}
+
+/// The `moof`, and all bytes from its start.
+fn read_fragment(written: &[u8]) -> (Moof, &[u8]) {
+    let mut rest = written;
+    let styp = Header::read_from(&mut rest).expect("a box");
+    rest.advance(styp.size.expect("a size"));
+    let from_moof = rest;
+    let header = Header::read_from(&mut rest).expect("a box");
+    assert_eq!(header.kind, Moof::KIND);
+    let moof = Moof::read_atom(&header, &mut rest).expect("a moof");
+    (moof, from_moof)
+}
