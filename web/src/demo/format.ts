@@ -1,0 +1,26 @@
+/** What is shown where nothing is known. */
+export const UNKNOWN = '–';
+
+/** `1.9 Mbit/s`, `64 kbit/s`. */
+export function formatBitrate(bps: number | null): string {
+  if (bps === null || !Number.isFinite(bps)) return UNKNOWN;
+  return bps >= 999_500 ? `${(bps / 1e6).toFixed(1)} Mbit/s` : `${Math.round(bps / 1000)} kbit/s`;
+}
+
+/** A delay as number and unit: milliseconds below a second, else seconds. */
+export function formatDelay(milliseconds: number | null): [figure: string, unit: string] {
+  if (milliseconds === null || !Number.isFinite(milliseconds)) return [UNKNOWN, ''];
+  if (milliseconds < 999.5) return [String(Math.round(milliseconds)), 'ms'];
+  return [(milliseconds / 1000).toFixed(milliseconds < 9_950 ? 2 : 1), 's'];
+}
+
+/** `1280×720`. */
+export function formatSize(width: number | null, height: number | null): string {
+  return width && height ? `${width}×${height}` : UNKNOWN;
+}
+
+/** `3 (0.2 %)`: dropped frames and their share of all. */
+export function formatDropped(dropped: number, total: number): string {
+  if (total === 0) return UNKNOWN;
+  return dropped === 0 ? '0' : `${dropped} (${((dropped / total) * 100).toFixed(1)} %)`;
+}

@@ -1,0 +1,78 @@
+import { addressesOf, randomStreamId, STREAM_ID } from '../addresses';
+import { FlvPlayer } from '../players/flv';
+import { HlsPlayer } from '../players/hls';
+import { WebRtcPlayer } from '../players/webrtc';
+import { AddressList } from './address-list';
+import { byId, copyText, setText } from './dom';
+import { PlayerCard } from './player-card';
+import { PublishPanel } from './publish-panel';
+
+const asked = new URLSearchParams(location.search).get('id');
+const isShared = asked !== null && STREAM_ID.test(asked);
+const field = byId<HTMLInputElement>('stream-id');
+field.value = isShared ? asked : randomStreamId('demo');
+
+const announce = (text: string) => setText(byId('announce'), text);
+const addresses = () => addressesOf(field.value);
+const template = byId<HTMLTemplateElement>('card');
+const cards = [
+  new PlayerCard(template, {
+    title: 'WebRTC',
+    subtitle: 'WHEP, for talking back',
+    open: (video) => new WebRtcPlayer(addresses().whep, video),
+  }),
+  new PlayerCard(template, {
+    title: 'HTTP-FLV',
+    subtitle: 'One long answer, about a second',
+    open: (video) => new FlvPlayer(addresses().flv, video),
+  }),
+  new PlayerCard(template, {
+    title: 'HLS',
+    subtitle: 'Segments for any CDN and phone',
+    open: (video) => new HlsPlayer(addresses().hls, video),
+  }),
+];
+for (const card of cards) byId('cards').append(card.element);
+
+const list = new AddressList(byId('addresses'), announce);
+const publish = new PublishPanel(
+  () => addresses().whip,
+  () => playAll(),
+);
+
+function playAll(): void {
+  for (const card of cards) if (!card.isWanted) card.play();
+}
+
+function onStreamId(): void {
+  if (!STREAM_ID.test(field.value)) return;
+  list.show(addresses());
+  for (const card of cards) if (card.isWanted) card.play();
+}
+
+field.addEventListener('change', onStreamId);
+field.addEventListener('input', () => STREAM_ID.test(field.value) && list.show(addresses()));
+byId('play-all').addEventListener('click', playAll);
+byId('share').addEventListener('click', async (event) => {
+  const button = event.currentTarget as HTMLButtonElement;
+  const link = new URL(`?id=${encodeURIComponent(field.value)}`, location.origin + location.pathname).href;
+  const done = await copyText(link);
+  if (!done) history.replaceState(null, '', link);
+  setText(button, done ? 'Copied' : 'Link is in the address bar');
+  announce(done ? 'Watch link copied' : 'The watch link is in the address bar');
+  setTimeout(() => setText(button, 'Copy watch link'), 1_500);
+});
+
+onStreamId();
+if (isShared) playAll();
+
+let isRefreshing = false;
+setInterval(async () => {
+  if (isRefreshing) return;
+  isRefreshing = true;
+  try {
+    await Promise.all([publish.refresh(), ...cards.map((card) => card.refresh())]);
+  } finally {
+    isRefreshing = false;
+  }
+}, 500);

@@ -1,0 +1,169 @@
+import { toWebliveError, WebliveError } from '../errors';
+import { PublishMeter } from '../stats';
+import { TestCard } from '../testcard';
+import { WhipClient } from '../whip';
+import { byId, setProblem, setState, setText } from './dom';
+import { formatBitrate, formatSize, UNKNOWN } from './format';
+
+/** The publishing half of the page. */
+export class PublishPanel {
+  readonly #whipOf: () => string;
+  readonly #onLive: () => void;
+  readonly #form = byId<HTMLFormElement>('publish-form');
+  readonly #pill = byId('publish-state');
+  #client: WhipClient | null = null;
+  #card: TestCard | null = null;
+  #stream: MediaStream | null = null;
+  #preview: HTMLElement | null = null;
+  #meter = new PublishMeter();
+
+  /** `whipOf` gives the address at the time of starting; `onLive` runs when the connection stands. */
+  constructor(whipOf: () => string, onLive: () => void) {
+    this.#whipOf = whipOf;
+    this.#onLive = onLive;
+    this.#form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      if (this.#stream) void this.stop();
+      else void this.start();
+    });
+    if (!window.isSecureContext) this.#withoutCamera();
+    // A page that is left says good-bye; the session would otherwise end by timeout.
+    window.addEventListener('pagehide', () => void this.#client?.close());
+  }
+
+  /** Opens the chosen source and publishes it. */
+  async start(): Promise<void> {
+    setProblem(byId('publish-problem'), null);
+    setState(this.#pill, 'wait', 'Opening the source');
+    this.#lock(true);
+    try {
+      const stream = await this.#open();
+      this.#stream = stream;
+      const client = new WhipClient(this.#whipOf(), stream, { maxVideoBps: 2_500_000, degradationPreference: 'maintain-resolution' });
+      this.#client = client;
+      this.#meter = new PublishMeter();
+      client.on('state', (state) => {
+        if (client !== this.#client) return;
+        if (state === 'connecting') setState(this.#pill, 'wait', 'Connecting');
+        else if (state === 'connected') setState(this.#pill, 'good', 'Live');
+        else if (state === 'reconnecting') setState(this.#pill, 'wait', 'Reconnecting');
+        else if (state === 'closed') this.#ended(null);
+      });
+      client.on('error', (error) => client === this.#client && this.#ended(error));
+      await client.start();
+      this.#onLive();
+    } catch (thrown) {
+      this.#ended(toWebliveError(thrown, 'cannot publish'));
+    }
+  }
+
+  /** Ends publishing. */
+  async stop(): Promise<void> {
+    const client = this.#client;
+    this.#client = null;
+    this.#close();
+    this.#show();
+    setState(this.#pill, 'idle', 'Not publishing');
+    await client?.close();
+  }
+
+  /** Reads and shows the figures; called by the page's clock. */
+  async refresh(): Promise<void> {
+    const peer = this.#client?.peer;
+    if (!peer) return;
+    const stats = await this.#meter.read(peer);
+    if (peer !== this.#client?.peer) return;
+    const rate = stats.framesPerSecond === null ? '' : ` · ${Math.round(stats.framesPerSecond)} fps`;
+    this.#figure('size', formatSize(stats.width, stats.height) + (stats.width ? rate : ''));
+    this.#figure('video', formatBitrate(stats.videoBps));
+    this.#figure('audio', formatBitrate(stats.audioBps));
+    this.#figure('codec', stats.codec ?? UNKNOWN);
+  }
+
+  async #open(): Promise<MediaStream> {
+    const source = new FormData(this.#form).get('source') ?? this.#form.querySelector<HTMLInputElement>('[name=source]:checked')?.value;
+    if (source === 'camera') {
+      const stream = await openCamera();
+      const video = document.createElement('video');
+      video.muted = true;
+      video.playsInline = true;
+      video.srcObject = stream;
+      video.setAttribute('aria-label', 'Your camera');
+      this.#place(video);
+      void video.play().catch(() => undefined);
+      return stream;
+    }
+    const card = new TestCard({ title: byId<HTMLInputElement>('stream-id').value });
+    this.#card = card;
+    card.canvas.setAttribute('role', 'img');
+    card.canvas.setAttribute('aria-label', 'Test card with colour bars and a clock');
+    this.#place(card.canvas);
+    return card.start();
+  }
+
+  #place(element: HTMLElement): void {
+    this.#preview = element;
+    byId('preview').append(element);
+    byId('preview').querySelector<HTMLElement>('.blank')!.hidden = true;
+    this.#show(true);
+  }
+
+  #ended(error: WebliveError | null): void {
+    this.#client = null;
+    this.#close();
+    this.#show();
+    setState(this.#pill, error ? 'bad' : 'idle', error ? 'Stopped by an error' : 'Ended by the server');
+    if (error) setProblem(byId('publish-problem'), error.message);
+  }
+
+  #close(): void {
+    this.#card?.stop();
+    this.#card = null;
+    for (const track of this.#stream?.getTracks() ?? []) track.stop();
+    this.#stream = null;
+    this.#preview?.remove();
+    this.#preview = null;
+    byId('preview').querySelector<HTMLElement>('.blank')!.hidden = false;
+    for (const name of ['size', 'video', 'audio', 'codec']) this.#figure(name, UNKNOWN);
+    this.#lock(false);
+  }
+
+  #show(isActive = false): void {
+    const button = byId('publish-toggle');
+    setText(button, isActive ? 'Stop publishing' : 'Start publishing');
+    button.classList.toggle('stop', isActive);
+  }
+
+  #lock(isLocked: boolean): void {
+    byId<HTMLInputElement>('stream-id').readOnly = isLocked;
+    this.#form.querySelector('fieldset')!.disabled = isLocked;
+  }
+
+  #figure(name: string, text: string): void {
+    setText(byId('publish-figures').querySelector<HTMLElement>(`[data-figure=${name}]`)!, text);
+  }
+
+  #withoutCamera(): void {
+    const camera = this.#form.querySelector<HTMLInputElement>('[value=camera]')!;
+    camera.disabled = true;
+    camera.parentElement!.title = 'Browsers give the camera to https pages only';
+    setText(byId('preview-text'), 'The camera needs https (see --tls-self-signed). The test card works here.');
+  }
+}
+
+async function openCamera(): Promise<MediaStream> {
+  try {
+    return await navigator.mediaDevices.getUserMedia({
+      video: { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } },
+      audio: true,
+    });
+  } catch (thrown) {
+    const name = thrown instanceof DOMException ? thrown.name : '';
+    const reason =
+      name === 'NotAllowedError' ? 'camera and microphone were not allowed'
+      : name === 'NotFoundError' ? 'no camera or microphone was found'
+      : name === 'NotReadableError' ? 'camera or microphone is in use by another program'
+      : String(thrown);
+    throw new WebliveError('permission', `Cannot open the source: ${reason}.`, true);
+  }
+}

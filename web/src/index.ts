@@ -1,0 +1,17 @@
+/** The pieces of weblive in the browser. */
+export * from './addresses';
+export * from './avsync';
+export * from './clockcode';
+export * from './clockreader';
+export * from './codecs';
+export * from './emitter';
+export * from './errors';
+export { FlvPlayer } from './players/flv';
+export { HlsPlayer } from './players/hls';
+export * from './players/player';
+export { WebRtcPlayer } from './players/webrtc';
+export { RtcSession, type SessionEvents, type SessionOptions, type SessionState } from './rtc-session';
+export * from './stats';
+export * from './testcard';
+export * from './whep';
+export * from './whip';
