@@ -5,12 +5,20 @@ set -eu
 cd "$(dirname "$0")/../.."
 export RUSTC_BOOTSTRAP=1
 seconds=${FUZZ_SECONDS:-5}
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 command -v cargo-fuzz >/dev/null 2>&1 || cargo install -q --locked cargo-fuzz@0.13.2
 for crate in packager sfu; do
   [ -d "$crate/fuzz" ] || continue
   for target in $(cargo fuzz list --fuzz-dir "$crate/fuzz"); do
-    echo "fuzz $crate/$target for $seconds s"
-    cargo fuzz run --fuzz-dir "$crate/fuzz" "$target" -- \
-      -max_total_time="$seconds" -seed=1 -max_len=4096 -print_final_stats=0 -verbosity=0
+    # libFuzzer tells a lot; its words matter only when it found something.
+    if cargo fuzz run --fuzz-dir "$crate/fuzz" "$target" -- \
+      -max_total_time="$seconds" -seed=1 -max_len=4096 >"$log" 2>&1; then
+      echo "fuzz $crate/$target: $(grep -o 'Done [0-9]* runs in [0-9]* second' "$log" || echo done)"
+    else
+      tail -n 60 "$log"
+      echo "fuzz $crate/$target failed" >&2
+      exit 1
+    fi
   done
 done
