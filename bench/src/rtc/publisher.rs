@@ -181,8 +181,9 @@ impl Driver for Publisher {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        self.peer.handle_timeout(now);
+        // str0m sends what was written once time has been told.
         self.send_due(now);
+        self.peer.handle_timeout(now);
     }
 
     fn poll(&mut self, now: Instant, outbox: &mut Vec<Transmit>) -> Option<Instant> {
