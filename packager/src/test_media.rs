@@ -11,6 +11,7 @@ pub(crate) const SPS_640X360: &[u8] = &[0x67, 0x42, 0xc0, 0x1e, 0xda, 0x02, 0x80
 /// Constrained Baseline, level 1.3, 320x180 (with cropping).
 pub(crate) const SPS_320X180: &[u8] = &[0x67, 0x42, 0xc0, 0x0d, 0xda, 0x05, 0x06, 0x7e, 0x74];
 /// High, level 4.0, 1920x1080 (with cropping).
+#[cfg(test)]
 pub(crate) const SPS_HIGH_1080: &[u8] = &[
     0x67, 0x64, 0x00, 0x28, 0xac, 0xb4, 0x03, 0xc0, 0x11, 0x3f, 0x2a,
 ];
@@ -42,6 +43,7 @@ impl Numbers {
         self.below(100) < percent
     }
 
+    #[cfg(test)]
     pub(crate) fn bytes(&mut self, length: usize) -> Vec<u8> {
         (0..length).map(|_| self.next() as u8).collect()
     }

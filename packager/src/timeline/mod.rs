@@ -198,14 +198,29 @@ impl Timeline {
         if self.state != State::Placed {
             return None;
         }
-        let track = self.track_mut(kind)?;
-        // No packet is newer than the newest: a time beyond it is one from
-        // before a jump.
-        let local = track.local(rtp_time)?.min(track.newest_local()?);
-        let media = local.saturating_add(track.offset?);
-        let floor = track.floor;
+        let track = match kind {
+            MediaKind::Audio => self.audio.as_mut()?,
+            MediaKind::Video => self.video.as_mut()?,
+        };
+        let (local, newest) = (track.local(rtp_time)?, track.newest_local()?);
+        let offset = track.offset?;
+        if local > newest {
+            // No packet is newer than the newest: this time is from before a
+            // jump, and what followed it is not known any more.
+            self.counters.held_back += 1;
+            let held = track.latest.unwrap_or(newest.saturating_add(offset)).max(track.floor);
+            return u64::try_from(held).ok().map(MediaTime::from_ticks);
+        }
+        let media = local.saturating_add(offset);
+        // A slew must not take back what an earlier call gave for this time.
+        let is_in_order = track.asked.is_none_or(|asked| local >= asked);
+        let floor = match track.latest {
+            Some(latest) if is_in_order => track.floor.max(latest),
+            _ => track.floor,
+        };
         let held = media.max(floor);
         track.latest = track.latest.max(Some(held));
+        track.asked = track.asked.max(Some(local));
         if media < floor {
             self.counters.held_back += 1;
         }

@@ -512,6 +512,24 @@ fn a_track_that_comes_later_is_put_beside_the_other() {
 }
 
 #[test]
+fn a_slew_takes_back_no_time_already_given() {
+    let mut run = Run::new(PUBLISHER);
+    run.video_reports = Some(5.0);
+    run.run(0.0, 4.0);
+    let mut latest = MediaTime::ZERO;
+    for step in 0..50 {
+        // Video is moved back while the frames asked for share one time.
+        let t = 4.0 + f64::from(step) * 0.033;
+        run.timeline
+            .handle_rtp(Video, run.publisher.rtp_time(Video, t), run.at(t + 0.1));
+        let asked = run.publisher.rtp_time(Video, 4.0);
+        let media = run.timeline.media_time(Video, asked).expect("placed");
+        assert!(media >= latest, "{media} after {latest}");
+        latest = media;
+    }
+}
+
+#[test]
 fn a_report_that_lies_about_the_wall_clock_is_not_followed() {
     let mut run = Run::new(PUBLISHER);
     run.run(0.0, 20.0);

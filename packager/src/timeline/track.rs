@@ -16,6 +16,8 @@ pub(super) struct Track {
     pub(super) first_arrival: Option<i64>,
     /// The latest media time handed out, and what none may go below.
     pub(super) latest: Option<i64>,
+    /// The latest local time that was asked for.
+    pub(super) asked: Option<i64>,
     pub(super) floor: i64,
     /// All tracks were silent, and this one has not come back yet.
     pub(super) is_resuming: bool,
@@ -42,6 +44,7 @@ impl Track {
             delay: MinFilter::default(),
             first_arrival: None,
             latest: None,
+            asked: None,
             floor: 0,
             is_resuming: false,
             sender: None,
@@ -78,6 +81,7 @@ impl Track {
         self.newest = Some((rtp_time, local));
         self.slewed_at = local;
         self.late_since = None;
+        self.asked = None;
         self.hold_floor();
     }
 
