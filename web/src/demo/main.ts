@@ -18,17 +18,17 @@ const template = byId<HTMLTemplateElement>('card');
 const cards = [
   new PlayerCard(template, {
     title: 'WebRTC',
-    subtitle: 'WHEP, for talking back',
+    subtitle: 'The least delay, for guests who talk back',
     open: (video) => new WebRtcPlayer(addresses().whep, video),
   }),
   new PlayerCard(template, {
     title: 'HTTP-FLV',
-    subtitle: 'One long answer, about a second',
+    subtitle: 'One endless response, below a second',
     open: (video) => new FlvPlayer(addresses().flv, video),
   }),
   new PlayerCard(template, {
     title: 'HLS',
-    subtitle: 'Segments for any CDN and phone',
+    subtitle: 'Segments of 2 s, for any CDN and phone',
     open: (video) => new HlsPlayer(addresses().hls, video),
   }),
 ];

@@ -175,10 +175,9 @@ export class PlayerCard {
 
   #showSound(): void {
     const button = part(this.element, 'sound');
-    const isOn = !this.#video.muted;
-    button.setAttribute('aria-pressed', String(isOn));
-    setText(button, isOn ? 'Sound is on' : 'Sound is off');
-    button.setAttribute('aria-label', `${this.#kind.title}: sound`);
+    button.dataset['on'] = String(!this.#video.muted);
+    setText(button, this.#video.muted ? 'Unmute' : 'Mute');
+    button.setAttribute('aria-label', `${this.#video.muted ? 'Unmute' : 'Mute'} ${this.#kind.title}`);
   }
 }
 

@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest';
+import { errorFromResponse, toWebliveError } from './errors';
+
+const answer = (status: number, body: string, type: string) => new Response(body, { status, headers: { 'content-type': type } });
+
+describe('an error answer', () => {
+  it('carries the problem that the server named', async () => {
+    const body = JSON.stringify({ type: 'about:blank', title: 'Unsupported codec', detail: 'video is VP8', status: 415, extra: 1 });
+    const error = await errorFromResponse(answer(415, body, 'application/problem+json'), 'FLV');
+    expect(error).toMatchObject({ type: 'http', status: 415, message: 'FLV: video is VP8' });
+    expect(error.problem).toEqual({ type: 'about:blank', title: 'Unsupported codec', detail: 'video is VP8', status: 415 });
+  });
+
+  it('of status 404 means that the stream is not live', async () => {
+    expect((await errorFromResponse(answer(404, '{}', 'application/json'), 'HLS')).type).toBe('not-live');
+  });
+
+  it('is still an error when its body is broken', async () => {
+    const error = await errorFromResponse(answer(500, '{"detail":', 'application/problem+json'), 'HLS');
+    expect(error).toMatchObject({ message: 'HLS: HTTP status 500', problem: null });
+    expect((await errorFromResponse(answer(502, '<html>', 'text/html'), 'HLS')).problem).toBeNull();
+  });
+});
+
+it('fetch without an answer is a network error', () => {
+  expect(toWebliveError(new TypeError('Failed to fetch'), 'offer').type).toBe('network');
+});
