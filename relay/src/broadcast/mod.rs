@@ -1,0 +1,160 @@
+//! One live broadcast: the core that muxes, the task that drives it, and what viewers see.
+
+mod core;
+mod inputs;
+mod interleave;
+mod keyframes;
+mod task;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+mod wall;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use packager::rtp::{Codec, Tracks};
+use tokio::sync::{Notify, mpsc, watch};
+
+use crate::config::RelayConfig;
+use crate::flv::{Ring, RingLimits};
+use crate::hls::{Store, StoreConfig};
+use crate::ingest::{IngestItem, KeyframeAsker};
+use crate::limits::Seats;
+use crate::stream_id::StreamId;
+
+pub(crate) use task::{Context, run};
+
+/// What viewers and publishers share of one broadcast.
+#[derive(Debug)]
+pub(crate) struct Broadcast {
+    pub(crate) id: StreamId,
+    pub(crate) ring: Arc<Ring>,
+    pub(crate) store: Store,
+    pub(crate) seats: Seats,
+    pub(crate) status: watch::Sender<Status>,
+    desk: Mutex<Desk>,
+    arrivals: Notify,
+}
+
+/// Where a broadcast stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Status {
+    pub(crate) phase: Phase,
+    /// The playlist has a segment.
+    pub(crate) has_playlist: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// No packet has come yet.
+    Starting,
+    /// Media that FLV and HLS can carry comes, or came from a publisher who may be back.
+    Live,
+    /// The video is published with a codec that FLV and HLS cannot carry here.
+    Refused(Codec),
+    /// None of the announced tracks can be carried.
+    NoTracks,
+    /// Over.
+    Ended,
+}
+
+/// Where a publisher waits to be taken on. The newest one wins, so there is never more than
+/// one.
+#[derive(Debug, Default)]
+struct Desk {
+    waiting: Option<Publisher>,
+    is_closed: bool,
+}
+
+/// A publisher that takes a broadcast on or over.
+pub(crate) struct Publisher {
+    pub(crate) lane: mpsc::Receiver<IngestItem>,
+    pub(crate) tracks: Tracks,
+    pub(crate) ask_keyframe: KeyframeAsker,
+}
+
+impl std::fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Publisher")
+            .field("tracks", &self.tracks)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Broadcast {
+    pub(crate) fn new(id: StreamId, config: &RelayConfig, stamp: String) -> Self {
+        let limits = RingLimits {
+            max_bytes: config.max_ring_bytes,
+            // Twice the lag that a viewer may have: it skips long before its tags are gone.
+            max_age: config.max_viewer_lag * 2,
+            max_lag: config.max_viewer_lag,
+        };
+        let store = StoreConfig {
+            target: config.segment_duration,
+            window: config.playlist_segments,
+            spare: config.spare_segments,
+        };
+        let status = Status {
+            phase: Phase::Starting,
+            has_playlist: false,
+        };
+        Self {
+            store: Store::new(store, id.clone(), stamp),
+            id,
+            ring: Arc::new(Ring::new(limits)),
+            seats: Seats::new(config.max_viewers_per_broadcast),
+            status: watch::Sender::new(status),
+            desk: Mutex::default(),
+            arrivals: Notify::new(),
+        }
+    }
+
+    /// Leaves a publisher for the task to take on. False if the broadcast is over.
+    pub(crate) fn hand_over(&self, publisher: Publisher) -> Result<(), Publisher> {
+        let mut desk = self.desk();
+        if desk.is_closed {
+            return Err(publisher);
+        }
+        desk.waiting = Some(publisher);
+        drop(desk);
+        self.arrivals.notify_one();
+        Ok(())
+    }
+
+    /// The publisher that waits.
+    fn take_publisher(&self) -> Option<Publisher> {
+        self.desk().waiting.take()
+    }
+
+    /// Closes the desk unless somebody waits there.
+    fn close_desk(&self) -> bool {
+        let mut desk = self.desk();
+        desk.is_closed |= desk.waiting.is_none();
+        desk.is_closed
+    }
+
+    /// Closes the desk and sends away who waits there.
+    fn close_desk_at_once(&self) {
+        let mut desk = self.desk();
+        desk.waiting = None;
+        desk.is_closed = true;
+    }
+
+    /// True if it takes no publisher any more.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.desk().is_closed
+    }
+
+    fn set_phase(&self, phase: Phase) {
+        self.status.send_if_modified(|status| {
+            let is_new = status.phase != phase;
+            status.phase = phase;
+            is_new
+        });
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,216 @@
+//! Small media for tests: parameter sets that parse, slices that name them, RTP packets of both
+//! tracks on one clock.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use packager::frames::{AudioFrame, VideoFrame};
+use packager::h264::VideoConfig;
+use packager::rtp::{Codec, MediaKind, RtpPacket, SenderReport};
+use packager::time::MediaTime;
+
+use crate::ingest::IngestItem;
+
+/// Constrained Baseline, level 3.0, 640x360.
+pub(crate) const SPS_640X360: &[u8] = &[0x67, 0x42, 0xc0, 0x1e, 0xda, 0x02, 0x80, 0xbf, 0xe5, 0x40];
+/// Constrained Baseline, level 1.3, 320x180.
+pub(crate) const SPS_320X180: &[u8] = &[0x67, 0x42, 0xc0, 0x0d, 0xda, 0x05, 0x06, 0x7e, 0x74];
+/// PPS 0 of SPS 0.
+pub(crate) const PPS: &[u8] = &[0x68, 0xce, 0x3c, 0x80];
+
+/// A frame at `ms`, 640x360.
+pub(crate) fn video_frame(ms: u64, is_keyframe: bool) -> VideoFrame {
+    let time = MediaTime::from_millis(ms);
+    VideoFrame {
+        dts: time,
+        pts: time,
+        is_keyframe,
+        config: video_config(SPS_640X360),
+        data: Bytes::from_static(&[0, 0, 0, 2, 0x65, 0x88]),
+    }
+}
+
+pub(crate) fn video_config(sps: &[u8]) -> Arc<VideoConfig> {
+    Arc::new(VideoConfig::new(sps, &[PPS]).unwrap())
+}
+
+/// A frame at `ms` of 1,024 samples.
+pub(crate) fn audio_frame(ms: u64) -> AudioFrame {
+    AudioFrame {
+        pts: MediaTime::from_millis(ms),
+        data: Bytes::from_static(&[0x21, 0x10]),
+        samples: 1_024,
+    }
+}
+
+/// A publisher: its capture clock is shared by both tracks, its RTP clocks have random-looking
+/// bases, and its packets arrive `delay` after capture.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    pub(crate) start: Instant,
+    pub(crate) delay: Duration,
+    pub(crate) sps: &'static [u8],
+    pub(crate) video_base: u32,
+    pub(crate) audio_base: u32,
+    video_seq: u64,
+    audio_seq: u64,
+}
+
+impl Publisher {
+    /// One whose capture clock starts at `start`.
+    pub(crate) fn new(start: Instant) -> Self {
+        Self {
+            start,
+            delay: Duration::ZERO,
+            sps: SPS_640X360,
+            video_base: 0xffff_f000,
+            audio_base: 0xffff_0000,
+            video_seq: 65_000,
+            audio_seq: 100,
+        }
+    }
+
+    fn arrival(&self, ms: f64) -> Instant {
+        self.start + self.delay + Duration::from_secs_f64(ms / 1_000.0)
+    }
+
+    /// The packets of a picture captured at `ms`: parameter sets before a key frame, the slice
+    /// in fragments of 1,000 bytes.
+    pub(crate) fn picture(&mut self, ms: f64, is_keyframe: bool, size: usize) -> Vec<IngestItem> {
+        let mut payloads = Vec::new();
+        if is_keyframe {
+            let mut stap = vec![0x78];
+            for set in [self.sps, PPS] {
+                stap.extend_from_slice(&(set.len() as u16).to_be_bytes());
+                stap.extend_from_slice(set);
+            }
+            payloads.push(stap);
+        }
+        let slice = slice(is_keyframe, size);
+        if slice.len() <= 1_000 {
+            payloads.push(slice);
+        } else {
+            let parts: Vec<&[u8]> = slice[1..].chunks(998).collect();
+            for (index, part) in parts.iter().enumerate() {
+                let start = if index == 0 { 0x80 } else { 0 };
+                let end = if index + 1 == parts.len() { 0x40 } else { 0 };
+                let mut payload = vec![slice[0] & 0xe0 | 28, start | end | slice[0] & 0x1f];
+                payload.extend_from_slice(part);
+                payloads.push(payload);
+            }
+        }
+        self.video_packets(ms, payloads)
+    }
+
+    /// The packets of one access unit captured at `ms`.
+    pub(crate) fn video_packets(&mut self, ms: f64, payloads: Vec<Vec<u8>>) -> Vec<IngestItem> {
+        let last = payloads.len() - 1;
+        let packets = payloads.into_iter().enumerate().map(|(index, payload)| {
+            self.video_seq += 1;
+            IngestItem::Rtp {
+                kind: MediaKind::Video,
+                codec: Codec::H264,
+                packet: RtpPacket {
+                    seq: self.video_seq,
+                    time: self.video_time(ms),
+                    marker: index == last,
+                    payload: payload.into(),
+                    received: self.start + self.delay + Duration::from_secs_f64(ms / 1_000.0),
+                },
+            }
+        });
+        let packets: Vec<_> = packets.collect();
+        packets
+    }
+
+    /// The packet of an Opus frame captured from `ms` on.
+    pub(crate) fn sound(&mut self, ms: f64, opus: &[u8]) -> IngestItem {
+        self.audio_seq += 1;
+        IngestItem::Rtp {
+            kind: MediaKind::Audio,
+            codec: Codec::Opus,
+            packet: RtpPacket {
+                seq: self.audio_seq,
+                time: self.audio_time(ms),
+                marker: false,
+                payload: opus.into(),
+                received: self.arrival(ms),
+            },
+        }
+    }
+
+    /// Sender reports of both tracks, sent at `ms`.
+    pub(crate) fn reports(&self, ms: f64) -> [IngestItem; 2] {
+        let ntp = ((4_000_000_000.0 + ms / 1_000.0) * 4_294_967_296.0) as u64;
+        [MediaKind::Audio, MediaKind::Video].map(|kind| IngestItem::SenderReport {
+            kind,
+            report: SenderReport {
+                ntp,
+                rtp_time: match kind {
+                    MediaKind::Audio => self.audio_time(ms),
+                    MediaKind::Video => self.video_time(ms),
+                },
+                received: self.arrival(ms),
+            },
+        })
+    }
+
+    fn video_time(&self, ms: f64) -> u32 {
+        self.video_base.wrapping_add((ms * 90.0).round() as u32)
+    }
+
+    fn audio_time(&self, ms: f64) -> u32 {
+        self.audio_base.wrapping_add((ms * 48.0).round() as u32)
+    }
+}
+
+/// A slice of `size` bytes that uses PPS 0.
+fn slice(is_idr: bool, size: usize) -> Vec<u8> {
+    // ue(0) ue(7) ue(0): first macroblock, an I or P slice, PPS 0.
+    let mut nal = vec![if is_idr { 0x65 } else { 0x41 }, 0b1000_1000, 0b1111_1111];
+    // No zeros, so that no emulation prevention is needed.
+    nal.extend((3..size.max(4)).map(|n| n as u8 | 1));
+    nal
+}
+
+/// Opus frames of 20 ms, stereo: a tone of `hz` where `is_loud` says so, silence elsewhere.
+pub(crate) struct Tone {
+    encoder: opus::Encoder,
+    hz: f64,
+    sample: u64,
+}
+
+impl Tone {
+    pub(crate) fn new(hz: f64) -> Self {
+        let encoder =
+            opus::Encoder::new(48_000, opus::Channels::Stereo, opus::Application::LowDelay)
+                .unwrap();
+        Self {
+            encoder,
+            hz,
+            sample: 0,
+        }
+    }
+
+    /// Samples by which the decoder's output lags the encoder's input.
+    pub(crate) fn lookahead(&mut self) -> u64 {
+        self.encoder.get_lookahead().unwrap() as u64
+    }
+
+    /// The next frame; `is_loud` is asked for each sample's number.
+    pub(crate) fn frame(&mut self, is_loud: impl Fn(u64) -> bool) -> Vec<u8> {
+        let mut pcm = Vec::with_capacity(1_920);
+        for _ in 0..960 {
+            let phase = self.sample as f64 / 48_000.0 * self.hz * std::f64::consts::TAU;
+            let value = if is_loud(self.sample) {
+                (phase.sin() * 12_000.0) as i16
+            } else {
+                0
+            };
+            pcm.extend([value, value]);
+            self.sample += 1;
+        }
+        self.encoder.encode_vec(&pcm, 1_275).unwrap()
+    }
+}

@@ -1,0 +1,54 @@
+//! Settings of the relay.
+
+use std::time::Duration;
+
+/// Settings of a [`Relay`](crate::Relay). The limits bound memory; the times are those of the
+/// playback contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelayConfig {
+    /// Broadcasts that may live at the same time.
+    pub max_broadcasts: usize,
+    /// HTTP-FLV viewers of one broadcast.
+    pub max_viewers_per_broadcast: usize,
+    /// HTTP-FLV viewers of all broadcasts.
+    pub max_viewers: usize,
+    /// How long a broadcast outlives its publisher, so that a republish keeps its viewers.
+    pub linger: Duration,
+    /// How long the playlist and segments of an ended broadcast stay.
+    pub keep_ended: Duration,
+    /// How long a request for the first playlist or picture waits before it is refused.
+    pub first_media_wait: Duration,
+    /// Target duration of an HLS Media Segment.
+    pub segment_duration: Duration,
+    /// Media Segments named by a playlist. At least 3 (RFC 8216, section 6.2.2).
+    pub playlist_segments: usize,
+    /// Media Segments kept after they left the playlist, for late fetchers.
+    pub spare_segments: usize,
+    /// How far an FLV viewer may fall behind the live edge before it skips to the newest key
+    /// frame.
+    pub max_viewer_lag: Duration,
+    /// Bytes of FLV tags kept for all viewers of one broadcast.
+    pub max_ring_bytes: usize,
+    /// AAC bit rate in bits a second.
+    pub aac_bit_rate_bps: u32,
+}
+
+impl Default for RelayConfig {
+    fn default() -> Self {
+        Self {
+            max_broadcasts: 1_000,
+            max_viewers_per_broadcast: 10_000,
+            max_viewers: 20_000,
+            linger: Duration::from_secs(15),
+            keep_ended: Duration::from_secs(60),
+            first_media_wait: Duration::from_secs(5),
+            segment_duration: Duration::from_secs(2),
+            playlist_segments: 6,
+            spare_segments: 4,
+            max_viewer_lag: Duration::from_secs(3),
+            // Ten seconds at 25 Mbit/s: more than a key frame distance of any browser.
+            max_ring_bytes: 32 << 20,
+            aac_bit_rate_bps: 128_000,
+        }
+    }
+}

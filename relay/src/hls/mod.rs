@@ -1,0 +1,5 @@
+//! HLS: the playlist and files of a broadcast.
+
+mod store;
+
+pub(crate) use store::{File, Store, StoreConfig};

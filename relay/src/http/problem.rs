@@ -1,0 +1,140 @@
+//! Refusals as `application/problem+json` (RFC 9457).
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+use packager::rtp::Codec;
+use serde::Serialize;
+
+use super::body::Body;
+use super::route::NoRoute;
+use crate::stream_id::StreamId;
+
+/// Every way in which the relay refuses a request.
+#[derive(Debug)]
+pub(crate) enum Problem {
+    NoRoute(NoRoute),
+    UnknownStream(StreamId),
+    Ended(StreamId),
+    UnknownFile(StreamId, String),
+    Method(String),
+    /// 409, not 415 or 406: those are about the request's content and its `Accept` header, and
+    /// nothing that the viewer sends would help. The state of the stream is in the way, and the
+    /// same request succeeds once the publisher changes it.
+    Codec(StreamId, Codec),
+    NoTracks(StreamId),
+    NotYet(StreamId),
+    TooManyViewers {
+        limit: usize,
+    },
+    Range {
+        len: usize,
+    },
+}
+
+/// The methods that every address allows.
+pub(crate) const METHODS: &str = "GET, HEAD, OPTIONS";
+
+#[derive(Serialize)]
+struct Document {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: String,
+}
+
+impl Problem {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::NoRoute(NoRoute::Id(_)) => StatusCode::BAD_REQUEST,
+            Self::NoRoute(NoRoute::Unknown)
+            | Self::UnknownStream(_)
+            | Self::Ended(_)
+            | Self::UnknownFile(..) => StatusCode::NOT_FOUND,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Codec(..) | Self::NoTracks(_) => StatusCode::CONFLICT,
+            Self::NotYet(_) | Self::TooManyViewers { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Range { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
+        }
+    }
+
+    fn title(&self) -> &'static str {
+        match self {
+            Self::NoRoute(NoRoute::Unknown) => "No such address",
+            Self::NoRoute(NoRoute::Id(_)) => "Not a stream id",
+            Self::UnknownStream(_) => "Stream is not live",
+            Self::Ended(_) => "Stream has ended",
+            Self::UnknownFile(..) => "No such segment",
+            Self::Method(_) => "Method not allowed",
+            Self::Codec(..) => "Codec cannot be played over FLV or HLS",
+            Self::NoTracks(_) => "Stream has nothing to play over FLV or HLS",
+            Self::NotYet(_) => "Stream has no picture yet",
+            Self::TooManyViewers { .. } => "Too many viewers",
+            Self::Range { .. } => "Range not satisfiable",
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::NoRoute(NoRoute::Unknown) => {
+                "addresses are /live/{id}.flv and /live/{id}.m3u8".to_owned()
+            }
+            Self::NoRoute(NoRoute::Id(error)) => error.to_string(),
+            Self::UnknownStream(id) => format!("nobody publishes the stream {id}"),
+            Self::Ended(id) => format!("the publisher of the stream {id} has left"),
+            Self::UnknownFile(id, file) => format!(
+                "the stream {id} has no file {file:?}; segments are kept for a short time only"
+            ),
+            Self::Method(method) => format!("{method} is not one of {METHODS}"),
+            Self::Codec(id, codec) => format!(
+                "the stream {id} is published with {codec:?} video, which FLV and HLS players \
+                 here cannot read; publish H.264, or watch it over WebRTC at /whep/{id}"
+            ),
+            Self::NoTracks(id) => format!(
+                "the stream {id} is published without a track that FLV and HLS can carry here; \
+                 publish H.264 video, or use a server that is built with AAC"
+            ),
+            Self::NotYet(id) => {
+                format!("the stream {id} is live but has no complete segment yet; try again")
+            }
+            Self::TooManyViewers { limit } => format!("the limit of {limit} viewers is reached"),
+            Self::Range { len } => format!("the file has {len} bytes"),
+        }
+    }
+
+    /// The whole response, without the CORS headers that every response gets.
+    pub(crate) fn into_response(self) -> Response<Body> {
+        let status = self.status();
+        let document = Document {
+            r#type: "about:blank",
+            title: self.title(),
+            status: status.as_u16(),
+            detail: self.detail(),
+        };
+        let text = serde_json::to_vec(&document).unwrap_or_default();
+        let mut response = Response::new(Body::from(Bytes::from(text)));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        let json = HeaderValue::from_static("application/problem+json");
+        headers.insert(CONTENT_TYPE, json);
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        match self {
+            Self::Method(_) => {
+                headers.insert(ALLOW, HeaderValue::from_static(METHODS));
+            }
+            Self::NotYet(_) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            Self::TooManyViewers { .. } => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("10"));
+            }
+            Self::Range { len } => {
+                if let Ok(value) = HeaderValue::from_str(&format!("bytes */{len}")) {
+                    headers.insert(http::header::CONTENT_RANGE, value);
+                }
+            }
+            _ => {}
+        }
+        response
+    }
+}

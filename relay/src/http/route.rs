@@ -1,0 +1,91 @@
+//! Addresses below `/live/`.
+
+use crate::stream_id::{InvalidStreamId, StreamId};
+
+/// What an address asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// `/live/{id}.flv`
+    Flv(StreamId),
+    /// `/live/{id}.m3u8`
+    Playlist(StreamId),
+    /// `/live/{id}/{file}`: a Media Segment or a Media Initialization Section.
+    File(StreamId, String),
+}
+
+/// Why an address asks for nothing.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum NoRoute {
+    /// Neither a playlist, nor a stream, nor a file.
+    Unknown,
+    /// The id in the address is none.
+    Id(InvalidStreamId),
+}
+
+/// Longest file name that is looked up; ours have at most 50 characters.
+const MAX_FILE_NAME: usize = 64;
+
+/// Reads the path of a request, without its query.
+pub(crate) fn parse(path: &str) -> Result<Route, NoRoute> {
+    let rest = path.strip_prefix("/live/").ok_or(NoRoute::Unknown)?;
+    if let Some((id, file)) = rest.split_once('/') {
+        if file.is_empty() || file.len() > MAX_FILE_NAME || file.contains('/') {
+            return Err(NoRoute::Unknown);
+        }
+        return Ok(Route::File(id_of(id)?, file.to_owned()));
+    }
+    let (id, suffix) = rest.rsplit_once('.').ok_or(NoRoute::Unknown)?;
+    match suffix {
+        "flv" => Ok(Route::Flv(id_of(id)?)),
+        "m3u8" => Ok(Route::Playlist(id_of(id)?)),
+        _ => Err(NoRoute::Unknown),
+    }
+}
+
+fn id_of(text: &str) -> Result<StreamId, NoRoute> {
+    text.parse().map_err(NoRoute::Id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> StreamId {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_three_kinds_of_address_are_read() {
+        assert_eq!(parse("/live/a.flv"), Ok(Route::Flv(id("a"))));
+        assert_eq!(parse("/live/a_b-1.m3u8"), Ok(Route::Playlist(id("a_b-1"))));
+        assert_eq!(
+            parse("/live/a/x-3.m4s"),
+            Ok(Route::File(id("a"), "x-3.m4s".to_owned()))
+        );
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for path in [
+            "/",
+            "/live/",
+            "/live/a",
+            "/live/a.mp4",
+            "/live/a/",
+            "/live/a/b/c",
+            "/x/a.flv",
+        ] {
+            assert_eq!(parse(path), Err(NoRoute::Unknown), "{path}");
+        }
+        for path in [
+            "/live/.flv",
+            "/live/a.b.flv",
+            "/live/../x.m4s",
+            "/live/%2e.m3u8",
+        ] {
+            assert!(matches!(parse(path), Err(NoRoute::Id(_))), "{path}");
+        }
+        let long = format!("/live/a/{}.m4s", "x".repeat(100));
+        assert_eq!(parse(&long), Err(NoRoute::Unknown));
+    }
+}

@@ -1,0 +1,152 @@
+//! Prometheus metrics of the relay.
+
+use prometheus::{
+    Counter, CounterVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
+
+/// All metrics of the relay, registered once a [`Relay`](crate::Relay).
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    pub(crate) broadcasts: IntGauge,
+    pub(crate) viewers: IntGaugeVec,
+    pub(crate) refused: IntCounterVec,
+    pub(crate) tags: IntCounter,
+    pub(crate) tag_bytes: IntCounter,
+    pub(crate) sent_bytes: IntCounterVec,
+    pub(crate) segments: IntCounter,
+    pub(crate) segment_bytes: IntCounter,
+    pub(crate) requests: IntCounterVec,
+    pub(crate) gops: IntCounter,
+    pub(crate) keyframe_requests: IntCounter,
+    pub(crate) ingest_full: IntCounter,
+    pub(crate) viewer_skips: IntCounter,
+    pub(crate) audio_frames: IntCounter,
+    pub(crate) audio_busy: Counter,
+    pub(crate) audio_filled: CounterVec,
+    dropped: IntCounterVec,
+}
+
+impl Metrics {
+    pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let new = Register { registry };
+        Ok(Self {
+            broadcasts: new.gauge("broadcasts", "Broadcasts that are live or linger.")?,
+            viewers: new.gauge_vec("viewers", "Viewers with an open body.", "protocol")?,
+            refused: new.counter_vec(
+                "refused_total",
+                "Publishers and viewers refused because a limit was reached.",
+                "limit",
+            )?,
+            tags: new.counter("flv_tags_total", "FLV tags written by the muxers.")?,
+            tag_bytes: new.counter("flv_tag_bytes_total", "Bytes of FLV tags written.")?,
+            sent_bytes: new.counter_vec(
+                "sent_bytes_total",
+                "Bytes of media handed to viewers' connections.",
+                "protocol",
+            )?,
+            segments: new.counter("hls_segments_total", "HLS Media Segments written.")?,
+            segment_bytes: new.counter(
+                "hls_segment_bytes_total",
+                "Bytes of HLS Media Segments written.",
+            )?,
+            requests: new.counter_vec(
+                "requests_total",
+                "HTTP requests answered, by what was asked for.",
+                "kind",
+            )?,
+            gops: new.counter("gops_total", "Groups of pictures started by a key frame.")?,
+            keyframe_requests: new
+                .counter("keyframe_requests_total", "Key frames asked of publishers.")?,
+            ingest_full: new.counter(
+                "ingest_full_total",
+                "Items dropped because the lane into a broadcast was full.",
+            )?,
+            viewer_skips: new.counter(
+                "viewer_skips_total",
+                "Times a slow viewer skipped to the newest key frame.",
+            )?,
+            audio_frames: new.counter("transcoder_frames_total", "AAC frames made from Opus.")?,
+            audio_busy: new.seconds(
+                "transcoder_busy_seconds_total",
+                "Time that transcoder threads spent at work.",
+            )?,
+            audio_filled: new.seconds_vec(
+                "transcoder_filled_seconds_total",
+                "Audio made up or cut away to keep the sound continuous.",
+                "how",
+            )?,
+            dropped: new.counter_vec(
+                "dropped_total",
+                "Packets, frames and jobs dropped, by reason.",
+                "reason",
+            )?,
+        })
+    }
+
+    /// Counts `n` things dropped for a named reason.
+    pub(crate) fn count_drop(&self, reason: &'static str, n: u64) {
+        self.dropped.with_label_values(&[reason]).inc_by(n);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn dropped(&self, reason: &'static str) -> u64 {
+        self.dropped.with_label_values(&[reason]).get()
+    }
+}
+
+struct Register<'a> {
+    registry: &'a Registry,
+}
+
+impl Register<'_> {
+    fn opts(name: &str, help: &str) -> Opts {
+        Opts::new(format!("weblive_relay_{name}"), help)
+    }
+
+    fn add<C: prometheus::core::Collector + Clone + 'static>(
+        &self,
+        collector: C,
+    ) -> Result<C, prometheus::Error> {
+        self.registry.register(Box::new(collector.clone()))?;
+        Ok(collector)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+        self.add(IntCounter::with_opts(Self::opts(name, help))?)
+    }
+
+    fn seconds(&self, name: &str, help: &str) -> Result<Counter, prometheus::Error> {
+        self.add(Counter::with_opts(Self::opts(name, help))?)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+        self.add(IntGauge::with_opts(Self::opts(name, help))?)
+    }
+
+    fn counter_vec(
+        &self,
+        name: &str,
+        help: &str,
+        label: &str,
+    ) -> Result<IntCounterVec, prometheus::Error> {
+        self.add(IntCounterVec::new(Self::opts(name, help), &[label])?)
+    }
+
+    fn seconds_vec(
+        &self,
+        name: &str,
+        help: &str,
+        label: &str,
+    ) -> Result<CounterVec, prometheus::Error> {
+        self.add(CounterVec::new(Self::opts(name, help), &[label])?)
+    }
+
+    fn gauge_vec(
+        &self,
+        name: &str,
+        help: &str,
+        label: &str,
+    ) -> Result<IntGaugeVec, prometheus::Error> {
+        self.add(IntGaugeVec::new(Self::opts(name, help), &[label])?)
+    }
+}
