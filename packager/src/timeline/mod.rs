@@ -208,7 +208,9 @@ impl Timeline {
             // No packet is newer than the newest: this time is from before a
             // jump, and what followed it is not known any more.
             self.counters.held_back += 1;
-            let held = track.latest.unwrap_or(newest.saturating_add(offset)).max(track.floor);
+            let newest = newest.saturating_add(offset);
+            let held = track.latest.unwrap_or(newest).max(track.floor);
+            track.latest = Some(held);
             return u64::try_from(held).ok().map(MediaTime::from_ticks);
         }
         let media = local.saturating_add(offset);
