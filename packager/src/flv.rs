@@ -235,6 +235,18 @@ mod tests {
     }
 
     #[test]
+    fn metadata_is_byte_exact() {
+        let audio = AudioConfig::aac_lc(48_000, 2).unwrap();
+        let metadata = Metadata {
+            video: Some(&video_config()),
+            audio: Some(&audio),
+            frame_rate: None,
+        };
+        let tag = metadata_tag(MediaTime::ZERO, &metadata);
+        insta::assert_snapshot!(crate::test_media::hex(&tag));
+    }
+
+    #[test]
     fn key_frame_tag_is_byte_exact() {
         let tag = video_tag(&picture(40, true)).unwrap();
         assert_eq!(

@@ -402,6 +402,27 @@ mod tests {
     }
 
     #[test]
+    fn an_init_section_is_byte_exact() {
+        let section = init_section(Some(&video_config()), Some(&audio_config())).unwrap();
+        insta::assert_snapshot!(crate::test_media::hex(&section));
+    }
+
+    #[test]
+    fn a_fragment_is_byte_exact() {
+        let (mut video, audio) = (pictures(0, 2), sounds(0, 2));
+        video[1].pts = MediaTime::from_millis(20);
+        let written = fragment(&Fragment {
+            sequence: 3,
+            video: &video,
+            audio: &audio,
+            audio_timescale: 48_000,
+            end: MediaTime::from_millis(66),
+        })
+        .unwrap();
+        insta::assert_snapshot!(crate::test_media::hex(&written));
+    }
+
+    #[test]
     fn another_reader_finds_both_tracks() {
         let mut file = init_section(Some(&video_config()), Some(&audio_config()))
             .unwrap()

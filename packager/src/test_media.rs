@@ -131,3 +131,23 @@ impl Packets {
         packets
     }
 }
+
+/// Sixteen bytes a line: where they begin, in hexadecimal, as text.
+#[cfg(test)]
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let line = |(index, line): (usize, &[u8])| {
+        let digits: Vec<String> = line.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text: String = line
+            .iter()
+            .map(|byte| {
+                if byte.is_ascii_graphic() {
+                    *byte as char
+                } else {
+                    '.'
+                }
+            })
+            .collect();
+        format!("{:04x}  {:<47}  {text}\n", index * 16, digits.join(" "))
+    };
+    bytes.chunks(16).enumerate().map(line).collect()
+}

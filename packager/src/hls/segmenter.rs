@@ -157,8 +157,10 @@ impl Segmenter {
                 }
                 let now = frame.dts;
                 since.get_or_insert(now);
-                if frame.is_keyframe && held.is_full(frame.data.len(), limit) {
-                    self.dropped_frames += held.clear();
+                // Full: the other track has had its chance.
+                if held.is_full(frame.data.len(), limit) {
+                    self.start(now);
+                    return self.push_video(frame);
                 }
                 held.push_video(frame);
                 self.start_if_complete(now);
@@ -182,7 +184,8 @@ impl Segmenter {
                         is_keyframe: frame.is_keyframe,
                     },
                 ) {
-                    self.cut(frame.dts);
+                    let end = self.cut_point(&frame);
+                    self.cut(end);
                 }
                 self.open_at(frame.dts, |open| open.push_video(frame));
             }
@@ -198,7 +201,8 @@ impl Segmenter {
                 since.get_or_insert(now);
                 *audio = Some(config.clone());
                 if held.is_full(frame.data.len(), limit) {
-                    self.dropped_frames += held.clear();
+                    self.start(now);
+                    return self.push_audio(config, frame);
                 }
                 held.push_audio(frame);
                 self.start_if_complete(now);
@@ -386,7 +390,19 @@ impl Segmenter {
         elapsed >= due || open.is_full(bytes, self.config.max_bytes)
     }
 
-    /// Closes the open segment at `end`; sound from `end` on stays for the next one.
+    /// Where to end the open segment when `frame` is due. A publisher with key frames every
+    /// 1.5 s has none near the target: better a short segment than one that starts without.
+    fn cut_point(&self, frame: &VideoFrame) -> MediaTime {
+        match &self.state {
+            State::Running {
+                open: Some(open), ..
+            } if !frame.is_keyframe => open.last_keyframe(self.config.target / 2),
+            _ => None,
+        }
+        .unwrap_or(frame.dts)
+    }
+
+    /// Closes the open segment at `end`; frames from `end` on stay for the next one.
     fn cut(&mut self, end: MediaTime) {
         let State::Running { init, open } = &mut self.state else {
             return;
@@ -395,14 +411,17 @@ impl Segmenter {
             return;
         };
         let split = closing.audio.partition_point(|frame| frame.pts < end);
-        let later = closing.audio.split_off(split);
-        if !later.is_empty() {
-            let bytes = later.iter().map(|frame| frame.data.len()).sum();
+        let audio = closing.audio.split_off(split);
+        let split = closing.video.partition_point(|frame| frame.dts < end);
+        let video = closing.video.split_off(split);
+        if !audio.is_empty() || !video.is_empty() {
+            let sizes = audio.iter().map(|frame| frame.data.len());
+            let sizes = sizes.chain(video.iter().map(|frame| frame.data.len()));
             *open = Some(Open {
                 start: end,
-                audio: later,
-                bytes,
-                ..Open::default()
+                bytes: sizes.map(|size| size + FRAME_COST).sum(),
+                video,
+                audio,
             });
         }
         if closing.video.is_empty() && closing.audio.is_empty() {
@@ -460,12 +479,12 @@ impl SegmenterConfig {
 
 impl Open {
     fn push_video(&mut self, frame: VideoFrame) {
-        self.bytes = self.bytes.saturating_add(frame.data.len());
+        self.bytes = self.bytes.saturating_add(frame.data.len() + FRAME_COST);
         self.video.push(frame);
     }
 
     fn push_audio(&mut self, frame: AudioFrame) {
-        self.bytes = self.bytes.saturating_add(frame.data.len());
+        self.bytes = self.bytes.saturating_add(frame.data.len() + FRAME_COST);
         self.audio.push(frame);
     }
 
@@ -473,11 +492,10 @@ impl Open {
         self.bytes.saturating_add(more) > limit
     }
 
-    /// Forgets all frames and tells how many they were.
-    fn clear(&mut self) -> u64 {
-        let frames = self.video.len() + self.audio.len();
-        *self = Self::default();
-        frames as u64
+    /// The last key frame at least `distance` after the start.
+    fn last_keyframe(&self, distance: Duration) -> Option<MediaTime> {
+        let last = self.video.iter().rev().find(|frame| frame.is_keyframe)?;
+        (last.dts.since(self.start) >= distance).then_some(last.dts)
     }
 
     fn first_time(&self) -> Option<MediaTime> {
@@ -510,6 +528,9 @@ fn audio_end(frame: &AudioFrame, config: Option<&AudioConfig>) -> MediaTime {
         .pts
         .saturating_add(MediaTime::from_hz(frame.samples.into(), rate).as_duration())
 }
+
+/// What holding a frame costs beside its data, so that many tiny ones are bounded as well.
+const FRAME_COST: usize = 128;
 
 /// How far sound may run ahead of the picture in the input.
 const INTERLEAVE: Duration = Duration::from_millis(140);
@@ -778,6 +799,45 @@ mod tests {
         assert_eq!(marks.iter().filter(|mark| **mark).count(), 1);
         assert!(!marks[0]);
         assert_eq!(source.inits().len(), 1);
+    }
+
+    #[test]
+    fn a_short_group_of_pictures_still_starts_every_segment() {
+        for gop in [31, 40, 45, 50, 57] {
+            let config = config(SPS_640X360);
+            let mut source = Source::new(true, true);
+            for frame in 0..400 {
+                source.picture(frame * 33, frame % gop == 0, &config);
+            }
+            let segments = source.segments();
+            assert!(segments.len() >= 5);
+            for segment in &segments {
+                assert!(segment.is_independent, "a group of {gop} pictures");
+                assert!(segment.duration >= Duration::from_millis(1_000));
+                assert!(segment.duration.as_secs_f64().round() <= 2.0);
+            }
+            assert_contiguous(&segments);
+        }
+    }
+
+    #[test]
+    fn what_is_held_for_the_other_track_is_bounded() {
+        let config = config(SPS_640X360);
+        let limits = SegmenterConfig {
+            max_bytes: 2_000,
+            ..SegmenterConfig::default()
+        };
+        let mut segmenter = Segmenter::new(limits, true, true);
+        for frame in 0..30 {
+            segmenter.push_video(picture(frame * 33, frame == 0, &config));
+        }
+        // Sound was waited for no longer than the bytes allow, and nothing was lost.
+        assert!(matches!(segmenter.poll(), Some(SegmenterOutput::Init(_))));
+        assert!(matches!(
+            segmenter.poll(),
+            Some(SegmenterOutput::Segment(_))
+        ));
+        assert_eq!(segmenter.dropped_frames(), 0);
     }
 
     #[test]
