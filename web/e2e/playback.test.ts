@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { LabBrowser, type LabPage, run, scratch, until, WebliveServer } from './harness';
+import { assertTimestampsRise, beepOffsets, fetchPlaylist, probeCodecs, recordFlv, recordHls } from './media';
+
+/** Milliseconds from the painted clock to the glass. */
+const AIMS = { webrtc: 150, flv: 1_000, hls: 7_000 } as const;
+
+describe('a painted clock and a tone, published at 720p', () => {
+  let server: WebliveServer;
+  let lab: LabBrowser;
+  let publisher: LabPage;
+  let files: Awaited<ReturnType<typeof scratch>>;
+  const id = 'clock';
+
+  before(async () => {
+    files = await scratch();
+    server = await WebliveServer.start();
+    lab = await LabBrowser.start();
+    publisher = await lab.publisher({ whip: server.addresses(id).whip, width: 1280, height: 720 });
+    await until('a full size picture', async () => (await publisher.page.evaluate(() => window.lab.sent())).width === 1280);
+  });
+  after(async () => {
+    await lab?.stop();
+    await server?.stop();
+    await files?.remove();
+  });
+
+  for (const kind of ['webrtc', 'flv', 'hls'] as const) {
+    test(`is played by ${kind} with sound, in time, without dropped frames`, async () => {
+      const viewer = await lab.viewer(kind, server.addresses(id)[kind]);
+      await viewer.plays(10);
+      const begin = await viewer.until('a delay within the aim', (seen) => seen.delay !== null && seen.delay < AIMS[kind]);
+      // At 30 frames a second 300 frames are ten seconds.
+      const end = await viewer.until('300 more frames', (seen) => seen.stats.framesDecoded >= begin.stats.framesDecoded + 300, 40_000);
+      const dropped = end.stats.framesDropped - begin.stats.framesDropped;
+      const shown = end.stats.framesDecoded - begin.stats.framesDecoded;
+      const share = dropped / (shown + dropped);
+      console.log(
+        `  ${kind}: time to glass ${Math.round(end.delay ?? NaN)} ms, ${end.stats.width}x${end.stats.height}, dropped ${dropped} of ${shown + dropped}, ` +
+          `sound ${Math.round(end.avOffset ?? NaN)} ms late at the viewer`,
+      );
+      assert.ok(end.delay !== null && end.delay < AIMS[kind], `time to glass is ${end.delay} ms`);
+      assert.equal(end.stats.width, 1280);
+      assert.deepEqual(end.errors, []);
+      if (kind === 'webrtc') {
+        assert.ok(share < 0.01, `${dropped} of ${shown + dropped} frames dropped`);
+        assert.ok(end.totalAudioEnergy > 0, 'no audio energy');
+      }
+      await viewer.close();
+    });
+  }
+
+  test('is H.264 and AAC in FLV, with rising times, sound and picture together', async () => {
+    const path = join(files.path, 'a.flv');
+    await recordFlv(server.addresses(id).flv, 9, path);
+    assert.deepEqual(await probeCodecs(path), { video: 'h264', audio: 'aac' });
+    await assertTimestampsRise(path);
+    await assertTogether('FLV', path);
+  });
+
+  test('is H.264 and AAC in HLS, with rising times, sound and picture together', async () => {
+    const path = join(files.path, 'a.mp4');
+    await recordHls(server.addresses(id).hls, 4, path);
+    assert.deepEqual(await probeCodecs(path), { video: 'h264', audio: 'aac' });
+    assert.deepEqual(await probeCodecs(server.addresses(id).hls), { video: 'h264', audio: 'aac' });
+    await assertTimestampsRise(path);
+    await assertTogether('HLS', path);
+  });
+
+  test('has a playlist with a target duration that holds and a date for each segment', async () => {
+    const { text, segments } = await fetchPlaylist(server.addresses(id).hls);
+    const target = Number(/#EXT-X-TARGETDURATION:(\d+)/.exec(text)?.[1]);
+    const durations = [...text.matchAll(/#EXTINF:([\d.]+)/g)].map((match) => Number(match[1]));
+    assert.equal(durations.length, segments.length);
+    for (const duration of durations) assert.ok(Math.round(duration) <= target, `${duration} s with a target of ${target} s`);
+    assert.equal([...text.matchAll(/#EXT-X-PROGRAM-DATE-TIME:/g)].length, segments.length);
+  });
+
+  test('is decoded by ffmpeg from both addresses without a complaint', async () => {
+    for (const input of [server.addresses(id).flv, server.addresses(id).hls]) {
+      const out = await run('ffmpeg', ['-hide_banner', '-v', 'warning', '-xerror', '-i', input, '-t', '4', '-map', '0', '-f', 'null', '-'], 40_000);
+      assert.equal(out.length, 0);
+    }
+  });
+
+  test('goes on through an ICE restart of the publisher', async () => {
+    const viewer = await lab.viewer('webrtc', server.addresses(id).webrtc);
+    await viewer.plays(10);
+    await publisher.page.evaluate(() => window.lab.restartIce());
+    await until('the publisher connects again', async () => (await publisher.page.evaluate(() => window.lab.publishState)) === 'connected');
+    await viewer.plays(60);
+    assert.deepEqual((await viewer.observe()).errors, []);
+    await viewer.close();
+  });
+});
+
+async function assertTogether(name: string, path: string): Promise<void> {
+  const offsets = await beepOffsets(path);
+  console.log(`  ${name}: sound late by ${offsets.map((offset) => Math.round(offset)).join(', ')} ms`);
+  assert.ok(offsets.length >= 5, `${offsets.length} beeps found`);
+  for (const offset of offsets) assert.ok(Math.abs(offset) < 40, `a beep is ${offset} ms late`);
+}
