@@ -1,0 +1,103 @@
+//! What the server negotiates, and how str0m's names map to ours.
+
+use std::time::{Duration, Instant};
+
+use packager::rtp::{Codec, MediaKind};
+use str0m::config::DtlsCert;
+use str0m::format::Codec as RtcCodec;
+use str0m::media::{MediaKind as RtcKind, Pt};
+use str0m::rtp::{Extension, ExtensionMap};
+use str0m::{IceCreds, Rtc, RtcConfig};
+
+use crate::worker::api::Role;
+
+/// A peer connection with the server's codecs and extensions, in the server's order.
+pub(crate) fn build_rtc(role: Role, cert: &DtlsCert, creds: IceCreds, now: Instant) -> Rtc {
+    let mut config = RtcConfig::new()
+        .set_rtp_mode(true)
+        .set_ice_lite(true)
+        .set_local_ice_credentials(creds)
+        .set_dtls_cert(cert.clone())
+        .set_stats_interval(Some(STATS_INTERVAL))
+        .clear_codecs()
+        .enable_opus(true, false)
+        .set_extension_map(extensions(role));
+    let codecs = config.codec_config();
+    for (pt, rtx, packetization_mode, profile_level_id) in H264 {
+        codecs.add_h264(
+            Pt::new_with_value(pt),
+            Some(Pt::new_with_value(rtx)),
+            packetization_mode,
+            profile_level_id,
+        );
+    }
+    codecs.enable_vp8(true);
+    codecs.enable_vp9(true);
+    codecs.enable_av1(true);
+    config.build(now)
+}
+
+fn extensions(role: Role) -> ExtensionMap {
+    let mut map = ExtensionMap::empty();
+    map.set(1, Extension::AudioLevel);
+    map.set(4, Extension::RtpMid);
+    map.set(13, Extension::VideoOrientation);
+    if role == Role::Publisher {
+        // Feedback for the browser's bandwidth estimation. Towards subscribers the server sends
+        // what it has, so their feedback would only cost.
+        map.set(3, Extension::TransportSequenceNumber);
+        map.set(10, Extension::RtpStreamId);
+        map.set(11, Extension::RepairedRtpStreamId);
+    }
+    map
+}
+
+/// H.264 in order of preference: payload type, its RTX, packetization mode 1, profile-level-id.
+/// Constrained Baseline first: every browser and the FLV and HLS path take it.
+const H264: [(u8, u8, bool, u32); 8] = [
+    (108, 109, true, 0x42e01f),
+    (127, 121, true, 0x42001f),
+    (123, 119, true, 0x4d001f),
+    (114, 115, true, 0x64001f),
+    (116, 117, true, 0x640c1f),
+    (124, 120, false, 0x42e01f),
+    (125, 107, false, 0x42001f),
+    (35, 36, false, 0x4d001f),
+];
+
+/// How often a session says how many packets were asked for again.
+const STATS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Number of codecs, for tables by codec.
+pub(crate) const CODECS: usize = 5;
+
+/// Index of a codec in such tables.
+pub(crate) fn index(codec: Codec) -> usize {
+    match codec {
+        Codec::H264 => 0,
+        Codec::Vp8 => 1,
+        Codec::Vp9 => 2,
+        Codec::Av1 => 3,
+        Codec::Opus => 4,
+    }
+}
+
+/// Our name for a codec that the server negotiates.
+pub(crate) fn from_rtc(codec: RtcCodec) -> Option<Codec> {
+    match codec {
+        RtcCodec::H264 => Some(Codec::H264),
+        RtcCodec::Vp8 => Some(Codec::Vp8),
+        RtcCodec::Vp9 => Some(Codec::Vp9),
+        RtcCodec::Av1 => Some(Codec::Av1),
+        RtcCodec::Opus => Some(Codec::Opus),
+        _ => None,
+    }
+}
+
+/// Our name for a kind of media.
+pub(crate) fn kind(kind: RtcKind) -> MediaKind {
+    match kind {
+        RtcKind::Audio => MediaKind::Audio,
+        RtcKind::Video => MediaKind::Video,
+    }
+}

@@ -1,0 +1,106 @@
+//! What the core asks its shell to carry out.
+
+use relay::{IngestItem, StreamId};
+
+use super::packet::MediaPacket;
+use crate::worker::api::{Role, SessionId};
+
+/// An item for the relay's broadcast of a stream.
+pub type RelayItem = IngestItem;
+
+/// Something for the shell to do. Datagrams are not among these: see
+/// [`Core::transmits`](super::Core::transmits).
+#[derive(Debug)]
+pub enum Output {
+    /// A publisher is connected: the relay should open, or take over, the broadcast.
+    Published {
+        /// The stream.
+        stream: StreamId,
+        /// There is a video track.
+        video: bool,
+        /// There is an audio track.
+        audio: bool,
+    },
+    /// The stream's publisher has gone.
+    Unpublished {
+        /// The stream.
+        stream: StreamId,
+    },
+    /// Media for the relay. If its lane is full, [`Core::relay_full`](super::Core::relay_full).
+    Relay {
+        /// The stream.
+        stream: StreamId,
+        /// The packet or report.
+        item: RelayItem,
+    },
+    /// A message for another worker. If its lane is full, [`Core::lane_full`](super::Core::lane_full).
+    Lane {
+        /// Index of the other worker.
+        worker: usize,
+        /// The message.
+        message: LaneMessage,
+    },
+    /// A session has ended and its maps are clean.
+    Closed {
+        /// The stream that it was on.
+        stream: StreamId,
+        /// The session.
+        session: SessionId,
+        /// What it did.
+        role: Role,
+    },
+}
+
+/// What workers tell each other about a stream with subscribers on several of them.
+///
+/// The publisher's worker is the stream's home. Others hold a lease there for as long as they have
+/// subscribers: a message lost or out of order heals with the next renewal.
+#[derive(Debug, Clone)]
+pub enum LaneMessage {
+    /// Home to lease holder: a packet, its numbers continuous over all changes of the source.
+    Media {
+        /// The stream.
+        stream: StreamId,
+        /// The packet.
+        packet: MediaPacket,
+    },
+    /// Lease holder to home: send me the stream for some seconds.
+    Attach {
+        /// The stream.
+        stream: StreamId,
+        /// The worker that asks.
+        worker: usize,
+    },
+    /// Home to lease holder: the answer to `Attach`.
+    Lease {
+        /// The stream.
+        stream: StreamId,
+        /// True if the stream has a publisher.
+        live: bool,
+    },
+    /// Lease holder to home: no subscribers are left.
+    Detach {
+        /// The stream.
+        stream: StreamId,
+        /// The worker that leaves.
+        worker: usize,
+    },
+    /// Lease holder to home: somebody needs a key frame.
+    Keyframe {
+        /// The stream.
+        stream: StreamId,
+    },
+}
+
+impl LaneMessage {
+    /// The stream that the message is about.
+    pub fn stream(&self) -> &StreamId {
+        match self {
+            LaneMessage::Media { stream, .. }
+            | LaneMessage::Attach { stream, .. }
+            | LaneMessage::Lease { stream, .. }
+            | LaneMessage::Detach { stream, .. }
+            | LaneMessage::Keyframe { stream } => stream,
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Where a decoder can enter a stream.
+
+use packager::rtp::Codec;
+
+/// True if a decoder that has seen nothing can start with this payload (and the ones after it).
+///
+/// For audio that is every packet. For H.264 it is a sequence parameter set or an IDR slice, alone,
+/// in a STAP-A or at the start of an FU-A.
+pub fn starts_keyframe(codec: Codec, payload: &[u8]) -> bool {
+    match codec {
+        Codec::H264 => h264(payload),
+        Codec::Vp8 => vp8(payload).unwrap_or(false),
+        Codec::Vp9 => vp9(payload).unwrap_or(false),
+        Codec::Av1 => av1(payload),
+        Codec::Opus => true,
+    }
+}
+
+/// RFC 6184 §5.
+fn h264(payload: &[u8]) -> bool {
+    const SLICE_IDR: u8 = 5;
+    const SPS: u8 = 7;
+    const STAP_A: u8 = 24;
+    const FU_A: u8 = 28;
+    const FU_START: u8 = 0x80;
+    let enters = |byte: u8| matches!(byte & 0x1f, SLICE_IDR | SPS);
+    let Some((&head, rest)) = payload.split_first() else {
+        return false;
+    };
+    match head & 0x1f {
+        SLICE_IDR | SPS => true,
+        STAP_A => {
+            let mut rest = rest;
+            while let [high, low, tail @ ..] = rest {
+                let length = usize::from(u16::from_be_bytes([*high, *low]));
+                match tail.first() {
+                    Some(&nal) if length > 0 && enters(nal) => return true,
+                    _ => rest = tail.get(length..).unwrap_or_default(),
+                }
+            }
+            false
+        }
+        FU_A => rest
+            .first()
+            .is_some_and(|&fu| fu & FU_START != 0 && enters(fu)),
+        _ => false,
+    }
+}
+
+/// RFC 7741 §4.2 and §4.3: the start of partition 0 with the inverse key frame bit clear.
+fn vp8(payload: &[u8]) -> Option<bool> {
+    let first = *payload.first()?;
+    let starts = first & 0x10 != 0 && first & 0x0f == 0;
+    let mut at = 1;
+    if first & 0x80 != 0 {
+        let extension = *payload.get(at)?;
+        at += 1;
+        if extension & 0x80 != 0 {
+            let wide = *payload.get(at)? & 0x80 != 0;
+            at += if wide { 2 } else { 1 };
+        }
+        if extension & 0x40 != 0 {
+            at += 1;
+        }
+        if extension & 0x30 != 0 {
+            at += 1;
+        }
+    }
+    Some(starts && *payload.get(at)? & 0x01 == 0)
+}
+
+/// RFC 9628 §4.2: not inter-picture predicted, start of a frame, lowest spatial layer.
+fn vp9(payload: &[u8]) -> Option<bool> {
+    let first = *payload.first()?;
+    let picture_id = first & 0x80 != 0;
+    let predicted = first & 0x40 != 0;
+    let layers = first & 0x20 != 0;
+    let starts = first & 0x08 != 0;
+    let mut at = 1;
+    if picture_id {
+        let wide = *payload.get(at)? & 0x80 != 0;
+        at += if wide { 2 } else { 1 };
+    }
+    let lowest = if layers {
+        let byte = *payload.get(at)?;
+        (byte >> 1) & 0x07 == 0
+    } else {
+        true
+    };
+    Some(!predicted && starts && lowest)
+}
+
+/// AV1 RTP payload, aggregation header: N says that a new coded video sequence starts.
+fn av1(payload: &[u8]) -> bool {
+    payload.first().is_some_and(|byte| byte & 0x08 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h264_key_frames_are_found_in_every_packing() {
+        for (payload, wanted) in [
+            (&[0x67, 0x42][..], true),
+            (&[0x65, 0x88], true),
+            (&[0x41, 0x9a], false),
+            (&[0x68, 0xce], false),
+            (&[0x78, 0, 2, 0x68, 0xce, 0, 2, 0x65, 0x88], true),
+            (&[0x78, 0, 2, 0x41, 0x9a], false),
+            (&[0x7c, 0x85, 0x88], true),
+            (&[0x7c, 0x05, 0x88], false),
+            (&[0x7c, 0x81], false),
+            (&[], false),
+            (&[0x78], false),
+            (&[0x78, 0], false),
+            (&[0x78, 0xff, 0xff, 0x41], false),
+            (&[0x78, 0, 0, 0, 0], false),
+            (&[0x7c], false),
+        ] {
+            assert_eq!(starts_keyframe(Codec::H264, payload), wanted, "{payload:02x?}");
+        }
+    }
+
+    #[test]
+    fn vp8_key_frames_are_found_behind_extensions() {
+        for (payload, wanted) in [
+            (&[0x10, 0x00][..], true),
+            (&[0x10, 0x01], false),
+            (&[0x00, 0x00], false),
+            (&[0x11, 0x00], false),
+            (&[0x90, 0x80, 0x81, 0x02, 0x00], true),
+            (&[0x90, 0xe0, 0x01, 0x02, 0x03, 0x01], false),
+            (&[0x90, 0xf0, 0x01, 0x02, 0x03, 0x00], true),
+            (&[0x90], false),
+            (&[0x90, 0x80], false),
+            (&[], false),
+        ] {
+            assert_eq!(starts_keyframe(Codec::Vp8, payload), wanted, "{payload:02x?}");
+        }
+    }
+
+    #[test]
+    fn vp9_key_frames_start_the_lowest_layer() {
+        for (payload, wanted) in [
+            (&[0x88, 0x01][..], true),
+            (&[0xc8, 0x01], false),
+            (&[0x80, 0x01], false),
+            (&[0xa8, 0x81, 0x02, 0x00], true),
+            (&[0xa8, 0x81, 0x02, 0x02], false),
+            (&[0xa8, 0x81], false),
+            (&[], false),
+        ] {
+            assert_eq!(starts_keyframe(Codec::Vp9, payload), wanted, "{payload:02x?}");
+        }
+    }
+
+    #[test]
+    fn av1_sequences_and_opus_packets_can_be_entered() {
+        assert!(starts_keyframe(Codec::Av1, &[0x18]));
+        assert!(!starts_keyframe(Codec::Av1, &[0x10]));
+        assert!(!starts_keyframe(Codec::Av1, &[]));
+        assert!(starts_keyframe(Codec::Opus, &[0xfc]));
+    }
+}

@@ -1,0 +1,310 @@
+//! Sequence numbers and RTP times of one outgoing stream, continuous over changes of its source.
+
+use std::time::{Duration, Instant};
+
+use packager::rtp::MediaKind;
+
+use crate::media::packet::{MediaPacket, clock_rate};
+
+/// A packet's numbers on the way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rewritten {
+    /// Extended sequence number.
+    pub seq: u64,
+    /// RTP timestamp.
+    pub time: u32,
+}
+
+/// The packet is older than the point at which its source was entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooOld;
+
+/// Maps the numbers of the current source to the numbers of one outgoing stream.
+///
+/// Within a source both are shifted by a constant, so that losses stay visible as gaps and a late
+/// packet falls into its gap. A new source continues where the last one ended.
+#[derive(Debug, Clone)]
+pub struct Rewriter {
+    kind: MediaKind,
+    /// `out = in + seq_shift`, wrapping.
+    seq_shift: u64,
+    /// `out = in + time_shift`, wrapping.
+    time_shift: u32,
+    /// The sequence number, in the source's numbers, at which the source was entered.
+    first_in: u64,
+    highest_in: u64,
+    highest: Option<Highest>,
+    first_out: Rewritten,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Highest {
+    seq: u64,
+    time: u32,
+    marker: bool,
+    sent: Instant,
+}
+
+impl Rewriter {
+    /// A stream that starts at `first_out`. SRTP wants first sequence numbers below 2^15: the
+    /// receiver takes the roll-over counter to be 0 (RFC 3711 §3.3.1).
+    pub fn new(kind: MediaKind, first_out: Rewritten) -> Self {
+        debug_assert!(first_out.seq < 1 << 15);
+        Self {
+            kind,
+            seq_shift: 0,
+            time_shift: 0,
+            first_in: 0,
+            highest_in: 0,
+            highest: None,
+            first_out,
+        }
+    }
+
+    /// Enters a new source at this packet.
+    pub fn switch(&mut self, packet: &MediaPacket, now: Instant) -> Rewritten {
+        let out = self.continuation(now);
+        self.enter(packet.seq, out.seq, packet.time, out.time);
+        self.note(packet.seq, out, packet.marker, now);
+        out
+    }
+
+    /// Enters a new source at a run of cached packets that ends at the live edge: `packets` are in
+    /// order and without gaps.
+    ///
+    /// Their times are pressed together, one millisecond a frame at most, so that the newest
+    /// frame has the time that it would have had live and the receiver does not play late.
+    pub fn replay(&mut self, packets: &[MediaPacket], now: Instant) -> Vec<Rewritten> {
+        let (Some(first), Some(last)) = (packets.first(), packets.last()) else {
+            return Vec::new();
+        };
+        let step = clock_rate(self.kind) / 1_000;
+        // Distance of each packet's time to the newest one.
+        let mut back = vec![0_u32; packets.len()];
+        for i in (0..packets.len() - 1).rev() {
+            let delta = packets[i + 1].time.wrapping_sub(packets[i].time);
+            back[i] = back[i + 1] + if delta as i32 > 0 { delta.min(step) } else { 0 };
+        }
+        let start = self.continuation(now);
+        let span = back.first().copied().unwrap_or(0);
+        // A stream that has run before must not go back; a new one has room below.
+        let newest = match self.highest {
+            Some(h) => {
+                let earliest = h.time.wrapping_add(1).wrapping_add(span);
+                later(start.time, earliest)
+            }
+            None => start.time.wrapping_add(span),
+        };
+        let out: Vec<Rewritten> = packets
+            .iter()
+            .zip(&back)
+            .map(|(p, back)| Rewritten {
+                seq: start.seq.wrapping_add(p.seq.wrapping_sub(first.seq)),
+                time: newest.wrapping_sub(*back),
+            })
+            .collect();
+        self.enter(first.seq, start.seq, last.time, newest);
+        for (packet, out) in packets.iter().zip(&out) {
+            self.note(packet.seq, *out, packet.marker, now);
+        }
+        out
+    }
+
+    /// Maps a packet of the current source.
+    pub fn map(&mut self, packet: &MediaPacket, now: Instant) -> Result<Rewritten, TooOld> {
+        if packet.seq < self.first_in {
+            return Err(TooOld);
+        }
+        let seq = packet.seq.wrapping_add(self.seq_shift);
+        let mut time = packet.time.wrapping_add(self.time_shift);
+        if packet.seq > self.highest_in {
+            if let Some(h) = self.highest {
+                let step = time.wrapping_sub(h.time) as i32;
+                if step < 0 || step > self.ticks(MAX_JUMP) as i32 {
+                    // The source's clock jumped: go on from here at the pace of arrival.
+                    time = self.continuation(now).time;
+                    self.time_shift = time.wrapping_sub(packet.time);
+                }
+            }
+            self.note(packet.seq, Rewritten { seq, time }, packet.marker, now);
+        }
+        Ok(Rewritten { seq, time })
+    }
+
+    /// Closes the gap that a packet leaves which is not sent, if nothing newer has been.
+    pub fn skip(&mut self, seq: u64) {
+        if self.highest.is_some() && seq == self.highest_in.wrapping_add(1) {
+            self.highest_in = seq;
+            self.seq_shift = self.seq_shift.wrapping_sub(1);
+            // What is older now lies on other numbers than it was to have: it must not be sent.
+            self.first_in = seq;
+        }
+    }
+
+    /// The outgoing time for a time of the current source.
+    pub fn map_time(&self, time: u32) -> Option<u32> {
+        self.highest.map(|_| time.wrapping_add(self.time_shift))
+    }
+
+    fn enter(&mut self, in_seq: u64, out_seq: u64, in_time: u32, out_time: u32) {
+        self.seq_shift = out_seq.wrapping_sub(in_seq);
+        self.time_shift = out_time.wrapping_sub(in_time);
+        self.first_in = in_seq;
+        self.highest_in = in_seq;
+    }
+
+    fn note(&mut self, in_seq: u64, out: Rewritten, marker: bool, now: Instant) {
+        self.highest_in = self.highest_in.max(in_seq);
+        self.highest = Some(Highest {
+            seq: out.seq,
+            time: out.time,
+            marker,
+            sent: now,
+        });
+    }
+
+    /// Numbers for the next packet of a new source.
+    fn continuation(&self, now: Instant) -> Rewritten {
+        let Some(h) = self.highest else {
+            return self.first_out;
+        };
+        // A frame that was cut off leaves a gap behind, or a receiver could take it for whole.
+        let cut = self.kind == MediaKind::Video && !h.marker;
+        let elapsed = now.saturating_duration_since(h.sent);
+        let least = match self.kind {
+            MediaKind::Audio => Duration::from_millis(20),
+            MediaKind::Video => Duration::from_millis(10),
+        };
+        Rewritten {
+            seq: h.seq + if cut { 2 } else { 1 },
+            time: h.time.wrapping_add(self.ticks(elapsed.max(least))),
+        }
+    }
+
+    fn ticks(&self, duration: Duration) -> u32 {
+        let rate = u64::from(clock_rate(self.kind));
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        (micros.saturating_mul(rate) / 1_000_000) as u32
+    }
+}
+
+/// The later one of two RTP times less than half the number space apart.
+fn later(a: u32, b: u32) -> u32 {
+    if (a.wrapping_sub(b) as i32) < 0 { b } else { a }
+}
+
+/// A step forward in RTP time of more than this is another clock; a pause of a track is shorter or
+/// comes with a new stream.
+const MAX_JUMP: Duration = Duration::from_secs(3_600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::packet::{Extensions, StreamKey};
+    use packager::rtp::Codec;
+    use std::sync::Arc;
+
+    fn packet(seq: u64, time: u32, marker: bool, at: Instant) -> MediaPacket {
+        MediaPacket {
+            stream: StreamKey(0),
+            kind: MediaKind::Video,
+            codec: Codec::Vp8,
+            seq,
+            time,
+            marker,
+            starts_keyframe: false,
+            payload: Arc::from([0_u8; 4]),
+            received: at,
+            captured: at,
+            extensions: Extensions::default(),
+        }
+    }
+
+    fn rewriter() -> Rewriter {
+        Rewriter::new(MediaKind::Video, Rewritten { seq: 100, time: u32::MAX - 10 })
+    }
+
+    #[test]
+    fn source_keeps_its_gaps_and_late_packets_fall_into_them() {
+        let now = Instant::now();
+        let mut r = rewriter();
+        assert_eq!(r.switch(&packet(70_000, 9, true, now), now).seq, 100);
+        assert_eq!(r.map(&packet(70_002, 3_009, true, now), now).map(|o| o.seq), Ok(102));
+        assert_eq!(r.map(&packet(70_001, 3_009, false, now), now).map(|o| o.seq), Ok(101));
+        assert_eq!(r.map(&packet(69_999, 0, true, now), now), Err(TooOld));
+    }
+
+    #[test]
+    fn new_source_continues_sequence_and_time() {
+        let now = Instant::now();
+        let later = now + Duration::from_millis(100);
+        let mut r = rewriter();
+        let a = r.switch(&packet(5, 1_000, true, now), now);
+        let b = r.switch(&packet(90_000, 77, true, later), later);
+        assert_eq!(b.seq, a.seq + 1);
+        assert_eq!(b.time.wrapping_sub(a.time), 9_000);
+    }
+
+    #[test]
+    fn frame_that_was_cut_off_leaves_a_gap() {
+        let now = Instant::now();
+        let mut r = rewriter();
+        let a = r.switch(&packet(5, 1_000, false, now), now);
+        let b = r.switch(&packet(8, 1_000, true, now), now);
+        assert_eq!(b.seq, a.seq + 2);
+    }
+
+    #[test]
+    fn time_never_goes_back_when_the_source_does() {
+        let now = Instant::now();
+        let mut r = rewriter();
+        let a = r.switch(&packet(5, 900_000, true, now), now);
+        let b = r.map(&packet(6, 100, true, now), now + Duration::from_millis(33)).expect("newer");
+        assert!((b.time.wrapping_sub(a.time) as i32) > 0);
+        let c = r.map(&packet(7, 3_100, true, now), now + Duration::from_millis(66)).expect("newer");
+        assert_eq!(c.time.wrapping_sub(b.time), 3_000);
+    }
+
+    #[test]
+    fn skipped_packet_leaves_no_gap() {
+        let now = Instant::now();
+        let mut r = rewriter();
+        r.switch(&packet(5, 0, true, now), now);
+        r.skip(6);
+        assert_eq!(r.map(&packet(7, 3_000, true, now), now).map(|o| o.seq), Ok(101));
+        // Too late to be closed: newer packets are out.
+        r.skip(7);
+        assert_eq!(r.map(&packet(8, 6_000, true, now), now).map(|o| o.seq), Ok(102));
+    }
+
+    #[test]
+    fn replay_presses_old_frames_together_and_ends_at_the_live_edge() {
+        let now = Instant::now();
+        let mut r = rewriter();
+        let a = r.switch(&packet(5, 1_000, true, now), now);
+        let at = now + Duration::from_secs(1);
+        let cached: Vec<_> = (0..20).map(|i| packet(50 + i, 3_000 * (i as u32 / 2), i % 2 == 1, at)).collect();
+        let out = r.replay(&cached, at);
+        assert_eq!(out.len(), 20);
+        assert_eq!(out[0].seq, a.seq + 1);
+        for pair in out.windows(2) {
+            assert_eq!(pair[1].seq, pair[0].seq + 1);
+            let step = pair[1].time.wrapping_sub(pair[0].time);
+            assert!(step <= 90, "{step}");
+        }
+        assert_eq!(out[19].time.wrapping_sub(a.time), 90_000);
+        let live = r.map(&packet(70, 30_000, true, at), at).expect("newer");
+        assert_eq!(live.seq, out[19].seq + 1);
+        assert_eq!(live.time.wrapping_sub(out[19].time), 3_000);
+    }
+
+    #[test]
+    fn replay_at_once_after_sending_does_not_go_back() {
+        let now = Instant::now();
+        let mut r = rewriter();
+        let a = r.switch(&packet(5, 1_000, true, now), now);
+        let cached: Vec<_> = (0..30).map(|i| packet(50 + i, 3_000 * i as u32, true, now)).collect();
+        let out = r.replay(&cached, now);
+        assert!((out[0].time.wrapping_sub(a.time) as i32) > 0);
+    }
+}

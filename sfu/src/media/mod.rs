@@ -1,0 +1,27 @@
+//! The media core: datagrams, commands and time in; datagrams, answers and lane packets out.
+//!
+//! Nothing here opens a socket, reads a clock or spawns. [`Core`] holds the sessions and rooms
+//! of one worker; the shell in [`crate::worker`] carries out what it puts out.
+
+mod clock;
+mod codec;
+mod command;
+mod core;
+mod counters;
+mod demux;
+pub mod forward;
+pub mod fragment;
+mod gop;
+pub mod offer;
+mod packet;
+mod room;
+mod session;
+mod slots;
+mod timers;
+mod transmit;
+
+pub use self::command::{LaneMessage, Output, RelayItem};
+pub use self::core::{Core, CoreConfig, Gauges};
+pub use self::counters::{Counters, DropReason};
+pub use self::packet::{Extensions, MediaPacket, StreamKey};
+pub use self::transmit::{Batch, Transmits};

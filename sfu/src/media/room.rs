@@ -1,0 +1,248 @@
+//! One stream on one worker: its publisher, its layers, and all who want it.
+
+use std::time::{Duration, Instant};
+
+use packager::rtp::MediaKind;
+use relay::StreamId;
+
+use super::forward::keyframe::KeyframeRequests;
+use super::forward::layer::LayerSelector;
+use super::forward::rewrite::Rewritten;
+use super::forward::subscription::Subscription;
+use super::gop::GopCache;
+use super::packet::{MediaPacket, StreamKey};
+use super::slots::SlotKey;
+
+/// Where a room's media comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A publisher on this worker.
+    Local,
+    /// The lane from the worker where the publisher is.
+    Remote {
+        home: usize,
+        /// When the lease there is renewed.
+        renew_at: Instant,
+    },
+}
+
+pub(crate) struct Room {
+    pub(crate) stream: StreamId,
+    pub(crate) source: Source,
+    /// The connected publisher whose media is forwarded.
+    pub(crate) publisher: Option<SlotKey>,
+    /// Sessions of this room, publishers that are still connecting included.
+    pub(crate) sessions: usize,
+    /// Publishers that have an answer and are not the current one.
+    pub(crate) pending: usize,
+    pub(crate) subscribers: Vec<SlotKey>,
+    pub(crate) lanes: Vec<Lane>,
+    pub(crate) relay: Option<Outlet>,
+    pub(crate) next_key: u32,
+    pub(crate) layers: LayerSelector,
+    pub(crate) audio: Option<StreamKey>,
+    pub(crate) videos: Vec<VideoStream>,
+    /// The last moment with a publisher.
+    pub(crate) live_at: Instant,
+    pub(crate) armed: Option<Instant>,
+}
+
+/// What is kept for one incoming video stream.
+pub(crate) struct VideoStream {
+    pub(crate) key: StreamKey,
+    pub(crate) cache: GopCache,
+    pub(crate) requests: KeyframeRequests,
+    keyframe_time: Option<u32>,
+}
+
+/// Both tracks of a stream on their way out of the worker.
+pub(crate) struct Outlet {
+    pub(crate) audio: Subscription,
+    pub(crate) video: Subscription,
+}
+
+impl Outlet {
+    pub(crate) fn new() -> Self {
+        let first = Rewritten { seq: 0, time: 0 };
+        Self {
+            audio: Subscription::new(MediaKind::Audio, first),
+            video: Subscription::new(MediaKind::Video, first),
+        }
+    }
+
+    pub(crate) fn track(&mut self, kind: MediaKind) -> &mut Subscription {
+        match kind {
+            MediaKind::Audio => &mut self.audio,
+            MediaKind::Video => &mut self.video,
+        }
+    }
+}
+
+/// The stream on its way to another worker.
+pub(crate) struct Lane {
+    pub(crate) worker: usize,
+    pub(crate) expires: Instant,
+    pub(crate) outlet: Outlet,
+}
+
+/// The keys of the two streams that a lane carries.
+pub(crate) fn lane_key(kind: MediaKind) -> StreamKey {
+    match kind {
+        MediaKind::Audio => StreamKey(0),
+        MediaKind::Video => StreamKey(1),
+    }
+}
+
+impl Room {
+    pub(crate) fn new(stream: StreamId, source: Source, now: Instant) -> Self {
+        Self {
+            stream,
+            source,
+            publisher: None,
+            sessions: 0,
+            pending: 0,
+            subscribers: Vec::new(),
+            lanes: Vec::new(),
+            relay: None,
+            next_key: 2,
+            layers: LayerSelector::default(),
+            audio: None,
+            videos: Vec::new(),
+            live_at: now,
+            armed: None,
+        }
+    }
+
+    /// Takes note of a packet before it is forwarded. True if the followed layer is another now.
+    pub(crate) fn note(&mut self, packet: &MediaPacket, now: Instant) -> bool {
+        if packet.kind == MediaKind::Audio {
+            self.audio = Some(packet.stream);
+            return false;
+        }
+        let video = self.video_entry(packet.stream);
+        if packet.starts_keyframe && video.keyframe_time != Some(packet.time) {
+            video.keyframe_time = Some(packet.time);
+            video.requests.handle_keyframe();
+        }
+        video.cache.push(packet);
+        if matches!(self.source, Source::Remote { .. }) {
+            return self.layers.force(packet.stream);
+        }
+        self.layers
+            .handle_packet(packet.stream, packet.payload.len(), now)
+    }
+
+    /// The incoming stream to follow for a kind of media.
+    pub(crate) fn target(&self, kind: MediaKind) -> Option<StreamKey> {
+        match kind {
+            MediaKind::Audio => self.audio,
+            MediaKind::Video => self.layers.target(),
+        }
+    }
+
+    /// The packets from a young key frame of the followed layer to its live edge.
+    pub(crate) fn fresh(&self, now: Instant) -> Option<&[MediaPacket]> {
+        let target = self.layers.target()?;
+        let video = self.videos.iter().find(|v| v.key == target)?;
+        video.cache.fresh(now)
+    }
+
+    /// True if a subscriber who joins now needs a key frame that nobody has asked for.
+    pub(crate) fn wants_keyframe_for_join(&self, now: Instant) -> bool {
+        let Some(target) = self.layers.target() else {
+            return false;
+        };
+        let keyframe = self
+            .videos
+            .iter()
+            .find(|v| v.key == target)
+            .and_then(|v| v.cache.keyframe_at());
+        keyframe.is_none_or(|at| now.saturating_duration_since(at) > JOIN_WITHOUT_REQUEST)
+    }
+
+    /// Asks for a key frame of the followed layer. The stream, if the request goes upstream now.
+    pub(crate) fn request_keyframe(&mut self, now: Instant) -> Option<StreamKey> {
+        let target = self.layers.target()?;
+        self.video_entry(target).requests.request(now).then_some(target)
+    }
+
+    /// Streams whose key frame request is due again.
+    pub(crate) fn due_keyframes(&mut self, now: Instant) -> Vec<StreamKey> {
+        self.videos
+            .iter_mut()
+            .filter_map(|v| v.requests.poll(now).then_some(v.key))
+            .collect()
+    }
+
+    /// Forgets the streams of a publisher that has gone.
+    pub(crate) fn remove_streams(&mut self, keys: impl Iterator<Item = StreamKey>) {
+        for key in keys {
+            self.layers.remove(key);
+            self.videos.retain(|v| v.key != key);
+            if self.audio == Some(key) {
+                self.audio = None;
+            }
+        }
+    }
+
+    /// True if somebody publishes or is about to.
+    pub(crate) fn is_live(&self) -> bool {
+        self.publisher.is_some() || self.pending > 0
+    }
+
+    /// When the room wants to be looked at.
+    pub(crate) fn next_timeout(&self, linger: Duration) -> Option<Instant> {
+        let requests = self.videos.iter().filter_map(|v| v.requests.next_timeout());
+        let caches = self
+            .videos
+            .iter()
+            .filter_map(|v| v.cache.keyframe_at())
+            .map(|at| at + CACHE_CHECK);
+        let lanes = self.lanes.iter().map(|l| l.expires);
+        let layers = (self.videos.len() > 1).then(|| self.live_at + LAYER_CHECK);
+        let lease = match self.source {
+            Source::Remote { renew_at, .. } => Some(renew_at),
+            Source::Local => None,
+        };
+        let end = (self.publisher.is_none()).then(|| self.live_at + linger);
+        requests
+            .chain(caches)
+            .chain(lanes)
+            .chain(layers)
+            .chain(lease)
+            .chain(end)
+            .min()
+    }
+
+    fn video_entry(&mut self, key: StreamKey) -> &mut VideoStream {
+        let index = match self.videos.iter().position(|v| v.key == key) {
+            Some(index) => index,
+            None => {
+                self.videos.push(VideoStream {
+                    key,
+                    cache: GopCache::default(),
+                    requests: KeyframeRequests::default(),
+                    keyframe_time: None,
+                });
+                self.videos.len() - 1
+            }
+        };
+        &mut self.videos[index]
+    }
+}
+
+/// A key frame that is younger than this when a subscriber's offer comes will still be of use when
+/// its DTLS handshake is done; it needs no request.
+const JOIN_WITHOUT_REQUEST: Duration = Duration::from_millis(200);
+
+/// How often the room looks whether a cached group of pictures has become useless.
+const CACHE_CHECK: Duration = Duration::from_millis(1_100);
+
+/// How often a room with simulcast looks for silent layers.
+const LAYER_CHECK: Duration = Duration::from_millis(500);
+
+/// How long a lane lives without renewal.
+pub(crate) const LEASE: Duration = Duration::from_secs(5);
+
+/// How often a lease is renewed.
+pub(crate) const RENEW: Duration = Duration::from_secs(1);

@@ -1,0 +1,671 @@
+//! One peer connection: a publisher or a subscriber.
+
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use packager::rtp::{Codec, MediaKind};
+use relay::StreamId;
+use str0m::change::SdpOffer;
+use str0m::config::DtlsCert;
+use str0m::media::{KeyframeRequestKind, Mid, Pt, Rid};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, Ssrc};
+use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc, RtcError};
+
+use super::clock::{CaptureClock, Report};
+use super::codec;
+use super::counters::{Counters, DropReason};
+use super::forward::detect;
+use super::forward::rewrite::Rewritten;
+use super::forward::subscription::Subscription;
+use super::fragment;
+use super::offer::CheckedOffer;
+use super::packet::{Extensions, MediaPacket, StreamKey};
+use super::slots::SlotKey;
+use super::transmit::Transmits;
+use crate::worker::api::{OfferError, Role, SessionId};
+
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    pub(crate) role: Role,
+    pub(crate) stream: StreamId,
+    pub(crate) room: SlotKey,
+    pub(crate) etag: String,
+    /// Our ICE user fragment.
+    pub(crate) user: String,
+    /// Remote candidates taken so far.
+    pub(crate) candidates: usize,
+    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) connected: bool,
+    /// The session is in the list of those to be drained.
+    pub(crate) dirty: bool,
+    /// Its earliest entry in the timers.
+    pub(crate) armed: Option<Instant>,
+    /// When it is closed unless something better happens first.
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) side: Side,
+    rtc: Rtc,
+    timeout: Instant,
+    /// The offer, for an ICE restart.
+    offer: String,
+    remote: IceCreds,
+    local_candidates: Vec<Candidate>,
+    first_media: (String, &'static str),
+    totals: Vec<Totals>,
+}
+
+pub(crate) enum Side {
+    Publisher(Publisher),
+    Subscriber(Box<Subscriber>),
+}
+
+#[derive(Default)]
+pub(crate) struct Publisher {
+    pub(crate) audio: bool,
+    pub(crate) video: bool,
+    pub(crate) streams: Vec<Incoming>,
+    clock: CaptureClock,
+    codecs: Vec<(Pt, Codec)>,
+}
+
+/// One incoming RTP stream.
+pub(crate) struct Incoming {
+    pub(crate) key: StreamKey,
+    pub(crate) kind: MediaKind,
+    ssrc: Ssrc,
+    report: Option<Report>,
+}
+
+pub(crate) struct Subscriber {
+    pub(crate) audio: Option<Outgoing>,
+    pub(crate) video: Option<Outgoing>,
+}
+
+/// One outgoing RTP stream.
+pub(crate) struct Outgoing {
+    pub(crate) subscription: Subscription,
+    mid: Mid,
+    ssrc: Ssrc,
+    payload_types: [Option<Pt>; codec::CODECS],
+    sent: u64,
+}
+
+/// The last cumulative statistics of one media section.
+struct Totals {
+    mid: Mid,
+    rid: Option<Rid>,
+    nacks: u64,
+    packets: u64,
+    sent: u64,
+}
+
+/// What a new session needs.
+pub(crate) struct NewSession<'a> {
+    pub(crate) id: SessionId,
+    pub(crate) role: Role,
+    pub(crate) stream: StreamId,
+    pub(crate) room: SlotKey,
+    pub(crate) offer: &'a CheckedOffer,
+    pub(crate) cert: &'a DtlsCert,
+    pub(crate) local: &'a [SocketAddr],
+    pub(crate) etag: String,
+    /// First numbers of the outgoing audio and video.
+    pub(crate) first: [Rewritten; 2],
+    pub(crate) now: Instant,
+    pub(crate) deadline: Instant,
+}
+
+/// The session can go no further and has to be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Panicked,
+    Failed,
+}
+
+/// A sender report that was not known before, in the numbers of its stream.
+pub(crate) struct NewReport {
+    pub(crate) kind: MediaKind,
+    pub(crate) stream: StreamKey,
+    pub(crate) ntp: u64,
+    pub(crate) rtp_time: u32,
+}
+
+impl Session {
+    /// Accepts an offer. What str0m says against it goes into the error.
+    pub(crate) fn accept(new: NewSession<'_>) -> Result<(Self, String), OfferError> {
+        let refused = |reason: String| OfferError::Malformed { reason };
+        catch_unwind(AssertUnwindSafe(|| Self::negotiate(new)))
+            .unwrap_or_else(|_| Err("the WebRTC stack cannot answer it".to_owned()))
+            .map_err(refused)
+    }
+
+    fn negotiate(new: NewSession<'_>) -> Result<(Self, String), String> {
+        let creds = IceCreds::new();
+        let mut rtc = codec::build_rtc(new.role, new.cert, creds.clone(), new.now);
+        let mut local_candidates = Vec::new();
+        for address in new.local {
+            let candidate = Candidate::host(*address, "udp").map_err(|e| e.to_string())?;
+            if let Some(candidate) = rtc.add_local_candidate(candidate) {
+                local_candidates.push(candidate.clone());
+            }
+        }
+        let parsed = SdpOffer::from_sdp_string(&new.offer.sdp).map_err(|e| e.to_string())?;
+        let remote = credentials(&new.offer.sdp).ok_or("it has no ICE credentials")?;
+        let answer = rtc
+            .sdp_api()
+            .accept_offer(parsed)
+            .map_err(|e| e.to_string())?;
+
+        let mut added = Vec::new();
+        loop {
+            match rtc.poll_output().map_err(|e| e.to_string())? {
+                Output::Event(Event::MediaAdded(media)) => {
+                    added.push((media.mid, codec::kind(media.kind)));
+                }
+                Output::Timeout(_) => break,
+                Output::Event(_) | Output::Transmit(_) => {}
+            }
+        }
+        let first_media = match added.first() {
+            Some((mid, MediaKind::Audio)) => (mid.to_string(), "audio"),
+            Some((mid, MediaKind::Video)) => (mid.to_string(), "video"),
+            None => return Err("it has no media section that can be used".to_owned()),
+        };
+        let side = match new.role {
+            Role::Publisher => Side::Publisher(publisher(&mut rtc, new.offer)),
+            Role::Subscriber => Side::Subscriber(Box::new(subscriber(&mut rtc, &added, new.first))),
+        };
+        let session = Self {
+            id: new.id,
+            role: new.role,
+            stream: new.stream,
+            room: new.room,
+            etag: new.etag,
+            user: creds.ufrag,
+            candidates: 0,
+            addresses: Vec::new(),
+            connected: false,
+            dirty: false,
+            armed: None,
+            deadline: Some(new.deadline),
+            side,
+            rtc,
+            timeout: new.now,
+            offer: new.offer.sdp.clone(),
+            remote,
+            local_candidates,
+            first_media,
+            totals: Vec::new(),
+        };
+        Ok((session, answer.to_sdp_string()))
+    }
+
+    /// True if the datagram proves by its integrity that it is for this session.
+    pub(crate) fn accepts(&self, now: Instant, source: SocketAddr, local: SocketAddr, datagram: &[u8]) -> bool {
+        match Receive::new(Protocol::Udp, source, local, datagram) {
+            Ok(receive) => self.rtc.accepts(&Input::Receive(now, receive)),
+            Err(_) => false,
+        }
+    }
+
+    /// Takes a datagram. To be drained before anything else is done to the session.
+    pub(crate) fn receive(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        local: SocketAddr,
+        datagram: &[u8],
+    ) -> Result<Result<(), DropReason>, Ended> {
+        let Ok(receive) = Receive::new(Protocol::Udp, source, local, datagram) else {
+            return Ok(Err(DropReason::SessionInput));
+        };
+        let input = Input::Receive(now, receive);
+        match caught(|| self.rtc.handle_input(input))? {
+            Ok(()) => Ok(Ok(())),
+            Err(_) if self.rtc.is_alive() => Ok(Err(DropReason::SessionInput)),
+            Err(_) => Err(Ended::Failed),
+        }
+    }
+
+    /// Moves time on, so that what was written can be polled.
+    pub(crate) fn advance(&mut self, now: Instant) -> Result<(), Ended> {
+        match caught(|| self.rtc.handle_input(Input::Timeout(now)))? {
+            Ok(()) => Ok(()),
+            Err(_) if self.rtc.is_alive() => Ok(()),
+            Err(_) => Err(Ended::Failed),
+        }
+    }
+
+    /// Takes out everything that is ready.
+    pub(crate) fn drain(
+        &mut self,
+        transmits: &mut Transmits,
+        mut event: impl FnMut(Event),
+    ) -> Result<(), Ended> {
+        let rtc = &mut self.rtc;
+        let polled = caught(|| -> Result<Instant, RtcError> {
+            // An output that never ends would be a fault of ours or str0m's: bounded all the same.
+            for _ in 0..MAX_OUTPUTS {
+                match rtc.poll_output()? {
+                    Output::Timeout(at) => return Ok(at),
+                    Output::Transmit(t) => transmits.push(t.destination, &t.contents),
+                    Output::Event(e) => event(e),
+                }
+            }
+            Err(RtcError::RemoteSdp("endless output".to_owned()))
+        })?;
+        match polled {
+            Ok(at) => {
+                self.timeout = at;
+                if self.rtc.is_alive() {
+                    Ok(())
+                } else {
+                    Err(Ended::Failed)
+                }
+            }
+            Err(_) => Err(Ended::Failed),
+        }
+    }
+
+    /// When the session wants to be advanced or closed.
+    pub(crate) fn next_timeout(&self) -> Instant {
+        match self.deadline {
+            Some(deadline) => deadline.min(self.timeout),
+            None => self.timeout,
+        }
+    }
+
+    /// Says BYE and writes what is left.
+    pub(crate) fn close(&mut self, transmits: &mut Transmits) {
+        if matches!(caught(|| self.rtc.close()), Ok(Ok(()))) {
+            let _ = self.drain(transmits, |_| {});
+        }
+    }
+
+    /// A packet from the publisher, as the room wants it.
+    pub(crate) fn incoming(
+        &mut self,
+        packet: RtpPacket,
+        next_key: &mut u32,
+    ) -> Result<(MediaPacket, Option<NewReport>), DropReason> {
+        let Side::Publisher(publisher) = &mut self.side else {
+            return Err(DropReason::UnknownMedia);
+        };
+        let ssrc = packet.header.ssrc;
+        let index = match publisher.streams.iter().position(|s| s.ssrc == ssrc) {
+            Some(index) => index,
+            None => {
+                if publisher.streams.len() >= MAX_STREAMS {
+                    return Err(DropReason::TooManyStreams);
+                }
+                let mut api = self.rtc.direct_api();
+                let mid = api.stream_rx(&ssrc).map(|s| s.mid());
+                let kind = mid
+                    .and_then(|mid| self.rtc.media(mid))
+                    .map(|m| codec::kind(m.kind()))
+                    .ok_or(DropReason::UnknownMedia)?;
+                let key = StreamKey(*next_key);
+                *next_key = next_key.wrapping_add(1);
+                publisher.streams.push(Incoming {
+                    key,
+                    kind,
+                    ssrc,
+                    report: None,
+                });
+                publisher.streams.len() - 1
+            }
+        };
+        let stream = &mut publisher.streams[index];
+        let pt = packet.header.payload_type;
+        let codec = publisher
+            .codecs
+            .iter()
+            .find(|(known, _)| *known == pt)
+            .map(|(_, codec)| *codec)
+            .filter(|codec| codec.kind() == stream.kind)
+            .ok_or(DropReason::UnknownMedia)?;
+
+        let received = packet.timestamp;
+        let mut fresh = None;
+        if let Some(info) = packet.last_sender_info {
+            let report = Report {
+                ntp: info.ntp_time,
+                rtp_time: info.rtp_time.numer() as u32,
+            };
+            if stream.report != Some(report) {
+                stream.report = Some(report);
+                publisher.clock.handle_report(report, received);
+                fresh = Some(NewReport {
+                    kind: stream.kind,
+                    stream: stream.key,
+                    ntp: super::clock::to_ntp(report.ntp),
+                    rtp_time: report.rtp_time,
+                });
+            }
+        }
+        let time = packet.header.timestamp;
+        let values = &packet.header.ext_vals;
+        let media = MediaPacket {
+            stream: stream.key,
+            kind: stream.kind,
+            codec,
+            seq: *packet.seq_no,
+            time,
+            marker: packet.header.marker,
+            starts_keyframe: detect::starts_keyframe(codec, &packet.payload),
+            extensions: Extensions {
+                audio_level: values.audio_level,
+                voice: values.voice_activity,
+                orientation: values.video_orientation,
+            },
+            captured: publisher
+                .clock
+                .captured(stream.kind, stream.report, time, received),
+            received,
+            payload: packet.payload,
+        };
+        Ok((media, fresh))
+    }
+
+    /// Asks the publisher for a key frame of one of its streams. False if there is no such stream.
+    pub(crate) fn request_keyframe(&mut self, key: StreamKey) -> bool {
+        let Side::Publisher(publisher) = &self.side else {
+            return false;
+        };
+        let Some(stream) = publisher.streams.iter().find(|s| s.key == key) else {
+            return false;
+        };
+        match self.rtc.direct_api().stream_rx(&stream.ssrc) {
+            Some(rx) => {
+                rx.request_keyframe(KeyframeRequestKind::Pli);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Forwards a packet to this subscriber if it may have it. To be drained afterwards.
+    pub(crate) fn forward(
+        &mut self,
+        packet: &MediaPacket,
+        target: Option<StreamKey>,
+        now: Instant,
+    ) -> Result<(), DropReason> {
+        if packet.payload.len() > super::packet::MAX_PAYLOAD {
+            return Err(DropReason::PayloadTooLarge);
+        }
+        if !self.connected {
+            return Err(DropReason::NotConnected);
+        }
+        let Side::Subscriber(subscriber) = &mut self.side else {
+            return Err(DropReason::UnknownMedia);
+        };
+        let outgoing = match packet.kind {
+            MediaKind::Audio => subscriber.audio.as_mut(),
+            MediaKind::Video => subscriber.video.as_mut(),
+        }
+        .ok_or(DropReason::CodecNotNegotiated)?;
+        let pt = outgoing.payload_types[codec::index(packet.codec)]
+            .ok_or(DropReason::CodecNotNegotiated)?;
+        let numbers = outgoing.subscription.forward(packet, target, now)?;
+        outgoing.write(&mut self.rtc, pt, packet, numbers);
+        Ok(())
+    }
+
+    /// Sends the cached start of a group of pictures. Number of packets written.
+    pub(crate) fn replay(&mut self, packets: &[MediaPacket], now: Instant) -> usize {
+        let Side::Subscriber(subscriber) = &mut self.side else {
+            return 0;
+        };
+        let Some(outgoing) = subscriber.video.as_mut() else {
+            return 0;
+        };
+        let known = |p: &MediaPacket| outgoing.payload_types[codec::index(p.codec)].is_some();
+        if !self.connected || !packets.iter().all(known) {
+            return 0;
+        }
+        let numbers = outgoing.subscription.replay(packets, now);
+        for (packet, numbers) in packets.iter().zip(numbers) {
+            if let Some(pt) = outgoing.payload_types[codec::index(packet.codec)] {
+                outgoing.write(&mut self.rtc, pt, packet, numbers);
+            }
+        }
+        packets.len()
+    }
+
+    /// True if this subscriber wants video and has to wait for a key frame of `target`.
+    pub(crate) fn awaits_video(&self, target: Option<StreamKey>) -> bool {
+        match &self.side {
+            Side::Subscriber(s) => s
+                .video
+                .as_ref()
+                .is_some_and(|v| v.subscription.awaits(target)),
+            Side::Publisher(_) => false,
+        }
+    }
+
+    /// True if the media section is the subscriber's video.
+    pub(crate) fn is_video(&self, mid: Mid) -> bool {
+        match &self.side {
+            Side::Subscriber(s) => s.video.as_ref().is_some_and(|v| v.mid == mid),
+            Side::Publisher(_) => false,
+        }
+    }
+
+    /// True if the credentials are those of the current ICE session.
+    pub(crate) fn has_remote(&self, fragment: &fragment::Fragment) -> bool {
+        self.remote.ufrag == fragment.ufrag && self.remote.pass == fragment.pwd
+    }
+
+    /// Restarts ICE with the client's new credentials; gives the answer's fragment.
+    pub(crate) fn restart(
+        &mut self,
+        fragment: &fragment::Fragment,
+        etag: String,
+    ) -> Result<String, String> {
+        let offer = with_credentials(&self.offer, &fragment.ufrag, &fragment.pwd);
+        let parsed = SdpOffer::from_sdp_string(&offer).map_err(|e| e.to_string())?;
+        match caught(|| self.rtc.sdp_api().accept_offer(parsed)) {
+            Ok(Ok(_)) => {}
+            Ok(Err(e)) => return Err(e.to_string()),
+            Err(_) => return Err("the WebRTC stack cannot answer it".to_owned()),
+        }
+        let creds = self.rtc.direct_api().local_ice_credentials();
+        self.offer = offer;
+        self.remote = IceCreds {
+            ufrag: fragment.ufrag.clone(),
+            pass: fragment.pwd.clone(),
+        };
+        self.user = creds.ufrag.clone();
+        self.etag = etag;
+        let (mid, kind) = &self.first_media;
+        Ok(fragment::write(&creds, mid, kind, &self.local_candidates))
+    }
+
+    /// Counts what the statistics of a media section say since the last ones.
+    pub(crate) fn count_stats(&mut self, event: &Event, counters: &mut Counters) {
+        let (mid, rid, nacks, packets) = match event {
+            Event::MediaEgressStats(s) => (s.mid, s.rid, s.nacks, s.packets),
+            Event::MediaIngressStats(s) => (s.mid, s.rid, s.nacks, s.packets),
+            _ => return,
+        };
+        let sent = match &self.side {
+            Side::Subscriber(s) => [&s.audio, &s.video]
+                .into_iter()
+                .flatten()
+                .find(|o| o.mid == mid)
+                .map_or(0, |o| o.sent),
+            Side::Publisher(_) => 0,
+        };
+        let index = match self.totals.iter().position(|t| t.mid == mid && t.rid == rid) {
+            Some(index) => index,
+            None if self.totals.len() < MAX_STREAMS => {
+                self.totals.push(Totals {
+                    mid,
+                    rid,
+                    nacks: 0,
+                    packets: 0,
+                    sent: 0,
+                });
+                self.totals.len() - 1
+            }
+            None => return,
+        };
+        let last = &mut self.totals[index];
+        let nacked = nacks.saturating_sub(last.nacks);
+        match event {
+            Event::MediaEgressStats(_) => {
+                counters.nacks_in += nacked;
+                let again = packets
+                    .saturating_sub(last.packets)
+                    .saturating_sub(sent.saturating_sub(last.sent));
+                counters.rtx_out += again;
+            }
+            _ => counters.nacks_out += nacked,
+        }
+        last.nacks = nacks;
+        last.packets = packets;
+        last.sent = sent;
+    }
+}
+
+impl Outgoing {
+    fn write(&mut self, rtc: &mut Rtc, pt: Pt, packet: &MediaPacket, numbers: Rewritten) {
+        let values = ExtensionValues {
+            audio_level: packet.extensions.audio_level,
+            voice_activity: packet.extensions.voice,
+            video_orientation: packet.extensions.orientation,
+            ..Default::default()
+        };
+        let write = RtpWrite::new(
+            pt,
+            numbers.seq.into(),
+            numbers.time,
+            packet.captured,
+            packet.payload.clone(),
+        )
+        .marker(packet.marker)
+        .nackable(packet.kind == MediaKind::Video)
+        .ext_vals(values);
+        if let Some(tx) = rtc.direct_api().stream_tx(&self.ssrc) {
+            tx.write_rtp(write);
+            self.sent += 1;
+        }
+    }
+}
+
+fn publisher(rtc: &mut Rtc, offer: &CheckedOffer) -> Publisher {
+    let codecs = rtc
+        .codec_config()
+        .params()
+        .iter()
+        .filter_map(|p| codec::from_rtc(p.spec().codec).map(|codec| (p.pt(), codec)))
+        .collect();
+    Publisher {
+        audio: offer.audio,
+        video: offer.video,
+        codecs,
+        ..Publisher::default()
+    }
+}
+
+fn subscriber(rtc: &mut Rtc, added: &[(Mid, MediaKind)], first: [Rewritten; 2]) -> Subscriber {
+    let mut made = Subscriber {
+        audio: None,
+        video: None,
+    };
+    for (mid, kind) in added {
+        let payload_types = payload_types(rtc, *mid);
+        let mut api = rtc.direct_api();
+        let Some(tx) = api.stream_tx_by_mid(*mid, None) else {
+            continue;
+        };
+        let (packets, age) = match kind {
+            MediaKind::Audio => (1, Duration::ZERO),
+            MediaKind::Video => (RTX_PACKETS, RTX_AGE),
+        };
+        tx.set_rtx_cache(packets, age, Some(RTX_RATIO));
+        let outgoing = Outgoing {
+            subscription: Subscription::new(
+                *kind,
+                match kind {
+                    MediaKind::Audio => first[0],
+                    MediaKind::Video => first[1],
+                },
+            ),
+            mid: *mid,
+            ssrc: tx.ssrc(),
+            payload_types,
+            sent: 0,
+        };
+        match kind {
+            MediaKind::Audio => made.audio = Some(outgoing),
+            MediaKind::Video => made.video = Some(outgoing),
+        }
+    }
+    made
+}
+
+/// The payload type for each codec that a media section has: the first in the server's order.
+fn payload_types(rtc: &Rtc, mid: Mid) -> [Option<Pt>; codec::CODECS] {
+    let mut table = [None; codec::CODECS];
+    let Some(media) = rtc.media(mid) else {
+        return table;
+    };
+    for params in rtc.codec_config().params() {
+        if !media.remote_pts().contains(&params.pt()) {
+            continue;
+        }
+        if let Some(codec) = codec::from_rtc(params.spec().codec) {
+            table[codec::index(codec)].get_or_insert(params.pt());
+        }
+    }
+    table
+}
+
+fn credentials(sdp: &str) -> Option<IceCreds> {
+    let find = |key: &str| sdp.lines().find_map(|l| l.strip_prefix(key));
+    Some(IceCreds {
+        ufrag: find("a=ice-ufrag:")?.to_owned(),
+        pass: find("a=ice-pwd:")?.to_owned(),
+    })
+}
+
+fn with_credentials(sdp: &str, ufrag: &str, pwd: &str) -> String {
+    let mut out = String::with_capacity(sdp.len());
+    for line in sdp.lines() {
+        if line.starts_with("a=ice-ufrag:") {
+            out.push_str("a=ice-ufrag:");
+            out.push_str(ufrag);
+        } else if line.starts_with("a=ice-pwd:") {
+            out.push_str("a=ice-pwd:");
+            out.push_str(pwd);
+        } else {
+            out.push_str(line);
+        }
+        out.push_str("\r\n");
+    }
+    out
+}
+
+/// Runs what may panic on hostile input; the session is given up then, and the others live.
+fn caught<T>(body: impl FnOnce() -> T) -> Result<T, Ended> {
+    catch_unwind(AssertUnwindSafe(body)).map_err(|_| Ended::Panicked)
+}
+
+/// Most RTP streams of one publisher: four layers and audio, with room for some changes of SSRC.
+const MAX_STREAMS: usize = 16;
+
+/// Most outputs of one drain: far above any burst, for a loop that is sure to end.
+const MAX_OUTPUTS: usize = 100_000;
+
+/// Packets kept for retransmission: 0.6 s of a 1.9 Mbit/s stream and the largest part of a key
+/// frame. Each costs about 500 bytes of bookkeeping; the payload is shared.
+const RTX_PACKETS: usize = 128;
+
+/// Older packets are of no use: a player has given them up.
+const RTX_AGE: Duration = Duration::from_secs(1);
+
+/// Retransmissions may be this part of what is sent.
+const RTX_RATIO: f32 = 0.3;

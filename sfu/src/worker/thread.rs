@@ -1,0 +1,312 @@
+//! The loop of one worker thread.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use relay::{Ingest, KeyframeAsker, StreamId, Tracks};
+use tokio::sync::{mpsc, oneshot};
+
+use super::Shared;
+use super::api::{Accepted, OfferError, PatchError, Patched, SessionId, SessionRef, UnknownSession};
+use super::metrics::{Metrics, PERIOD};
+use super::socket::MediaSocket;
+use crate::media::offer::CheckedOffer;
+use crate::media::{Core, DropReason, Gauges, LaneMessage, Output};
+
+/// What the HTTP side asks of a worker.
+pub(crate) enum Command {
+    Publish {
+        stream: StreamId,
+        session: SessionId,
+        offer: CheckedOffer,
+        reply: oneshot::Sender<Result<Accepted, OfferError>>,
+    },
+    Subscribe {
+        stream: StreamId,
+        session: SessionId,
+        offer: CheckedOffer,
+        home: Option<usize>,
+        reply: oneshot::Sender<Result<Accepted, OfferError>>,
+    },
+    Patch {
+        session: SessionRef,
+        if_match: Option<String>,
+        fragment: String,
+        reply: oneshot::Sender<Result<Patched, PatchError>>,
+    },
+    Close {
+        session: SessionRef,
+        reply: oneshot::Sender<Result<(), UnknownSession>>,
+    },
+    WantKeyframe {
+        stream: StreamId,
+    },
+    Shutdown {
+        reply: oneshot::Sender<()>,
+    },
+}
+
+pub(crate) struct Worker {
+    pub(crate) index: usize,
+    pub(crate) core: Core,
+    pub(crate) socket: MediaSocket,
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) lanes: mpsc::Receiver<LaneMessage>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) metrics: Metrics,
+    pub(crate) ingests: HashMap<StreamId, Ingest>,
+    pub(crate) gauges: Gauges,
+}
+
+impl Worker {
+    pub(crate) async fn run(mut self) {
+        let sleep = tokio::time::sleep(Duration::ZERO);
+        tokio::pin!(sleep);
+        let mut report_at = Instant::now() + PERIOD;
+        loop {
+            let mut command = None;
+            let mut lane = None;
+            let wake = self
+                .core
+                .next_timeout()
+                .map_or(report_at, |at| at.min(report_at));
+            sleep.as_mut().reset(wake.into());
+            tokio::select! {
+                biased;
+                _ = self.socket.readable() => {}
+                received = self.commands.recv() => match received {
+                    Some(received) => command = Some(received),
+                    None => break,
+                },
+                received = self.lanes.recv() => lane = received,
+                () = &mut sleep => {}
+            }
+
+            let now = Instant::now();
+            let packets_before = self.core.counters().packets_out;
+            for _ in 0..MAX_RECEIVES {
+                let core = &mut self.core;
+                let any = self
+                    .socket
+                    .receive(|d| core.handle_datagram(now, d.source, d.to, d.contents));
+                if !any {
+                    break;
+                }
+            }
+            let mut left = MAX_LANE_MESSAGES;
+            while let Some(message) = lane.take().or_else(|| self.lanes.try_recv().ok()) {
+                self.core.handle_lane(now, message);
+                left -= 1;
+                if left == 0 {
+                    break;
+                }
+            }
+            self.send_all(now).await;
+            if self.core.counters().packets_out != packets_before {
+                self.metrics.delay.observe(now.elapsed().as_secs_f64());
+            }
+
+            let mut left = MAX_COMMANDS;
+            while let Some(next) = command.take().or_else(|| self.commands.try_recv().ok()) {
+                if let Some(done) = self.handle_command(Instant::now(), next) {
+                    self.send_all(now).await;
+                    self.report();
+                    let _ = done.send(());
+                    return;
+                }
+                left -= 1;
+                if left == 0 {
+                    break;
+                }
+            }
+            let now = Instant::now();
+            if self.core.next_timeout().is_some_and(|at| at <= now) {
+                self.core.handle_timeout(now);
+            }
+            self.send_all(now).await;
+            if now >= report_at {
+                report_at = now + PERIOD;
+                self.report();
+            }
+        }
+        self.core.close_all(Instant::now());
+        self.send_all(Instant::now()).await;
+        self.report();
+    }
+
+    /// Carries out a command; a shutdown gives back whom to tell when it is done.
+    fn handle_command(&mut self, now: Instant, command: Command) -> Option<oneshot::Sender<()>> {
+        // A reply that nobody waits for belongs to a request that was given up: the session, if
+        // one was opened, ends by its time limit.
+        match command {
+            Command::Publish {
+                stream,
+                session,
+                offer,
+                reply,
+            } => {
+                let _ = reply.send(self.core.publish(now, &stream, session, &offer));
+            }
+            Command::Subscribe {
+                stream,
+                session,
+                offer,
+                home,
+                reply,
+            } => {
+                let _ = reply.send(self.core.subscribe(now, &stream, session, &offer, home));
+            }
+            Command::Patch {
+                session,
+                if_match,
+                fragment,
+                reply,
+            } => {
+                let result = self
+                    .core
+                    .patch(now, &session, if_match.as_deref(), &fragment);
+                let _ = reply.send(result);
+            }
+            Command::Close { session, reply } => {
+                let _ = reply.send(self.core.close(now, &session));
+            }
+            Command::WantKeyframe { stream } => self.core.want_keyframe(now, &stream),
+            Command::Shutdown { reply } => {
+                self.core.close_all(now);
+                return Some(reply);
+            }
+        }
+        None
+    }
+
+    /// Drains sessions, carries out what the core asks for, and sends, until nothing is left.
+    async fn send_all(&mut self, now: Instant) {
+        loop {
+            let more = self.core.flush_some(now, SEND_BYTES);
+            let mut worked = false;
+            while let Some(output) = self.core.poll_output() {
+                worked = true;
+                self.handle_output(now, output);
+            }
+            self.send().await;
+            if !more && !worked {
+                return;
+            }
+        }
+    }
+
+    fn handle_output(&mut self, now: Instant, output: Output) {
+        match output {
+            Output::Relay { stream, item } => {
+                let Some(ingest) = self.ingests.get(&stream) else {
+                    return;
+                };
+                // Only a full lane needs the item again, and only for its kind.
+                let kind = item.clone();
+                if ingest.try_send(item).is_err() {
+                    self.core.relay_full(now, &stream, &kind);
+                }
+            }
+            Output::Lane { worker, message } => {
+                let Some(lane) = self.shared.lanes.get(worker) else {
+                    return;
+                };
+                if let Err(e) = lane.try_send(message) {
+                    let message = match e {
+                        mpsc::error::TrySendError::Full(m) | mpsc::error::TrySendError::Closed(m) => m,
+                    };
+                    self.core.lane_full(now, worker, &message);
+                }
+            }
+            Output::Published {
+                stream,
+                video,
+                audio,
+            } => {
+                let asker = self.asker(&stream);
+                match self
+                    .shared
+                    .relay
+                    .publish(&stream, Tracks { video, audio }, asker)
+                {
+                    Ok(ingest) => {
+                        self.ingests.insert(stream, ingest);
+                    }
+                    Err(error) => {
+                        self.ingests.remove(&stream);
+                        tracing::warn!(%stream, %error, "the relay does not take the stream");
+                    }
+                }
+            }
+            Output::Unpublished { stream } => {
+                self.ingests.remove(&stream);
+            }
+            Output::Closed {
+                stream,
+                session,
+                role,
+            } => {
+                tracing::info!(%stream, %session, role = role.name(), "session closed");
+                self.shared.directory().closed(&stream, session, role);
+            }
+        }
+    }
+
+    /// The relay's way to ask for a key frame. It must not keep the worker alive.
+    fn asker(&self, stream: &StreamId) -> KeyframeAsker {
+        let commands = self.shared.commands.get(self.index).map(mpsc::Sender::downgrade);
+        let stream = stream.clone();
+        Arc::new(move || {
+            let sender = commands.as_ref().and_then(mpsc::WeakSender::upgrade);
+            if let Some(sender) = sender {
+                // A full queue means that the worker is behind; the relay asks again.
+                let _ = sender.try_send(Command::WantKeyframe {
+                    stream: stream.clone(),
+                });
+            }
+        })
+    }
+
+    async fn send(&mut self) {
+        let (mut sends, mut datagrams, mut bytes, mut failed) = (0, 0, 0, 0);
+        for batch in self.core.transmits().batches() {
+            let count = batch.datagrams().count() as u64;
+            match self.socket.send(&batch).await {
+                Ok(()) => {
+                    sends += 1;
+                    datagrams += count;
+                    bytes += batch.contents.len() as u64;
+                }
+                Err(_) => failed += count,
+            }
+        }
+        self.core.transmits().clear();
+        let counters = self.core.counters();
+        counters.sends += sends;
+        counters.datagrams_out += datagrams;
+        counters.datagram_bytes_out += bytes;
+        counters.drop_many(DropReason::SendFailed, failed);
+    }
+
+    fn report(&mut self) {
+        let counters = self.core.counters().take();
+        self.metrics.add(&counters);
+        let gauges = self.core.gauges();
+        self.metrics.shift(&self.gauges, &gauges);
+        self.gauges = gauges;
+    }
+}
+
+/// Receive calls before the sessions are drained: up to 16 runs of datagrams each.
+const MAX_RECEIVES: usize = 4;
+
+/// Lane messages of one round.
+const MAX_LANE_MESSAGES: usize = 512;
+
+/// Commands of one round: an offer costs about a millisecond, and media waits for it.
+const MAX_COMMANDS: usize = 4;
+
+/// Bytes gathered before they are sent: the first subscribers of a large room do not wait for the
+/// last ones.
+const SEND_BYTES: usize = 256 * 1_024;
