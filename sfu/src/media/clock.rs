@@ -70,7 +70,9 @@ impl CaptureClock {
 pub(crate) fn to_ntp(time: SystemTime) -> u64 {
     // Seconds from 1900 to 1970.
     const UNIX_EPOCH_NTP: u64 = 2_208_988_800;
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     let seconds = since.as_secs().wrapping_add(UNIX_EPOCH_NTP) & 0xffff_ffff;
     let fraction = (u64::from(since.subsec_nanos()) << 32) / 1_000_000_000;
     (seconds << 32) | fraction
@@ -162,6 +164,9 @@ mod tests {
             rtp_time: 0,
         };
         clock.handle_report(report, now);
-        assert_eq!(clock.captured(MediaKind::Video, Some(report), 90_000, now), now);
+        assert_eq!(
+            clock.captured(MediaKind::Video, Some(report), 90_000, now),
+            now
+        );
     }
 }

@@ -255,8 +255,7 @@ impl Core {
         if tag != "*" && tag != open.etag {
             return Err(PatchError::StaleIfMatch);
         }
-        let fragment =
-            fragment::parse(body).map_err(|reason| PatchError::Malformed { reason })?;
+        let fragment = fragment::parse(body).map_err(|reason| PatchError::Malformed { reason })?;
         let taken = open.candidates + fragment.candidates;
         if taken > fragment::MAX_CANDIDATES {
             return Err(PatchError::TooManyCandidates {
@@ -343,20 +342,12 @@ impl Core {
         let key = match classify(datagram)? {
             Protocol::Stun => {
                 let user = stun_user(datagram)?;
-                let key = self
-                    .demux
-                    .by_user(&user)
-                    .ok_or(DropReason::UnknownUser)?;
-                let session = self
-                    .sessions
-                    .get_mut(key)
-                    .ok_or(DropReason::UnknownUser)?;
+                let key = self.demux.by_user(&user).ok_or(DropReason::UnknownUser)?;
+                let session = self.sessions.get_mut(key).ok_or(DropReason::UnknownUser)?;
                 if !session.accepts(now, source, local, datagram) {
                     return Err(DropReason::StunRefused);
                 }
-                let replaced = self
-                    .demux
-                    .add_address(source, key, &mut session.addresses);
+                let replaced = self.demux.add_address(source, key, &mut session.addresses);
                 if replaced {
                     self.counters.drop(DropReason::TooManyAddresses);
                 }
@@ -569,19 +560,16 @@ impl Core {
                     expires: now + LEASE,
                     outlet: Outlet::new(),
                 };
-                let cached = room.fresh(now).map(<[_]>::to_vec).unwrap_or_default();
-                let numbers = lane.outlet.video.replay(&cached, now);
-                for (packet, numbers) in cached.iter().zip(numbers) {
-                    self.outputs.push_back(Output::Lane {
-                        worker,
-                        message: LaneMessage::Media {
-                            stream: stream.clone(),
-                            packet: renumbered(packet, numbers),
-                        },
-                    });
-                }
+                let outputs = &mut self.outputs;
+                let emit = |packet: &MediaPacket, numbers| {
+                    outputs.push_back(lane_output(worker, &stream, packet, numbers));
+                };
+                let entered = match room.fresh(now) {
+                    Some(cached) => lane.outlet.video.enter(cached, now, emit),
+                    None => 0,
+                };
                 room.lanes.push(lane);
-                if cached.is_empty() {
+                if entered == 0 {
                     self.request_keyframe(key, now);
                 }
             }
@@ -733,8 +721,7 @@ impl Core {
 
     /// Lets a subscriber in at the cached key frame, or asks for one.
     fn join(&mut self, room_key: SlotKey, key: SlotKey, now: Instant) {
-        let (Some(room), Some(session)) =
-            (self.rooms.get(room_key), self.sessions.get_mut(key))
+        let (Some(room), Some(session)) = (self.rooms.get(room_key), self.sessions.get_mut(key))
         else {
             return;
         };
@@ -742,7 +729,7 @@ impl Core {
             return;
         }
         let written = match room.fresh(now) {
-            Some(packets) => session.replay(packets, now),
+            Some(packets) => session.enter(packets, now),
             None => 0,
         };
         if written == 0 {
@@ -762,10 +749,7 @@ impl Core {
     ) -> Result<(), DropReason> {
         self.counters.packets_in += 1;
         self.counters.bytes_in += packet.payload.len() as u64;
-        let session = self
-            .sessions
-            .get_mut(key)
-            .ok_or(DropReason::NotCurrent)?;
+        let session = self.sessions.get_mut(key).ok_or(DropReason::NotCurrent)?;
         let room_key = session.room;
         let room = self
             .rooms
@@ -787,27 +771,34 @@ impl Core {
         };
         let layer_changed = room.note(packet, now);
         let target = room.target(packet.kind);
+        // Room's fields one by one: the cache is read while the outlets are written to.
+        let Room {
+            stream,
+            videos,
+            subscribers,
+            relay,
+            lanes,
+            ..
+        } = room;
+        let cached = match packet.kind {
+            MediaKind::Audio => None,
+            MediaKind::Video => videos
+                .iter()
+                .find(|v| Some(v.key) == target)
+                .and_then(|v| v.cache.fresh(now)),
+        };
         let mut waiting = false;
 
-        for &key in &room.subscribers {
+        for &key in subscribers.iter() {
             let Some(session) = self.sessions.get_mut(key) else {
                 continue;
             };
-            let mut result = session.forward(packet, target, now);
-            if result == Err(DropReason::AwaitingKeyframe) {
-                // A gap in the cache may just have been filled.
-                let written = room
-                    .fresh(now)
-                    .map_or(0, |cached| session.replay(cached, now));
-                if written > 0 {
-                    self.counters.cache_joins += 1;
-                    self.counters.packets_out += written as u64 - 1;
-                    result = Ok(());
-                }
-            }
-            match result {
-                Ok(()) => {
-                    self.counters.packets_out += 1;
+            match session.forward(packet, target, cached, now) {
+                Ok(written) => {
+                    if written > 1 {
+                        self.counters.cache_joins += 1;
+                    }
+                    self.counters.packets_out += written as u64;
                     self.counters.bytes_out += packet.payload.len() as u64;
                     if !session.dirty {
                         session.dirty = true;
@@ -821,42 +812,26 @@ impl Core {
             }
         }
 
-        if let Some(outlet) = room.relay.as_mut() {
-            match outlet.track(packet.kind).forward(packet, target, now) {
-                Ok(numbers) => self.outputs.push_back(Output::Relay {
-                    stream: room.stream.clone(),
-                    item: IngestItem::Rtp {
-                        kind: packet.kind,
-                        codec: packet.codec,
-                        packet: RtpPacket {
-                            seq: numbers.seq,
-                            time: numbers.time,
-                            marker: packet.marker,
-                            payload: packet.payload.clone(),
-                            received: packet.received,
-                        },
-                    },
-                }),
-                Err(reason) => {
-                    waiting |= reason == DropReason::AwaitingKeyframe;
-                    self.counters.drop(reason);
-                }
+        let outputs = &mut self.outputs;
+        if let Some(outlet) = relay {
+            let emit = |packet: &MediaPacket, numbers| {
+                outputs.push_back(relay_output(stream, packet, numbers));
+            };
+            let track = outlet.track(packet.kind);
+            if let Err(reason) = track.pass(packet, target, cached, now, emit) {
+                waiting |= reason == DropReason::AwaitingKeyframe;
+                self.counters.drop(reason);
             }
         }
-
-        for lane in &mut room.lanes {
-            match lane.outlet.track(packet.kind).forward(packet, target, now) {
-                Ok(numbers) => self.outputs.push_back(Output::Lane {
-                    worker: lane.worker,
-                    message: LaneMessage::Media {
-                        stream: room.stream.clone(),
-                        packet: renumbered(packet, numbers),
-                    },
-                }),
-                Err(reason) => {
-                    waiting |= reason == DropReason::AwaitingKeyframe;
-                    self.counters.drop(reason);
-                }
+        for lane in lanes {
+            let worker = lane.worker;
+            let emit = |packet: &MediaPacket, numbers| {
+                outputs.push_back(lane_output(worker, stream, packet, numbers));
+            };
+            let track = lane.outlet.track(packet.kind);
+            if let Err(reason) = track.pass(packet, target, cached, now, emit) {
+                waiting |= reason == DropReason::AwaitingKeyframe;
+                self.counters.drop(reason);
             }
         }
 
@@ -877,10 +852,11 @@ impl Core {
         let outlet = |o: &Outlet| o.video.awaits(target);
         room.relay.as_ref().is_some_and(outlet)
             || room.lanes.iter().any(|l| outlet(&l.outlet))
-            || room
-                .subscribers
-                .iter()
-                .any(|key| self.sessions.get(*key).is_some_and(|s| s.awaits_video(target)))
+            || room.subscribers.iter().any(|key| {
+                self.sessions
+                    .get(*key)
+                    .is_some_and(|s| s.awaits_video(target))
+            })
     }
 
     fn forward_report(&mut self, room_key: SlotKey, report: &NewReport, now: Instant) {
@@ -1153,12 +1129,41 @@ impl Core {
 }
 
 /// A packet as a lane carries it.
-fn renumbered(packet: &MediaPacket, numbers: Rewritten) -> MediaPacket {
-    MediaPacket {
-        stream: lane_key(packet.kind),
-        seq: numbers.seq,
-        time: numbers.time,
-        ..packet.clone()
+fn lane_output(
+    worker: usize,
+    stream: &StreamId,
+    packet: &MediaPacket,
+    numbers: Rewritten,
+) -> Output {
+    Output::Lane {
+        worker,
+        message: LaneMessage::Media {
+            stream: stream.clone(),
+            packet: MediaPacket {
+                stream: lane_key(packet.kind),
+                seq: numbers.seq,
+                time: numbers.time,
+                ..packet.clone()
+            },
+        },
+    }
+}
+
+/// A packet as the relay gets it.
+fn relay_output(stream: &StreamId, packet: &MediaPacket, numbers: Rewritten) -> Output {
+    Output::Relay {
+        stream: stream.clone(),
+        item: IngestItem::Rtp {
+            kind: packet.kind,
+            codec: packet.codec,
+            packet: RtpPacket {
+                seq: numbers.seq,
+                time: numbers.time,
+                marker: packet.marker,
+                payload: packet.payload.clone(),
+                received: packet.received,
+            },
+        },
     }
 }
 

@@ -73,7 +73,9 @@ fn set_once(
     length: std::ops::RangeInclusive<usize>,
     name: &str,
 ) -> Result<(), String> {
-    let ice_char = |b: u8| b.is_ascii_alphanumeric() || b == b'+' || b == b'/' || b == b'-' || b == b'_' || b == b'=';
+    let ice_char = |b: u8| {
+        b.is_ascii_alphanumeric() || b == b'+' || b == b'/' || b == b'-' || b == b'_' || b == b'='
+    };
     if !length.contains(&value.len()) || !value.bytes().all(ice_char) {
         return Err(format!("{name} is not as RFC 8839 §5.4 wants it"));
     }
@@ -136,7 +138,10 @@ mod tests {
             assert!(got.contains(wanted), "{wanted:?} not in {got:?}");
         }
         assert!(parse(&"a=x\r\n".repeat(10_000)).is_err());
-        let many = format!("{FRAGMENT}{}", "a=candidate:1 1 udp 1 192.0.2.1 5 typ host\r\n".repeat(99));
+        let many = format!(
+            "{FRAGMENT}{}",
+            "a=candidate:1 1 udp 1 192.0.2.1 5 typ host\r\n".repeat(99)
+        );
         assert!(parse(&many).is_err());
     }
 
@@ -146,7 +151,10 @@ mod tests {
         let candidate = Candidate::host(([192, 0, 2, 9], 8000).into(), "udp").expect("candidate");
         let text = write(&creds, "0", "audio", &[candidate]);
         let read = parse(&text).expect("well-formed");
-        assert_eq!((read.ufrag, read.pwd, read.candidates), (creds.ufrag, creds.pass, 1));
+        assert_eq!(
+            (read.ufrag, read.pwd, read.candidates),
+            (creds.ufrag, creds.pass, 1)
+        );
     }
 
     proptest! {

@@ -1,5 +1,6 @@
 //! The packets since the newest key frame of one RTP stream, for those who join now.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::packet::MediaPacket;
@@ -7,39 +8,53 @@ use super::packet::MediaPacket;
 /// The start of the current group of pictures; bounded in age, packets and bytes.
 #[derive(Debug, Default)]
 pub(crate) struct GopCache {
+    /// From the key frame on, by sequence number.
     packets: Vec<MediaPacket>,
     bytes: usize,
+    /// The newest arrivals: the first packet of a key frame may come after its others.
+    recent: VecDeque<MediaPacket>,
 }
 
 impl GopCache {
     /// Takes a packet of the stream, in whatever order packets come.
     pub(crate) fn push(&mut self, packet: &MediaPacket) {
-        match self.packets.first() {
-            Some(first) => {
-                let newer = packet.seq > first.seq;
-                if packet.starts_keyframe && newer && packet.time != first.time {
-                    self.clear();
-                } else if !newer {
-                    return;
-                }
-            }
-            None if !packet.starts_keyframe => return,
-            None => {}
+        if self.recent.len() >= MAX_RECENT {
+            self.recent.pop_front();
         }
-        if packet.payload.is_empty() {
-            // It leaves a gap on purpose; a cache with a gap is of no use.
-            self.clear();
+        self.recent.push_back(packet.clone());
+
+        let starts = packet.starts_keyframe
+            && self
+                .packets
+                .first()
+                .is_none_or(|first| packet.seq > first.seq && packet.time != first.time);
+        if starts {
+            self.packets.clear();
+            self.bytes = 0;
+            let recent = std::mem::take(&mut self.recent);
+            for later in recent.iter().filter(|p| p.seq >= packet.seq) {
+                self.insert(later);
+            }
+            self.recent = recent;
             return;
         }
-        if let Some(first) = self.packets.first() {
-            let old = packet.received.saturating_duration_since(first.received) > MAX_AGE;
-            let full = self.packets.len() >= MAX_PACKETS || self.bytes >= MAX_BYTES;
-            if old || full {
-                // The start is what counts: without it the rest is of no use.
-                self.clear();
-                return;
-            }
+        let Some(first) = self.packets.first() else {
+            return;
+        };
+        if packet.seq <= first.seq {
+            return;
         }
+        let old = packet.received.saturating_duration_since(first.received) > MAX_AGE;
+        if old || self.packets.len() >= MAX_PACKETS || self.bytes >= MAX_BYTES {
+            // The start is what counts: without it the rest is of no use.
+            self.packets = Vec::new();
+            self.bytes = 0;
+            return;
+        }
+        self.insert(packet);
+    }
+
+    fn insert(&mut self, packet: &MediaPacket) {
         let at = self.packets.partition_point(|p| p.seq < packet.seq);
         if self.packets.get(at).is_some_and(|p| p.seq == packet.seq) {
             return;
@@ -65,13 +80,9 @@ impl GopCache {
     pub(crate) fn expire(&mut self, now: Instant) {
         let old = |at: Instant| now.saturating_duration_since(at) > MAX_AGE;
         if self.keyframe_at().is_some_and(old) {
-            self.clear();
+            self.packets = Vec::new();
+            self.bytes = 0;
         }
-    }
-
-    fn clear(&mut self) {
-        self.packets.clear();
-        self.bytes = 0;
     }
 }
 
@@ -84,6 +95,9 @@ const MAX_AGE: Duration = Duration::from_millis(1_000);
 
 /// One second of 8 Mbit/s in packets of 1,200 bytes, and room for a large key frame.
 const MAX_PACKETS: usize = 1_024;
+
+/// Arrivals that are remembered: more than a jitter buffer's worth of reordering.
+const MAX_RECENT: usize = 64;
 
 /// Bound on the payload bytes that one stream keeps alive.
 const MAX_BYTES: usize = 1_500_000;
@@ -137,6 +151,17 @@ mod tests {
         cache.push(&packet(3, false, now));
         assert_eq!(seqs(&cache, now), Some(vec![2, 3, 4]));
         cache.push(&packet(3, false, now));
+        assert_eq!(seqs(&cache, now), Some(vec![2, 3, 4]));
+    }
+
+    #[test]
+    fn late_start_of_a_key_frame_finds_its_other_packets() {
+        let now = Instant::now();
+        let mut cache = GopCache::default();
+        for seq in [1, 3, 4] {
+            cache.push(&packet(seq, false, now));
+        }
+        cache.push(&packet(2, true, now));
         assert_eq!(seqs(&cache, now), Some(vec![2, 3, 4]));
     }
 

@@ -23,5 +23,5 @@ mod transmit;
 pub use self::command::{LaneMessage, Output, RelayItem};
 pub use self::core::{Core, CoreConfig, Gauges};
 pub use self::counters::{Counters, DropReason};
-pub use self::packet::{Extensions, MediaPacket, StreamKey};
+pub use self::packet::{Extensions, MAX_PAYLOAD, MediaPacket, StreamKey};
 pub use self::transmit::{Batch, Transmits};

@@ -36,6 +36,8 @@ pub struct CheckedOffer {
     pub audio: bool,
     /// There is a video track.
     pub video: bool,
+    /// The a=mid of each m-line and what it carries.
+    pub media: Vec<(String, MediaKind)>,
 }
 
 const AUDIO_CODECS: &[&str] = &["opus"];
@@ -61,6 +63,7 @@ pub fn check(offer: &str, role: Role) -> Result<CheckedOffer, OfferError> {
 
     let session_has = |key: &str| parsed.attribute(key).is_some_and(|v| !v.is_empty());
     let mut mids = HashSet::new();
+    let mut lines = Vec::new();
     let (mut audio, mut video) = (0_usize, 0_usize);
     let mut directed = 0_usize;
     for (index, media) in parsed.media_descriptions.iter().enumerate() {
@@ -105,6 +108,7 @@ pub fn check(offer: &str, role: Role) -> Result<CheckedOffer, OfferError> {
             MediaKind::Audio => audio += 1,
             MediaKind::Video => video += 1,
         }
+        lines.push((mid.to_owned(), kind));
         let flag = |key: &str| media.has_attribute(key) || parsed.has_attribute(key);
         let wanted = match role {
             Role::Publisher => "sendonly",
@@ -140,6 +144,7 @@ pub fn check(offer: &str, role: Role) -> Result<CheckedOffer, OfferError> {
         sdp: rewrite(&text, role),
         audio: audio > 0,
         video: video > 0,
+        media: lines,
     })
 }
 
@@ -164,10 +169,16 @@ fn check_lines(offer: &str) -> Result<String, OfferError> {
         let typed = line.as_bytes().first().is_some_and(u8::is_ascii_lowercase)
             && line.as_bytes().get(1) == Some(&b'=');
         if !typed {
-            return Err(malformed(format!("line {} is not of the form x=…", index + 1)));
+            return Err(malformed(format!(
+                "line {} is not of the form x=…",
+                index + 1
+            )));
         }
         if line.bytes().any(|b| b.is_ascii_control()) {
-            return Err(malformed(format!("line {} has a control character", index + 1)));
+            return Err(malformed(format!(
+                "line {} has a control character",
+                index + 1
+            )));
         }
         if line.starts_with("m=") {
             media += 1;
@@ -334,7 +345,9 @@ mod tests {
         a=rtpmap:97 rtx/90000\r\n";
 
     fn reason(offer: &str) -> String {
-        check(offer, Role::Publisher).expect_err("refused").to_string()
+        check(offer, Role::Publisher)
+            .expect_err("refused")
+            .to_string()
     }
 
     #[test]
@@ -356,18 +369,39 @@ mod tests {
             ("v=0\r\n".to_owned(), "SDP"),
             (OFFER.replace("a=mid:1", "a=mid:0"), "twice"),
             (OFFER.replace("a=mid:1\r\n", ""), "no a=mid"),
-            (OFFER.replace("a=ice-pwd:abcdefghijklmnopqrstuvwx\r\n", ""), "no a=ice-pwd"),
-            (OFFER.replace("a=fingerprint:sha-256 AA:BB\r\n", ""), "no a=fingerprint"),
+            (
+                OFFER.replace("a=ice-pwd:abcdefghijklmnopqrstuvwx\r\n", ""),
+                "no a=ice-pwd",
+            ),
+            (
+                OFFER.replace("a=fingerprint:sha-256 AA:BB\r\n", ""),
+                "no a=fingerprint",
+            ),
             (OFFER.replace("m=audio", "m=application"), "application"),
             (OFFER.replace("SAVPF 111", "SAVPF 111 111"), "twice"),
             (OFFER.replace("SAVPF 111", "SAVPF 200"), "0 to 127"),
-            (OFFER.replace("VP8/90000", "H261/90000"), "no common codec for video: offered H261, rtx"),
-            (OFFER.replace("a=sendonly", "a=recvonly"), "sendonly or sendrecv"),
-            (format!("{OFFER}{}", "a=x\u{7}\r\n"), "control character"),
-            (OFFER.replace("t=0 0\r\n", "t=0 0\r\na=ice-lite\r\n"), "ICE-lite"),
-            (format!("{OFFER}{}", "a=rid:a send\r\n".repeat(5)), "5 simulcast layers"),
             (
-                format!("{OFFER}{}", "a=candidate:1 1 udp 1 192.0.2.1 5 typ host\r\n".repeat(100)),
+                OFFER.replace("VP8/90000", "H261/90000"),
+                "no common codec for video: offered H261, rtx",
+            ),
+            (
+                OFFER.replace("a=sendonly", "a=recvonly"),
+                "sendonly or sendrecv",
+            ),
+            (format!("{OFFER}{}", "a=x\u{7}\r\n"), "control character"),
+            (
+                OFFER.replace("t=0 0\r\n", "t=0 0\r\na=ice-lite\r\n"),
+                "ICE-lite",
+            ),
+            (
+                format!("{OFFER}{}", "a=rid:a send\r\n".repeat(5)),
+                "5 simulcast layers",
+            ),
+            (
+                format!(
+                    "{OFFER}{}",
+                    "a=candidate:1 1 udp 1 192.0.2.1 5 typ host\r\n".repeat(100)
+                ),
                 "101 candidates",
             ),
         ] {
@@ -379,11 +413,20 @@ mod tests {
     #[test]
     fn sizes_are_bounded() {
         let huge = format!("{OFFER}{}", "a=x\r\n".repeat(200_000));
-        assert!(matches!(check(&huge, Role::Publisher), Err(OfferError::TooLarge { .. })));
-        let many = format!("v=0\r\n{}", "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n".repeat(500));
+        assert!(matches!(
+            check(&huge, Role::Publisher),
+            Err(OfferError::TooLarge { .. })
+        ));
+        let many = format!(
+            "v=0\r\n{}",
+            "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n".repeat(500)
+        );
         assert_eq!(
             check(&many, Role::Publisher),
-            Err(OfferError::TooManyMediaLines { count: 500, limit: 32 })
+            Err(OfferError::TooManyMediaLines {
+                count: 500,
+                limit: 32
+            })
         );
     }
 

@@ -163,7 +163,10 @@ impl Room {
     /// Asks for a key frame of the followed layer. The stream, if the request goes upstream now.
     pub(crate) fn request_keyframe(&mut self, now: Instant) -> Option<StreamKey> {
         let target = self.layers.target()?;
-        self.video_entry(target).requests.request(now).then_some(target)
+        self.video_entry(target)
+            .requests
+            .request(now)
+            .then_some(target)
     }
 
     /// Streams whose key frame request is due again.

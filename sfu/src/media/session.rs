@@ -16,7 +16,7 @@ use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc, RtcError};
 use super::clock::{CaptureClock, Report};
 use super::codec;
 use super::counters::{Counters, DropReason};
-use super::forward::detect;
+use super::forward::detect::{self, Entry};
 use super::forward::rewrite::Rewritten;
 use super::forward::subscription::Subscription;
 use super::fragment;
@@ -75,6 +75,8 @@ pub(crate) struct Incoming {
     pub(crate) kind: MediaKind,
     ssrc: Ssrc,
     report: Option<Report>,
+    /// Sequence number and time of the newest packet.
+    newest: Option<(u64, u32)>,
 }
 
 pub(crate) struct Subscriber {
@@ -84,8 +86,13 @@ pub(crate) struct Subscriber {
 
 /// One outgoing RTP stream.
 pub(crate) struct Outgoing {
-    pub(crate) subscription: Subscription,
+    subscription: Subscription,
     mid: Mid,
+    writer: Writer,
+}
+
+/// Where the packets of one outgoing RTP stream are written.
+struct Writer {
     ssrc: Ssrc,
     payload_types: [Option<Pt>; codec::CODECS],
     sent: u64,
@@ -157,20 +164,23 @@ impl Session {
             .accept_offer(parsed)
             .map_err(|e| e.to_string())?;
 
-        let mut added = Vec::new();
         loop {
             match rtc.poll_output().map_err(|e| e.to_string())? {
-                Output::Event(Event::MediaAdded(media)) => {
-                    added.push((media.mid, codec::kind(media.kind)));
-                }
                 Output::Timeout(_) => break,
                 Output::Event(_) | Output::Transmit(_) => {}
             }
         }
+        let added: Vec<(Mid, MediaKind)> = new
+            .offer
+            .media
+            .iter()
+            .map(|(mid, kind)| (Mid::from(mid.as_str()), *kind))
+            .filter(|(mid, _)| rtc.media(*mid).is_some_and(|m| !m.remote_pts().is_empty()))
+            .collect();
         let first_media = match added.first() {
             Some((mid, MediaKind::Audio)) => (mid.to_string(), "audio"),
             Some((mid, MediaKind::Video)) => (mid.to_string(), "video"),
-            None => return Err("it has no media section that can be used".to_owned()),
+            None => return Err("none of its media sections can be used".to_owned()),
         };
         let side = match new.role {
             Role::Publisher => Side::Publisher(publisher(&mut rtc, new.offer)),
@@ -202,7 +212,13 @@ impl Session {
     }
 
     /// True if the datagram proves by its integrity that it is for this session.
-    pub(crate) fn accepts(&self, now: Instant, source: SocketAddr, local: SocketAddr, datagram: &[u8]) -> bool {
+    pub(crate) fn accepts(
+        &self,
+        now: Instant,
+        source: SocketAddr,
+        local: SocketAddr,
+        datagram: &[u8],
+    ) -> bool {
         match Receive::new(Protocol::Udp, source, local, datagram) {
             Ok(receive) => self.rtc.accepts(&Input::Receive(now, receive)),
             Err(_) => false,
@@ -312,6 +328,7 @@ impl Session {
                     kind,
                     ssrc,
                     report: None,
+                    newest: None,
                 });
                 publisher.streams.len() - 1
             }
@@ -345,15 +362,26 @@ impl Session {
             }
         }
         let time = packet.header.timestamp;
+        let seq = *packet.seq_no;
+        let starts_keyframe = match detect::entry(codec, &packet.payload) {
+            Entry::Yes => true,
+            Entry::No => false,
+            Entry::IfFrameStarts => stream
+                .newest
+                .is_some_and(|(before, other)| before + 1 == seq && other != time),
+        };
+        if stream.newest.is_none_or(|(newest, _)| newest < seq) {
+            stream.newest = Some((seq, time));
+        }
         let values = &packet.header.ext_vals;
         let media = MediaPacket {
             stream: stream.key,
             kind: stream.kind,
             codec,
-            seq: *packet.seq_no,
+            seq,
             time,
             marker: packet.header.marker,
-            starts_keyframe: detect::starts_keyframe(codec, &packet.payload),
+            starts_keyframe,
             extensions: Extensions {
                 audio_level: values.audio_level,
                 voice: values.voice_activity,
@@ -385,13 +413,15 @@ impl Session {
         }
     }
 
-    /// Forwards a packet to this subscriber if it may have it. To be drained afterwards.
+    /// Passes a packet on to this subscriber if it may have it; see [`Subscription::pass`]. To be
+    /// drained afterwards. Gives the number of packets written.
     pub(crate) fn forward(
         &mut self,
         packet: &MediaPacket,
         target: Option<StreamKey>,
+        cached: Option<&[MediaPacket]>,
         now: Instant,
-    ) -> Result<(), DropReason> {
+    ) -> Result<usize, DropReason> {
         if packet.payload.len() > super::packet::MAX_PAYLOAD {
             return Err(DropReason::PayloadTooLarge);
         }
@@ -406,32 +436,34 @@ impl Session {
             MediaKind::Video => subscriber.video.as_mut(),
         }
         .ok_or(DropReason::CodecNotNegotiated)?;
-        let pt = outgoing.payload_types[codec::index(packet.codec)]
-            .ok_or(DropReason::CodecNotNegotiated)?;
-        let numbers = outgoing.subscription.forward(packet, target, now)?;
-        outgoing.write(&mut self.rtc, pt, packet, numbers);
-        Ok(())
+        if outgoing.writer.payload_types[codec::index(packet.codec)].is_none() {
+            return Err(DropReason::CodecNotNegotiated);
+        }
+        let (writer, rtc) = (&mut outgoing.writer, &mut self.rtc);
+        outgoing
+            .subscription
+            .pass(packet, target, cached, now, |packet, numbers| {
+                writer.write(rtc, packet, numbers);
+            })
     }
 
-    /// Sends the cached start of a group of pictures. Number of packets written.
-    pub(crate) fn replay(&mut self, packets: &[MediaPacket], now: Instant) -> usize {
+    /// Lets a subscriber in at the cached start of a group of pictures. Number of packets written.
+    pub(crate) fn enter(&mut self, cached: &[MediaPacket], now: Instant) -> usize {
         let Side::Subscriber(subscriber) = &mut self.side else {
             return 0;
         };
         let Some(outgoing) = subscriber.video.as_mut() else {
             return 0;
         };
-        let known = |p: &MediaPacket| outgoing.payload_types[codec::index(p.codec)].is_some();
-        if !self.connected || !packets.iter().all(known) {
+        let table = &outgoing.writer.payload_types;
+        let known = |p: &MediaPacket| table[codec::index(p.codec)].is_some();
+        if !self.connected || !cached.iter().all(known) {
             return 0;
         }
-        let numbers = outgoing.subscription.replay(packets, now);
-        for (packet, numbers) in packets.iter().zip(numbers) {
-            if let Some(pt) = outgoing.payload_types[codec::index(packet.codec)] {
-                outgoing.write(&mut self.rtc, pt, packet, numbers);
-            }
-        }
-        packets.len()
+        let (writer, rtc) = (&mut outgoing.writer, &mut self.rtc);
+        outgoing.subscription.enter(cached, now, |packet, numbers| {
+            writer.write(rtc, packet, numbers);
+        })
     }
 
     /// True if this subscriber wants video and has to wait for a key frame of `target`.
@@ -495,10 +527,14 @@ impl Session {
                 .into_iter()
                 .flatten()
                 .find(|o| o.mid == mid)
-                .map_or(0, |o| o.sent),
+                .map_or(0, |o| o.writer.sent),
             Side::Publisher(_) => 0,
         };
-        let index = match self.totals.iter().position(|t| t.mid == mid && t.rid == rid) {
+        let index = match self
+            .totals
+            .iter()
+            .position(|t| t.mid == mid && t.rid == rid)
+        {
             Some(index) => index,
             None if self.totals.len() < MAX_STREAMS => {
                 self.totals.push(Totals {
@@ -530,8 +566,11 @@ impl Session {
     }
 }
 
-impl Outgoing {
-    fn write(&mut self, rtc: &mut Rtc, pt: Pt, packet: &MediaPacket, numbers: Rewritten) {
+impl Writer {
+    fn write(&mut self, rtc: &mut Rtc, packet: &MediaPacket, numbers: Rewritten) {
+        let Some(pt) = self.payload_types[codec::index(packet.codec)] else {
+            return;
+        };
         let values = ExtensionValues {
             audio_level: packet.extensions.audio_level,
             voice_activity: packet.extensions.voice,
@@ -595,9 +634,11 @@ fn subscriber(rtc: &mut Rtc, added: &[(Mid, MediaKind)], first: [Rewritten; 2]) 
                 },
             ),
             mid: *mid,
-            ssrc: tx.ssrc(),
-            payload_types,
-            sent: 0,
+            writer: Writer {
+                ssrc: tx.ssrc(),
+                payload_types,
+                sent: 0,
+            },
         };
         match kind {
             MediaKind::Audio => made.audio = Some(outgoing),

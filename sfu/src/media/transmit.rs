@@ -128,7 +128,12 @@ mod tests {
 
     fn lengths(t: &Transmits) -> Vec<(u16, Vec<usize>)> {
         t.batches()
-            .map(|b| (b.destination.port(), b.datagrams().map(<[u8]>::len).collect()))
+            .map(|b| {
+                (
+                    b.destination.port(),
+                    b.datagrams().map(<[u8]>::len).collect(),
+                )
+            })
             .collect()
     }
 
@@ -159,13 +164,21 @@ mod tests {
         for _ in 0..9 {
             t.push(address(1), &[0; 10]);
         }
-        assert_eq!(t.batches().map(|b| b.datagrams().count()).collect::<Vec<_>>(), vec![4, 4, 1]);
+        assert_eq!(
+            t.batches()
+                .map(|b| b.datagrams().count())
+                .collect::<Vec<_>>(),
+            vec![4, 4, 1]
+        );
 
         let mut t = Transmits::new(64);
         for _ in 0..60 {
             t.push(address(1), &[0; 1_400]);
         }
         assert!(t.batches().all(|b| b.contents.len() <= MAX_RUN_BYTES));
-        assert_eq!(t.batches().map(|b| b.datagrams().count()).sum::<usize>(), 60);
+        assert_eq!(
+            t.batches().map(|b| b.datagrams().count()).sum::<usize>(),
+            60
+        );
     }
 }

@@ -283,7 +283,12 @@ mod tests {
 
     #[test]
     fn session_id_refuses_other_text() {
-        for text in ["", "+0123456789abcdef0123456789abcde", "0123", "0123456789ABCDEF0123456789ABCDEF"] {
+        for text in [
+            "",
+            "+0123456789abcdef0123456789abcde",
+            "0123",
+            "0123456789ABCDEF0123456789ABCDEF",
+        ] {
             assert_eq!(text.parse::<SessionId>(), Err(BadSessionId), "{text}");
         }
     }

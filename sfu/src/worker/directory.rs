@@ -192,7 +192,8 @@ mod tests {
     #[test]
     fn sessions_are_limited() {
         let mut d = Directory::new(1, 1);
-        d.place(&stream("a"), id(0), Role::Publisher).expect("placed");
+        d.place(&stream("a"), id(0), Role::Publisher)
+            .expect("placed");
         assert_eq!(
             d.place(&stream("b"), id(1), Role::Publisher),
             Err(OfferError::LimitReached { limit: 1 })

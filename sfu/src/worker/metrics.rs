@@ -65,7 +65,10 @@ impl Metrics {
         let metrics = Self {
             sessions,
             tracks: gauge("weblive_media_tracks", "RTP streams that come in.")?,
-            rooms: gauge("weblive_media_rooms", "Rooms, counted on each worker that has them.")?,
+            rooms: gauge(
+                "weblive_media_rooms",
+                "Rooms, counted on each worker that has them.",
+            )?,
             packets: vec(
                 "weblive_media_packets_total",
                 "RTP packets from publishers (in) and to subscribers (out).",

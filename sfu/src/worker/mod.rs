@@ -235,7 +235,9 @@ impl Workers {
             false => Err(OfferError::ShuttingDown),
         };
         match &result {
-            Ok(_) => tracing::info!(%stream, %session, role = role.name(), worker = placement.worker, "session opened"),
+            Ok(_) => {
+                tracing::info!(%stream, %session, role = role.name(), worker = placement.worker, "session opened")
+            }
             Err(_) => self.shared.directory().closed(&stream, session, role),
         }
         result
@@ -278,7 +280,11 @@ impl Workers {
             return Err(unknown);
         };
         let (reply, answer) = oneshot::channel();
-        if !self.shared.send(worker, Command::Close { session, reply }).await {
+        if !self
+            .shared
+            .send(worker, Command::Close { session, reply })
+            .await
+        {
             return Err(unknown);
         }
         answer.await.unwrap_or(Err(unknown))
@@ -307,7 +313,9 @@ impl Workers {
 impl Shared {
     /// The directory. A panic while it was held leaves counts that are off at worst.
     pub(crate) fn directory(&self) -> MutexGuard<'_, Directory> {
-        self.directory.lock().unwrap_or_else(PoisonError::into_inner)
+        self.directory
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn send(&self, worker: usize, command: Command) -> bool {

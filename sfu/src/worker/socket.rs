@@ -28,7 +28,11 @@ pub(crate) struct Datagram<'a> {
 
 /// Binds a socket with large kernel buffers.
 pub(crate) fn bind(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::DGRAM,
+        Some(Protocol::UDP),
+    )?;
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
     }
@@ -43,7 +47,8 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
 impl MediaSocket {
     /// Takes over a bound socket. To be called on the worker's runtime.
     pub(crate) fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
-        let mapped = matches!(socket.local_addr()?.ip(), IpAddr::V6(ip) if ip == Ipv6Addr::UNSPECIFIED);
+        let mapped =
+            matches!(socket.local_addr()?.ip(), IpAddr::V6(ip) if ip == Ipv6Addr::UNSPECIFIED);
         let state = UdpSocketState::new((&socket).into())?;
         Ok(Self {
             socket: UdpSocket::from_std(socket)?,

@@ -8,7 +8,9 @@ use relay::{Ingest, KeyframeAsker, StreamId, Tracks};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Shared;
-use super::api::{Accepted, OfferError, PatchError, Patched, SessionId, SessionRef, UnknownSession};
+use super::api::{
+    Accepted, OfferError, PatchError, Patched, SessionId, SessionRef, UnknownSession,
+};
 use super::metrics::{Metrics, PERIOD};
 use super::socket::MediaSocket;
 use crate::media::offer::CheckedOffer;
@@ -214,7 +216,8 @@ impl Worker {
                 };
                 if let Err(e) = lane.try_send(message) {
                     let message = match e {
-                        mpsc::error::TrySendError::Full(m) | mpsc::error::TrySendError::Closed(m) => m,
+                        mpsc::error::TrySendError::Full(m)
+                        | mpsc::error::TrySendError::Closed(m) => m,
                     };
                     self.core.lane_full(now, worker, &message);
                 }
@@ -255,7 +258,11 @@ impl Worker {
 
     /// The relay's way to ask for a key frame. It must not keep the worker alive.
     fn asker(&self, stream: &StreamId) -> KeyframeAsker {
-        let commands = self.shared.commands.get(self.index).map(mpsc::Sender::downgrade);
+        let commands = self
+            .shared
+            .commands
+            .get(self.index)
+            .map(mpsc::Sender::downgrade);
         let stream = stream.clone();
         Arc::new(move || {
             let sender = commands.as_ref().and_then(mpsc::WeakSender::upgrade);

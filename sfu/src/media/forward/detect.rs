@@ -2,48 +2,69 @@
 
 use packager::rtp::Codec;
 
-/// True if a decoder that has seen nothing can start with this payload (and the ones after it).
+/// What a payload is to somebody who has not seen the stream so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// Nothing can start here.
+    No,
+    /// Part of a key frame; its start only if the packet before belongs to another frame.
+    IfFrameStarts,
+    /// The start of a key frame.
+    Yes,
+}
+
+/// Whether a decoder that has seen nothing can start with this payload and the ones after it.
 ///
-/// For audio that is every packet. For H.264 it is a sequence parameter set or an IDR slice, alone,
-/// in a STAP-A or at the start of an FU-A.
-pub fn starts_keyframe(codec: Codec, payload: &[u8]) -> bool {
-    match codec {
-        Codec::H264 => h264(payload),
+/// For audio that is every packet. For H.264 a sequence parameter set is a start; an IDR slice may
+/// be the second one of its frame.
+pub fn entry(codec: Codec, payload: &[u8]) -> Entry {
+    let sure = match codec {
+        Codec::H264 => return h264(payload),
         Codec::Vp8 => vp8(payload).unwrap_or(false),
         Codec::Vp9 => vp9(payload).unwrap_or(false),
         Codec::Av1 => av1(payload),
         Codec::Opus => true,
-    }
+    };
+    if sure { Entry::Yes } else { Entry::No }
 }
 
 /// RFC 6184 §5.
-fn h264(payload: &[u8]) -> bool {
-    const SLICE_IDR: u8 = 5;
-    const SPS: u8 = 7;
+fn h264(payload: &[u8]) -> Entry {
     const STAP_A: u8 = 24;
     const FU_A: u8 = 28;
     const FU_START: u8 = 0x80;
-    let enters = |byte: u8| matches!(byte & 0x1f, SLICE_IDR | SPS);
     let Some((&head, rest)) = payload.split_first() else {
-        return false;
+        return Entry::No;
     };
     match head & 0x1f {
-        SLICE_IDR | SPS => true,
         STAP_A => {
             let mut rest = rest;
             while let [high, low, tail @ ..] = rest {
                 let length = usize::from(u16::from_be_bytes([*high, *low]));
                 match tail.first() {
-                    Some(&nal) if length > 0 && enters(nal) => return true,
+                    Some(&nal) if length > 0 && nal_entry(nal) != Entry::No => {
+                        return nal_entry(nal);
+                    }
                     _ => rest = tail.get(length..).unwrap_or_default(),
                 }
             }
-            false
+            Entry::No
         }
-        FU_A => rest
-            .first()
-            .is_some_and(|&fu| fu & FU_START != 0 && enters(fu)),
-        _ => false,
+        FU_A => match rest.first() {
+            Some(&fu) if fu & FU_START != 0 => nal_entry(fu),
+            _ => Entry::No,
+        },
+        _ => nal_entry(head),
+    }
+}
+
+fn nal_entry(byte: u8) -> Entry {
+    const SLICE_IDR: u8 = 5;
+    const SPS: u8 = 7;
+    match byte & 0x1f {
+        SPS => Entry::Yes,
+        SLICE_IDR => Entry::IfFrameStarts,
+        _ => Entry::No,
     }
 }
 
@@ -99,26 +120,34 @@ fn av1(payload: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    fn sure(codec: Codec, payload: &[u8]) -> bool {
+        entry(codec, payload) == Entry::Yes
+    }
+
     #[test]
     fn h264_key_frames_are_found_in_every_packing() {
         for (payload, wanted) in [
-            (&[0x67, 0x42][..], true),
-            (&[0x65, 0x88], true),
-            (&[0x41, 0x9a], false),
-            (&[0x68, 0xce], false),
-            (&[0x78, 0, 2, 0x68, 0xce, 0, 2, 0x65, 0x88], true),
-            (&[0x78, 0, 2, 0x41, 0x9a], false),
-            (&[0x7c, 0x85, 0x88], true),
-            (&[0x7c, 0x05, 0x88], false),
-            (&[0x7c, 0x81], false),
-            (&[], false),
-            (&[0x78], false),
-            (&[0x78, 0], false),
-            (&[0x78, 0xff, 0xff, 0x41], false),
-            (&[0x78, 0, 0, 0, 0], false),
-            (&[0x7c], false),
+            (&[0x67, 0x42][..], Entry::Yes),
+            (&[0x65, 0x88], Entry::IfFrameStarts),
+            (&[0x41, 0x9a], Entry::No),
+            (&[0x68, 0xce], Entry::No),
+            (&[0x78, 0, 2, 0x67, 0x42, 0, 2, 0x68, 0xce], Entry::Yes),
+            (
+                &[0x78, 0, 2, 0x68, 0xce, 0, 2, 0x65, 0x88],
+                Entry::IfFrameStarts,
+            ),
+            (&[0x78, 0, 2, 0x41, 0x9a], Entry::No),
+            (&[0x7c, 0x85, 0x88], Entry::IfFrameStarts),
+            (&[0x7c, 0x05, 0x88], Entry::No),
+            (&[0x7c, 0x81], Entry::No),
+            (&[], Entry::No),
+            (&[0x78], Entry::No),
+            (&[0x78, 0], Entry::No),
+            (&[0x78, 0xff, 0xff, 0x41], Entry::No),
+            (&[0x78, 0, 0, 0, 0], Entry::No),
+            (&[0x7c], Entry::No),
         ] {
-            assert_eq!(starts_keyframe(Codec::H264, payload), wanted, "{payload:02x?}");
+            assert_eq!(entry(Codec::H264, payload), wanted, "{payload:02x?}");
         }
     }
 
@@ -136,7 +165,7 @@ mod tests {
             (&[0x90, 0x80], false),
             (&[], false),
         ] {
-            assert_eq!(starts_keyframe(Codec::Vp8, payload), wanted, "{payload:02x?}");
+            assert_eq!(sure(Codec::Vp8, payload), wanted, "{payload:02x?}");
         }
     }
 
@@ -151,15 +180,15 @@ mod tests {
             (&[0xa8, 0x81], false),
             (&[], false),
         ] {
-            assert_eq!(starts_keyframe(Codec::Vp9, payload), wanted, "{payload:02x?}");
+            assert_eq!(sure(Codec::Vp9, payload), wanted, "{payload:02x?}");
         }
     }
 
     #[test]
     fn av1_sequences_and_opus_packets_can_be_entered() {
-        assert!(starts_keyframe(Codec::Av1, &[0x18]));
-        assert!(!starts_keyframe(Codec::Av1, &[0x10]));
-        assert!(!starts_keyframe(Codec::Av1, &[]));
-        assert!(starts_keyframe(Codec::Opus, &[0xfc]));
+        assert!(sure(Codec::Av1, &[0x18]));
+        assert!(!sure(Codec::Av1, &[0x10]));
+        assert!(!sure(Codec::Av1, &[]));
+        assert!(sure(Codec::Opus, &[0xfc]));
     }
 }

@@ -33,7 +33,9 @@ impl LayerSelector {
                 if elapsed < WINDOW {
                     return false;
                 }
-                let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX).max(1);
+                let micros = u64::try_from(elapsed.as_micros())
+                    .unwrap_or(u64::MAX)
+                    .max(1);
                 layer.rate_bps = (layer.window_bytes.saturating_mul(8_000_000)) / micros;
                 layer.window_bytes = 0;
                 layer.window_start = now;
@@ -75,8 +77,7 @@ impl LayerSelector {
     }
 
     fn select(&mut self, now: Instant) -> bool {
-        let flows =
-            |l: &&Layer| now.saturating_duration_since(l.last_packet) < SILENCE;
+        let flows = |l: &&Layer| now.saturating_duration_since(l.last_packet) < SILENCE;
         let Some(best) = self.layers.iter().filter(flows).max_by_key(|l| l.rate_bps) else {
             return false;
         };
@@ -111,7 +112,13 @@ mod tests {
     const LOW: StreamKey = StreamKey(1);
     const HIGH: StreamKey = StreamKey(2);
 
-    fn feed(s: &mut LayerSelector, start: Instant, from: u64, to: u64, layers: &[(StreamKey, usize)]) {
+    fn feed(
+        s: &mut LayerSelector,
+        start: Instant,
+        from: u64,
+        to: u64,
+        layers: &[(StreamKey, usize)],
+    ) {
         for ms in (from..to).step_by(20) {
             for (stream, bytes) in layers {
                 s.handle_packet(*stream, *bytes, start + Duration::from_millis(ms));

@@ -72,10 +72,12 @@ impl Rewriter {
     /// Enters a new source at a run of cached packets that ends at the live edge: `packets` are in
     /// order and without gaps.
     ///
+    /// Packets without payload are left out and leave no gap.
+    ///
     /// Their times are pressed together, one millisecond a frame at most, so that the newest
     /// frame has the time that it would have had live and the receiver does not play late.
-    pub fn replay(&mut self, packets: &[MediaPacket], now: Instant) -> Vec<Rewritten> {
-        let (Some(first), Some(last)) = (packets.first(), packets.last()) else {
+    pub fn replay(&mut self, packets: &[MediaPacket], now: Instant) -> Vec<Option<Rewritten>> {
+        let Some(last) = packets.last() else {
             return Vec::new();
         };
         let step = clock_rate(self.kind) / 1_000;
@@ -95,18 +97,27 @@ impl Rewriter {
             }
             None => start.time.wrapping_add(span),
         };
-        let out: Vec<Rewritten> = packets
-            .iter()
-            .zip(&back)
-            .map(|(p, back)| Rewritten {
-                seq: start.seq.wrapping_add(p.seq.wrapping_sub(first.seq)),
-                time: newest.wrapping_sub(*back),
-            })
-            .collect();
-        self.enter(first.seq, start.seq, last.time, newest);
-        for (packet, out) in packets.iter().zip(&out) {
-            self.note(packet.seq, *out, packet.marker, now);
+        let mut next_seq = start.seq;
+        let mut out = Vec::with_capacity(packets.len());
+        for (packet, back) in packets.iter().zip(&back) {
+            out.push((!packet.payload.is_empty()).then(|| {
+                let numbers = Rewritten {
+                    seq: next_seq,
+                    time: newest.wrapping_sub(*back),
+                };
+                next_seq += 1;
+                numbers
+            }));
         }
+        let newest_seq = next_seq.wrapping_sub(1);
+        self.enter(last.seq, newest_seq, last.time, newest);
+        // All before the live edge is out, or is not to come.
+        for (packet, out) in packets.iter().zip(&out) {
+            if let Some(out) = out {
+                self.note(packet.seq, *out, packet.marker, now);
+            }
+        }
+        self.highest_in = last.seq;
         out
     }
 
@@ -221,7 +232,13 @@ mod tests {
     }
 
     fn rewriter() -> Rewriter {
-        Rewriter::new(MediaKind::Video, Rewritten { seq: 100, time: u32::MAX - 10 })
+        Rewriter::new(
+            MediaKind::Video,
+            Rewritten {
+                seq: 100,
+                time: u32::MAX - 10,
+            },
+        )
     }
 
     #[test]
@@ -229,8 +246,15 @@ mod tests {
         let now = Instant::now();
         let mut r = rewriter();
         assert_eq!(r.switch(&packet(70_000, 9, true, now), now).seq, 100);
-        assert_eq!(r.map(&packet(70_002, 3_009, true, now), now).map(|o| o.seq), Ok(102));
-        assert_eq!(r.map(&packet(70_001, 3_009, false, now), now).map(|o| o.seq), Ok(101));
+        assert_eq!(
+            r.map(&packet(70_002, 3_009, true, now), now).map(|o| o.seq),
+            Ok(102)
+        );
+        assert_eq!(
+            r.map(&packet(70_001, 3_009, false, now), now)
+                .map(|o| o.seq),
+            Ok(101)
+        );
         assert_eq!(r.map(&packet(69_999, 0, true, now), now), Err(TooOld));
     }
 
@@ -259,9 +283,16 @@ mod tests {
         let now = Instant::now();
         let mut r = rewriter();
         let a = r.switch(&packet(5, 900_000, true, now), now);
-        let b = r.map(&packet(6, 100, true, now), now + Duration::from_millis(33)).expect("newer");
+        let b = r
+            .map(&packet(6, 100, true, now), now + Duration::from_millis(33))
+            .expect("newer");
         assert!((b.time.wrapping_sub(a.time) as i32) > 0);
-        let c = r.map(&packet(7, 3_100, true, now), now + Duration::from_millis(66)).expect("newer");
+        let c = r
+            .map(
+                &packet(7, 3_100, true, now),
+                now + Duration::from_millis(66),
+            )
+            .expect("newer");
         assert_eq!(c.time.wrapping_sub(b.time), 3_000);
     }
 
@@ -271,10 +302,16 @@ mod tests {
         let mut r = rewriter();
         r.switch(&packet(5, 0, true, now), now);
         r.skip(6);
-        assert_eq!(r.map(&packet(7, 3_000, true, now), now).map(|o| o.seq), Ok(101));
+        assert_eq!(
+            r.map(&packet(7, 3_000, true, now), now).map(|o| o.seq),
+            Ok(101)
+        );
         // Too late to be closed: newer packets are out.
         r.skip(7);
-        assert_eq!(r.map(&packet(8, 6_000, true, now), now).map(|o| o.seq), Ok(102));
+        assert_eq!(
+            r.map(&packet(8, 6_000, true, now), now).map(|o| o.seq),
+            Ok(102)
+        );
     }
 
     #[test]
@@ -283,8 +320,10 @@ mod tests {
         let mut r = rewriter();
         let a = r.switch(&packet(5, 1_000, true, now), now);
         let at = now + Duration::from_secs(1);
-        let cached: Vec<_> = (0..20).map(|i| packet(50 + i, 3_000 * (i as u32 / 2), i % 2 == 1, at)).collect();
-        let out = r.replay(&cached, at);
+        let cached: Vec<_> = (0..20)
+            .map(|i| packet(50 + i, 3_000 * (i as u32 / 2), i % 2 == 1, at))
+            .collect();
+        let out: Vec<_> = r.replay(&cached, at).into_iter().flatten().collect();
         assert_eq!(out.len(), 20);
         assert_eq!(out[0].seq, a.seq + 1);
         for pair in out.windows(2) {
@@ -299,12 +338,34 @@ mod tests {
     }
 
     #[test]
+    fn replay_leaves_out_empty_packets_without_a_gap() {
+        let now = Instant::now();
+        let mut r = rewriter();
+        let mut cached: Vec<_> = (0..5)
+            .map(|i| packet(50 + i, 3_000 * i as u32, true, now))
+            .collect();
+        cached[2].payload = Arc::from([]);
+        let seqs: Vec<_> = r
+            .replay(&cached, now)
+            .into_iter()
+            .map(|n| n.map(|n| n.seq))
+            .collect();
+        assert_eq!(seqs, vec![Some(100), Some(101), None, Some(102), Some(103)]);
+        assert_eq!(
+            r.map(&packet(55, 15_000, true, now), now).map(|o| o.seq),
+            Ok(104)
+        );
+    }
+
+    #[test]
     fn replay_at_once_after_sending_does_not_go_back() {
         let now = Instant::now();
         let mut r = rewriter();
         let a = r.switch(&packet(5, 1_000, true, now), now);
-        let cached: Vec<_> = (0..30).map(|i| packet(50 + i, 3_000 * i as u32, true, now)).collect();
-        let out = r.replay(&cached, now);
+        let cached: Vec<_> = (0..30)
+            .map(|i| packet(50 + i, 3_000 * i as u32, true, now))
+            .collect();
+        let out: Vec<_> = r.replay(&cached, now).into_iter().flatten().collect();
         assert!((out[0].time.wrapping_sub(a.time) as i32) > 0);
     }
 }

@@ -25,14 +25,21 @@ impl Subscription {
         }
     }
 
-    /// Decides on one packet. The order of the checks is fixed: size, emptiness, layer, key frame,
-    /// age. `target` is the layer that should be followed.
-    pub fn forward(
+    /// Passes one packet on, or says why not. The order of the checks is fixed: size, emptiness,
+    /// layer, key frame, age.
+    ///
+    /// `target` is the layer that should be followed, `cached` its packets from a key frame to the
+    /// live edge, this one included: video is entered there and nowhere else, so that a key frame
+    /// whose first packet comes late is entered as a whole. Gives the number of packets passed to
+    /// `emit`.
+    pub fn pass(
         &mut self,
         packet: &MediaPacket,
         target: Option<StreamKey>,
+        cached: Option<&[MediaPacket]>,
         now: Instant,
-    ) -> Result<Rewritten, DropReason> {
+        mut emit: impl FnMut(&MediaPacket, Rewritten),
+    ) -> Result<usize, DropReason> {
         if packet.payload.len() > MAX_PAYLOAD {
             return Err(DropReason::PayloadTooLarge);
         }
@@ -43,28 +50,47 @@ impl Subscription {
             return Err(DropReason::Empty);
         }
         if self.current == Some(packet.stream) {
-            return self
+            let numbers = self
                 .rewriter
                 .map(packet, now)
-                .map_err(|_| DropReason::OldSequence);
+                .map_err(|_| DropReason::OldSequence)?;
+            emit(packet, numbers);
+            return Ok(1);
         }
         if target != Some(packet.stream) {
             return Err(DropReason::WrongLayer);
         }
-        if !packet.starts_keyframe {
-            return Err(DropReason::AwaitingKeyframe);
+        if packet.kind == MediaKind::Audio {
+            self.current = Some(packet.stream);
+            emit(packet, self.rewriter.switch(packet, now));
+            return Ok(1);
         }
-        self.current = Some(packet.stream);
-        Ok(self.rewriter.switch(packet, now))
+        match cached {
+            Some(cached) => Ok(self.enter(cached, now, emit)),
+            None => Err(DropReason::AwaitingKeyframe),
+        }
     }
 
-    /// Enters the stream of `packets` at its cached key frame: the packets since then, in order
-    /// and without gaps.
-    pub fn replay(&mut self, packets: &[MediaPacket], now: Instant) -> Vec<Rewritten> {
-        if let Some(first) = packets.first() {
+    /// Enters the stream of `cached` at its key frame: the packets since then, in order and
+    /// without gaps. Gives the number of packets passed to `emit`.
+    pub fn enter(
+        &mut self,
+        cached: &[MediaPacket],
+        now: Instant,
+        mut emit: impl FnMut(&MediaPacket, Rewritten),
+    ) -> usize {
+        if let Some(first) = cached.first() {
             self.current = Some(first.stream);
         }
-        self.rewriter.replay(packets, now)
+        let numbers = self.rewriter.replay(cached, now);
+        let mut count = 0;
+        for (packet, numbers) in cached.iter().zip(numbers) {
+            if let Some(numbers) = numbers {
+                emit(packet, numbers);
+                count += 1;
+            }
+        }
+        count
     }
 
     /// The incoming stream that is forwarded now.
@@ -123,30 +149,56 @@ mod tests {
         Subscription::new(MediaKind::Video, Rewritten { seq: 7, time: 0 })
     }
 
+    fn pass(s: &mut Subscription, p: &MediaPacket, target: StreamKey) -> Result<u64, DropReason> {
+        let cached = [p.clone()];
+        let cached = p.starts_keyframe.then_some(&cached[..]);
+        let mut seq = 0;
+        s.pass(p, Some(target), cached, Instant::now(), |_, n| seq = n.seq)?;
+        Ok(seq)
+    }
+
     #[test]
     fn each_check_has_its_reason() {
-        let now = Instant::now();
         let mut s = subscription();
-        let t = Some(A);
-        assert_eq!(s.forward(&packet(A, 1, true, 1_401), t, now), Err(DropReason::PayloadTooLarge));
-        assert_eq!(s.forward(&packet(A, 1, true, 0), t, now), Err(DropReason::Empty));
-        assert_eq!(s.forward(&packet(B, 1, true, 9), t, now), Err(DropReason::WrongLayer));
-        assert_eq!(s.forward(&packet(A, 1, false, 9), t, now), Err(DropReason::AwaitingKeyframe));
-        assert!(s.forward(&packet(A, 2, true, 9), t, now).is_ok());
-        assert_eq!(s.forward(&packet(A, 1, true, 9), t, now), Err(DropReason::OldSequence));
+        assert_eq!(
+            pass(&mut s, &packet(A, 1, true, 1_401), A),
+            Err(DropReason::PayloadTooLarge)
+        );
+        assert_eq!(
+            pass(&mut s, &packet(A, 1, true, 0), A),
+            Err(DropReason::Empty)
+        );
+        assert_eq!(
+            pass(&mut s, &packet(B, 1, true, 9), A),
+            Err(DropReason::WrongLayer)
+        );
+        assert_eq!(
+            pass(&mut s, &packet(A, 1, false, 9), A),
+            Err(DropReason::AwaitingKeyframe)
+        );
+        assert_eq!(pass(&mut s, &packet(A, 2, true, 9), A), Ok(7));
+        assert_eq!(
+            pass(&mut s, &packet(A, 1, true, 9), A),
+            Err(DropReason::OldSequence)
+        );
     }
 
     #[test]
     fn layers_are_switched_at_key_frames_only_and_the_old_one_flows_until_then() {
-        let now = Instant::now();
         let mut s = subscription();
-        assert_eq!(s.forward(&packet(A, 1, true, 9), Some(A), now).map(|o| o.seq), Ok(7));
+        assert_eq!(pass(&mut s, &packet(A, 1, true, 9), A), Ok(7));
         assert!(!s.awaits(Some(A)));
         assert!(s.awaits(Some(B)));
-        assert_eq!(s.forward(&packet(B, 900, false, 9), Some(B), now), Err(DropReason::AwaitingKeyframe));
-        assert_eq!(s.forward(&packet(A, 2, false, 9), Some(B), now).map(|o| o.seq), Ok(8));
-        assert_eq!(s.forward(&packet(B, 901, true, 9), Some(B), now).map(|o| o.seq), Ok(9));
-        assert_eq!(s.forward(&packet(A, 3, false, 9), Some(B), now), Err(DropReason::WrongLayer));
+        assert_eq!(
+            pass(&mut s, &packet(B, 900, false, 9), B),
+            Err(DropReason::AwaitingKeyframe)
+        );
+        assert_eq!(pass(&mut s, &packet(A, 2, false, 9), B), Ok(8));
+        assert_eq!(pass(&mut s, &packet(B, 901, true, 9), B), Ok(9));
+        assert_eq!(
+            pass(&mut s, &packet(A, 3, false, 9), B),
+            Err(DropReason::WrongLayer)
+        );
     }
 
     #[test]

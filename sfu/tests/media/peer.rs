@@ -1,0 +1,358 @@
+//! A str0m client: a publisher that makes frames, or a subscriber that keeps what it gets.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use packager::rtp::Codec;
+use sfu::worker::{Role, SessionId};
+use str0m::change::{SdpAnswer, SdpPendingOffer};
+use str0m::format::Codec as RtcCodec;
+use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt, Simulcast, SimulcastLayer};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::RtpWrite;
+use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
+use str0m_netem::{Input as NetInput, Netem, NetemConfig, Output as NetOutput};
+
+use crate::frames::{self, Got};
+
+pub struct Peer {
+    pub rtc: Rtc,
+    pub address: SocketAddr,
+    pub role: Role,
+    pub stream: String,
+    pub session: Option<SessionId>,
+    pub etag: String,
+    pub answer: String,
+    pub core: usize,
+    pub up: Netem<Vec<u8>>,
+    pub down: Netem<Vec<u8>>,
+    pub video: Mid,
+    pub audio: Mid,
+    pub connected_at: Option<Instant>,
+    pub closed: bool,
+    pub plis: usize,
+    pub got_video: Vec<Got>,
+    pub got_audio: Vec<Got>,
+    pub first_video_at: Option<Instant>,
+    pub sender: Option<Sender>,
+    pub sent_to_server: usize,
+}
+
+/// Makes media for a publisher.
+pub struct Sender {
+    pub codec: Codec,
+    pub layers: Vec<Layer>,
+    pub keyframe_every: Option<u32>,
+    pub on: bool,
+    next_video: Instant,
+    next_audio: Instant,
+    audio_seq: u64,
+    audio_time: u32,
+    audio_number: u32,
+}
+
+pub struct Layer {
+    rid: Option<&'static str>,
+    pub packets: u16,
+    seq: u64,
+    time: u32,
+    number: u32,
+    since_keyframe: u32,
+    pub wanted: bool,
+    pub on: bool,
+}
+
+pub struct Offer {
+    pub sdp: String,
+    pending: SdpPendingOffer,
+}
+
+impl Peer {
+    pub fn new(
+        role: Role,
+        stream: &str,
+        number: u16,
+        now: Instant,
+        net: NetemConfig,
+    ) -> (Self, Offer) {
+        Self::with_layers(role, stream, number, now, net, &[])
+    }
+
+    pub fn with_layers(
+        role: Role,
+        stream: &str,
+        number: u16,
+        now: Instant,
+        net: NetemConfig,
+        rids: &[&'static str],
+    ) -> (Self, Offer) {
+        let mut rtc = RtcConfig::new()
+            .set_rtp_mode(true)
+            .clear_codecs()
+            .enable_opus(true, false)
+            .enable_vp8(true)
+            .enable_h264(true)
+            .build(now);
+        let address = SocketAddr::from(([192, 0, 2, 1], 10_000 + number));
+        rtc.add_local_candidate(Candidate::host(address, "udp").expect("candidate"));
+        let direction = match role {
+            Role::Publisher => Direction::SendOnly,
+            Role::Subscriber => Direction::RecvOnly,
+        };
+        let simulcast = (!rids.is_empty()).then(|| {
+            let mut s = Simulcast::new();
+            for rid in rids {
+                s.add_send_layer(SimulcastLayer {
+                    rid: (*rid).into(),
+                    attributes: None,
+                });
+            }
+            s
+        });
+        let mut api = rtc.sdp_api();
+        let audio = api.add_media(MediaKind::Audio, direction, None, None, None);
+        let video = api.add_media(MediaKind::Video, direction, None, None, simulcast);
+        let (offer, pending) = api.apply().expect("an offer");
+        let seed = u64::from(number);
+        let layers: Vec<Option<&'static str>> = if rids.is_empty() {
+            vec![None]
+        } else {
+            rids.iter().copied().map(Some).collect()
+        };
+        let sender = (role == Role::Publisher).then(|| Sender {
+            codec: Codec::H264,
+            layers: layers
+                .into_iter()
+                .enumerate()
+                .map(|(i, rid)| Layer {
+                    rid,
+                    packets: 4 << i,
+                    seq: 1_000 + seed * 1_000 + i as u64 * 100,
+                    time: (seed as u32)
+                        .wrapping_mul(1_000_003)
+                        .wrapping_sub(i as u32 * 77_777),
+                    number: 0,
+                    since_keyframe: 0,
+                    wanted: true,
+                    on: true,
+                })
+                .collect(),
+            keyframe_every: None,
+            on: true,
+            next_video: now,
+            next_audio: now,
+            audio_seq: 500,
+            audio_time: 1,
+            audio_number: 0,
+        });
+        let peer = Self {
+            rtc,
+            address,
+            role,
+            stream: stream.to_owned(),
+            session: None,
+            etag: String::new(),
+            answer: String::new(),
+            core: 0,
+            up: Netem::new(net.seed(seed * 2 + 1)),
+            down: Netem::new(net.seed(seed * 2 + 2)),
+            video,
+            audio,
+            connected_at: None,
+            closed: false,
+            plis: 0,
+            got_video: Vec::new(),
+            got_audio: Vec::new(),
+            first_video_at: None,
+            sender,
+            sent_to_server: 0,
+        };
+        let offer = Offer {
+            sdp: offer.to_sdp_string(),
+            pending,
+        };
+        (peer, offer)
+    }
+
+    pub fn accept(&mut self, offer: Offer, answer: &str) {
+        self.answer = answer.to_owned();
+        let answer = SdpAnswer::from_sdp_string(answer).expect("answer parses");
+        self.rtc
+            .sdp_api()
+            .accept_answer(offer.pending, answer)
+            .expect("answer fits");
+        if let Some(sender) = &self.sender {
+            let rids: Vec<_> = sender
+                .layers
+                .iter()
+                .map(|l| l.rid.map(Into::into))
+                .collect();
+            for rid in rids {
+                let _ = self.rtc.direct_api().stream_tx_by_mid(self.video, rid);
+            }
+        }
+    }
+
+    /// Takes what the network delivers, makes media, and gives what it sends to the network.
+    pub fn step(&mut self, now: Instant, server: SocketAddr) {
+        self.down.handle_input(NetInput::Timeout(now));
+        while let Some(output) = self.down.poll_output() {
+            if let NetOutput::Packet(datagram) = output {
+                if let Ok(receive) = Receive::new(Protocol::Udp, server, self.address, &datagram) {
+                    let _ = self.rtc.handle_input(Input::Receive(now, receive));
+                    self.poll(now);
+                }
+            }
+        }
+        self.make_media(now);
+        let _ = self.rtc.handle_input(Input::Timeout(now));
+        self.poll(now);
+    }
+
+    fn poll(&mut self, now: Instant) {
+        loop {
+            match self.rtc.poll_output() {
+                Ok(Output::Timeout(_)) => break,
+                Ok(Output::Transmit(t)) => {
+                    self.sent_to_server += 1;
+                    self.up
+                        .handle_input(NetInput::Packet(now, t.contents.to_vec()));
+                }
+                Ok(Output::Event(event)) => self.handle(event, now),
+                Err(_) => break,
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event, now: Instant) {
+        match event {
+            Event::Connected => self.connected_at = Some(now),
+            Event::Closed => self.closed = true,
+            Event::KeyframeRequest(request) => {
+                self.plis += 1;
+                if let Some(sender) = &mut self.sender {
+                    for layer in &mut sender.layers {
+                        if layer.rid.map(Into::into) == request.rid {
+                            layer.wanted = true;
+                        }
+                    }
+                }
+            }
+            Event::RtpPacket(packet) => {
+                let codec = self.codec_of(packet.header.payload_type);
+                let got = Got {
+                    seq: *packet.seq_no,
+                    time: packet.header.timestamp,
+                    marker: packet.header.marker,
+                    codec,
+                    payload: packet.payload.to_vec(),
+                };
+                if codec == Codec::Opus {
+                    self.got_audio.push(got);
+                } else {
+                    self.first_video_at.get_or_insert(now);
+                    self.got_video.push(got);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn codec_of(&self, pt: Pt) -> Codec {
+        let params = self.rtc.codec_config().params();
+        match params.iter().find(|p| p.pt() == pt).map(|p| p.spec().codec) {
+            Some(RtcCodec::Vp8) => Codec::Vp8,
+            Some(RtcCodec::Opus) => Codec::Opus,
+            _ => Codec::H264,
+        }
+    }
+
+    fn pt(&self, codec: Codec) -> Pt {
+        let wanted = match codec {
+            Codec::Vp8 => RtcCodec::Vp8,
+            Codec::Opus => RtcCodec::Opus,
+            _ => RtcCodec::H264,
+        };
+        let mid = if codec == Codec::Opus {
+            self.audio
+        } else {
+            self.video
+        };
+        let allowed = self.rtc.media(mid).expect("media").remote_pts().to_vec();
+        self.rtc
+            .codec_config()
+            .params()
+            .iter()
+            .find(|p| p.spec().codec == wanted && allowed.contains(&p.pt()))
+            .map(|p| p.pt())
+            .expect("codec is negotiated")
+    }
+
+    fn make_media(&mut self, now: Instant) {
+        if self.connected_at.is_none() {
+            return;
+        }
+        let Some(mut sender) = self.sender.take() else {
+            return;
+        };
+        if sender.on && now >= sender.next_video {
+            sender.next_video = now + Duration::from_millis(33);
+            let pt = self.pt(sender.codec);
+            let codec = sender.codec;
+            for layer in &mut sender.layers {
+                layer.time = layer.time.wrapping_add(2_970);
+                if !layer.on {
+                    continue;
+                }
+                layer.since_keyframe += 1;
+                let periodic = sender
+                    .keyframe_every
+                    .is_some_and(|every| layer.since_keyframe >= every);
+                let keyframe = std::mem::take(&mut layer.wanted) || periodic;
+                if keyframe {
+                    layer.since_keyframe = 0;
+                }
+                let count = if keyframe {
+                    layer.packets * 4
+                } else {
+                    layer.packets
+                };
+                let payloads = frames::frame(codec, layer.number, keyframe, count, 900);
+                layer.number += 1;
+                let rid = layer.rid.map(Into::into);
+                let mut api = self.rtc.direct_api();
+                let tx = api.stream_tx_by_mid(self.video, rid).expect("stream");
+                let last = payloads.len() - 1;
+                for (i, payload) in payloads.into_iter().enumerate() {
+                    let write = RtpWrite::new(pt, layer.seq.into(), layer.time, now, payload)
+                        .marker(i == last)
+                        .nackable(true);
+                    tx.write_rtp(write);
+                    layer.seq += 1;
+                }
+            }
+        }
+        if sender.on && now >= sender.next_audio {
+            sender.next_audio = now + Duration::from_millis(20);
+            let pt = self.pt(Codec::Opus);
+            let payload = frames::frame(Codec::Opus, sender.audio_number, true, 1, 120).remove(0);
+            let write = RtpWrite::new(pt, sender.audio_seq.into(), sender.audio_time, now, payload);
+            sender.audio_number += 1;
+            sender.audio_seq += 1;
+            sender.audio_time = sender.audio_time.wrapping_add(960);
+            let mut api = self.rtc.direct_api();
+            api.stream_tx_by_mid(self.audio, None)
+                .expect("stream")
+                .write_rtp(write);
+        }
+        self.sender = Some(sender);
+    }
+
+    /// Asks the server for a key frame, as a decoder that has lost its state does.
+    pub fn send_pli(&mut self) {
+        let mut api = self.rtc.direct_api();
+        if let Some(rx) = api.stream_rx_by_mid(self.video, None) {
+            rx.request_keyframe(KeyframeRequestKind::Pli);
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Cores, peers and the networks between them, moved on by one virtual clock.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use relay::{IngestItem, StreamId};
+use sfu::media::{Core, CoreConfig, Counters, LaneMessage, Output, offer};
+use sfu::worker::{Accepted, OfferError, Role, SessionId, SessionRef};
+use str0m_netem::{Input as NetInput, NetemConfig, Output as NetOutput};
+
+use crate::peer::Peer;
+
+pub struct World {
+    pub now: Instant,
+    pub cores: Vec<Core>,
+    pub servers: Vec<SocketAddr>,
+    pub peers: Vec<Peer>,
+    pub relayed: Vec<IngestItem>,
+    pub published: usize,
+    pub unpublished: usize,
+    pub closed: Vec<SessionId>,
+    pub datagrams_to: u64,
+    pub bytes_to_unknown: u64,
+    /// Drops lane messages from home while true.
+    pub lanes_full: bool,
+    next: u16,
+}
+
+pub fn stream(name: &str) -> StreamId {
+    name.parse().expect("stream id")
+}
+
+pub fn good() -> NetemConfig {
+    NetemConfig::new().latency(Duration::from_millis(5))
+}
+
+impl World {
+    pub fn new(cores: usize) -> Self {
+        Self::with(cores, |_| {})
+    }
+
+    pub fn with(cores: usize, change: impl Fn(&mut CoreConfig)) -> Self {
+        let cert = str0m::crypto::from_feature_flags()
+            .dtls_provider
+            .generate_certificate()
+            .expect("certificate");
+        let servers: Vec<SocketAddr> = (0..cores)
+            .map(|i| SocketAddr::from(([198, 51, 100, 1], 8_000 + i as u16)))
+            .collect();
+        let cores = servers
+            .iter()
+            .enumerate()
+            .map(|(worker, local)| {
+                let mut config = CoreConfig {
+                    worker,
+                    local: vec![*local],
+                    max_sessions: 2_000,
+                    connect_timeout: Duration::from_secs(15),
+                    linger: Duration::from_secs(60),
+                    max_segments: 64,
+                    cert: cert.clone(),
+                    seed: [worker as u8 + 1; 32],
+                };
+                change(&mut config);
+                Core::new(config)
+            })
+            .collect();
+        Self {
+            now: Instant::now(),
+            cores,
+            servers,
+            peers: Vec::new(),
+            relayed: Vec::new(),
+            published: 0,
+            unpublished: 0,
+            closed: Vec::new(),
+            datagrams_to: 0,
+            bytes_to_unknown: 0,
+            lanes_full: false,
+            next: 1,
+        }
+    }
+
+    pub fn publish(&mut self, name: &str, net: NetemConfig) -> usize {
+        self.publish_layers(name, net, &[])
+    }
+
+    pub fn publish_layers(&mut self, name: &str, net: NetemConfig, rids: &[&'static str]) -> usize {
+        let (mut peer, offer) =
+            Peer::with_layers(Role::Publisher, name, self.next, self.now, net, rids);
+        let id = self.new_id();
+        let checked = offer::check(&offer.sdp, Role::Publisher).expect("offer is accepted");
+        let accepted = self.cores[0]
+            .publish(self.now, &stream(name), id, &checked)
+            .expect("published");
+        take(&mut peer, &accepted);
+        peer.accept(offer, &accepted.answer);
+        self.peers.push(peer);
+        self.peers.len() - 1
+    }
+
+    /// A subscriber on core `at`; the publisher's home is core 0.
+    pub fn subscribe(&mut self, name: &str, at: usize, net: NetemConfig) -> usize {
+        self.try_subscribe(name, at, net).expect("subscribed")
+    }
+
+    pub fn try_subscribe(
+        &mut self,
+        name: &str,
+        at: usize,
+        net: NetemConfig,
+    ) -> Result<usize, OfferError> {
+        let (mut peer, offer) = Peer::new(Role::Subscriber, name, self.next, self.now, net);
+        let id = self.new_id();
+        let checked = offer::check(&offer.sdp, Role::Subscriber)?;
+        let home = (at != 0).then_some(0);
+        let accepted = self.cores[at].subscribe(self.now, &stream(name), id, &checked, home)?;
+        take(&mut peer, &accepted);
+        peer.core = at;
+        peer.accept(offer, &accepted.answer);
+        self.peers.push(peer);
+        self.carry_out(at);
+        Ok(self.peers.len() - 1)
+    }
+
+    fn new_id(&mut self) -> SessionId {
+        self.next += 1;
+        SessionId::from_bits(u128::from(self.next))
+    }
+
+    pub fn session(&self, peer: usize) -> SessionRef {
+        let peer = &self.peers[peer];
+        SessionRef {
+            stream: stream(&peer.stream),
+            session: peer.session.expect("open"),
+            role: peer.role,
+        }
+    }
+
+    pub fn close(&mut self, peer: usize) {
+        let session = self.session(peer);
+        let core = self.peers[peer].core;
+        let _ = self.cores[core].close(self.now, &session);
+        self.carry_out(core);
+    }
+
+    pub fn run(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while self.now < end {
+            self.step();
+        }
+    }
+
+    /// Runs until `done`, or fails after `limit`.
+    pub fn run_until(&mut self, limit: Duration, what: &str, done: impl Fn(&World) -> bool) {
+        let end = self.now + limit;
+        while !done(self) {
+            assert!(self.now < end, "not in {limit:?}: {what}");
+            self.step();
+        }
+    }
+
+    pub fn step(&mut self) {
+        self.now += Duration::from_millis(1);
+        for index in 0..self.peers.len() {
+            let core = self.peers[index].core;
+            let server = self.servers[core];
+            self.peers[index].step(self.now, server);
+            let peer = &mut self.peers[index];
+            peer.up.handle_input(NetInput::Timeout(self.now));
+            while let Some(output) = peer.up.poll_output() {
+                if let NetOutput::Packet(datagram) = output {
+                    self.cores[core].handle_datagram(self.now, peer.address, None, &datagram);
+                }
+            }
+        }
+        for core in 0..self.cores.len() {
+            let due = self.cores[core].next_timeout();
+            if due.is_some_and(|at| at <= self.now) {
+                self.cores[core].handle_timeout(self.now);
+            }
+            self.carry_out(core);
+        }
+    }
+
+    /// Carries out what a core asks for, and sends what it has to send.
+    pub fn carry_out(&mut self, core: usize) {
+        self.cores[core].flush(self.now);
+        while let Some(output) = self.cores[core].poll_output() {
+            match output {
+                Output::Published { .. } => self.published += 1,
+                Output::Unpublished { .. } => self.unpublished += 1,
+                Output::Relay { item, .. } => self.relayed.push(item),
+                Output::Lane { worker, message } => {
+                    let media = matches!(message, LaneMessage::Media { .. });
+                    if self.lanes_full && media {
+                        self.cores[core].lane_full(self.now, worker, &message);
+                    } else if worker < self.cores.len() {
+                        self.cores[worker].handle_lane(self.now, message);
+                        if worker != core {
+                            self.carry_out(worker);
+                        }
+                    }
+                }
+                Output::Closed { session, .. } => self.closed.push(session),
+            }
+            self.cores[core].flush(self.now);
+        }
+        let mut out = Vec::new();
+        for batch in self.cores[core].transmits().batches() {
+            for datagram in batch.datagrams() {
+                out.push((batch.destination, datagram.to_vec()));
+            }
+        }
+        self.cores[core].transmits().clear();
+        for (destination, datagram) in out {
+            self.datagrams_to += 1;
+            match self.peers.iter_mut().find(|p| p.address == destination) {
+                Some(peer) => peer.down.handle_input(NetInput::Packet(self.now, datagram)),
+                None => self.bytes_to_unknown += datagram.len() as u64,
+            }
+        }
+    }
+
+    pub fn counters(&mut self, core: usize) -> Counters {
+        self.cores[core].counters().clone()
+    }
+}
+
+fn take(peer: &mut Peer, accepted: &Accepted) {
+    peer.session = Some(accepted.session);
+    peer.etag = accepted.etag.clone();
+}

@@ -1,0 +1,281 @@
+//! The workers over real sockets: one publisher, subscribers, and the relay.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use relay::{Relay, RelayConfig, StreamId};
+use sfu::worker::{OfferError, Role, SessionRef, WorkerConfig, Workers, WorkersGuard};
+use str0m::change::{SdpAnswer, SdpPendingOffer};
+use str0m::media::{Direction, MediaKind, Mid, Pt};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::RtpWrite;
+use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
+use tokio::net::UdpSocket;
+
+const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+fn start(workers: usize) -> (Workers, WorkersGuard, prometheus::Registry) {
+    let registry = prometheus::Registry::new();
+    let relay = Relay::new(RelayConfig::default(), &registry).expect("relay");
+    let config = WorkerConfig::new(LOCAL, 0, workers, vec![LOCAL]);
+    let (workers, guard) = Workers::start(config, relay, &registry).expect("workers");
+    (workers, guard, registry)
+}
+
+struct Client {
+    rtc: Rtc,
+    socket: UdpSocket,
+    local: SocketAddr,
+    audio: Mid,
+    video: Mid,
+    pending: Option<SdpPendingOffer>,
+    connected: bool,
+    closed: bool,
+    keyframes_wanted: usize,
+    video_packets: usize,
+    audio_packets: usize,
+}
+
+impl Client {
+    async fn new(direction: Direction) -> (Self, String) {
+        let socket = UdpSocket::bind((LOCAL, 0)).await.expect("socket");
+        let local = socket.local_addr().expect("address");
+        let mut rtc = RtcConfig::new()
+            .set_rtp_mode(true)
+            .clear_codecs()
+            .enable_opus(true, false)
+            .enable_h264(true)
+            .build(Instant::now());
+        rtc.add_local_candidate(Candidate::host(local, "udp").expect("candidate"));
+        let mut api = rtc.sdp_api();
+        let audio = api.add_media(MediaKind::Audio, direction, None, None, None);
+        let video = api.add_media(MediaKind::Video, direction, None, None, None);
+        let (offer, pending) = api.apply().expect("offer");
+        let client = Self {
+            rtc,
+            socket,
+            local,
+            audio,
+            video,
+            pending: Some(pending),
+            connected: false,
+            closed: false,
+            keyframes_wanted: 0,
+            video_packets: 0,
+            audio_packets: 0,
+        };
+        (client, offer.to_sdp_string())
+    }
+
+    fn accept(&mut self, answer: &str) {
+        let answer = SdpAnswer::from_sdp_string(answer).expect("answer");
+        let pending = self.pending.take().expect("once");
+        self.rtc
+            .sdp_api()
+            .accept_answer(pending, answer)
+            .expect("fits");
+    }
+
+    async fn poll(&mut self) {
+        let _ = self.rtc.handle_input(Input::Timeout(Instant::now()));
+        loop {
+            self.drain().await;
+            let mut buffer = [0; 2_000];
+            match self.socket.try_recv_from(&mut buffer) {
+                Ok((len, from)) => {
+                    let receive = Receive::new(Protocol::Udp, from, self.local, &buffer[..len]);
+                    if let Ok(receive) = receive {
+                        let _ = self
+                            .rtc
+                            .handle_input(Input::Receive(Instant::now(), receive));
+                    }
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
+    async fn drain(&mut self) {
+        while let Ok(output) = self.rtc.poll_output() {
+            match output {
+                Output::Timeout(_) => return,
+                Output::Transmit(t) => {
+                    let _ = self.socket.send_to(&t.contents, t.destination).await;
+                }
+                Output::Event(Event::Connected) => self.connected = true,
+                Output::Event(Event::Closed) => self.closed = true,
+                Output::Event(Event::KeyframeRequest(_)) => self.keyframes_wanted += 1,
+                Output::Event(Event::RtpPacket(packet)) => {
+                    if packet.payload.len() > 500 {
+                        self.video_packets += 1;
+                    } else {
+                        self.audio_packets += 1;
+                    }
+                }
+                Output::Event(_) => {}
+            }
+        }
+    }
+
+    fn pt(&self, mid: Mid) -> Pt {
+        self.rtc.media(mid).expect("media").remote_pts()[0]
+    }
+
+    fn write(&mut self, n: u32) {
+        if !self.connected {
+            return;
+        }
+        let key = n % 30 == 0 || std::mem::take(&mut self.keyframes_wanted) > 0;
+        let (audio, video) = (self.pt(self.audio), self.pt(self.video));
+        let mut api = self.rtc.direct_api();
+        let mid = self.video;
+        let tx = api.stream_tx_by_mid(mid, None).expect("video");
+        let mut payload = vec![0; 1_000];
+        payload[0] = if key { 0x67 } else { 0x41 };
+        tx.write_rtp(
+            RtpWrite::new(
+                video,
+                u64::from(n + 1).into(),
+                n * 1_800,
+                Instant::now(),
+                payload,
+            )
+            .marker(true)
+            .nackable(true),
+        );
+        let mid = self.audio;
+        let tx = api.stream_tx_by_mid(mid, None).expect("audio");
+        let payload = vec![0xfc; 100];
+        tx.write_rtp(RtpWrite::new(
+            audio,
+            u64::from(n + 1).into(),
+            n * 960,
+            Instant::now(),
+            payload,
+        ));
+    }
+}
+
+async fn run(
+    clients: &mut [Client],
+    n: &mut u32,
+    limit: Duration,
+    what: &str,
+    done: impl Fn(&[Client]) -> bool,
+) {
+    let end = Instant::now() + limit;
+    let mut tick = tokio::time::interval(Duration::from_millis(5));
+    while !done(clients) {
+        assert!(Instant::now() < end, "not in {limit:?}: {what}");
+        tick.tick().await;
+        *n += 1;
+        if *n % 4 == 0 {
+            clients[0].write(*n / 4);
+        }
+        for client in clients.iter_mut() {
+            client.poll().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn media_flows_over_sockets_and_sessions_end_with_bye() {
+    let (workers, guard, registry) = start(2);
+    let id: StreamId = "smoke".parse().expect("id");
+    let (mut publisher, offer) = Client::new(Direction::SendOnly).await;
+    let published = workers.publish(id.clone(), offer).await.expect("published");
+    publisher.accept(&published.answer);
+    let mut clients = vec![publisher];
+    let mut n = 0;
+    let limit = Duration::from_secs(20);
+    run(&mut clients, &mut n, limit, "publisher connects", |c| {
+        c[0].connected
+    })
+    .await;
+
+    // Enough of them that both workers have some.
+    let mut sessions = Vec::new();
+    for _ in 0..12 {
+        let (mut client, offer) = Client::new(Direction::RecvOnly).await;
+        let accepted = workers
+            .subscribe(id.clone(), offer)
+            .await
+            .expect("subscribed");
+        client.accept(&accepted.answer);
+        sessions.push(accepted.session);
+        clients.push(client);
+    }
+    run(
+        &mut clients,
+        &mut n,
+        limit,
+        "media at all subscribers",
+        |c| {
+            c[1..]
+                .iter()
+                .all(|c| c.video_packets > 20 && c.audio_packets > 20)
+        },
+    )
+    .await;
+    let snapshot = workers.snapshot();
+    assert_eq!((snapshot.publishers, snapshot.subscribers), (1, 12));
+    assert_eq!((snapshot.running, snapshot.workers), (2, 2));
+
+    let first = SessionRef {
+        stream: id.clone(),
+        session: sessions[0],
+        role: Role::Subscriber,
+    };
+    workers.close(first.clone()).await.expect("closed");
+    assert!(workers.close(first).await.is_err(), "it is gone");
+    run(&mut clients, &mut n, limit, "BYE", |c| c[1].closed).await;
+
+    let started = Instant::now();
+    workers.shutdown().await;
+    assert!(started.elapsed() < Duration::from_secs(2));
+    run(&mut clients, &mut n, limit, "BYE to all", |c| {
+        c.iter().all(|c| c.closed)
+    })
+    .await;
+    let (_, offer) = Client::new(Direction::SendOnly).await;
+    assert_eq!(
+        workers.publish(id, offer).await,
+        Err(OfferError::ShuttingDown)
+    );
+    drop(guard);
+    assert_eq!(workers.snapshot().running, 0);
+
+    let families = registry.gather();
+    let value = |name: &str, label: &str| -> f64 {
+        families
+            .iter()
+            .filter(|f| f.name() == name)
+            .flat_map(|f| f.get_metric())
+            .filter(|m| label.is_empty() || m.get_label().iter().any(|l| l.value() == label))
+            .map(|m| m.get_counter().get_value() + m.get_gauge().get_value())
+            .sum()
+    };
+    assert!(value("weblive_media_packets_total", "out") > 400.0);
+    assert_eq!(value("weblive_media_sessions", ""), 0.0);
+    assert_eq!(value("weblive_media_session_panics_total", ""), 0.0);
+}
+
+#[tokio::test]
+async fn offers_are_refused_with_their_reason() {
+    let (workers, _guard, _) = start(1);
+    let id: StreamId = "smoke".parse().expect("id");
+    let (_client, offer) = Client::new(Direction::RecvOnly).await;
+    assert!(matches!(
+        workers.subscribe(id.clone(), offer.clone()).await,
+        Err(OfferError::NotLive { .. })
+    ));
+    assert!(matches!(
+        workers.publish(id.clone(), offer).await,
+        Err(OfferError::WrongDirection { .. })
+    ));
+    assert!(matches!(
+        workers.publish(id, "hello".to_owned()).await,
+        Err(OfferError::Malformed { .. })
+    ));
+    assert_eq!(workers.snapshot().publishers, 0);
+}
