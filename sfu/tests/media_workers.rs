@@ -125,7 +125,7 @@ impl Client {
         if !self.connected {
             return;
         }
-        let key = n % 30 == 0 || std::mem::take(&mut self.keyframes_wanted) > 0;
+        let key = n.is_multiple_of(30) || std::mem::take(&mut self.keyframes_wanted) > 0;
         let (audio, video) = (self.pt(self.audio), self.pt(self.video));
         let mut api = self.rtc.direct_api();
         let mid = self.video;
@@ -169,7 +169,7 @@ async fn run(
         assert!(Instant::now() < end, "not in {limit:?}: {what}");
         tick.tick().await;
         *n += 1;
-        if *n % 4 == 0 {
+        if (*n).is_multiple_of(4) {
             clients[0].write(*n / 4);
         }
         for client in clients.iter_mut() {

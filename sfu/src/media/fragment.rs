@@ -43,15 +43,15 @@ pub fn parse(text: &str) -> Result<Fragment, String> {
             set_once(&mut ufrag, value, 4..=256, "a=ice-ufrag")?;
         } else if let Some(value) = line.strip_prefix("a=ice-pwd:") {
             set_once(&mut pwd, value, 22..=256, "a=ice-pwd")?;
-        } else if let Some(value) = line.strip_prefix("a=") {
-            if value.starts_with("candidate:") {
-                lines += 1;
-                if lines > MAX_CANDIDATES {
-                    return Err(format!("there are more than {MAX_CANDIDATES} candidates"));
-                }
-                if Candidate::from_sdp_string(value).is_ok() {
-                    candidates += 1;
-                }
+        } else if let Some(value) = line.strip_prefix("a=")
+            && value.starts_with("candidate:")
+        {
+            lines += 1;
+            if lines > MAX_CANDIDATES {
+                return Err(format!("there are more than {MAX_CANDIDATES} candidates"));
+            }
+            if Candidate::from_sdp_string(value).is_ok() {
+                candidates += 1;
             }
         }
     }

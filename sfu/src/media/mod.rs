@@ -5,7 +5,6 @@
 
 mod clock;
 mod codec;
-mod command;
 mod core;
 mod counters;
 mod demux;
@@ -13,6 +12,7 @@ pub mod forward;
 pub mod fragment;
 mod gop;
 pub mod offer;
+mod output;
 mod packet;
 mod room;
 mod session;
@@ -20,8 +20,8 @@ mod slots;
 mod timers;
 mod transmit;
 
-pub use self::command::{LaneMessage, Output, RelayItem};
 pub use self::core::{Core, CoreConfig, Gauges};
 pub use self::counters::{Counters, DropReason};
+pub use self::output::{LaneMessage, Output, RelayItem};
 pub use self::packet::{Extensions, MAX_PAYLOAD, MediaPacket, StreamKey};
 pub use self::transmit::{Batch, Transmits};

@@ -197,11 +197,11 @@ impl Peer {
     pub fn step(&mut self, now: Instant, server: SocketAddr) {
         self.down.handle_input(NetInput::Timeout(now));
         while let Some(output) = self.down.poll_output() {
-            if let NetOutput::Packet(datagram) = output {
-                if let Ok(receive) = Receive::new(Protocol::Udp, server, self.address, &datagram) {
-                    let _ = self.rtc.handle_input(Input::Receive(now, receive));
-                    self.poll(now);
-                }
+            if let NetOutput::Packet(datagram) = output
+                && let Ok(receive) = Receive::new(Protocol::Udp, server, self.address, &datagram)
+            {
+                let _ = self.rtc.handle_input(Input::Receive(now, receive));
+                self.poll(now);
             }
         }
         self.make_media(now);

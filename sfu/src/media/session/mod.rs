@@ -1,30 +1,31 @@
 //! One peer connection: a publisher or a subscriber.
 
+mod negotiate;
+mod stats;
+
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use packager::rtp::{Codec, MediaKind};
 use relay::StreamId;
-use str0m::change::SdpOffer;
-use str0m::config::DtlsCert;
-use str0m::media::{KeyframeRequestKind, Mid, Pt, Rid};
+use str0m::media::{KeyframeRequestKind, Mid, Pt};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, Ssrc};
 use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc, RtcError};
 
-use super::clock::{CaptureClock, Report};
+pub(crate) use self::negotiate::NewSession;
+use self::stats::Totals;
+use super::clock::{self, CaptureClock, Report};
 use super::codec;
-use super::counters::{Counters, DropReason};
+use super::counters::DropReason;
 use super::forward::detect::{self, Entry};
 use super::forward::rewrite::Rewritten;
 use super::forward::subscription::Subscription;
-use super::fragment;
-use super::offer::CheckedOffer;
-use super::packet::{Extensions, MediaPacket, StreamKey};
+use super::packet::{Extensions, MAX_PAYLOAD, MediaPacket, StreamKey};
 use super::slots::SlotKey;
 use super::transmit::Transmits;
-use crate::worker::api::{OfferError, Role, SessionId};
+use crate::worker::api::{Role, SessionId};
 
 pub(crate) struct Session {
     pub(crate) id: SessionId,
@@ -98,31 +99,6 @@ struct Writer {
     sent: u64,
 }
 
-/// The last cumulative statistics of one media section.
-struct Totals {
-    mid: Mid,
-    rid: Option<Rid>,
-    nacks: u64,
-    packets: u64,
-    sent: u64,
-}
-
-/// What a new session needs.
-pub(crate) struct NewSession<'a> {
-    pub(crate) id: SessionId,
-    pub(crate) role: Role,
-    pub(crate) stream: StreamId,
-    pub(crate) room: SlotKey,
-    pub(crate) offer: &'a CheckedOffer,
-    pub(crate) cert: &'a DtlsCert,
-    pub(crate) local: &'a [SocketAddr],
-    pub(crate) etag: String,
-    /// First numbers of the outgoing audio and video.
-    pub(crate) first: [Rewritten; 2],
-    pub(crate) now: Instant,
-    pub(crate) deadline: Instant,
-}
-
 /// The session can go no further and has to be removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
@@ -139,78 +115,6 @@ pub(crate) struct NewReport {
 }
 
 impl Session {
-    /// Accepts an offer. What str0m says against it goes into the error.
-    pub(crate) fn accept(new: NewSession<'_>) -> Result<(Self, String), OfferError> {
-        let refused = |reason: String| OfferError::Malformed { reason };
-        catch_unwind(AssertUnwindSafe(|| Self::negotiate(new)))
-            .unwrap_or_else(|_| Err("the WebRTC stack cannot answer it".to_owned()))
-            .map_err(refused)
-    }
-
-    fn negotiate(new: NewSession<'_>) -> Result<(Self, String), String> {
-        let creds = IceCreds::new();
-        let mut rtc = codec::build_rtc(new.role, new.cert, creds.clone(), new.now);
-        let mut local_candidates = Vec::new();
-        for address in new.local {
-            let candidate = Candidate::host(*address, "udp").map_err(|e| e.to_string())?;
-            if let Some(candidate) = rtc.add_local_candidate(candidate) {
-                local_candidates.push(candidate.clone());
-            }
-        }
-        let parsed = SdpOffer::from_sdp_string(&new.offer.sdp).map_err(|e| e.to_string())?;
-        let remote = credentials(&new.offer.sdp).ok_or("it has no ICE credentials")?;
-        let answer = rtc
-            .sdp_api()
-            .accept_offer(parsed)
-            .map_err(|e| e.to_string())?;
-
-        loop {
-            match rtc.poll_output().map_err(|e| e.to_string())? {
-                Output::Timeout(_) => break,
-                Output::Event(_) | Output::Transmit(_) => {}
-            }
-        }
-        let added: Vec<(Mid, MediaKind)> = new
-            .offer
-            .media
-            .iter()
-            .map(|(mid, kind)| (Mid::from(mid.as_str()), *kind))
-            .filter(|(mid, _)| rtc.media(*mid).is_some_and(|m| !m.remote_pts().is_empty()))
-            .collect();
-        let first_media = match added.first() {
-            Some((mid, MediaKind::Audio)) => (mid.to_string(), "audio"),
-            Some((mid, MediaKind::Video)) => (mid.to_string(), "video"),
-            None => return Err("none of its media sections can be used".to_owned()),
-        };
-        let side = match new.role {
-            Role::Publisher => Side::Publisher(publisher(&mut rtc, new.offer)),
-            Role::Subscriber => Side::Subscriber(Box::new(subscriber(&mut rtc, &added, new.first))),
-        };
-        let session = Self {
-            id: new.id,
-            role: new.role,
-            stream: new.stream,
-            room: new.room,
-            etag: new.etag,
-            user: creds.ufrag,
-            candidates: 0,
-            addresses: Vec::new(),
-            connected: false,
-            dirty: false,
-            armed: None,
-            deadline: Some(new.deadline),
-            side,
-            rtc,
-            timeout: new.now,
-            offer: new.offer.sdp.clone(),
-            remote,
-            local_candidates,
-            first_media,
-            totals: Vec::new(),
-        };
-        Ok((session, answer.to_sdp_string()))
-    }
-
     /// True if the datagram proves by its integrity that it is for this session.
     pub(crate) fn accepts(
         &self,
@@ -356,7 +260,7 @@ impl Session {
                 fresh = Some(NewReport {
                     kind: stream.kind,
                     stream: stream.key,
-                    ntp: super::clock::to_ntp(report.ntp),
+                    ntp: clock::to_ntp(report.ntp),
                     rtp_time: report.rtp_time,
                 });
             }
@@ -422,7 +326,7 @@ impl Session {
         cached: Option<&[MediaPacket]>,
         now: Instant,
     ) -> Result<usize, DropReason> {
-        if packet.payload.len() > super::packet::MAX_PAYLOAD {
+        if packet.payload.len() > MAX_PAYLOAD {
             return Err(DropReason::PayloadTooLarge);
         }
         if !self.connected {
@@ -484,86 +388,6 @@ impl Session {
             Side::Publisher(_) => false,
         }
     }
-
-    /// True if the credentials are those of the current ICE session.
-    pub(crate) fn has_remote(&self, fragment: &fragment::Fragment) -> bool {
-        self.remote.ufrag == fragment.ufrag && self.remote.pass == fragment.pwd
-    }
-
-    /// Restarts ICE with the client's new credentials; gives the answer's fragment.
-    pub(crate) fn restart(
-        &mut self,
-        fragment: &fragment::Fragment,
-        etag: String,
-    ) -> Result<String, String> {
-        let offer = with_credentials(&self.offer, &fragment.ufrag, &fragment.pwd);
-        let parsed = SdpOffer::from_sdp_string(&offer).map_err(|e| e.to_string())?;
-        match caught(|| self.rtc.sdp_api().accept_offer(parsed)) {
-            Ok(Ok(_)) => {}
-            Ok(Err(e)) => return Err(e.to_string()),
-            Err(_) => return Err("the WebRTC stack cannot answer it".to_owned()),
-        }
-        let creds = self.rtc.direct_api().local_ice_credentials();
-        self.offer = offer;
-        self.remote = IceCreds {
-            ufrag: fragment.ufrag.clone(),
-            pass: fragment.pwd.clone(),
-        };
-        self.user = creds.ufrag.clone();
-        self.etag = etag;
-        let (mid, kind) = &self.first_media;
-        Ok(fragment::write(&creds, mid, kind, &self.local_candidates))
-    }
-
-    /// Counts what the statistics of a media section say since the last ones.
-    pub(crate) fn count_stats(&mut self, event: &Event, counters: &mut Counters) {
-        let (mid, rid, nacks, packets) = match event {
-            Event::MediaEgressStats(s) => (s.mid, s.rid, s.nacks, s.packets),
-            Event::MediaIngressStats(s) => (s.mid, s.rid, s.nacks, s.packets),
-            _ => return,
-        };
-        let sent = match &self.side {
-            Side::Subscriber(s) => [&s.audio, &s.video]
-                .into_iter()
-                .flatten()
-                .find(|o| o.mid == mid)
-                .map_or(0, |o| o.writer.sent),
-            Side::Publisher(_) => 0,
-        };
-        let index = match self
-            .totals
-            .iter()
-            .position(|t| t.mid == mid && t.rid == rid)
-        {
-            Some(index) => index,
-            None if self.totals.len() < MAX_STREAMS => {
-                self.totals.push(Totals {
-                    mid,
-                    rid,
-                    nacks: 0,
-                    packets: 0,
-                    sent: 0,
-                });
-                self.totals.len() - 1
-            }
-            None => return,
-        };
-        let last = &mut self.totals[index];
-        let nacked = nacks.saturating_sub(last.nacks);
-        match event {
-            Event::MediaEgressStats(_) => {
-                counters.nacks_in += nacked;
-                let again = packets
-                    .saturating_sub(last.packets)
-                    .saturating_sub(sent.saturating_sub(last.sent));
-                counters.rtx_out += again;
-            }
-            _ => counters.nacks_out += nacked,
-        }
-        last.nacks = nacks;
-        last.packets = packets;
-        last.sent = sent;
-    }
 }
 
 impl Writer {
@@ -594,102 +418,6 @@ impl Writer {
     }
 }
 
-fn publisher(rtc: &mut Rtc, offer: &CheckedOffer) -> Publisher {
-    let codecs = rtc
-        .codec_config()
-        .params()
-        .iter()
-        .filter_map(|p| codec::from_rtc(p.spec().codec).map(|codec| (p.pt(), codec)))
-        .collect();
-    Publisher {
-        audio: offer.audio,
-        video: offer.video,
-        codecs,
-        ..Publisher::default()
-    }
-}
-
-fn subscriber(rtc: &mut Rtc, added: &[(Mid, MediaKind)], first: [Rewritten; 2]) -> Subscriber {
-    let mut made = Subscriber {
-        audio: None,
-        video: None,
-    };
-    for (mid, kind) in added {
-        let payload_types = payload_types(rtc, *mid);
-        let mut api = rtc.direct_api();
-        let Some(tx) = api.stream_tx_by_mid(*mid, None) else {
-            continue;
-        };
-        let (packets, age) = match kind {
-            MediaKind::Audio => (1, Duration::ZERO),
-            MediaKind::Video => (RTX_PACKETS, RTX_AGE),
-        };
-        tx.set_rtx_cache(packets, age, Some(RTX_RATIO));
-        let outgoing = Outgoing {
-            subscription: Subscription::new(
-                *kind,
-                match kind {
-                    MediaKind::Audio => first[0],
-                    MediaKind::Video => first[1],
-                },
-            ),
-            mid: *mid,
-            writer: Writer {
-                ssrc: tx.ssrc(),
-                payload_types,
-                sent: 0,
-            },
-        };
-        match kind {
-            MediaKind::Audio => made.audio = Some(outgoing),
-            MediaKind::Video => made.video = Some(outgoing),
-        }
-    }
-    made
-}
-
-/// The payload type for each codec that a media section has: the first in the server's order.
-fn payload_types(rtc: &Rtc, mid: Mid) -> [Option<Pt>; codec::CODECS] {
-    let mut table = [None; codec::CODECS];
-    let Some(media) = rtc.media(mid) else {
-        return table;
-    };
-    for params in rtc.codec_config().params() {
-        if !media.remote_pts().contains(&params.pt()) {
-            continue;
-        }
-        if let Some(codec) = codec::from_rtc(params.spec().codec) {
-            table[codec::index(codec)].get_or_insert(params.pt());
-        }
-    }
-    table
-}
-
-fn credentials(sdp: &str) -> Option<IceCreds> {
-    let find = |key: &str| sdp.lines().find_map(|l| l.strip_prefix(key));
-    Some(IceCreds {
-        ufrag: find("a=ice-ufrag:")?.to_owned(),
-        pass: find("a=ice-pwd:")?.to_owned(),
-    })
-}
-
-fn with_credentials(sdp: &str, ufrag: &str, pwd: &str) -> String {
-    let mut out = String::with_capacity(sdp.len());
-    for line in sdp.lines() {
-        if line.starts_with("a=ice-ufrag:") {
-            out.push_str("a=ice-ufrag:");
-            out.push_str(ufrag);
-        } else if line.starts_with("a=ice-pwd:") {
-            out.push_str("a=ice-pwd:");
-            out.push_str(pwd);
-        } else {
-            out.push_str(line);
-        }
-        out.push_str("\r\n");
-    }
-    out
-}
-
 /// Runs what may panic on hostile input; the session is given up then, and the others live.
 fn caught<T>(body: impl FnOnce() -> T) -> Result<T, Ended> {
     catch_unwind(AssertUnwindSafe(body)).map_err(|_| Ended::Panicked)
@@ -700,13 +428,3 @@ const MAX_STREAMS: usize = 16;
 
 /// Most outputs of one drain: far above any burst, for a loop that is sure to end.
 const MAX_OUTPUTS: usize = 100_000;
-
-/// Packets kept for retransmission: 0.6 s of a 1.9 Mbit/s stream and the largest part of a key
-/// frame. Each costs about 500 bytes of bookkeeping; the payload is shared.
-const RTX_PACKETS: usize = 128;
-
-/// Older packets are of no use: a player has given them up.
-const RTX_AGE: Duration = Duration::from_secs(1);
-
-/// Retransmissions may be this part of what is sent.
-const RTX_RATIO: f32 = 0.3;

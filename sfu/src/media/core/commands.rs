@@ -1,0 +1,224 @@
+//! What the HTTP side asks for: sessions opened, patched and closed.
+
+use std::time::Instant;
+
+use relay::StreamId;
+
+use super::Core;
+use crate::media::fragment;
+use crate::media::offer::CheckedOffer;
+use crate::media::room::Source;
+use crate::media::session::{NewSession, Session};
+use crate::media::slots::SlotKey;
+use crate::worker::api::{
+    Accepted, OfferError, PatchError, Patched, Role, SessionId, SessionRef, UnknownSession,
+};
+
+impl Core {
+    /// Accepts a publisher's offer. It takes the stream over once it is connected.
+    ///
+    /// # Errors
+    /// See [`OfferError`].
+    pub fn publish(
+        &mut self,
+        now: Instant,
+        stream: &StreamId,
+        session: SessionId,
+        offer: &CheckedOffer,
+    ) -> Result<Accepted, OfferError> {
+        let room = self.room_for(stream, Source::Local, now);
+        if let Some(room) = self.rooms.get_mut(room) {
+            room.source = Source::Local;
+        }
+        let accepted = self.open(now, Role::Publisher, stream, room, session, offer);
+        if accepted.is_ok()
+            && let Some(room) = self.rooms.get_mut(room)
+        {
+            room.pending += 1;
+            room.live_at = now;
+        }
+        self.arm_room(room, now);
+        self.remove_room_if_empty(room);
+        accepted
+    }
+
+    /// Accepts a subscriber's offer. `home` is the worker of the publisher if it is another one.
+    ///
+    /// # Errors
+    /// See [`OfferError`].
+    pub fn subscribe(
+        &mut self,
+        now: Instant,
+        stream: &StreamId,
+        session: SessionId,
+        offer: &CheckedOffer,
+        home: Option<usize>,
+    ) -> Result<Accepted, OfferError> {
+        let not_live = || OfferError::NotLive {
+            stream: stream.clone(),
+        };
+        let room = match home {
+            None => self.by_stream.get(stream).copied().ok_or_else(not_live)?,
+            Some(home) => self.room_for(
+                stream,
+                Source::Remote {
+                    home,
+                    renew_at: now,
+                },
+                now,
+            ),
+        };
+        let local = self
+            .rooms
+            .get(room)
+            .map(|r| (r.source == Source::Local, r.is_live()));
+        if local == Some((true, false)) {
+            return Err(not_live());
+        }
+        let accepted = self.open(now, Role::Subscriber, stream, room, session, offer);
+        if accepted.is_ok() {
+            if let Some(&key) = self.by_id.get(&session)
+                && let Some(room) = self.rooms.get_mut(room)
+            {
+                room.subscribers.push(key);
+            }
+            self.renew_lease(room, now);
+            // The publisher's answer travels while the subscriber's DTLS handshake does.
+            let wants = self
+                .rooms
+                .get(room)
+                .is_some_and(|r| r.wants_keyframe_for_join(now));
+            if wants && offer.video {
+                self.request_keyframe(room, now);
+            }
+        }
+        self.arm_room(room, now);
+        self.remove_room_if_empty(room);
+        accepted
+    }
+
+    pub(super) fn open(
+        &mut self,
+        now: Instant,
+        role: Role,
+        stream: &StreamId,
+        room: SlotKey,
+        id: SessionId,
+        offer: &CheckedOffer,
+    ) -> Result<Accepted, OfferError> {
+        if self.sessions.len() >= self.config.max_sessions || self.by_id.contains_key(&id) {
+            return Err(OfferError::LimitReached {
+                limit: self.config.max_sessions,
+            });
+        }
+        let first = [self.first_numbers(), self.first_numbers()];
+        let etag = self.new_etag();
+        let (session, answer) = Session::accept(NewSession {
+            id,
+            role,
+            stream: stream.clone(),
+            room,
+            offer,
+            cert: &self.config.cert,
+            local: &self.config.local,
+            etag: etag.clone(),
+            first,
+            now,
+            deadline: now + self.config.connect_timeout,
+        })?;
+        let user = session.user.clone();
+        let key = self.sessions.insert(session);
+        self.demux.add_user(&user, key);
+        self.by_id.insert(id, key);
+        if let Some(room) = self.rooms.get_mut(room) {
+            room.sessions += 1;
+        }
+        self.arm_session(key);
+        Ok(Accepted {
+            session: id,
+            etag,
+            answer,
+        })
+    }
+
+    /// Carries out a PATCH: trickled candidates or an ICE restart (RFC 9725 §4.3).
+    ///
+    /// # Errors
+    /// See [`PatchError`].
+    pub fn patch(
+        &mut self,
+        now: Instant,
+        session: &SessionRef,
+        if_match: Option<&str>,
+        body: &str,
+    ) -> Result<Patched, PatchError> {
+        let key = self.find(session)?;
+        let etag = self.new_etag();
+        let Some(open) = self.sessions.get_mut(key) else {
+            return Err(UnknownSession::from(session).into());
+        };
+        let tag = if_match
+            .map(|t| t.trim().trim_matches('"'))
+            .ok_or(PatchError::MissingIfMatch)?;
+        if tag != "*" && tag != open.etag {
+            return Err(PatchError::StaleIfMatch);
+        }
+        let fragment = fragment::parse(body).map_err(|reason| PatchError::Malformed { reason })?;
+        let taken = open.candidates + fragment.candidates;
+        if taken > fragment::MAX_CANDIDATES {
+            return Err(PatchError::TooManyCandidates {
+                limit: fragment::MAX_CANDIDATES,
+            });
+        }
+        // The candidates are counted and not kept: an ICE-lite agent sends no checks and learns
+        // addresses from those that arrive with the right password.
+        open.candidates = taken;
+        if open.has_remote(&fragment) {
+            return Ok(Patched::Trickled);
+        }
+        let old_user = open.user.clone();
+        let answer = open
+            .restart(&fragment, etag.clone())
+            .map_err(|reason| PatchError::Malformed { reason })?;
+        open.candidates = fragment.candidates;
+        let user = open.user.clone();
+        self.demux.remove_user(&old_user);
+        self.demux.add_user(&user, key);
+        self.mark_dirty(key);
+        self.flush(now);
+        Ok(Patched::Restarted {
+            etag,
+            fragment: answer,
+        })
+    }
+
+    /// Ends a session with BYE.
+    ///
+    /// # Errors
+    /// [`UnknownSession`].
+    pub fn close(&mut self, now: Instant, session: &SessionRef) -> Result<(), UnknownSession> {
+        let key = self.find(session)?;
+        self.remove(key, now);
+        Ok(())
+    }
+
+    /// Ends all sessions with BYE.
+    pub fn close_all(&mut self, now: Instant) {
+        let keys: Vec<_> = self.sessions.keys().collect();
+        for key in keys {
+            self.remove(key, now);
+        }
+    }
+
+    pub(super) fn find(&self, session: &SessionRef) -> Result<SlotKey, UnknownSession> {
+        self.by_id
+            .get(&session.session)
+            .copied()
+            .filter(|key| {
+                self.sessions
+                    .get(*key)
+                    .is_some_and(|s| s.role == session.role && s.stream == session.stream)
+            })
+            .ok_or_else(|| session.into())
+    }
+}

@@ -1,0 +1,309 @@
+//! From what a session reports to what the others get.
+
+use std::time::{Duration, Instant};
+
+use packager::rtp::{MediaKind, SenderReport};
+use relay::IngestItem;
+use str0m::{Event, IceConnectionState};
+
+use super::Core;
+use super::lanes::{lane_output, relay_output};
+use crate::media::counters::DropReason;
+use crate::media::output::{LaneMessage, Output};
+use crate::media::packet::{MediaPacket, StreamKey};
+use crate::media::room::{Outlet, Room, Source};
+use crate::media::session::{NewReport, Side};
+use crate::media::slots::SlotKey;
+
+impl Core {
+    pub(super) fn handle_events(&mut self, now: Instant) {
+        while let Some((key, event)) = self.events.pop_front() {
+            self.handle_event(key, event, now);
+        }
+    }
+
+    pub(super) fn handle_event(&mut self, key: SlotKey, event: Event, now: Instant) {
+        match event {
+            Event::RtpPacket(packet) => {
+                if let Err(reason) = self.handle_rtp(key, packet, now) {
+                    self.counters.drop(reason);
+                }
+            }
+            Event::Connected => self.handle_connected(key, now),
+            Event::KeyframeRequest(request) => {
+                self.counters.keyframe_requests_in += 1;
+                let room = self
+                    .sessions
+                    .get(key)
+                    .filter(|s| s.is_video(request.mid))
+                    .map(|s| s.room);
+                if let Some(room) = room {
+                    self.request_keyframe(room, now);
+                    self.arm_room(room, now);
+                }
+            }
+            Event::IceConnectionStateChange(state) => {
+                if let Some(session) = self.sessions.get_mut(key) {
+                    match state {
+                        IceConnectionState::Disconnected => {
+                            session.deadline.get_or_insert(now + DISCONNECT_GRACE);
+                        }
+                        IceConnectionState::Connected | IceConnectionState::Completed
+                            if session.connected =>
+                        {
+                            session.deadline = None;
+                        }
+                        _ => {}
+                    }
+                    self.arm_session(key);
+                }
+            }
+            Event::Closed => self.remove(key, now),
+            event @ (Event::MediaEgressStats(_) | Event::MediaIngressStats(_)) => {
+                if let Some(session) = self.sessions.get_mut(key) {
+                    session.count_stats(&event, &mut self.counters);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn handle_connected(&mut self, key: SlotKey, now: Instant) {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        session.connected = true;
+        session.deadline = None;
+        let room_key = session.room;
+        match &session.side {
+            Side::Publisher(publisher) => {
+                let (audio, video) = (publisher.audio, publisher.video);
+                let stream = session.stream.clone();
+                let Some(room) = self.rooms.get_mut(room_key) else {
+                    return;
+                };
+                room.pending = room.pending.saturating_sub(1);
+                room.live_at = now;
+                let old = room.publisher.replace(key);
+                let outlet = room.relay.take();
+                room.relay = Some(outlet.unwrap_or_else(Outlet::new));
+                if let Some(old) = old {
+                    self.remove(old, now);
+                }
+                self.outputs.push_back(Output::Published {
+                    stream,
+                    video,
+                    audio,
+                });
+            }
+            Side::Subscriber(_) => self.join(room_key, key, now),
+        }
+        self.arm_session(key);
+        self.arm_room(room_key, now);
+    }
+
+    /// Lets a subscriber in at the cached key frame, or asks for one.
+    pub(super) fn join(&mut self, room_key: SlotKey, key: SlotKey, now: Instant) {
+        let (Some(room), Some(session)) = (self.rooms.get(room_key), self.sessions.get_mut(key))
+        else {
+            return;
+        };
+        if !session.awaits_video(room.target(MediaKind::Video)) {
+            return;
+        }
+        let written = match room.fresh(now) {
+            Some(packets) => session.enter(packets, now),
+            None => 0,
+        };
+        if written == 0 {
+            self.request_keyframe(room_key, now);
+            return;
+        }
+        self.counters.cache_joins += 1;
+        self.counters.packets_out += written as u64;
+        self.mark_dirty(key);
+    }
+
+    pub(super) fn handle_rtp(
+        &mut self,
+        key: SlotKey,
+        packet: str0m::rtp::RtpPacket,
+        now: Instant,
+    ) -> Result<(), DropReason> {
+        self.counters.packets_in += 1;
+        self.counters.bytes_in += packet.payload.len() as u64;
+        let session = self.sessions.get_mut(key).ok_or(DropReason::NotCurrent)?;
+        let room_key = session.room;
+        let room = self
+            .rooms
+            .get_mut(room_key)
+            .filter(|r| r.publisher == Some(key))
+            .ok_or(DropReason::NotCurrent)?;
+        let (media, report) = session.incoming(packet, &mut room.next_key)?;
+        self.ingest(room_key, &media, now);
+        if let Some(report) = report {
+            self.forward_report(room_key, &report, now);
+        }
+        Ok(())
+    }
+
+    /// Hands a packet to all who want it.
+    pub(super) fn ingest(&mut self, room_key: SlotKey, packet: &MediaPacket, now: Instant) {
+        let Some(room) = self.rooms.get_mut(room_key) else {
+            return;
+        };
+        let layer_changed = room.note(packet, now);
+        let target = room.target(packet.kind);
+        // Room's fields one by one: the cache is read while the outlets are written to.
+        let Room {
+            stream,
+            videos,
+            subscribers,
+            relay,
+            lanes,
+            ..
+        } = room;
+        let cached = match packet.kind {
+            MediaKind::Audio => None,
+            MediaKind::Video => videos
+                .iter()
+                .find(|v| Some(v.key) == target)
+                .and_then(|v| v.cache.fresh(now)),
+        };
+        let mut waiting = false;
+
+        for &key in subscribers.iter() {
+            let Some(session) = self.sessions.get_mut(key) else {
+                continue;
+            };
+            match session.forward(packet, target, cached, now) {
+                Ok(written) => {
+                    if written > 1 {
+                        self.counters.cache_joins += 1;
+                    }
+                    self.counters.packets_out += written as u64;
+                    self.counters.bytes_out += packet.payload.len() as u64;
+                    if !session.dirty {
+                        session.dirty = true;
+                        self.dirty.push(key);
+                    }
+                }
+                Err(reason) => {
+                    waiting |= reason == DropReason::AwaitingKeyframe;
+                    self.counters.drop(reason);
+                }
+            }
+        }
+
+        let outputs = &mut self.outputs;
+        if let Some(outlet) = relay {
+            let emit = |packet: &MediaPacket, numbers| {
+                outputs.push_back(relay_output(stream, packet, numbers));
+            };
+            let track = outlet.track(packet.kind);
+            if let Err(reason) = track.pass(packet, target, cached, now, emit) {
+                waiting |= reason == DropReason::AwaitingKeyframe;
+                self.counters.drop(reason);
+            }
+        }
+        for lane in lanes {
+            let worker = lane.worker;
+            let emit = |packet: &MediaPacket, numbers| {
+                outputs.push_back(lane_output(worker, stream, packet, numbers));
+            };
+            let track = lane.outlet.track(packet.kind);
+            if let Err(reason) = track.pass(packet, target, cached, now, emit) {
+                waiting |= reason == DropReason::AwaitingKeyframe;
+                self.counters.drop(reason);
+            }
+        }
+
+        if waiting || (layer_changed && packet.kind == MediaKind::Video) {
+            let follows = waiting || self.anyone_awaits(room_key);
+            if follows {
+                self.request_keyframe(room_key, now);
+                self.arm_room(room_key, now);
+            }
+        }
+    }
+
+    pub(super) fn anyone_awaits(&self, room_key: SlotKey) -> bool {
+        let Some(room) = self.rooms.get(room_key) else {
+            return false;
+        };
+        let target = room.target(MediaKind::Video);
+        let outlet = |o: &Outlet| o.video.awaits(target);
+        room.relay.as_ref().is_some_and(outlet)
+            || room.lanes.iter().any(|l| outlet(&l.outlet))
+            || room.subscribers.iter().any(|key| {
+                self.sessions
+                    .get(*key)
+                    .is_some_and(|s| s.awaits_video(target))
+            })
+    }
+
+    pub(super) fn forward_report(&mut self, room_key: SlotKey, report: &NewReport, now: Instant) {
+        let Some(room) = self.rooms.get_mut(room_key) else {
+            return;
+        };
+        let Some(outlet) = room.relay.as_mut() else {
+            return;
+        };
+        let mapped = outlet
+            .track(report.kind)
+            .map_time(report.stream, report.rtp_time);
+        if let Some(rtp_time) = mapped {
+            self.outputs.push_back(Output::Relay {
+                stream: room.stream.clone(),
+                item: IngestItem::SenderReport {
+                    kind: report.kind,
+                    report: SenderReport {
+                        ntp: report.ntp,
+                        rtp_time,
+                        received: now,
+                    },
+                },
+            });
+        }
+    }
+
+    /// Asks the room's source for a key frame, if it is time to.
+    pub(super) fn request_keyframe(&mut self, room_key: SlotKey, now: Instant) {
+        let Some(room) = self.rooms.get_mut(room_key) else {
+            return;
+        };
+        if let Some(stream) = room.request_keyframe(now) {
+            self.send_keyframe_request(room_key, stream);
+        }
+    }
+
+    pub(super) fn send_keyframe_request(&mut self, room_key: SlotKey, stream: StreamKey) {
+        let Some(room) = self.rooms.get(room_key) else {
+            return;
+        };
+        match room.source {
+            Source::Local => {
+                let Some(publisher) = room.publisher else {
+                    return;
+                };
+                let asked = self
+                    .sessions
+                    .get_mut(publisher)
+                    .is_some_and(|s| s.request_keyframe(stream));
+                if asked {
+                    self.counters.keyframe_requests_out += 1;
+                    self.mark_dirty(publisher);
+                }
+            }
+            Source::Remote { home, .. } => self.outputs.push_back(Output::Lane {
+                worker: home,
+                message: LaneMessage::Keyframe {
+                    stream: room.stream.clone(),
+                },
+            }),
+        }
+    }
+}
+
+/// After ICE has lost its last pair (15 s without a check) a session has this long to come back.
+const DISCONNECT_GRACE: Duration = Duration::from_secs(5);

@@ -1,0 +1,220 @@
+//! The life of rooms and sessions: timers, drains, ends.
+
+use std::time::{Duration, Instant};
+
+use rand::Rng as _;
+use relay::StreamId;
+
+use super::Core;
+use crate::media::forward::rewrite::Rewritten;
+use crate::media::output::{LaneMessage, Output};
+use crate::media::room::{RENEW, Room, Source};
+use crate::media::session::{Ended, Side};
+use crate::media::slots::SlotKey;
+
+impl Core {
+    pub(super) fn room_for(&mut self, stream: &StreamId, source: Source, now: Instant) -> SlotKey {
+        if let Some(&key) = self.by_stream.get(stream) {
+            return key;
+        }
+        let key = self.rooms.insert(Room::new(stream.clone(), source, now));
+        self.by_stream.insert(stream.clone(), key);
+        key
+    }
+
+    /// Looks at everything of a room that time can change.
+    pub(super) fn check_room(&mut self, key: SlotKey, now: Instant) {
+        let Some(room) = self.rooms.get_mut(key) else {
+            return;
+        };
+        room.lanes.retain(|l| l.expires > now);
+        for video in &mut room.videos {
+            video.cache.expire(now);
+        }
+        if room.publisher.is_some() {
+            room.live_at = now;
+        }
+        let changed = room.videos.len() > 1 && room.layers.handle_timeout(now);
+        let due = room.due_keyframes(now);
+        let ended = room.publisher.is_none()
+            && now.saturating_duration_since(room.live_at) >= self.config.linger;
+        let subscribers = if ended {
+            room.subscribers.clone()
+        } else {
+            Vec::new()
+        };
+        for stream in due {
+            self.send_keyframe_request(key, stream);
+        }
+        if changed && self.anyone_awaits(key) {
+            self.request_keyframe(key, now);
+        }
+        self.renew_lease(key, now);
+        for subscriber in subscribers {
+            self.counters.timeouts += 1;
+            self.remove(subscriber, now);
+        }
+    }
+
+    pub(super) fn renew_lease(&mut self, key: SlotKey, now: Instant) {
+        let Some(room) = self.rooms.get_mut(key) else {
+            return;
+        };
+        let worker = self.config.worker;
+        if let Source::Remote { home, renew_at } = &mut room.source
+            && *renew_at <= now
+        {
+            *renew_at = now + RENEW;
+            self.outputs.push_back(Output::Lane {
+                worker: *home,
+                message: LaneMessage::Attach {
+                    stream: room.stream.clone(),
+                    worker,
+                },
+            });
+        }
+    }
+
+    pub(super) fn arm_room(&mut self, key: SlotKey, now: Instant) {
+        let linger = self.config.linger;
+        let Some(room) = self.rooms.get_mut(key) else {
+            return;
+        };
+        let Some(at) = room.next_timeout(linger) else {
+            return;
+        };
+        // Not before the next tick: what is overdue has just been looked at.
+        let at = at.max(now + ROOM_TICK);
+        if room.armed.is_none_or(|armed| at < armed) {
+            room.armed = Some(at);
+            self.room_timers.arm(at, key);
+        }
+    }
+
+    pub(super) fn remove_room_if_empty(&mut self, key: SlotKey) {
+        let Some(room) = self.rooms.get(key) else {
+            return;
+        };
+        if room.sessions > 0 {
+            return;
+        }
+        if let Source::Remote { home, .. } = room.source {
+            self.outputs.push_back(Output::Lane {
+                worker: home,
+                message: LaneMessage::Detach {
+                    stream: room.stream.clone(),
+                    worker: self.config.worker,
+                },
+            });
+        }
+        if let Some(room) = self.rooms.remove(key) {
+            self.by_stream.remove(&room.stream);
+        }
+    }
+
+    pub(super) fn mark_dirty(&mut self, key: SlotKey) {
+        if let Some(session) = self.sessions.get_mut(key)
+            && !session.dirty
+        {
+            session.dirty = true;
+            self.dirty.push(key);
+        }
+    }
+
+    /// Moves a session's time on and takes out what is ready.
+    pub(super) fn drain(&mut self, key: SlotKey, now: Instant) {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        match session.advance(now) {
+            Ok(()) => self.poll(key, now),
+            Err(ended) => self.end(key, ended, now),
+        }
+    }
+
+    pub(super) fn poll(&mut self, key: SlotKey, now: Instant) {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        session.dirty = false;
+        let events = &mut self.events;
+        let drained = session.drain(&mut self.transmits, |event| events.push_back((key, event)));
+        match drained {
+            Ok(()) => self.arm_session(key),
+            Err(ended) => self.end(key, ended, now),
+        }
+    }
+
+    pub(super) fn arm_session(&mut self, key: SlotKey) {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        let at = session.next_timeout();
+        if session.armed.is_none_or(|armed| at < armed) {
+            session.armed = Some(at);
+            self.session_timers.arm(at, key);
+        }
+    }
+
+    pub(super) fn end(&mut self, key: SlotKey, ended: Ended, now: Instant) {
+        if ended == Ended::Panicked {
+            self.counters.panics += 1;
+        }
+        self.remove(key, now);
+    }
+
+    /// Ends a session: BYE, maps, room.
+    pub(super) fn remove(&mut self, key: SlotKey, now: Instant) {
+        let Some(mut session) = self.sessions.remove(key) else {
+            return;
+        };
+        session.close(&mut self.transmits);
+        self.by_id.remove(&session.id);
+        self.demux.remove_user(&session.user);
+        for address in &session.addresses {
+            self.demux.remove_address(*address, key);
+        }
+        if let Some(room) = self.rooms.get_mut(session.room) {
+            room.sessions = room.sessions.saturating_sub(1);
+            match &session.side {
+                Side::Publisher(publisher) => {
+                    room.remove_streams(publisher.streams.iter().map(|s| s.key));
+                    if room.publisher == Some(key) {
+                        room.publisher = None;
+                        room.relay = None;
+                        room.live_at = now;
+                        self.outputs.push_back(Output::Unpublished {
+                            stream: session.stream.clone(),
+                        });
+                    } else if !session.connected {
+                        room.pending = room.pending.saturating_sub(1);
+                    }
+                }
+                Side::Subscriber(_) => room.subscribers.retain(|k| *k != key),
+            }
+        }
+        self.arm_room(session.room, now);
+        self.remove_room_if_empty(session.room);
+        self.outputs.push_back(Output::Closed {
+            stream: session.stream,
+            session: session.id,
+            role: session.role,
+        });
+    }
+
+    /// First numbers of an outgoing stream: a sequence number below 2^14, so that it stays below
+    /// 2^15 for a while, and any time.
+    pub(super) fn first_numbers(&mut self) -> Rewritten {
+        Rewritten {
+            seq: self.rng.random_range(1..1 << 14),
+            time: self.rng.random(),
+        }
+    }
+
+    pub(super) fn new_etag(&mut self) -> String {
+        format!("{:016x}", self.rng.random::<u64>())
+    }
+}
+
+/// A room is looked at by time not more often than this.
+const ROOM_TICK: Duration = Duration::from_millis(10);
