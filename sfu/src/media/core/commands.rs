@@ -127,7 +127,7 @@ impl Core {
             deadline: now + self.config.connect_timeout,
         })?;
         let user = session.user.clone();
-        let key = self.sessions.insert(session);
+        let key = self.sessions.insert(Box::new(session));
         self.demux.add_user(&user, key);
         self.by_id.insert(id, key);
         if let Some(room) = self.rooms.get_mut(room) {

@@ -69,7 +69,8 @@ pub struct Gauges {
 pub struct Core {
     config: CoreConfig,
     rng: StdRng,
-    sessions: Slots<Session>,
+    /// Boxed: a session is large, and the table grows by doubling.
+    sessions: Slots<Box<Session>>,
     rooms: Slots<Room>,
     by_stream: HashMap<StreamId, SlotKey>,
     by_id: HashMap<SessionId, SlotKey>,

@@ -123,12 +123,18 @@ impl Core {
 
     /// Moves a session's time on and takes out what is ready.
     pub(super) fn drain(&mut self, key: SlotKey, now: Instant) {
-        let Some(session) = self.sessions.get_mut(key) else {
-            return;
-        };
-        match session.advance(now) {
-            Ok(()) => self.poll(key, now),
-            Err(ended) => self.end(key, ended, now),
+        loop {
+            let Some(session) = self.sessions.get_mut(key) else {
+                return;
+            };
+            match session.advance(now) {
+                Ok(()) => self.poll(key, now),
+                Err(ended) => return self.end(key, ended, now),
+            }
+            let again = self.sessions.get_mut(key).is_some_and(|s| s.refill());
+            if !again {
+                return;
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 mod negotiate;
 mod stats;
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
@@ -97,6 +98,11 @@ struct Writer {
     ssrc: Ssrc,
     payload_types: [Option<Pt>; codec::CODECS],
     sent: u64,
+    /// Packets written since the last drain.
+    queued: usize,
+    /// Packets that wait for the next drain. str0m's queue keeps the room that its longest burst
+    /// took, for each subscriber: bursts are fed to it in pieces.
+    backlog: VecDeque<(MediaPacket, Rewritten)>,
 }
 
 /// The session can go no further and has to be removed.
@@ -370,6 +376,18 @@ impl Session {
         })
     }
 
+    /// Writes what has waited for a drain. True if the session is to be drained again.
+    pub(crate) fn refill(&mut self) -> bool {
+        let Side::Subscriber(subscriber) = &mut self.side else {
+            return false;
+        };
+        let rtc = &mut self.rtc;
+        [subscriber.audio.as_mut(), subscriber.video.as_mut()]
+            .into_iter()
+            .flatten()
+            .fold(false, |again, o| o.writer.refill(rtc) || again)
+    }
+
     /// True if this subscriber wants video and has to wait for a key frame of `target`.
     pub(crate) fn awaits_video(&self, target: Option<StreamKey>) -> bool {
         match &self.side {
@@ -392,6 +410,31 @@ impl Session {
 
 impl Writer {
     fn write(&mut self, rtc: &mut Rtc, packet: &MediaPacket, numbers: Rewritten) {
+        if self.queued >= MAX_QUEUED {
+            self.backlog.push_back((packet.clone(), numbers));
+            return;
+        }
+        self.queued += 1;
+        self.write_now(rtc, packet, numbers);
+    }
+
+    /// Writes what waited, after a drain. True if the session is to be drained again.
+    fn refill(&mut self, rtc: &mut Rtc) -> bool {
+        self.queued = 0;
+        while self.queued < MAX_QUEUED {
+            let Some((packet, numbers)) = self.backlog.pop_front() else {
+                break;
+            };
+            self.queued += 1;
+            self.write_now(rtc, &packet, numbers);
+        }
+        if self.backlog.is_empty() && self.backlog.capacity() > 0 {
+            self.backlog = VecDeque::new();
+        }
+        self.queued > 0
+    }
+
+    fn write_now(&mut self, rtc: &mut Rtc, packet: &MediaPacket, numbers: Rewritten) {
         let Some(pt) = self.payload_types[codec::index(packet.codec)] else {
             return;
         };
@@ -425,6 +468,9 @@ fn caught<T>(body: impl FnOnce() -> T) -> Result<T, Ended> {
 
 /// Most RTP streams of one publisher: four layers and audio, with room for some changes of SSRC.
 const MAX_STREAMS: usize = 16;
+
+/// Packets written to str0m between two drains of a session.
+const MAX_QUEUED: usize = 32;
 
 /// Most outputs of one drain: far above any burst, for a loop that is sure to end.
 const MAX_OUTPUTS: usize = 100_000;

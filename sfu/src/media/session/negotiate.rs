@@ -1,5 +1,6 @@
 //! Offers become sessions, and ICE restarts.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -166,11 +167,11 @@ fn subscriber(rtc: &mut Rtc, added: &[(Mid, MediaKind)], first: [Rewritten; 2]) 
         let Some(tx) = api.stream_tx_by_mid(*mid, None) else {
             continue;
         };
-        let (packets, age) = match kind {
-            MediaKind::Audio => (1, Duration::ZERO),
-            MediaKind::Video => (RTX_PACKETS, RTX_AGE),
-        };
-        tx.set_rtx_cache(packets, age, Some(RTX_RATIO));
+        match kind {
+            // Audio is not sent again: no cache, and no history of what was sent for its limit.
+            MediaKind::Audio => tx.set_rtx_cache(1, Duration::ZERO, None),
+            MediaKind::Video => tx.set_rtx_cache(RTX_PACKETS, RTX_AGE, Some(RTX_RATIO)),
+        }
         let outgoing = Outgoing {
             subscription: Subscription::new(
                 *kind,
@@ -184,6 +185,8 @@ fn subscriber(rtc: &mut Rtc, added: &[(Mid, MediaKind)], first: [Rewritten; 2]) 
                 ssrc: tx.ssrc(),
                 payload_types,
                 sent: 0,
+                queued: 0,
+                backlog: VecDeque::new(),
             },
         };
         match kind {
@@ -236,9 +239,9 @@ fn with_credentials(sdp: &str, ufrag: &str, pwd: &str) -> String {
     out
 }
 
-/// Packets kept for retransmission: 0.6 s of a 1.9 Mbit/s stream and the largest part of a key
-/// frame. Each costs about 500 bytes of bookkeeping; the payload is shared.
-const RTX_PACKETS: usize = 128;
+/// Packets kept for retransmission: half a second of a 1.9 Mbit/s stream. Each costs 432 bytes of
+/// bookkeeping for each subscriber; the payload is shared.
+const RTX_PACKETS: usize = 96;
 
 /// Older packets are of no use: a player has given them up.
 const RTX_AGE: Duration = Duration::from_secs(1);
