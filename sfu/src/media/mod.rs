@@ -10,6 +10,8 @@ mod counters;
 mod demux;
 pub mod forward;
 pub mod fragment;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gop;
 pub mod offer;
 mod output;

@@ -1,0 +1,101 @@
+//! Bodies of the fuzz targets, kept here so that they compile and run with the other tests.
+
+use packager::rtp::Codec;
+
+use super::demux;
+use super::forward::detect::{self, Entry};
+use super::{fragment, offer};
+use crate::worker::Role;
+
+/// An offer, whatever it is, is refused or comes out within its bounds.
+pub fn check_offer(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    for role in [Role::Publisher, Role::Subscriber] {
+        let Ok(checked) = offer::check(&text, role) else {
+            continue;
+        };
+        assert!(checked.audio || checked.video);
+        assert!(checked.media.len() <= 2);
+        assert!(!checked.sdp.contains("a=candidate:"));
+        assert!(checked.sdp.lines().all(|l| l.as_bytes()[1] == b'='));
+        // What was accepted once is accepted again as it is.
+        let again = offer::check(&checked.sdp, role);
+        assert_eq!(again.as_ref().map(|c| &c.sdp), Ok(&checked.sdp));
+    }
+}
+
+/// A trickle ICE fragment is refused or has credentials that can stand in an SDP line.
+pub fn parse_fragment(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if let Ok(read) = fragment::parse(&text) {
+        assert!(read.candidates <= fragment::MAX_CANDIDATES);
+        for value in [&read.ufrag, &read.pwd] {
+            assert!(!value.contains(['\r', '\n', ' ', ':']));
+        }
+    }
+}
+
+/// First looks at datagrams and payloads read no byte that is not there.
+pub fn look_at_packet(data: &[u8]) {
+    if demux::classify(data) == Ok(demux::Protocol::Stun) {
+        let _ = demux::stun_user(data);
+    }
+    for codec in [Codec::H264, Codec::Vp8, Codec::Vp9, Codec::Av1] {
+        let entry = detect::entry(codec, data);
+        assert!(!data.is_empty() || entry == Entry::No);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::StdRng;
+    use rand::{Rng as _, SeedableRng as _};
+
+    use super::*;
+
+    /// Tokens that lead a random text deep into the parsers.
+    const TOKENS: &[&str] = &[
+        "v=0\r\n",
+        "o=- 1 2 IN IP4 127.0.0.1\r\n",
+        "s=-\r\n",
+        "t=0 0\r\n",
+        "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n",
+        "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n",
+        "c=IN IP4 0.0.0.0\r\n",
+        "a=mid:0\r\n",
+        "a=mid:1\r\n",
+        "a=ice-ufrag:abcd\r\n",
+        "a=ice-pwd:abcdefghijklmnopqrstuvwx\r\n",
+        "a=fingerprint:sha-256 AA\r\n",
+        "a=rtpmap:111 opus/48000/2\r\n",
+        "a=rtpmap:96 H264/90000\r\n",
+        "a=sendrecv\r\n",
+        "a=candidate:1 1 udp 1 192.0.2.1 5 typ host\r\n",
+        "a=ice-lite\r\n",
+        "a=rid:",
+        "\u{7f}",
+        "é",
+    ];
+
+    #[test]
+    fn random_inputs_pass_the_fuzz_bodies() {
+        let mut rng = StdRng::seed_from_u64(11);
+        for _ in 0..5_000 {
+            let text: String = (0..rng.random_range(0..30))
+                .map(|i| {
+                    TOKENS[if rng.random_bool(0.6) {
+                        i % TOKENS.len()
+                    } else {
+                        rng.random_range(0..TOKENS.len())
+                    }]
+                })
+                .collect();
+            check_offer(text.as_bytes());
+            parse_fragment(text.as_bytes());
+            let mut bytes = vec![0; rng.random_range(0..80)];
+            rng.fill(&mut bytes[..]);
+            look_at_packet(&bytes);
+            check_offer(&bytes);
+        }
+    }
+}
