@@ -4,15 +4,21 @@ use std::time::{Duration, Instant};
 
 use packager::rtp::{Codec, MediaKind};
 use str0m::config::DtlsCert;
-use str0m::format::Codec as RtcCodec;
-use str0m::media::{MediaKind as RtcKind, Pt};
+use str0m::format::{Codec as RtcCodec, FormatParams};
+use str0m::media::{Frequency, MediaKind as RtcKind, Pt};
 use str0m::rtp::{Extension, ExtensionMap};
 use str0m::{IceCreds, Rtc, RtcConfig};
 
 use crate::worker::api::Role;
 
 /// A peer connection with the server's codecs and extensions, in the server's order.
-pub(crate) fn build_rtc(role: Role, cert: &DtlsCert, creds: IceCreds, now: Instant) -> Rtc {
+pub(crate) fn build_rtc(
+    role: Role,
+    stereo: bool,
+    cert: &DtlsCert,
+    creds: IceCreds,
+    now: Instant,
+) -> Rtc {
     let mut config = RtcConfig::new()
         .set_rtp_mode(true)
         .set_ice_lite(true)
@@ -20,9 +26,22 @@ pub(crate) fn build_rtc(role: Role, cert: &DtlsCert, creds: IceCreds, now: Insta
         .set_dtls_cert(cert.clone())
         .set_stats_interval(Some(STATS_INTERVAL))
         .clear_codecs()
-        .enable_opus(true, false)
         .set_extension_map(extensions(role));
     let codecs = config.codec_config();
+    // An encoder sends stereo only if it is answered; answered unasked, it would spend bits on it.
+    codecs.add_config(
+        Pt::new_with_value(111),
+        None,
+        RtcCodec::Opus,
+        Frequency::FORTY_EIGHT_KHZ,
+        Some(2),
+        FormatParams {
+            min_p_time: Some(10),
+            use_inband_fec: Some(true),
+            stereo: stereo.then_some(true),
+            ..Default::default()
+        },
+    );
     for (pt, rtx, packetization_mode, profile_level_id) in H264 {
         codecs.add_h264(
             Pt::new_with_value(pt),

@@ -36,6 +36,8 @@ pub struct CheckedOffer {
     pub audio: bool,
     /// There is a video track.
     pub video: bool,
+    /// The audio is offered as stereo (RFC 7587 §7.1).
+    pub stereo: bool,
     /// The a=mid of each m-line and what it carries.
     pub media: Vec<(String, MediaKind)>,
 }
@@ -144,6 +146,7 @@ pub fn check(offer: &str, role: Role) -> Result<CheckedOffer, OfferError> {
         sdp: rewrite(&text, role),
         audio: audio > 0,
         video: video > 0,
+        stereo: text.lines().any(is_stereo),
         media: lines,
     })
 }
@@ -278,6 +281,13 @@ fn check_layers(
     Ok(())
 }
 
+fn is_stereo(line: &str) -> bool {
+    let Some((_, params)) = line.strip_prefix("a=fmtp:").and_then(|l| l.split_once(' ')) else {
+        return false;
+    };
+    params.split(';').any(|p| p.trim() == "stereo=1")
+}
+
 /// The offer for the WebRTC stack.
 fn rewrite(text: &str, role: Role) -> String {
     let one_way = match role {
@@ -353,7 +363,7 @@ mod tests {
     #[test]
     fn honest_offer_loses_its_candidates_and_its_second_direction() {
         let checked = check(OFFER, Role::Publisher).expect("accepted");
-        assert!(checked.audio && checked.video);
+        assert!(checked.audio && checked.video && !checked.stereo);
         assert!(!checked.sdp.contains("candidate"));
         assert!(!checked.sdp.contains("sendrecv"));
         assert_eq!(checked.sdp.matches("a=sendonly\r\n").count(), 2);
@@ -408,6 +418,12 @@ mod tests {
             let got = reason(&offer);
             assert!(got.contains(wanted), "{wanted:?} not in {got:?}");
         }
+    }
+
+    #[test]
+    fn stereo_is_noticed() {
+        let offer = format!("{OFFER}a=fmtp:111 minptime=10;stereo=1; useinbandfec=1\r\n");
+        assert!(check(&offer, Role::Publisher).expect("accepted").stereo);
     }
 
     #[test]

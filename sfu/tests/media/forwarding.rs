@@ -66,7 +66,11 @@ fn answer_has_h264_first() {
         "{answer}"
     );
     assert!(answer.contains("a=ice-lite"));
-    assert!(answer.contains("transport-wide-cc") || !answer.contains("transport-cc"));
+    // Feedback for the publisher's bandwidth estimation, and none from subscribers.
+    assert!(answer.contains("transport-wide-cc-extensions"));
+    w.run(Duration::from_millis(500));
+    let s = w.subscribe("a", 0, good());
+    assert!(!w.peers[s].answer.contains("transport-wide-cc-extensions"));
 }
 
 #[test]

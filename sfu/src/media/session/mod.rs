@@ -225,12 +225,17 @@ impl Session {
                 if publisher.streams.len() >= MAX_STREAMS {
                     return Err(DropReason::TooManyStreams);
                 }
-                let mut api = self.rtc.direct_api();
-                let mid = api.stream_rx(&ssrc).map(|s| s.mid());
+                let mid = self.rtc.direct_api().stream_rx(&ssrc).map(|s| s.mid());
                 let kind = mid
                     .and_then(|mid| self.rtc.media(mid))
                     .map(|m| codec::kind(m.kind()))
                     .ok_or(DropReason::UnknownMedia)?;
+                if kind == MediaKind::Video {
+                    // Publishers without RTX send again on the same SSRC; str0m would not ask.
+                    if let Some(rx) = self.rtc.direct_api().stream_rx(&ssrc) {
+                        rx.suppress_nack(false);
+                    }
+                }
                 let key = StreamKey(*next_key);
                 *next_key = next_key.wrapping_add(1);
                 publisher.streams.push(Incoming {

@@ -48,7 +48,8 @@ impl Session {
 
     fn negotiate(new: NewSession<'_>) -> Result<(Self, String), String> {
         let creds = IceCreds::new();
-        let mut rtc = codec::build_rtc(new.role, new.cert, creds.clone(), new.now);
+        let mut rtc =
+            codec::build_rtc(new.role, new.offer.stereo, new.cert, creds.clone(), new.now);
         let mut local_candidates = Vec::new();
         for address in new.local {
             let candidate = Candidate::host(*address, "udp").map_err(|e| e.to_string())?;
