@@ -279,3 +279,26 @@ async fn offers_are_refused_with_their_reason() {
     ));
     assert_eq!(workers.snapshot().publishers, 0);
 }
+
+#[tokio::test]
+async fn requests_that_are_given_up_leave_nothing_behind() {
+    let (workers, _guard, _) = start(1);
+    let id: StreamId = "smoke".parse().expect("id");
+    let (_client, offer) = Client::new(Direction::SendOnly).await;
+    let mut answered = 0;
+    for n in 0..40 {
+        let publish = workers.publish(id.clone(), offer.clone());
+        // Polled, then dropped before or after the worker's answer.
+        let wait = Duration::from_micros(n * 100);
+        if let Ok(result) = tokio::time::timeout(wait, publish).await {
+            result.expect("published");
+            answered += 1;
+        }
+    }
+    let limit = Instant::now() + Duration::from_secs(10);
+    while workers.snapshot().publishers != answered {
+        let open = workers.snapshot().publishers;
+        assert!(Instant::now() < limit, "{open} of {answered} publishers");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

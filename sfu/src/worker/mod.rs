@@ -24,7 +24,7 @@ pub use self::api::{
     Accepted, BadSessionId, OfferError, PatchError, Patched, Role, SessionId, SessionRef, Snapshot,
     UnknownSession, WorkerConfig,
 };
-use self::directory::Directory;
+use self::directory::{Directory, Placement};
 use self::metrics::Metrics;
 use self::socket::MediaSocket;
 use self::thread::{Command, Worker};
@@ -51,6 +51,55 @@ pub(crate) struct Shared {
     directory: Mutex<Directory>,
     ports: Vec<u16>,
     running: AtomicUsize,
+}
+
+/// A session's entry in the directory until its worker has opened it. Dropped before that, by
+/// whoever gives up, it takes the entry back.
+pub(crate) struct Reservation {
+    shared: Arc<Shared>,
+    pub(crate) stream: StreamId,
+    pub(crate) session: SessionId,
+    pub(crate) role: Role,
+    kept: bool,
+}
+
+impl Reservation {
+    fn make(
+        shared: &Arc<Shared>,
+        stream: &StreamId,
+        session: SessionId,
+        role: Role,
+    ) -> Result<(Placement, Self), OfferError> {
+        let placement = shared.directory().place(stream, session, role)?;
+        let reservation = Self {
+            shared: Arc::clone(shared),
+            stream: stream.clone(),
+            session,
+            role,
+            kept: false,
+        };
+        Ok((placement, reservation))
+    }
+
+    /// The session is open: its end takes the entry back.
+    pub(crate) fn keep(mut self) -> SessionRef {
+        self.kept = true;
+        SessionRef {
+            stream: self.stream.clone(),
+            session: self.session,
+            role: self.role,
+        }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.shared
+                .directory()
+                .closed(&self.stream, self.session, self.role);
+        }
+    }
 }
 
 /// Why the workers did not start.
@@ -213,34 +262,28 @@ impl Workers {
     ) -> Result<Accepted, OfferError> {
         let offer: CheckedOffer = offer::check(&offer, role)?;
         let session = SessionId::from_bits(rand::random());
-        let placement = self.shared.directory().place(&stream, session, role)?;
+        let (placement, reservation) = Reservation::make(&self.shared, &stream, session, role)?;
         let (reply, answer) = oneshot::channel();
         let command = match role {
             Role::Publisher => Command::Publish {
-                stream: stream.clone(),
-                session,
+                reservation,
                 offer,
                 reply,
             },
             Role::Subscriber => Command::Subscribe {
-                stream: stream.clone(),
-                session,
+                reservation,
                 offer,
                 home: (placement.home != placement.worker).then_some(placement.home),
                 reply,
             },
         };
-        let result = match self.shared.send(placement.worker, command).await {
-            true => answer.await.unwrap_or(Err(OfferError::ShuttingDown)),
-            false => Err(OfferError::ShuttingDown),
-        };
-        match &result {
-            Ok(_) => {
-                tracing::info!(%stream, %session, role = role.name(), worker = placement.worker, "session opened")
-            }
-            Err(_) => self.shared.directory().closed(&stream, session, role),
+        if !self.shared.send(placement.worker, command).await {
+            return Err(OfferError::ShuttingDown);
         }
-        result
+        let accepted = answer.await.unwrap_or(Err(OfferError::ShuttingDown))?;
+        let worker = placement.worker;
+        tracing::info!(%stream, %session, role = role.name(), worker, "session opened");
+        Ok(accepted)
     }
 
     /// Carries out a PATCH on a session: trickle ICE or an ICE restart.
@@ -344,9 +387,16 @@ impl Drop for WorkersGuard {
     fn drop(&mut self) {
         self.shared.directory().shutting_down = true;
         for commands in &self.shared.commands {
-            let (reply, _) = oneshot::channel();
-            // A worker that has stopped, or is stopping, does not need it.
-            let _ = commands.try_send(Command::Shutdown { reply });
+            // A worker that has stopped does not need it; a full queue is being worked on.
+            for _ in 0..DROP_TRIES {
+                let (reply, _) = oneshot::channel();
+                match commands.try_send(Command::Shutdown { reply }) {
+                    Err(mpsc::error::TrySendError::Full(_)) => {
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                    _ => break,
+                }
+            }
         }
         for thread in self.threads.drain(..) {
             let _ = thread.join();
@@ -426,6 +476,9 @@ const COMMANDS: usize = 256;
 /// Messages that wait in a lane between workers: 2 s of a 10 Mbit/s stream. "Full" means that the
 /// other worker has not run for that long.
 const LANE: usize = 2_048;
+
+/// How often a dropped guard tries to reach a busy worker, a millisecond apart.
+const DROP_TRIES: u32 = 2_000;
 
 /// Bound on [`Workers::shutdown`].
 const SHUTDOWN: Duration = Duration::from_secs(2);

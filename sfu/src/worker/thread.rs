@@ -7,26 +7,22 @@ use std::time::{Duration, Instant};
 use relay::{Ingest, KeyframeAsker, StreamId, Tracks};
 use tokio::sync::{mpsc, oneshot};
 
-use super::Shared;
-use super::api::{
-    Accepted, OfferError, PatchError, Patched, SessionId, SessionRef, UnknownSession,
-};
+use super::api::{Accepted, OfferError, PatchError, Patched, SessionRef, UnknownSession};
 use super::metrics::{Metrics, PERIOD};
 use super::socket::MediaSocket;
+use super::{Reservation, Shared};
 use crate::media::offer::CheckedOffer;
 use crate::media::{Core, DropReason, Gauges, LaneMessage, Output};
 
 /// What the HTTP side asks of a worker.
 pub(crate) enum Command {
     Publish {
-        stream: StreamId,
-        session: SessionId,
+        reservation: Reservation,
         offer: CheckedOffer,
         reply: oneshot::Sender<Result<Accepted, OfferError>>,
     },
     Subscribe {
-        stream: StreamId,
-        session: SessionId,
+        reservation: Reservation,
         offer: CheckedOffer,
         home: Option<usize>,
         reply: oneshot::Sender<Result<Accepted, OfferError>>,
@@ -139,25 +135,25 @@ impl Worker {
 
     /// Carries out a command; a shutdown gives back whom to tell when it is done.
     fn handle_command(&mut self, now: Instant, command: Command) -> Option<oneshot::Sender<()>> {
-        // A reply that nobody waits for belongs to a request that was given up: the session, if
-        // one was opened, ends by its time limit.
         match command {
             Command::Publish {
-                stream,
-                session,
+                reservation,
                 offer,
                 reply,
             } => {
-                let _ = reply.send(self.core.publish(now, &stream, session, &offer));
+                let (stream, session) = (&reservation.stream, reservation.session);
+                let result = self.core.publish(now, stream, session, &offer);
+                self.opened(now, reservation, result, reply);
             }
             Command::Subscribe {
-                stream,
-                session,
+                reservation,
                 offer,
                 home,
                 reply,
             } => {
-                let _ = reply.send(self.core.subscribe(now, &stream, session, &offer, home));
+                let (stream, session) = (&reservation.stream, reservation.session);
+                let result = self.core.subscribe(now, stream, session, &offer, home);
+                self.opened(now, reservation, result, reply);
             }
             Command::Patch {
                 session,
@@ -180,6 +176,25 @@ impl Worker {
             }
         }
         None
+    }
+
+    /// Answers an offer. A session that nobody waits for any more is closed again.
+    fn opened(
+        &mut self,
+        now: Instant,
+        reservation: Reservation,
+        result: Result<Accepted, OfferError>,
+        reply: oneshot::Sender<Result<Accepted, OfferError>>,
+    ) {
+        if result.is_err() {
+            drop(reservation);
+            let _ = reply.send(result);
+            return;
+        }
+        let session = reservation.keep();
+        if reply.send(result).is_err() {
+            let _ = self.core.close(now, &session);
+        }
     }
 
     /// Drains sessions, carries out what the core asks for, and sends, until nothing is left.

@@ -387,10 +387,15 @@ impl Session {
             return false;
         };
         let rtc = &mut self.rtc;
-        [subscriber.audio.as_mut(), subscriber.video.as_mut()]
-            .into_iter()
-            .flatten()
-            .fold(false, |again, o| o.writer.refill(rtc) || again)
+        let audio = subscriber
+            .audio
+            .as_mut()
+            .is_some_and(|o| o.writer.refill(rtc));
+        let video = subscriber
+            .video
+            .as_mut()
+            .is_some_and(|o| o.writer.refill(rtc));
+        audio || video
     }
 
     /// True if this subscriber wants video and has to wait for a key frame of `target`.
