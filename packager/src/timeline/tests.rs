@@ -412,6 +412,24 @@ fn a_pause_of_all_tracks_is_taken_out() {
 }
 
 #[test]
+fn a_pause_that_one_clock_counts_differently_takes_nothing_back() {
+    let mut run = Run::new(PUBLISHER);
+    run.run(0.0, 20.0);
+    let latest = run.video[run.video.len() - 1].1;
+    // Audio has counted 0.3 s of the pause, video nothing.
+    let audio = run.publisher.rtp_time(Audio, 20.3);
+    run.timeline.handle_rtp(Audio, audio, run.at(80.02));
+    let video = run.publisher.rtp_time(Video, 20.0);
+    run.timeline.handle_rtp(Video, video, run.at(80.1));
+    let media = run.timeline.media_time(Video, video).expect("placed");
+    assert!(
+        media.as_duration().as_secs_f64() >= latest - 1e-6,
+        "{media} after {latest}"
+    );
+    assert_eq!(run.timeline.counters().pauses, 1);
+}
+
+#[test]
 fn a_short_pause_stays_in() {
     let mut run = Run::new(PUBLISHER);
     run.run(0.0, 10.0);

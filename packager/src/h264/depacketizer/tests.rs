@@ -208,6 +208,26 @@ fn an_idr_after_a_loss_counts_only_when_its_start_is_known() {
 }
 
 #[test]
+fn a_whole_frame_lost_ends_the_sequence_even_where_each_start_is_marked() {
+    let mut numbers = Numbers::new(18);
+    let delimiter = vec![0x09, 0x10];
+    let mut packets = Packets::new(0);
+    let mut depacketizer = Depacketizer::default();
+    let key = packets.unit(0, payloads(&idr(60, &mut numbers), MTU));
+    assert_eq!(feed(&mut depacketizer, &key).len(), 1);
+    let lost = packets.unit(
+        3_000,
+        vec![delimiter.clone(), slice(false, 60, &mut numbers)],
+    );
+    assert_eq!(lost.len(), 2);
+    // Whole, but what it refers to is missing.
+    let next = packets.unit(6_000, vec![delimiter, slice(false, 60, &mut numbers)]);
+    assert!(feed(&mut depacketizer, &next).is_empty());
+    assert!(depacketizer.needs_keyframe());
+    assert_eq!(depacketizer.counters().units_awaiting_keyframe, 1);
+}
+
+#[test]
 fn parameter_sets_are_compared_by_content() {
     let mut numbers = Numbers::new(11);
     let mut smaller = idr(60, &mut numbers);
