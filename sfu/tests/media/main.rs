@@ -2,6 +2,7 @@
 
 #![allow(unreachable_pub)]
 
+mod browsers;
 mod forwarding;
 mod frames;
 mod hostile;

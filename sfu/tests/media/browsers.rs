@@ -1,0 +1,111 @@
+//! Offers as browsers make them, and what they are answered.
+
+use sfu::media::offer;
+use sfu::worker::{Role, SessionId};
+
+use crate::world::{World, good, stream};
+
+fn answer(name: &str, role: Role, sdp: &str) -> String {
+    let mut w = World::new(1);
+    w.publish(name, good());
+    w.step();
+    let checked = offer::check(sdp, role).expect("the offer is accepted");
+    assert!(checked.audio && checked.video);
+    let id = SessionId::from_bits(7_777);
+    let now = w.now;
+    let accepted = match role {
+        Role::Publisher => w.cores[0].publish(now, &stream(name), id, &checked),
+        Role::Subscriber => w.cores[0].subscribe(now, &stream(name), id, &checked, None),
+    };
+    accepted.expect("the offer is answered").answer
+}
+
+/// Names of the video codecs in the order of the m-line, without RTX.
+fn video_codecs(answer: &str) -> Vec<String> {
+    let video = answer.split("m=video").nth(1).expect("video");
+    let line = video.lines().next().expect("m-line");
+    line.split_whitespace()
+        .skip(2)
+        .filter_map(|pt| {
+            let prefix = format!("a=rtpmap:{pt} ");
+            let name = video.lines().find_map(|l| l.strip_prefix(&prefix))?;
+            Some(name.split('/').next().unwrap_or_default().to_owned())
+        })
+        .filter(|name| name != "rtx")
+        .collect()
+}
+
+fn first_video_fmtp(answer: &str) -> String {
+    let video = answer.split("m=video").nth(1).expect("video");
+    let pt = video.split_whitespace().nth(2).expect("payload type");
+    let prefix = format!("a=fmtp:{pt} ");
+    let line = video.lines().find_map(|l| l.strip_prefix(&prefix));
+    line.unwrap_or_default().to_owned()
+}
+
+#[test]
+fn chromium_publisher_is_answered_with_baseline_h264_first() {
+    let answer = answer(
+        "a",
+        Role::Publisher,
+        include_str!("offers/chromium-publisher.sdp"),
+    );
+    let codecs = video_codecs(&answer);
+    assert_eq!(
+        codecs.first().map(String::as_str),
+        Some("H264"),
+        "{codecs:?}"
+    );
+    for codec in ["VP8", "VP9", "AV1"] {
+        assert!(
+            codecs.iter().any(|c| c == codec),
+            "{codec} is missing in {codecs:?}"
+        );
+    }
+    let fmtp = first_video_fmtp(&answer);
+    assert!(fmtp.contains("profile-level-id=42e01f"), "{fmtp}");
+    assert!(fmtp.contains("packetization-mode=1"), "{fmtp}");
+    assert_eq!(answer.matches("a=recvonly").count(), 2);
+    assert!(answer.contains("opus/48000/2") && answer.contains("useinbandfec=1"));
+    assert!(answer.contains("a=setup:passive"));
+    assert!(answer.contains(" 198.51.100.1 8000 typ host"));
+    for feedback in ["nack", "nack pli", "transport-cc"] {
+        assert!(answer.contains(&format!(" {feedback}\r\n")), "{feedback}");
+    }
+}
+
+#[test]
+fn chromium_simulcast_is_accepted_with_all_its_layers() {
+    let answer = answer(
+        "a",
+        Role::Publisher,
+        include_str!("offers/chromium-simulcast.sdp"),
+    );
+    assert!(answer.contains("a=simulcast:recv h;m;l"), "{answer}");
+    for rid in ["h", "m", "l"] {
+        assert!(answer.contains(&format!("a=rid:{rid} recv")), "{answer}");
+    }
+}
+
+#[test]
+fn chromium_subscriber_keeps_every_codec() {
+    let answer = answer(
+        "a",
+        Role::Subscriber,
+        include_str!("offers/chromium-subscriber.sdp"),
+    );
+    let codecs = video_codecs(&answer);
+    assert_eq!(
+        codecs.first().map(String::as_str),
+        Some("H264"),
+        "{codecs:?}"
+    );
+    for codec in ["VP8", "VP9", "AV1"] {
+        assert!(
+            codecs.iter().any(|c| c == codec),
+            "{codec} is missing in {codecs:?}"
+        );
+    }
+    assert_eq!(answer.matches("a=sendonly").count(), 2);
+    assert!(answer.matches("a=ssrc:").count() >= 4);
+}
