@@ -1,4 +1,5 @@
-//! What one broadcast costs the relay, step by step: depacketize, FLV, fMP4. Each group is named by the question that it answers.
+//! What one broadcast costs the relay, step by step: depacketize, FLV, fMP4,
+//! Opus to AAC. Each group is named by the question that it answers.
 
 #![allow(missing_docs, reason = "criterion's macros make the public items")]
 #![allow(clippy::unwrap_used, reason = "a benchmark ends at the first surprise")]
@@ -14,10 +15,12 @@ use packager::frames::{AudioFrame, VideoFrame};
 use packager::h264::{Depacketizer, DepacketizerLimits};
 use packager::rtp::RtpPacket;
 use packager::time::MediaTime;
+use relay::transcoder::AudioTranscoder;
 
 /// Two seconds of the generated broadcast: one segment.
 struct Segment {
     video_packets: Vec<RtpPacket>,
+    opus: Vec<Vec<u8>>,
     video: Vec<VideoFrame>,
     audio: Vec<AudioFrame>,
 }
@@ -30,12 +33,14 @@ impl Segment {
         let start = Instant::now();
         let mut source = Source::new(SourceConfig::default(), start).unwrap();
         let mut video_packets = Vec::new();
+        let mut opus = Vec::new();
         let end = start + SEGMENT - Duration::from_nanos(1);
         while let Some(burst) = source.poll(end) {
             let last = burst.payloads.len() - 1;
             for (index, mut payload) in burst.payloads.into_iter().enumerate() {
                 source.write_stamp(burst.is_video, &mut payload, 0);
                 if !burst.is_video {
+                    opus.push(payload);
                     continue;
                 }
                 video_packets.push(RtpPacket {
@@ -59,6 +64,7 @@ impl Segment {
             .collect();
         Segment {
             video_packets,
+            opus,
             video,
             audio,
         }
@@ -134,5 +140,25 @@ fn write_fmp4(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, depacketize, write_flv, write_fmp4);
+fn transcode(c: &mut Criterion) {
+    let segment = Segment::new();
+    let mut group = c.benchmark_group("What does it cost to make AAC from 2 s of stereo Opus?");
+    group.throughput(Throughput::Elements(segment.opus.len() as u64));
+    let mut transcoder = AudioTranscoder::new(128_000).unwrap();
+    let mut at = 0;
+    group.bench_function("packets", |b| {
+        b.iter(|| {
+            let mut frames = Vec::new();
+            for packet in &segment.opus {
+                let time = MediaTime::from_hz(at, 48_000);
+                transcoder.push(packet, time, &mut frames).unwrap();
+                at += 960;
+            }
+            black_box(frames)
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, depacketize, write_flv, write_fmp4, transcode);
 criterion_main!(benches);

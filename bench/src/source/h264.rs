@@ -124,15 +124,18 @@ fn fragment(nal: &[u8], payloads: &mut Vec<Vec<u8>>) {
         return;
     }
     let count = fragments(body.len());
+    let (size, larger) = (body.len() / count, body.len() % count);
+    let mut rest = body;
     for index in 0..count {
-        let from = body.len() * index / count;
-        let to = body.len() * (index + 1) / count;
+        // The larger ones last, so that a frame makes two runs of equal size.
+        let (now, after) = rest.split_at(size + usize::from(index >= count - larger));
+        rest = after;
         let start = if index == 0 { 0x80 } else { 0 };
         let end = if index + 1 == count { 0x40 } else { 0 };
-        let mut payload = Vec::with_capacity(2 + to - from);
+        let mut payload = Vec::with_capacity(2 + now.len());
         payload.push(header & 0xe0 | FU_A);
         payload.push(start | end | header & 0x1f);
-        payload.extend_from_slice(&body[from..to]);
+        payload.extend_from_slice(now);
         payloads.push(payload);
     }
 }
@@ -376,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn fragments_differ_by_at_most_one_byte_and_mark_start_and_end() {
+    fn fragments_grow_by_at_most_one_byte_and_mark_start_and_end() {
         let mut out = Vec::new();
         fragment(&[0x65; 7_919], &mut out);
         assert_eq!(out.len(), 7);
@@ -385,6 +388,7 @@ mod tests {
             out.iter().map(Vec::len).max().unwrap(),
         );
         assert!(max - min <= 1 && max <= MAX_PAYLOAD);
+        assert!(out.is_sorted_by_key(Vec::len));
         assert_eq!(out[0][1], 0x85);
         assert_eq!(out[3][1], 0x05);
         assert_eq!(out[6][1], 0x45);
