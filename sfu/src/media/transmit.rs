@@ -107,13 +107,17 @@ impl Transmits {
         self.runs.is_empty()
     }
 
-    /// Forgets all; the memory stays for the next round.
+    /// Forgets all; the memory stays for the next round, if it is not too much.
     pub fn clear(&mut self) {
         self.buffer.clear();
+        self.buffer.shrink_to(KEPT_BYTES);
         self.runs.clear();
         self.datagrams = 0;
     }
 }
+
+/// Buffer that stays after a round: four times what a worker gathers before it sends.
+const KEPT_BYTES: usize = 1 << 20;
 
 /// Most bytes of one segmented send: the largest UDP payload over IPv4 is 65,507.
 const MAX_RUN_BYTES: usize = 65_000;

@@ -480,7 +480,7 @@ fn caught<T>(body: impl FnOnce() -> T) -> Result<T, Ended> {
 const MAX_STREAMS: usize = 16;
 
 /// Packets written to str0m between two drains of a session.
-const MAX_QUEUED: usize = 32;
+const MAX_QUEUED: usize = 16;
 
 /// Most outputs of one drain: far above any burst, for a loop that is sure to end.
 const MAX_OUTPUTS: usize = 100_000;
