@@ -103,6 +103,25 @@ fn garbage_from_a_validated_address_hurts_nobody() {
     still_plays(&mut w, s);
 }
 
+#[test]
+fn payloads_too_large_to_forward_are_dropped_and_counted() {
+    let (mut w, p, s) = running();
+    let layer = |w: &mut World, len: usize| {
+        let sender = w.peers[p].sender.as_mut().expect("publisher");
+        sender.layers[0].payload_len = len;
+        sender.layers[0].wanted = true;
+    };
+    layer(&mut w, 1_430);
+    w.run(Duration::from_millis(300));
+    assert!(w.counters(0).drops(DropReason::PayloadTooLarge) > 0);
+    layer(&mut w, 900);
+    w.run(Duration::from_secs(2));
+    assert_eq!(w.counters(0).panics, 0);
+    let frames = frames::check(&w.peers[s].got_video);
+    let (last, _) = *frames.whole.last().expect("frames");
+    assert!(last > 120, "the stream goes on: {last}");
+}
+
 /// A binding request whose integrity is wrong (RFC 8489 §5, §14).
 fn binding_request(user: &str) -> Vec<u8> {
     let mut attributes = Vec::new();

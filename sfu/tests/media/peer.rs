@@ -54,6 +54,7 @@ pub struct Sender {
 pub struct Layer {
     rid: Option<&'static str>,
     pub packets: u16,
+    pub payload_len: usize,
     seq: u64,
     time: u32,
     number: u32,
@@ -127,6 +128,7 @@ impl Peer {
                 .map(|(i, rid)| Layer {
                     rid,
                     packets: 4 << i,
+                    payload_len: 900,
                     seq: 1_000 + seed * 1_000 + i as u64 * 100,
                     time: (seed as u32)
                         .wrapping_mul(1_000_003)
@@ -317,7 +319,8 @@ impl Peer {
                 } else {
                     layer.packets
                 };
-                let payloads = frames::frame(codec, layer.number, keyframe, count, 900);
+                let payloads =
+                    frames::frame(codec, layer.number, keyframe, count, layer.payload_len);
                 layer.number += 1;
                 let rid = layer.rid.map(Into::into);
                 let mut api = self.rtc.direct_api();

@@ -10,7 +10,7 @@ use super::Core;
 use super::lanes::{lane_output, relay_output};
 use crate::media::counters::DropReason;
 use crate::media::output::{LaneMessage, Output};
-use crate::media::packet::{MediaPacket, StreamKey};
+use crate::media::packet::{MAX_PAYLOAD, MediaPacket, StreamKey};
 use crate::media::room::{Outlet, Room, Source};
 use crate::media::session::{NewReport, Side};
 use crate::media::slots::SlotKey;
@@ -152,6 +152,11 @@ impl Core {
         let Some(room) = self.rooms.get_mut(room_key) else {
             return;
         };
+        if packet.payload.len() > MAX_PAYLOAD {
+            // Before it gets into a cache: nobody can have it.
+            self.counters.drop(DropReason::PayloadTooLarge);
+            return;
+        }
         let layer_changed = room.note(packet, now);
         let target = room.target(packet.kind);
         // Room's fields one by one: the cache is read while the outlets are written to.
