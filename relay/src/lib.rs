@@ -17,6 +17,8 @@ mod limits;
 mod metrics;
 mod relay;
 mod stream_id;
+#[cfg(test)]
+mod tests;
 pub mod transcoder;
 
 pub use crate::config::RelayConfig;

@@ -4,8 +4,10 @@ use prometheus::{
     Counter, CounterVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
-/// All metrics of the relay, registered once a [`Relay`](crate::Relay).
+/// All metrics of the relay, registered once a [`Relay`](crate::Relay). Without AAC the
+/// transcoder's stay at zero.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "aac"), allow(dead_code))]
 pub(crate) struct Metrics {
     pub(crate) broadcasts: IntGauge,
     pub(crate) viewers: IntGaugeVec,

@@ -7,6 +7,7 @@ mod keyframes;
 mod task;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(feature = "aac")]
 #[cfg(test)]
 mod tests;
 mod wall;

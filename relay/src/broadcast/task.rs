@@ -224,7 +224,15 @@ impl Task {
 
     /// Writes out what is left and tells everybody that it is over.
     async fn end(&mut self) {
-        self.lane = None;
+        if let Some(mut lane) = self.lane.take() {
+            lane.close();
+            let now = now();
+            // At most as many as the lane holds.
+            while let Ok(item) = lane.try_recv() {
+                self.core.handle_ingest(now, item);
+            }
+            self.apply();
+        }
         // Without its input the thread ends once its queue is done.
         self.transcoder = None;
         if let Some(mut frames) = self.aac.take() {

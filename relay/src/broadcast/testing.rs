@@ -1,6 +1,9 @@
 //! Small media for tests: parameter sets that parse, slices that name them, RTP packets of both
 //! tracks on one clock.
 
+// Tests of sound need the encoder.
+#![cfg_attr(not(feature = "aac"), allow(dead_code))]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -50,6 +53,8 @@ pub(crate) fn audio_frame(ms: u64) -> AudioFrame {
 pub(crate) struct Publisher {
     pub(crate) start: Instant,
     pub(crate) delay: Duration,
+    /// What pictures take longer than sound.
+    pub(crate) video_delay: Duration,
     pub(crate) sps: &'static [u8],
     pub(crate) video_base: u32,
     pub(crate) audio_base: u32,
@@ -63,6 +68,7 @@ impl Publisher {
         Self {
             start,
             delay: Duration::ZERO,
+            video_delay: Duration::ZERO,
             sps: SPS_640X360,
             video_base: 0xffff_f000,
             audio_base: 0xffff_0000,
@@ -116,7 +122,7 @@ impl Publisher {
                     time: self.video_time(ms),
                     marker: index == last,
                     payload: payload.into(),
-                    received: self.start + self.delay + Duration::from_secs_f64(ms / 1_000.0),
+                    received: self.arrival(ms) + self.video_delay,
                 },
             }
         });
@@ -199,7 +205,7 @@ impl Tone {
     }
 
     /// The next frame; `is_loud` is asked for each sample's number.
-    pub(crate) fn frame(&mut self, is_loud: impl Fn(u64) -> bool) -> Vec<u8> {
+    pub(crate) fn frame(&mut self, is_loud: &impl Fn(u64) -> bool) -> Vec<u8> {
         let mut pcm = Vec::with_capacity(1_920);
         for _ in 0..960 {
             let phase = self.sample as f64 / 48_000.0 * self.hz * std::f64::consts::TAU;
@@ -212,5 +218,47 @@ impl Tone {
             self.sample += 1;
         }
         self.encoder.encode_vec(&pcm, 1_275).unwrap()
+    }
+}
+
+/// Decodes AAC frames and remembers when it was loud.
+#[cfg(feature = "aac")]
+pub(crate) struct AacPlayer {
+    decoder: fdk_aac::dec::Decoder,
+    /// Sample time and level of the left channel.
+    heard: Vec<(u64, i16)>,
+}
+
+#[cfg(feature = "aac")]
+impl AacPlayer {
+    pub(crate) fn new() -> Self {
+        let mut decoder = fdk_aac::dec::Decoder::new(fdk_aac::dec::Transport::Raw);
+        decoder.config_raw(&[0x11, 0x90]).unwrap();
+        Self {
+            decoder,
+            heard: Vec::new(),
+        }
+    }
+
+    pub(crate) fn play(&mut self, frame: &AudioFrame) {
+        let mut pcm = [0_i16; 2_048];
+        assert_eq!(self.decoder.fill(&frame.data).unwrap(), frame.data.len());
+        self.decoder.decode_frame(&mut pcm).unwrap();
+        // This decoder holds sound back: for concealment, and for its limiter's look-ahead.
+        let held_back = u64::from(self.decoder.stream_info().outputDelay);
+        let first = frame.pts.as_hz(48_000).saturating_sub(held_back);
+        let left = pcm.chunks_exact(2).map(|pair| pair[0]);
+        self.heard.extend((first..).zip(left));
+    }
+
+    /// First and last sample time at which the level passes `threshold`.
+    pub(crate) fn loud_span(&self, threshold: i16) -> (u64, u64) {
+        let mut loud = self
+            .heard
+            .iter()
+            .filter(|(_, level)| level.unsigned_abs() > threshold.unsigned_abs())
+            .map(|(time, _)| *time);
+        let first = loud.next().expect("nothing is loud");
+        (first, loud.next_back().unwrap_or(first))
     }
 }

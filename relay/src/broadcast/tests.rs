@@ -1,1 +1,712 @@
+//! The core on virtual time.
 
+use std::collections::HashMap;
+use std::time::{Duration, Instant, SystemTime};
+
+use packager::hls::Segment;
+use packager::rtp::{Codec, MediaKind, Tracks};
+use packager::time::MediaTime;
+use prometheus::Registry;
+
+use super::core::{Core, Output};
+use super::testing::{AacPlayer, Publisher, SPS_320X180, SPS_640X360, Tone};
+use crate::flv::{Tag, TagKind};
+use crate::ingest::IngestItem;
+use crate::metrics::Metrics;
+use crate::transcoder::{AudioTranscoder, AudioWork};
+
+const AUDIO: Tracks = Tracks {
+    video: false,
+    audio: true,
+};
+const VIDEO: Tracks = Tracks {
+    video: true,
+    audio: false,
+};
+const TARGET: Duration = Duration::from_secs(2);
+
+/// A core with its transcoder inline, and all that came out of it.
+struct Rig {
+    start: Instant,
+    now: Instant,
+    core: Core,
+    transcoder: AudioTranscoder,
+    metrics: std::sync::Arc<Metrics>,
+    tags: Vec<(Instant, Tag)>,
+    frames: Vec<packager::frames::AudioFrame>,
+    inits: Vec<u32>,
+    segments: Vec<(Segment, SystemTime)>,
+    /// When a key frame was asked for.
+    asked: Vec<Instant>,
+    refused: Option<Codec>,
+    accepted: usize,
+}
+
+impl Rig {
+    fn new(tracks: Tracks) -> Self {
+        let now = Instant::now();
+        let metrics = std::sync::Arc::new(Metrics::register(&Registry::new()).unwrap());
+        Self {
+            start: now,
+            now,
+            core: Core::new(TARGET, tracks, metrics.clone(), now, wall0()),
+            transcoder: AudioTranscoder::new(128_000).unwrap(),
+            metrics,
+            tags: Vec::new(),
+            frames: Vec::new(),
+            inits: Vec::new(),
+            segments: Vec::new(),
+            asked: Vec::new(),
+            refused: None,
+            accepted: 0,
+        }
+    }
+
+    /// Lets time pass up to `now`, with all timeouts on the way.
+    fn run_to(&mut self, now: Instant) {
+        for _ in 0..100_000 {
+            match self.core.next_timeout().filter(|at| *at <= now) {
+                Some(at) => {
+                    self.now = self.now.max(at);
+                    self.core.handle_timeout(self.now);
+                    self.drain();
+                }
+                None => {
+                    self.now = self.now.max(now);
+                    return;
+                }
+            }
+        }
+        panic!("timeouts do not end");
+    }
+
+    fn feed(&mut self, item: IngestItem) {
+        let received = match &item {
+            IngestItem::Rtp { packet, .. } => packet.received,
+            IngestItem::SenderReport { report, .. } => report.received,
+        };
+        self.run_to(received);
+        self.core.handle_ingest(self.now, item);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.core.poll_output() {
+            match output {
+                Output::Tag(tag) => self.tags.push((self.now, tag)),
+                Output::Init(init) => self.inits.push(init.version),
+                Output::Segment(segment, wall) => self.segments.push((segment, wall)),
+                Output::RequestKeyframe => self.asked.push(self.now),
+                Output::Accepted => self.accepted += 1,
+                Output::Refused(codec) => self.refused = Some(codec),
+                Output::Audio(work) => {
+                    let mut frames = Vec::new();
+                    match work {
+                        AudioWork::Opus { data, time } => {
+                            self.transcoder.push(&data, time, &mut frames).unwrap();
+                        }
+                        AudioWork::Fill { from, until } => {
+                            let until = self.transcoder.fill_until(from, until, &mut frames);
+                            until.unwrap();
+                        }
+                        AudioWork::Restart => self.transcoder.restart().unwrap(),
+                    }
+                    for frame in frames {
+                        self.frames.push(frame.clone());
+                        self.core.handle_audio(self.now, frame);
+                    }
+                }
+            }
+        }
+    }
+
+    fn video_times(&self) -> Vec<u64> {
+        let tags = self.tags.iter().map(|(_, tag)| tag);
+        tags.filter(|tag| !is_audio(tag))
+            .map(|tag| tag.time.as_millis())
+            .collect()
+    }
+
+    fn audio_times(&self) -> Vec<u64> {
+        let tags = self.tags.iter().map(|(_, tag)| tag);
+        tags.filter(|tag| is_audio(tag))
+            .map(|tag| tag.time.as_millis())
+            .collect()
+    }
+
+    fn discontinuities(&self) -> usize {
+        let segments = self.segments.iter();
+        segments
+            .filter(|(segment, _)| segment.discontinuity)
+            .count()
+    }
+
+    /// What must hold whatever came in.
+    fn check(&self) {
+        assert!(
+            self.video_times().windows(2).all(|w| w[0] < w[1]),
+            "video time rises"
+        );
+        assert!(
+            self.audio_times().windows(2).all(|w| w[0] < w[1]),
+            "audio time rises"
+        );
+        let first_picture = self.tags.iter().find(|(_, tag)| !is_audio(tag));
+        if let Some((_, tag)) = first_picture {
+            assert!(matches!(tag.kind, TagKind::Keyframe(_)), "starts decodable");
+        }
+        for pair in self.segments.windows(2) {
+            let gap = pair[1].0.start.since(pair[0].0.start);
+            assert!(gap >= pair[0].0.duration.saturating_sub(Duration::from_millis(1)));
+        }
+        for (segment, _) in &self.segments {
+            let rounded = segment.duration.as_secs_f64().round() as u64;
+            assert!(rounded <= TARGET.as_secs(), "{:?}", segment.duration);
+        }
+        for pair in self.asked.windows(2) {
+            assert!(
+                pair[1] - pair[0] >= Duration::from_millis(500),
+                "asks rarely"
+            );
+        }
+        for (_, tag) in &self.tags {
+            check_tag(tag);
+        }
+    }
+}
+
+/// Data size and time in the tag's header agree with the tag.
+fn check_tag(tag: &Tag) {
+    let b = &tag.bytes;
+    let size = u32::from_be_bytes([0, b[1], b[2], b[3]]) as usize;
+    assert_eq!(b.len(), 11 + size + 4);
+    assert_eq!(b[b.len() - 4..], (size as u32 + 11).to_be_bytes());
+    let ms = u32::from_be_bytes([b[7], b[4], b[5], b[6]]);
+    assert_eq!(u64::from(ms), tag.time.as_millis());
+}
+
+fn is_audio(tag: &Tag) -> bool {
+    matches!(tag.kind, TagKind::Audio(_))
+}
+
+fn wall0() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+}
+
+/// A session of a publisher with pictures at 30 a second and sound every 20 ms.
+struct Session {
+    publisher: Publisher,
+    tone: Tone,
+    tracks: Tracks,
+    /// Pictures between two key frames that the publisher sends by itself.
+    gop: u64,
+    /// A key frame that was asked for is sent.
+    answers: bool,
+    picture: u64,
+    packet: u64,
+    asked: usize,
+}
+
+impl Session {
+    fn new(rig: &Rig, tracks: Tracks) -> Self {
+        Self {
+            publisher: Publisher::new(rig.now),
+            tone: Tone::new(1_000.0),
+            tracks,
+            gop: u64::MAX,
+            answers: true,
+            picture: 0,
+            packet: 0,
+            asked: rig.asked.len(),
+        }
+    }
+
+    /// Sends all that is captured before `until_ms`, in the order of arrival; `change` may drop,
+    /// copy or replace items.
+    fn send(
+        &mut self,
+        rig: &mut Rig,
+        until_ms: f64,
+        mut change: impl FnMut(f64, IngestItem) -> Vec<IngestItem>,
+    ) {
+        loop {
+            let picture_ms = self.picture as f64 * 100.0 / 3.0;
+            let packet_ms = self.packet as f64 * 20.0;
+            let video_is_next =
+                self.tracks.video && (!self.tracks.audio || picture_ms <= packet_ms);
+            let ms = if video_is_next { picture_ms } else { packet_ms };
+            if ms >= until_ms {
+                return;
+            }
+            let mut items = Vec::new();
+            if video_is_next {
+                let was_asked = self.answers && rig.asked.len() > self.asked;
+                let is_keyframe = was_asked || self.picture.is_multiple_of(self.gop);
+                self.asked = rig.asked.len();
+                let size = if is_keyframe { 5_000 } else { 1_500 };
+                items.extend(self.publisher.picture(ms, is_keyframe, size));
+                if self.picture % 30 == 3 {
+                    items.extend(self.publisher.reports(ms));
+                }
+                self.picture += 1;
+            } else {
+                let opus = self.tone.frame(&|sample| sample % 48_000 < 4_800);
+                items.push(self.publisher.sound(ms, &opus));
+                if !self.tracks.video && self.packet % 50 == 3 {
+                    items.extend(self.publisher.reports(ms));
+                }
+                self.packet += 1;
+            }
+            for item in items {
+                for item in change(ms, item) {
+                    rig.feed(item);
+                }
+            }
+        }
+    }
+}
+
+fn keep(_: f64, item: IngestItem) -> Vec<IngestItem> {
+    vec![item]
+}
+
+fn is_video(item: &IngestItem) -> bool {
+    matches!(
+        item,
+        IngestItem::Rtp {
+            kind: MediaKind::Video,
+            ..
+        }
+    )
+}
+
+#[test]
+fn both_tracks_become_flv_tags_and_segments() {
+    let mut rig = Rig::new(Tracks::BOTH);
+    let mut session = Session::new(&rig, Tracks::BOTH);
+    session.send(&mut rig, 20_000.0, keep);
+    rig.check();
+    assert_eq!(rig.accepted, 1);
+    let video = rig.video_times();
+    assert!(video[0] <= 20, "starts near zero: {}", video[0]);
+    assert!(video.len() >= 590, "{} pictures", video.len());
+    let audio = rig.audio_times();
+    assert!(audio.len() >= 920, "{} AAC frames", audio.len());
+    assert!(audio.windows(2).all(|w| w[1] - w[0] <= 22), "no hole");
+    // Key frames are asked for every 2 s of media, and answered with the next picture.
+    assert_eq!(rig.asked.len(), 9);
+    assert_eq!(rig.inits, [0]);
+    assert_eq!(rig.discontinuities(), 0);
+    assert!((8..=9).contains(&rig.segments.len()));
+    for (segment, _) in &rig.segments {
+        assert!(segment.is_independent);
+        let off = segment.duration.abs_diff(Duration::from_millis(2_033));
+        assert!(off < Duration::from_millis(100), "{:?}", segment.duration);
+    }
+    // Dates go with media time, and arrival is the earliest that they can be.
+    for (segment, wall) in &rig.segments {
+        let date = wall.duration_since(wall0()).unwrap();
+        let off = date.abs_diff(segment.start.as_duration());
+        assert!(off < Duration::from_millis(60), "{off:?}");
+    }
+}
+
+#[test]
+fn tags_of_both_tracks_are_ordered_by_time() {
+    let mut rig = Rig::new(Tracks::BOTH);
+    let mut session = Session::new(&rig, Tracks::BOTH);
+    session.send(&mut rig, 10_000.0, keep);
+    let times: Vec<_> = rig.tags.iter().map(|(_, tag)| tag.time).collect();
+    let backward = times.windows(2).filter(|w| w[1] < w[0]).count();
+    assert_eq!(backward, 0);
+    // And that costs at most the interleaver's wait, after the reports were waited for.
+    for (at, tag) in rig
+        .tags
+        .iter()
+        .filter(|(_, tag)| tag.time.as_millis() > 1_000)
+    {
+        let late = (*at - rig.start).saturating_sub(tag.time.as_duration());
+        assert!(
+            late < Duration::from_millis(160),
+            "{late:?} at {}",
+            tag.time
+        );
+    }
+}
+
+#[test]
+fn after_loss_nothing_comes_before_the_next_key_frame() {
+    let mut rig = Rig::new(Tracks::BOTH);
+    let mut session = Session::new(&rig, Tracks::BOTH);
+    let mut lost = false;
+    session.send(&mut rig, 6_000.0, |ms, item| {
+        // One packet in the middle of one picture.
+        let drop = !lost && is_video(&item) && (3_000.0..3_040.0).contains(&ms);
+        lost |= drop;
+        if drop { vec![] } else { vec![item] }
+    });
+    rig.check();
+    let video: Vec<_> = rig.tags.iter().filter(|(_, tag)| !is_audio(tag)).collect();
+    let hole = video
+        .windows(2)
+        .find(|w| w[1].1.time.since(w[0].1.time) > Duration::from_millis(50))
+        .expect("the lost picture leaves a hole");
+    assert!(matches!(hole[1].1.kind, TagKind::Keyframe(_)));
+    // The retransmission is waited for, then the key frame is asked for at once.
+    let length = hole[1].1.time.since(hole[0].1.time);
+    assert!(length < Duration::from_millis(400), "{length:?}");
+    let audio = rig.audio_times();
+    assert!(
+        audio.windows(2).all(|w| w[1] - w[0] <= 22),
+        "sound has no hole"
+    );
+    assert_eq!(rig.metrics.dropped("packet_lost"), 1);
+}
+
+#[test]
+fn packets_out_of_order_lose_nothing() {
+    let mut rig = Rig::new(Tracks::BOTH);
+    let mut session = Session::new(&rig, Tracks::BOTH);
+    let mut held: Option<IngestItem> = None;
+    let mut count = 0;
+    session.send(&mut rig, 10_000.0, |_, item| {
+        count += 1;
+        if held.is_none() && count % 5 == 0 {
+            held = Some(item);
+            return vec![];
+        }
+        // The one behind overtakes, and comes twice.
+        match held.take() {
+            Some(late) => vec![item.clone(), late, item],
+            None => vec![item],
+        }
+    });
+    rig.check();
+    assert!(rig.video_times().len() >= 295);
+    assert_eq!(rig.metrics.dropped("packet_lost"), 0);
+    assert!(rig.metrics.dropped("packet_duplicate") + rig.metrics.dropped("packet_late") > 100);
+}
+
+#[test]
+fn a_republish_goes_on_in_media_time() {
+    let mut rig = Rig::new(Tracks::BOTH);
+    let mut session = Session::new(&rig, Tracks::BOTH);
+    session.send(&mut rig, 5_000.0, keep);
+    rig.run_to(rig.now + Duration::from_millis(1_000));
+    let end = *rig.video_times().last().unwrap();
+    rig.core.handle_republish(rig.now, Tracks::BOTH);
+    rig.drain();
+    let mut session = Session::new(&rig, Tracks::BOTH);
+    session.publisher.video_base = 77;
+    session.publisher.audio_base = 4_000_000_000;
+    session.send(&mut rig, 5_000.0, keep);
+    rig.check();
+    let video = rig.video_times();
+    let next = video.iter().copied().find(|t| *t > end).unwrap();
+    assert!((500..1_500).contains(&(next - end)), "{end} then {next}");
+    assert!(video.last().unwrap() - next > 4_500);
+    // Equal parameter sets: players need not be told anything.
+    assert_eq!(rig.discontinuities(), 0);
+    assert_eq!(rig.inits, [0]);
+    let audio = rig.audio_times();
+    assert!(
+        audio.windows(2).all(|w| w[1] - w[0] <= 22),
+        "sound has no hole"
+    );
+}
+
+#[test]
+fn a_change_of_resolution_is_one_discontinuity() {
+    let mut rig = Rig::new(Tracks::BOTH);
+    let mut session = Session::new(&rig, Tracks::BOTH);
+    session.gop = 60;
+    session.send(&mut rig, 5_990.0, keep);
+    session.publisher.sps = SPS_320X180;
+    session.send(&mut rig, 14_000.0, keep);
+    rig.check();
+    assert_eq!(rig.discontinuities(), 1);
+    assert_eq!(rig.inits, [0, 1]);
+    let configs: Vec<u16> = rig
+        .tags
+        .iter()
+        .filter_map(|(_, tag)| match &tag.kind {
+            TagKind::Keyframe(config) => Some(config.width()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(configs[..3], [640, 640, 640]);
+    assert!(configs[3..].iter().all(|width| *width == 320));
+}
+
+#[test]
+fn repeated_equal_parameter_sets_change_nothing() {
+    let mut rig = Rig::new(VIDEO);
+    let mut session = Session::new(&rig, VIDEO);
+    session.gop = 15;
+    assert_eq!(session.publisher.sps, SPS_640X360);
+    session.send(&mut rig, 12_000.0, keep);
+    rig.check();
+    assert_eq!(rig.metrics.gops.get(), 24);
+    assert_eq!(rig.inits, [0]);
+    assert_eq!(rig.discontinuities(), 0);
+    assert!(rig.asked.is_empty());
+}
+
+#[test]
+fn sound_alone_becomes_tags_and_segments() {
+    let mut rig = Rig::new(AUDIO);
+    let mut session = Session::new(&rig, AUDIO);
+    session.send(&mut rig, 10_000.0, keep);
+    rig.check();
+    assert!(rig.video_times().is_empty());
+    assert!(rig.audio_times()[0] < 25);
+    assert!(rig.audio_times().len() > 450);
+    assert!((4..=5).contains(&rig.segments.len()));
+    assert!(rig.asked.is_empty());
+}
+
+#[test]
+fn pictures_alone_become_tags_and_segments() {
+    let mut rig = Rig::new(VIDEO);
+    let mut session = Session::new(&rig, VIDEO);
+    session.send(&mut rig, 10_000.0, keep);
+    rig.check();
+    assert!(rig.audio_times().is_empty());
+    assert_eq!(rig.video_times().len(), 300);
+    assert!((3..=4).contains(&rig.segments.len()));
+    // Nothing is waited for.
+    let (at, tag) = rig.tags.last().unwrap();
+    assert!(*at - rig.start - tag.time.as_duration() < Duration::from_millis(5));
+}
+
+#[test]
+fn a_pause_is_taken_out_of_media_time_and_dates_follow_the_clock() {
+    let mut rig = Rig::new(Tracks::BOTH);
+    let mut session = Session::new(&rig, Tracks::BOTH);
+    session.send(&mut rig, 6_000.0, keep);
+    let before = *rig.video_times().last().unwrap();
+    // The same RTP streams go on 60 s later, their clocks gone on too.
+    session.picture += 1_800;
+    session.packet += 3_000;
+    session.send(&mut rig, 76_000.0, keep);
+    rig.check();
+    let after = rig.video_times().into_iter().find(|t| *t > before).unwrap();
+    assert!(after - before < 3_500, "{before} then {after}");
+    let end = *rig.video_times().last().unwrap();
+    assert!(end < 21_000, "{end}");
+    let (segment, wall) = rig.segments.last().unwrap();
+    let date = wall.duration_since(wall0()).unwrap();
+    let behind = date.saturating_sub(segment.start.as_duration());
+    assert!(behind > Duration::from_secs(50), "{behind:?}");
+    assert!(
+        rig.segments
+            .iter()
+            .any(|(s, _)| s.is_independent && s.start.as_millis() > before)
+    );
+}
+
+#[test]
+fn a_muted_microphone_is_silence_in_time_with_the_picture() {
+    let mut rig = Rig::new(Tracks::BOTH);
+    let mut session = Session::new(&rig, Tracks::BOTH);
+    session.send(&mut rig, 10_000.0, |ms, item| {
+        let is_muted = (3_000.0..7_000.0).contains(&ms) && !is_video(&item);
+        if is_muted { vec![] } else { vec![item] }
+    });
+    rig.check();
+    let audio = rig.audio_times();
+    assert!(audio.windows(2).all(|w| w[1] - w[0] <= 22), "no hole");
+    // Sound that stops coming is made up at most 300 ms behind the picture.
+    for (at, tag) in rig.tags.iter().filter(|(_, tag)| is_audio(tag)) {
+        if (3_500..6_900).contains(&tag.time.as_millis()) {
+            let late = (*at - rig.start).saturating_sub(tag.time.as_duration());
+            assert!(
+                late < Duration::from_millis(300),
+                "{late:?} at {}",
+                tag.time
+            );
+        }
+    }
+    let last_sound = *audio.last().unwrap();
+    let last_picture = *rig.video_times().last().unwrap();
+    assert!(last_sound.abs_diff(last_picture) < 150);
+}
+
+#[test]
+fn an_announced_microphone_that_never_sends_is_silence() {
+    let mut rig = Rig::new(Tracks::BOTH);
+    let mut session = Session::new(&rig, VIDEO);
+    session.send(&mut rig, 6_000.0, keep);
+    rig.check();
+    let audio = rig.audio_times();
+    assert!(audio.len() > 240, "{}", audio.len());
+    assert!(audio[0] < 50);
+    assert_eq!(rig.inits.len(), 1);
+    assert_eq!(rig.discontinuities(), 0);
+}
+
+#[test]
+fn an_announced_camera_that_never_sends_leaves_the_sound() {
+    let mut rig = Rig::new(Tracks::BOTH);
+    let mut session = Session::new(&rig, AUDIO);
+    session.send(&mut rig, 12_000.0, keep);
+    rig.check();
+    let first = rig.audio_times()[0];
+    assert!((2_900..3_200).contains(&first), "{first}");
+    assert!(rig.segments.len() >= 3);
+}
+
+#[test]
+fn a_publisher_that_sends_no_key_frames_is_asked_twice_a_second() {
+    let mut rig = Rig::new(VIDEO);
+    let mut session = Session::new(&rig, VIDEO);
+    session.answers = false;
+    session.send(&mut rig, 8_000.0, keep);
+    rig.check();
+    // From 2 s on.
+    assert!((12..=13).contains(&rig.asked.len()), "{}", rig.asked.len());
+    // The playlist's promise holds all the same.
+    assert!(rig.segments.len() >= 2);
+}
+
+#[test]
+fn a_join_in_the_middle_of_a_group_asks_for_a_key_frame() {
+    let mut rig = Rig::new(VIDEO);
+    let mut session = Session::new(&rig, VIDEO);
+    session.picture = 1;
+    session.send(&mut rig, 2_000.0, keep);
+    rig.check();
+    let asked = rig.asked[0] - rig.start;
+    assert!(asked <= Duration::from_millis(200), "{asked:?}");
+    assert!(rig.video_times().len() > 45);
+}
+
+#[test]
+fn another_video_codec_is_refused_by_name_and_h264_is_taken_back() {
+    let mut rig = Rig::new(Tracks::BOTH);
+    let mut session = Session::new(&rig, Tracks::BOTH);
+    session.send(&mut rig, 2_000.0, |_, item| {
+        vec![match item {
+            IngestItem::Rtp {
+                kind: MediaKind::Video,
+                packet,
+                ..
+            } => IngestItem::Rtp {
+                kind: MediaKind::Video,
+                codec: Codec::Vp8,
+                packet,
+            },
+            other => other,
+        }]
+    });
+    assert_eq!(rig.refused, Some(Codec::Vp8));
+    assert!(rig.tags.is_empty());
+    assert!(rig.metrics.dropped("codec_not_carried") > 100);
+    rig.core.handle_republish(rig.now, Tracks::BOTH);
+    let mut session = Session::new(&rig, Tracks::BOTH);
+    session.send(&mut rig, 3_000.0, keep);
+    rig.check();
+    assert_eq!(rig.accepted, 1);
+    assert!(rig.video_times().len() > 80);
+}
+
+#[test]
+fn the_last_segment_is_written_at_the_end() {
+    let mut rig = Rig::new(Tracks::BOTH);
+    let mut session = Session::new(&rig, Tracks::BOTH);
+    session.send(&mut rig, 3_000.0, keep);
+    let before = rig.segments.len();
+    rig.core.finish();
+    rig.drain();
+    rig.check();
+    assert_eq!(rig.segments.len(), before + 1);
+    let last = rig.tags.last().unwrap();
+    assert!(last.1.time.as_millis() > 2_900);
+}
+
+/// The picture at 5 s has a size of its own, and a tone starts with it.
+#[test]
+fn picture_and_sound_of_one_instant_have_one_media_time() {
+    for (video_delay, seed) in [(0, 1), (80, 2), (200, 3)] {
+        let mut rig = Rig::new(Tracks::BOTH);
+        let mut publisher = Publisher::new(rig.start);
+        publisher.video_delay = Duration::from_millis(video_delay);
+        publisher.video_base = u32::MAX - 90_000 * seed;
+        let mut tone = Tone::new(1_000.0);
+        let mut items: Vec<(Instant, IngestItem)> = Vec::new();
+        for number in 0..300_u64 {
+            let ms = number as f64 * 100.0 / 3.0;
+            let size = if number == 150 { 7_777 } else { 1_500 };
+            for item in publisher.picture(ms, number % 60 == 0, size) {
+                let at = rig.start + Duration::from_secs_f64(ms / 1e3);
+                items.push((at + publisher.video_delay, item));
+            }
+        }
+        for number in 0..500_u64 {
+            let ms = number as f64 * 20.0;
+            let opus = tone.frame(&|sample| sample >= 240_000);
+            let at = rig.start + Duration::from_secs_f64(ms / 1e3);
+            items.push((at, publisher.sound(ms, &opus)));
+            if number % 50 == 5 {
+                items.extend(publisher.reports(ms).map(|report| (at, report)));
+            }
+        }
+        items.sort_by_key(|(at, _)| *at);
+        for (_, item) in items {
+            rig.feed(item);
+        }
+        rig.check();
+        let marked = rig
+            .tags
+            .iter()
+            .find(|(_, tag)| !is_audio(tag) && (7_700..7_900).contains(&tag.bytes.len()))
+            .expect("the marked picture comes out");
+        let mut player = AacPlayer::new();
+        for frame in &rig.frames {
+            player.play(frame);
+        }
+        let (onset, _) = player.loud_span(3_000);
+        let onset = MediaTime::from_hz(onset, 48_000);
+        let off = onset.ticks_since(marked.1.time) as f64 / MediaTime::HZ as f64 * 1e3;
+        println!("pictures {video_delay} ms late: sound {off:.1} ms after the picture");
+        assert!(off.abs() < 20.0, "sound is {off} ms after the picture");
+    }
+}
+
+#[test]
+fn seeded_loss_reorder_and_duplicates_never_break_the_rules() {
+    for seed in 1..=8_u64 {
+        let mut rig = Rig::new(Tracks::BOTH);
+        let mut session = Session::new(&rig, Tracks::BOTH);
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut next = move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state % 100
+        };
+        let mut held: HashMap<u64, IngestItem> = HashMap::new();
+        let mut count = 0_u64;
+        session.send(&mut rig, 15_000.0, |_, item| {
+            count += 1;
+            let mut out = Vec::new();
+            match next() {
+                0..2 => {}
+                2..6 => {
+                    held.insert(count + 1 + next() % 8, item);
+                }
+                6..9 => out.extend([item.clone(), item]),
+                _ => out.push(item),
+            }
+            out.extend(held.remove(&count));
+            out
+        });
+        rig.core.finish();
+        rig.drain();
+        rig.check();
+        assert!(rig.video_times().len() > 100, "seed {seed}");
+        let audio = rig.audio_times();
+        assert!(audio.windows(2).all(|w| w[1] - w[0] <= 22), "seed {seed}");
+        assert_eq!(rig.discontinuities(), 0);
+    }
+}

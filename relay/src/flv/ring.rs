@@ -263,3 +263,155 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broadcast::testing::{SPS_640X360, video_config};
+
+    fn ring(max_bytes: usize) -> Ring {
+        Ring::new(RingLimits {
+            max_bytes,
+            max_age: Duration::from_secs(6),
+            max_lag: Duration::from_secs(3),
+        })
+    }
+
+    fn tag(ms: u64, kind: TagKind) -> Tag {
+        Tag {
+            time: MediaTime::from_millis(ms),
+            bytes: Bytes::from_static(&[0; 100]),
+            kind,
+        }
+    }
+
+    fn key(ms: u64) -> Tag {
+        tag(ms, TagKind::Keyframe(video_config(SPS_640X360)))
+    }
+
+    fn picture(ms: u64) -> Tag {
+        tag(ms, TagKind::Picture)
+    }
+
+    fn sound(ms: u64) -> Tag {
+        let config = AudioConfig::aac_lc(48_000, 2).unwrap();
+        tag(ms, TagKind::Audio(Arc::new(config)))
+    }
+
+    /// Times of all tags that are there for the cursor, and how often it skipped.
+    fn read(ring: &Ring, cursor: &mut Cursor) -> (Vec<u64>, usize) {
+        let mut times = Vec::new();
+        let mut skips = 0;
+        while let Next::Tag { tag, skipped } = ring.next(cursor) {
+            times.push(tag.time.as_millis());
+            skips += usize::from(skipped);
+        }
+        (times, skips)
+    }
+
+    #[test]
+    fn a_viewer_starts_at_the_newest_key_frame() {
+        let ring = ring(1 << 20);
+        ring.append([key(0), picture(33), key(66), sound(70), picture(99)]);
+        let mut cursor = Cursor::default();
+        assert_eq!(read(&ring, &mut cursor), (vec![66, 70, 99], 0));
+        ring.append([picture(133)]);
+        assert_eq!(read(&ring, &mut cursor), (vec![133], 0));
+        assert!(matches!(ring.next(&mut cursor), Next::Wait));
+    }
+
+    #[test]
+    fn a_viewer_waits_for_the_first_key_frame() {
+        let ring = ring(1 << 20);
+        ring.append([picture(0)]);
+        let mut cursor = Cursor::default();
+        assert!(matches!(ring.next(&mut cursor), Next::Wait));
+        ring.append([key(33)]);
+        assert_eq!(read(&ring, &mut cursor), (vec![33], 0));
+    }
+
+    #[test]
+    fn sound_alone_starts_at_the_live_edge() {
+        let ring = ring(1 << 20);
+        ring.append((0..100).map(|n| sound(n * 21)));
+        let mut cursor = Cursor::default();
+        assert_eq!(read(&ring, &mut cursor), (vec![99 * 21], 0));
+    }
+
+    #[test]
+    fn sound_starts_viewers_once_the_picture_has_stopped() {
+        let ring = ring(1 << 20);
+        ring.append([key(0)]);
+        ring.append((0..200).map(|n| sound(n * 21)));
+        let mut cursor = Cursor::default();
+        assert_eq!(read(&ring, &mut cursor).0, [199 * 21]);
+    }
+
+    #[test]
+    fn a_slow_viewer_skips_to_the_newest_key_frame() {
+        let ring = ring(1 << 20);
+        ring.append([key(0), picture(33)]);
+        let mut cursor = Cursor::default();
+        assert!(matches!(ring.next(&mut cursor), Next::Tag { .. }));
+        // Behind by more than the bound, but there is no newer key frame to skip to.
+        ring.append([picture(2_000), picture(3_100)]);
+        assert!(matches!(
+            ring.next(&mut cursor),
+            Next::Tag { skipped: false, .. }
+        ));
+        ring.append([key(5_200), picture(5_300)]);
+        assert_eq!(read(&ring, &mut cursor), (vec![5_200, 5_300], 1));
+    }
+
+    #[test]
+    fn a_viewer_whose_tags_are_gone_goes_on_at_the_newest_key_frame() {
+        let ring = ring(1 << 20);
+        ring.append([key(0)]);
+        let mut cursor = Cursor::default();
+        read(&ring, &mut cursor);
+        for second in 1..20 {
+            ring.append([key(second * 1_000), picture(second * 1_000 + 500)]);
+        }
+        assert_eq!(read(&ring, &mut cursor), (vec![19_000, 19_500], 1));
+    }
+
+    #[test]
+    fn time_bounds_the_ring_but_keeps_the_newest_group() {
+        let ring = ring(1 << 20);
+        for second in 0..60 {
+            ring.append([key(second * 1_000)]);
+        }
+        assert_eq!(ring.held(), (7, 700));
+        // A publisher that sends no key frame for 20 s.
+        ring.append((0..20).map(|n| picture(60_000 + n * 1_000)));
+        let mut cursor = Cursor::default();
+        assert_eq!(read(&ring, &mut cursor).0.len(), 21);
+    }
+
+    #[test]
+    fn bytes_bound_the_ring_even_within_a_group() {
+        let ring = ring(1_000);
+        ring.append([key(0)]);
+        ring.append((1..100).map(|n| picture(n * 33)));
+        assert_eq!(ring.held(), (10, 1_000));
+        let mut late = Cursor::default();
+        assert!(matches!(ring.next(&mut late), Next::Wait));
+        ring.append([key(4_000)]);
+        assert_eq!(read(&ring, &mut late).0, [4_000]);
+    }
+
+    #[test]
+    fn a_closed_ring_is_read_to_its_end() {
+        let ring = ring(1 << 20);
+        ring.append([key(0), picture(33)]);
+        ring.close();
+        let mut cursor = Cursor::default();
+        assert_eq!(read(&ring, &mut cursor).0, [0, 33]);
+        assert!(matches!(ring.next(&mut cursor), Next::End));
+        let mut nobody = Cursor::default();
+        ring.reopen();
+        assert!(matches!(ring.next(&mut nobody), Next::Wait));
+        ring.append([key(66)]);
+        assert_eq!(read(&ring, &mut nobody).0, [66]);
+    }
+}

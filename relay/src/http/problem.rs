@@ -87,8 +87,9 @@ impl Problem {
             ),
             Self::Method(method) => format!("{method} is not one of {METHODS}"),
             Self::Codec(id, codec) => format!(
-                "the stream {id} is published with {codec:?} video, which FLV and HLS players \
-                 here cannot read; publish H.264, or watch it over WebRTC at /whep/{id}"
+                "the stream {id} is published with {} video, which FLV and HLS players \
+                 here cannot read; publish H.264, or watch it over WebRTC at /whep/{id}",
+                codec.name()
             ),
             Self::NoTracks(id) => format!(
                 "the stream {id} is published without a track that FLV and HLS can carry here; \

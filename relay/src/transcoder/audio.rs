@@ -1,5 +1,6 @@
 //! The transcoder's core: Opus packets with media times in, AAC frames on one sample count out.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use packager::frames::AudioFrame;
@@ -8,12 +9,15 @@ use packager::time::MediaTime;
 use super::encoder::{AacEncoder, FRAME_VALUES};
 use super::{CHANNELS, ENCODER_DELAY, FRAME_SAMPLES, SAMPLE_RATE};
 
+/// Bit rates in bit/s that the encoder takes for two channels.
+const BIT_RATES: RangeInclusive<u32> = 16_000..=320_000;
+
 /// Longest Opus packet: 120 ms (RFC 6716, section 2.1.4).
 const MAX_PACKET_SAMPLES: usize = 5_760;
 
 /// How far a packet's media time may lie from the count of PCM samples before sound is made up
-/// or cut away: 20 ms, one usual packet.
-const MAX_DRIFT: u64 = 960;
+/// or cut away: 10 ms, so that the loss of one usual packet (20 ms) is one gap.
+const MAX_DRIFT: u64 = 480;
 
 /// From here on a packet gives or takes one sample: 2 ms. One sample in a packet of 20 ms
 /// corrects 1,000 ppm, more than any two clocks differ by, and cannot be heard.
@@ -66,6 +70,12 @@ pub struct Report {
 /// The codec libraries refuse their settings or their input.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TranscoderError {
+    /// A bit rate that AAC-LC stereo at 48 kHz has no use for.
+    #[error("an AAC bit rate of {bit_rate_bps} bit/s; 16000 to 320000 are allowed")]
+    BitRate {
+        /// The bit rate asked for.
+        bit_rate_bps: u32,
+    },
     /// The Opus decoder.
     #[error("the Opus decoder fails: {0}")]
     Decoder(String),
@@ -80,6 +90,9 @@ impl AudioTranscoder {
     /// # Errors
     /// [`TranscoderError`] when a codec refuses its settings, such as a bit rate out of range.
     pub fn new(bit_rate_bps: u32) -> Result<Self, TranscoderError> {
+        if !BIT_RATES.contains(&bit_rate_bps) {
+            return Err(TranscoderError::BitRate { bit_rate_bps });
+        }
         let decoder = opus::Decoder::new(SAMPLE_RATE, opus::Channels::Stereo)
             .map_err(|error| TranscoderError::Decoder(error.to_string()))?;
         Ok(Self {
@@ -270,5 +283,174 @@ impl Report {
     /// Samples as time.
     pub fn duration(samples: u64) -> Duration {
         Duration::from_micros(samples.saturating_mul(1_000_000) / u64::from(SAMPLE_RATE))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broadcast::testing::{AacPlayer, Tone};
+
+    const BIT_RATE: u32 = 128_000;
+
+    fn at(samples: u64) -> MediaTime {
+        MediaTime::from_hz(samples, SAMPLE_RATE)
+    }
+
+    fn times(frames: &[AudioFrame]) -> Vec<u64> {
+        frames.iter().map(|f| f.pts.as_hz(SAMPLE_RATE)).collect()
+    }
+
+    fn is_continuous(frames: &[AudioFrame]) -> bool {
+        times(frames)
+            .windows(2)
+            .all(|w| w[1] == w[0] + FRAME_SAMPLES)
+    }
+
+    /// Pushes packets of 20 ms; `place` gives the media time of each, `None` loses it.
+    fn transcode(
+        packets: u64,
+        place: impl Fn(u64) -> Option<u64>,
+        is_loud: impl Fn(u64) -> bool,
+    ) -> (Vec<AudioFrame>, Report) {
+        let mut tone = Tone::new(1_000.0);
+        let mut transcoder = AudioTranscoder::new(BIT_RATE).unwrap();
+        let mut frames = Vec::new();
+        for number in 0..packets {
+            let packet = tone.frame(&is_loud);
+            if let Some(time) = place(number) {
+                transcoder.push(&packet, at(time), &mut frames).unwrap();
+            }
+        }
+        (frames, transcoder.take_report())
+    }
+
+    #[test]
+    fn frames_are_counted_in_samples_from_the_first_packet() {
+        let (frames, report) = transcode(100, |n| Some(48_000 + n * 960), |_| true);
+        assert_eq!(times(&frames)[0], 48_000);
+        assert!(is_continuous(&frames));
+        // 96,000 samples went in; the delay line keeps two frames and the last part of one.
+        assert_eq!(frames.len(), 96_000 / 1_024 - 2);
+        assert_eq!(report, Report::default());
+    }
+
+    #[test]
+    fn a_tone_is_heard_at_its_own_time() {
+        let burst = 24_000..26_400;
+        let (frames, _) = transcode(100, |n| Some(n * 960), |s| burst.contains(&s));
+        let mut player = AacPlayer::new();
+        for frame in &frames {
+            player.play(frame);
+        }
+        let delay = Tone::new(1_000.0).lookahead();
+        let (first, last) = player.loud_span(3_000);
+        let first = first.abs_diff(burst.start + delay);
+        let last = last.abs_diff(burst.end + delay);
+        // 5 ms: a block of the codec spreads an onset.
+        assert!(first < 240, "onset is off by {first} samples");
+        assert!(last < 480, "end is off by {last} samples");
+    }
+
+    #[test]
+    fn lost_packets_are_concealed_and_the_count_goes_on() {
+        let (frames, report) = transcode(200, |n| (n % 10 != 3).then_some(n * 960), |_| true);
+        assert!(is_continuous(&frames));
+        assert_eq!(frames.len(), 200 * 960 / 1_024 - 2);
+        assert_eq!(report.concealed, 20 * 960);
+        assert_eq!((report.silence, report.cut), (0, 0));
+    }
+
+    #[test]
+    fn a_long_gap_is_silence() {
+        let place = |n: u64| Some(if n < 50 { n * 960 } else { n * 960 + 96_000 });
+        let (frames, report) = transcode(100, place, |_| true);
+        assert!(is_continuous(&frames));
+        assert_eq!(report.concealed + report.silence, 96_000);
+        assert_eq!(report.concealed, MAX_CONCEALED);
+        assert_eq!(frames.len() as u64, (96_000 + 96_000) / 1_024 - 2);
+    }
+
+    #[test]
+    fn a_gap_beyond_the_bound_jumps_and_stays_cheap() {
+        let hour = 3_600 * 48_000;
+        let place = |n: u64| Some(if n < 50 { n * 960 } else { n * 960 + hour });
+        let (frames, report) = transcode(100, place, |_| true);
+        assert!(report.silence < 4 * FRAME_SAMPLES);
+        assert!(frames.len() < 200);
+        let times = times(&frames);
+        let jumps = times.windows(2).filter(|w| w[1] > w[0] + FRAME_SAMPLES);
+        assert_eq!(jumps.count(), 1);
+        assert!(times.is_sorted());
+        assert_eq!(
+            times.iter().find(|t| **t > hour).copied(),
+            Some(hour + 48_000)
+        );
+    }
+
+    #[test]
+    fn sound_for_a_time_that_is_filled_is_cut() {
+        let mut tone = Tone::new(1_000.0);
+        let mut transcoder = AudioTranscoder::new(BIT_RATE).unwrap();
+        let mut frames = Vec::new();
+        transcoder
+            .fill_until(at(0), at(48_000), &mut frames)
+            .unwrap();
+        for number in 0..50 {
+            let packet = tone.frame(&|_| true);
+            transcoder
+                .push(&packet, at(40_000 + number * 960), &mut frames)
+                .unwrap();
+        }
+        assert!(is_continuous(&frames));
+        assert_eq!(times(&frames)[0], 0);
+        let report = transcoder.take_report();
+        assert!((7_000..=8_000).contains(&report.cut), "{}", report.cut);
+        let end = times(&frames).last().unwrap() + 3 * FRAME_SAMPLES;
+        assert!(end.abs_diff(40_000 + 50 * 960) < 2 * MAX_DRIFT);
+    }
+
+    #[test]
+    fn drift_is_followed_without_gaps() {
+        // The sender's clock is 300 ppm slow against media time: 36 ms in 120 s.
+        let place = |n: u64| Some(n * 960 + n * 960 * 3 / 10_000);
+        let (frames, report) = transcode(6_000, place, |_| false);
+        assert!(is_continuous(&frames));
+        assert_eq!(report.concealed + report.silence + report.cut, 0);
+        let end = times(&frames).last().unwrap() + 3 * FRAME_SAMPLES;
+        let target = place(6_000).unwrap();
+        assert!(
+            end.abs_diff(target) < SLEW_FROM + FRAME_SAMPLES,
+            "{end} {target}"
+        );
+    }
+
+    #[test]
+    fn packets_that_are_no_opus_are_counted() {
+        let mut transcoder = AudioTranscoder::new(BIT_RATE).unwrap();
+        let mut frames = Vec::new();
+        let bad: [&[u8]; 4] = [
+            &[0xff],
+            &[0xff, 0x80],
+            &[0x03, 0x3f, 0xff],
+            &[0xff, 7, 1, 2],
+        ];
+        for (number, packet) in bad.into_iter().enumerate() {
+            let time = at(number as u64 * 960);
+            transcoder.push(packet, time, &mut frames).unwrap();
+        }
+        assert_eq!(transcoder.take_report().bad_packets, 4);
+    }
+
+    #[test]
+    fn a_bit_rate_out_of_range_is_refused() {
+        for bit_rate_bps in [0, 15_999, 320_001] {
+            assert_eq!(
+                AudioTranscoder::new(bit_rate_bps).err(),
+                Some(TranscoderError::BitRate { bit_rate_bps })
+            );
+        }
+        assert!(AudioTranscoder::new(16_000).is_ok());
+        assert!(AudioTranscoder::new(320_000).is_ok());
     }
 }

@@ -21,6 +21,7 @@ const QUEUED_FRAMES: usize = 256;
 
 /// A job of the transcoder.
 #[derive(Debug, Clone)]
+#[cfg_attr(not(feature = "aac"), allow(dead_code))]
 pub(crate) enum AudioWork {
     /// One Opus packet, and when it plays.
     Opus { data: Arc<[u8]>, time: MediaTime },
