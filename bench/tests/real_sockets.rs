@@ -17,7 +17,7 @@ use sfu::worker::{WorkerConfig, Workers};
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_run_measures_joins_delivery_and_cost() {
+async fn a_run_measures_joins_and_delivery() {
     let registry = prometheus::Registry::new();
     let relay = Relay::new(RelayConfig::default(), &registry).unwrap();
     let config = WorkerConfig::new(LOOPBACK, 0, 1, vec![LOOPBACK]);
@@ -33,7 +33,7 @@ async fn a_run_measures_joins_delivery_and_cost() {
         join_over: Duration::from_millis(200),
         lone_joins: 1,
         duration: Duration::from_secs(1),
-        pid: Some(std::process::id()),
+        pid: None,
         source: SourceConfig::default(),
         subscribers_ask: true,
     })
@@ -48,7 +48,7 @@ async fn a_run_measures_joins_delivery_and_cost() {
     assert_eq!((report.steady.loss, report.steady.damaged), (0.0, 0));
     assert!(report.steady.received_pps > 3.5 * report.steady.published_pps);
     assert!(report.steady.added_delay.unwrap().count > 900);
-    assert!(report.server.unwrap().rss_bytes > 1_000_000);
+    assert!(report.server.is_none());
 
     // The run has said goodbye to all its sessions.
     let snapshot = workers.snapshot();

@@ -59,7 +59,7 @@ pub async fn run(options: RtcOptions) -> anyhow::Result<Report> {
     let fleet = Arc::new(Fleet::new(&options, &publishing)?);
 
     let lone_joins = fleet.join_alone(&publishing, options.lone_joins).await?;
-    let before = options.pid.map(Usage::of).transpose()?;
+    let before = settled(options.pid).await?;
     let (members, joins) = fleet.join_all(&publishing, &options).await?;
     let loaded_joins = fleet.join_alone(&publishing, options.lone_joins).await?;
     let (steady, usage) = measure(&fleet, &publishing, &options).await?;
@@ -365,6 +365,24 @@ impl JoinLog {
     }
 }
 
+/// The server's usage once its memory has stopped growing: a broadcast fills
+/// caches and segment stores for some time, which is no subscriber's doing.
+async fn settled(pid: Option<u32>) -> anyhow::Result<Option<Usage>> {
+    let Some(pid) = pid else {
+        return Ok(None);
+    };
+    let mut last = Usage::of(pid)?;
+    for _ in 0..SETTLE_LOOKS {
+        sleep(SETTLE_STEP).await;
+        let now = Usage::of(pid)?;
+        if now.rss <= last.rss + last.rss / 200 {
+            return Ok(Some(now));
+        }
+        last = now;
+    }
+    Ok(Some(last))
+}
+
 type UsageSpan = Option<(Usage, Usage)>;
 
 /// Measures a window that is a range of the publisher's packets.
@@ -461,6 +479,11 @@ impl Edge {
 /// How long a connection or a first key frame may take before it counts as
 /// failed.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// Memory that grows by less than half a percent in this time has settled. It
+/// is longer than a segment of HLS, which comes at once.
+const SETTLE_STEP: Duration = Duration::from_secs(5);
+/// A store of segments is full after some target durations; a minute is more.
+const SETTLE_LOOKS: u32 = 12;
 /// How often the state of sessions is looked at. No measured time depends on
 /// it: sessions note the times themselves.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
