@@ -4,6 +4,9 @@ mod core;
 mod inputs;
 mod interleave;
 mod keyframes;
+#[cfg(feature = "aac")]
+#[cfg(test)]
+pub(crate) mod rig;
 mod task;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -12,12 +12,17 @@ use tracing::{debug, info, warn};
 use super::core::{Core, Output};
 use super::{Broadcast, Phase, Publisher};
 use crate::config::RelayConfig;
+use crate::flv::{Tag, TagKind};
 use crate::ingest::{IngestItem, KeyframeAsker};
 use crate::metrics::Metrics;
 use crate::transcoder::{AudioWork, TranscoderThread};
 
 /// Items taken from the lane in one step, so that other inputs get their turn.
 const BATCH: usize = 256;
+
+/// How long sound is held so that it leaves with the next picture: one picture at 25 a second.
+/// All viewers wake for each batch of tags, so that batches are what viewers cost.
+const TAG_WAIT: Duration = Duration::from_millis(40);
 
 /// How long the end of a broadcast waits for the last sound. A full queue of packets takes the
 /// transcoder about 40 ms.
@@ -40,6 +45,9 @@ struct Task {
     ask_keyframe: KeyframeAsker,
     transcoder: Option<TranscoderThread>,
     aac: Option<mpsc::Receiver<AudioFrame>>,
+    /// Tags for the ring, and since when they are held.
+    held: Vec<Tag>,
+    held_since: Option<Instant>,
     /// The publisher left then.
     alone_since: Option<Instant>,
 }
@@ -73,6 +81,8 @@ impl Task {
             ask_keyframe: publisher.ask_keyframe,
             transcoder: None,
             aac: None,
+            held: Vec::new(),
+            held_since: None,
             alone_since: None,
         };
         task.announce();
@@ -127,6 +137,7 @@ impl Task {
                         self.aac = None;
                         self.transcoder = None;
                         self.core.handle_audio_failure(now());
+                        broadcast.ring.set_audio(self.core.audio_config());
                     }
                 },
                 () = sleep_until(deadline.into()) => {
@@ -152,6 +163,7 @@ impl Task {
             .next_timeout()
             .into_iter()
             .chain(self.alone_until())
+            .chain(self.held_since.map(|since| since + TAG_WAIT))
             .min()
             .unwrap_or_else(|| now() + Duration::from_secs(3_600))
     }
@@ -167,10 +179,9 @@ impl Task {
 
     /// Carries out what the core wants.
     fn apply(&mut self) {
-        let mut tags = Vec::new();
         while let Some(output) = self.core.poll_output() {
             match output {
-                Output::Tag(tag) => tags.push(tag),
+                Output::Tag(tag) => self.held.push(tag),
                 Output::Init(init) => self.broadcast.store.push_init(&init),
                 Output::Segment(segment, wall) => {
                     self.broadcast.store.push_segment(&segment, wall);
@@ -194,7 +205,29 @@ impl Task {
                 }
             }
         }
-        self.broadcast.ring.append(tags);
+        self.release_tags();
+    }
+
+    /// Hands the held tags to the viewers if a picture is among them or they were held long
+    /// enough.
+    fn release_tags(&mut self) {
+        if self.held.is_empty() {
+            return;
+        }
+        let now = now();
+        let since = *self.held_since.get_or_insert(now);
+        let has_picture = self
+            .held
+            .iter()
+            .any(|tag| !matches!(tag.kind, TagKind::Audio(_)));
+        if has_picture || now >= since + TAG_WAIT {
+            self.flush_tags();
+        }
+    }
+
+    fn flush_tags(&mut self) {
+        self.held_since = None;
+        self.broadcast.ring.append(self.held.drain(..));
     }
 
     fn submit(&mut self, work: AudioWork) {
@@ -248,6 +281,7 @@ impl Task {
         }
         self.core.finish();
         self.apply();
+        self.flush_tags();
         self.broadcast.store.end();
         self.broadcast.ring.close();
         self.broadcast.set_phase(Phase::Ended);

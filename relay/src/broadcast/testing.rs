@@ -84,33 +84,21 @@ impl Publisher {
     /// The packets of a picture captured at `ms`: parameter sets before a key frame, the slice
     /// in fragments of 1,000 bytes.
     pub(crate) fn picture(&mut self, ms: f64, is_keyframe: bool, size: usize) -> Vec<IngestItem> {
-        let mut payloads = Vec::new();
+        let mut nals = Vec::new();
         if is_keyframe {
-            let mut stap = vec![0x78];
-            for set in [self.sps, PPS] {
-                stap.extend_from_slice(&(set.len() as u16).to_be_bytes());
-                stap.extend_from_slice(set);
-            }
-            payloads.push(stap);
+            nals.extend([self.sps.to_vec(), PPS.to_vec()]);
         }
-        let slice = slice(is_keyframe, size);
-        if slice.len() <= 1_000 {
-            payloads.push(slice);
-        } else {
-            let parts: Vec<&[u8]> = slice[1..].chunks(998).collect();
-            for (index, part) in parts.iter().enumerate() {
-                let start = if index == 0 { 0x80 } else { 0 };
-                let end = if index + 1 == parts.len() { 0x40 } else { 0 };
-                let mut payload = vec![slice[0] & 0xe0 | 28, start | end | slice[0] & 0x1f];
-                payload.extend_from_slice(part);
-                payloads.push(payload);
-            }
-        }
+        nals.push(slice(is_keyframe, size));
+        self.access_unit(ms, &nals)
+    }
+
+    /// The packets of an access unit captured at `ms`.
+    pub(crate) fn access_unit(&mut self, ms: f64, nals: &[Vec<u8>]) -> Vec<IngestItem> {
+        let payloads = payloads(nals);
         self.video_packets(ms, payloads)
     }
 
-    /// The packets of one access unit captured at `ms`.
-    pub(crate) fn video_packets(&mut self, ms: f64, payloads: Vec<Vec<u8>>) -> Vec<IngestItem> {
+    fn video_packets(&mut self, ms: f64, payloads: Vec<Vec<u8>>) -> Vec<IngestItem> {
         let last = payloads.len() - 1;
         let packets = payloads.into_iter().enumerate().map(|(index, payload)| {
             self.video_seq += 1;
@@ -169,6 +157,37 @@ impl Publisher {
     fn audio_time(&self, ms: f64) -> u32 {
         self.audio_base.wrapping_add((ms * 48.0).round() as u32)
     }
+}
+
+/// NAL units as RTP payloads in the way of browsers (RFC 6184): parameter sets in one STAP-A,
+/// what has more than 1,000 bytes in FU-A fragments.
+fn payloads(nals: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut payloads = Vec::new();
+    let (sets, others): (Vec<_>, Vec<_>) =
+        nals.iter().partition(|nal| matches!(nal[0] & 0x1f, 7 | 8));
+    if !sets.is_empty() {
+        let mut stap = vec![0x78];
+        for set in sets {
+            stap.extend_from_slice(&(set.len() as u16).to_be_bytes());
+            stap.extend_from_slice(set);
+        }
+        payloads.push(stap);
+    }
+    for nal in others {
+        if nal.len() <= 1_000 {
+            payloads.push(nal.clone());
+            continue;
+        }
+        let parts: Vec<&[u8]> = nal[1..].chunks(998).collect();
+        for (index, part) in parts.iter().enumerate() {
+            let start = if index == 0 { 0x80 } else { 0 };
+            let end = if index + 1 == parts.len() { 0x40 } else { 0 };
+            let mut payload = vec![nal[0] & 0xe0 | 28, start | end | nal[0] & 0x1f];
+            payload.extend_from_slice(part);
+            payloads.push(payload);
+        }
+    }
+    payloads
 }
 
 /// A slice of `size` bytes that uses PPS 0.

@@ -1,19 +1,15 @@
 //! The core on virtual time.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use packager::hls::Segment;
 use packager::rtp::{Codec, MediaKind, Tracks};
 use packager::time::MediaTime;
-use prometheus::Registry;
 
-use super::core::{Core, Output};
+use super::rig::{Rig, Session, is_audio, wall0};
 use super::testing::{AacPlayer, Publisher, SPS_320X180, SPS_640X360, Tone};
-use crate::flv::{Tag, TagKind};
+use crate::flv::TagKind;
 use crate::ingest::IngestItem;
-use crate::metrics::Metrics;
-use crate::transcoder::{AudioTranscoder, AudioWork};
 
 const AUDIO: Tracks = Tracks {
     video: false,
@@ -23,248 +19,6 @@ const VIDEO: Tracks = Tracks {
     video: true,
     audio: false,
 };
-const TARGET: Duration = Duration::from_secs(2);
-
-/// A core with its transcoder inline, and all that came out of it.
-struct Rig {
-    start: Instant,
-    now: Instant,
-    core: Core,
-    transcoder: AudioTranscoder,
-    metrics: std::sync::Arc<Metrics>,
-    tags: Vec<(Instant, Tag)>,
-    frames: Vec<packager::frames::AudioFrame>,
-    inits: Vec<u32>,
-    segments: Vec<(Segment, SystemTime)>,
-    /// When a key frame was asked for.
-    asked: Vec<Instant>,
-    refused: Option<Codec>,
-    accepted: usize,
-}
-
-impl Rig {
-    fn new(tracks: Tracks) -> Self {
-        let now = Instant::now();
-        let metrics = std::sync::Arc::new(Metrics::register(&Registry::new()).unwrap());
-        Self {
-            start: now,
-            now,
-            core: Core::new(TARGET, tracks, metrics.clone(), now, wall0()),
-            transcoder: AudioTranscoder::new(128_000).unwrap(),
-            metrics,
-            tags: Vec::new(),
-            frames: Vec::new(),
-            inits: Vec::new(),
-            segments: Vec::new(),
-            asked: Vec::new(),
-            refused: None,
-            accepted: 0,
-        }
-    }
-
-    /// Lets time pass up to `now`, with all timeouts on the way.
-    fn run_to(&mut self, now: Instant) {
-        for _ in 0..100_000 {
-            match self.core.next_timeout().filter(|at| *at <= now) {
-                Some(at) => {
-                    self.now = self.now.max(at);
-                    self.core.handle_timeout(self.now);
-                    self.drain();
-                }
-                None => {
-                    self.now = self.now.max(now);
-                    return;
-                }
-            }
-        }
-        panic!("timeouts do not end");
-    }
-
-    fn feed(&mut self, item: IngestItem) {
-        let received = match &item {
-            IngestItem::Rtp { packet, .. } => packet.received,
-            IngestItem::SenderReport { report, .. } => report.received,
-        };
-        self.run_to(received);
-        self.core.handle_ingest(self.now, item);
-        self.drain();
-    }
-
-    fn drain(&mut self) {
-        while let Some(output) = self.core.poll_output() {
-            match output {
-                Output::Tag(tag) => self.tags.push((self.now, tag)),
-                Output::Init(init) => self.inits.push(init.version),
-                Output::Segment(segment, wall) => self.segments.push((segment, wall)),
-                Output::RequestKeyframe => self.asked.push(self.now),
-                Output::Accepted => self.accepted += 1,
-                Output::Refused(codec) => self.refused = Some(codec),
-                Output::Audio(work) => {
-                    let mut frames = Vec::new();
-                    match work {
-                        AudioWork::Opus { data, time } => {
-                            self.transcoder.push(&data, time, &mut frames).unwrap();
-                        }
-                        AudioWork::Fill { from, until } => {
-                            let until = self.transcoder.fill_until(from, until, &mut frames);
-                            until.unwrap();
-                        }
-                        AudioWork::Restart => self.transcoder.restart().unwrap(),
-                    }
-                    for frame in frames {
-                        self.frames.push(frame.clone());
-                        self.core.handle_audio(self.now, frame);
-                    }
-                }
-            }
-        }
-    }
-
-    fn video_times(&self) -> Vec<u64> {
-        let tags = self.tags.iter().map(|(_, tag)| tag);
-        tags.filter(|tag| !is_audio(tag))
-            .map(|tag| tag.time.as_millis())
-            .collect()
-    }
-
-    fn audio_times(&self) -> Vec<u64> {
-        let tags = self.tags.iter().map(|(_, tag)| tag);
-        tags.filter(|tag| is_audio(tag))
-            .map(|tag| tag.time.as_millis())
-            .collect()
-    }
-
-    fn discontinuities(&self) -> usize {
-        let segments = self.segments.iter();
-        segments
-            .filter(|(segment, _)| segment.discontinuity)
-            .count()
-    }
-
-    /// What must hold whatever came in.
-    fn check(&self) {
-        assert!(
-            self.video_times().windows(2).all(|w| w[0] < w[1]),
-            "video time rises"
-        );
-        assert!(
-            self.audio_times().windows(2).all(|w| w[0] < w[1]),
-            "audio time rises"
-        );
-        let first_picture = self.tags.iter().find(|(_, tag)| !is_audio(tag));
-        if let Some((_, tag)) = first_picture {
-            assert!(matches!(tag.kind, TagKind::Keyframe(_)), "starts decodable");
-        }
-        for pair in self.segments.windows(2) {
-            let gap = pair[1].0.start.since(pair[0].0.start);
-            assert!(gap >= pair[0].0.duration.saturating_sub(Duration::from_millis(1)));
-        }
-        for (segment, _) in &self.segments {
-            let rounded = segment.duration.as_secs_f64().round() as u64;
-            assert!(rounded <= TARGET.as_secs(), "{:?}", segment.duration);
-        }
-        for pair in self.asked.windows(2) {
-            assert!(
-                pair[1] - pair[0] >= Duration::from_millis(500),
-                "asks rarely"
-            );
-        }
-        for (_, tag) in &self.tags {
-            check_tag(tag);
-        }
-    }
-}
-
-/// Data size and time in the tag's header agree with the tag.
-fn check_tag(tag: &Tag) {
-    let b = &tag.bytes;
-    let size = u32::from_be_bytes([0, b[1], b[2], b[3]]) as usize;
-    assert_eq!(b.len(), 11 + size + 4);
-    assert_eq!(b[b.len() - 4..], (size as u32 + 11).to_be_bytes());
-    let ms = u32::from_be_bytes([b[7], b[4], b[5], b[6]]);
-    assert_eq!(u64::from(ms), tag.time.as_millis());
-}
-
-fn is_audio(tag: &Tag) -> bool {
-    matches!(tag.kind, TagKind::Audio(_))
-}
-
-fn wall0() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
-}
-
-/// A session of a publisher with pictures at 30 a second and sound every 20 ms.
-struct Session {
-    publisher: Publisher,
-    tone: Tone,
-    tracks: Tracks,
-    /// Pictures between two key frames that the publisher sends by itself.
-    gop: u64,
-    /// A key frame that was asked for is sent.
-    answers: bool,
-    picture: u64,
-    packet: u64,
-    asked: usize,
-}
-
-impl Session {
-    fn new(rig: &Rig, tracks: Tracks) -> Self {
-        Self {
-            publisher: Publisher::new(rig.now),
-            tone: Tone::new(1_000.0),
-            tracks,
-            gop: u64::MAX,
-            answers: true,
-            picture: 0,
-            packet: 0,
-            asked: rig.asked.len(),
-        }
-    }
-
-    /// Sends all that is captured before `until_ms`, in the order of arrival; `change` may drop,
-    /// copy or replace items.
-    fn send(
-        &mut self,
-        rig: &mut Rig,
-        until_ms: f64,
-        mut change: impl FnMut(f64, IngestItem) -> Vec<IngestItem>,
-    ) {
-        loop {
-            let picture_ms = self.picture as f64 * 100.0 / 3.0;
-            let packet_ms = self.packet as f64 * 20.0;
-            let video_is_next =
-                self.tracks.video && (!self.tracks.audio || picture_ms <= packet_ms);
-            let ms = if video_is_next { picture_ms } else { packet_ms };
-            if ms >= until_ms {
-                return;
-            }
-            let mut items = Vec::new();
-            if video_is_next {
-                let was_asked = self.answers && rig.asked.len() > self.asked;
-                let is_keyframe = was_asked || self.picture.is_multiple_of(self.gop);
-                self.asked = rig.asked.len();
-                let size = if is_keyframe { 5_000 } else { 1_500 };
-                items.extend(self.publisher.picture(ms, is_keyframe, size));
-                if self.picture % 30 == 3 {
-                    items.extend(self.publisher.reports(ms));
-                }
-                self.picture += 1;
-            } else {
-                let opus = self.tone.frame(&|sample| sample % 48_000 < 4_800);
-                items.push(self.publisher.sound(ms, &opus));
-                if !self.tracks.video && self.packet % 50 == 3 {
-                    items.extend(self.publisher.reports(ms));
-                }
-                self.packet += 1;
-            }
-            for item in items {
-                for item in change(ms, item) {
-                    rig.feed(item);
-                }
-            }
-        }
-    }
-}
 
 fn keep(_: f64, item: IngestItem) -> Vec<IngestItem> {
     vec![item]
@@ -295,7 +49,7 @@ fn both_tracks_become_flv_tags_and_segments() {
     assert!(audio.windows(2).all(|w| w[1] - w[0] <= 22), "no hole");
     // Key frames are asked for every 2 s of media, and answered with the next picture.
     assert_eq!(rig.asked.len(), 9);
-    assert_eq!(rig.inits, [0]);
+    assert_eq!(rig.init_versions(), [0]);
     assert_eq!(rig.discontinuities(), 0);
     assert!((8..=9).contains(&rig.segments.len()));
     for (segment, _) in &rig.segments {
@@ -407,7 +161,7 @@ fn a_republish_goes_on_in_media_time() {
     assert!(video.last().unwrap() - next > 4_500);
     // Equal parameter sets: players need not be told anything.
     assert_eq!(rig.discontinuities(), 0);
-    assert_eq!(rig.inits, [0]);
+    assert_eq!(rig.init_versions(), [0]);
     let audio = rig.audio_times();
     assert!(
         audio.windows(2).all(|w| w[1] - w[0] <= 22),
@@ -425,7 +179,7 @@ fn a_change_of_resolution_is_one_discontinuity() {
     session.send(&mut rig, 14_000.0, keep);
     rig.check();
     assert_eq!(rig.discontinuities(), 1);
-    assert_eq!(rig.inits, [0, 1]);
+    assert_eq!(rig.init_versions(), [0, 1]);
     let configs: Vec<u16> = rig
         .tags
         .iter()
@@ -447,7 +201,7 @@ fn repeated_equal_parameter_sets_change_nothing() {
     session.send(&mut rig, 12_000.0, keep);
     rig.check();
     assert_eq!(rig.metrics.gops.get(), 24);
-    assert_eq!(rig.inits, [0]);
+    assert_eq!(rig.init_versions(), [0]);
     assert_eq!(rig.discontinuities(), 0);
     assert!(rig.asked.is_empty());
 }
@@ -616,8 +370,7 @@ fn the_last_segment_is_written_at_the_end() {
     let mut session = Session::new(&rig, Tracks::BOTH);
     session.send(&mut rig, 3_000.0, keep);
     let before = rig.segments.len();
-    rig.core.finish();
-    rig.drain();
+    rig.finish();
     rig.check();
     assert_eq!(rig.segments.len(), before + 1);
     let last = rig.tags.last().unwrap();
@@ -701,8 +454,7 @@ fn seeded_loss_reorder_and_duplicates_never_break_the_rules() {
             out.extend(held.remove(&count));
             out
         });
-        rig.core.finish();
-        rig.drain();
+        rig.finish();
         rig.check();
         assert!(rig.video_times().len() > 100, "seed {seed}");
         let audio = rig.audio_times();

@@ -1,0 +1,267 @@
+//! Another implementation reads what comes out: pictures of x264 and an Opus tone go in, and
+//! ffprobe and ffmpeg read the FLV and the HLS.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::task::{Context, Poll, Waker};
+
+use packager::rtp::Tracks;
+use prometheus::{IntCounter, IntGauge};
+use serde_json::Value;
+
+use super::*;
+use crate::broadcast::rig::Rig;
+use crate::broadcast::testing::Tone;
+use crate::flv::{FlvBody, Ring, RingLimits, Tag};
+use crate::hls::{Store, StoreConfig};
+use crate::limits::{Seat, Seats};
+
+/// The pictures' access units: `seconds` at 25 a second, a key frame every two seconds.
+fn x264(size: &str, seconds: u32) -> Vec<Vec<Vec<u8>>> {
+    let output = Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i"])
+        .arg(format!("testsrc2=size={size}:rate=25"))
+        .args(["-t", &seconds.to_string(), "-pix_fmt", "yuv420p"])
+        .args([
+            "-c:v",
+            "libx264",
+            "-profile:v",
+            "baseline",
+            "-preset",
+            "ultrafast",
+        ])
+        .args(["-bf", "0", "-g", "50", "-x264-params", "aud=1:slices=1"])
+        .args(["-f", "h264", "-"])
+        .stdin(Stdio::null())
+        .output()
+        .expect("ffmpeg runs");
+    assert!(output.status.success());
+    let mut units: Vec<Vec<Vec<u8>>> = Vec::new();
+    for nal in nal_units(&output.stdout) {
+        match nal[0] & 0x1f {
+            9 => units.push(Vec::new()),
+            _ => units.last_mut().expect("a delimiter comes first").push(nal),
+        }
+    }
+    units
+}
+
+/// NAL units between start codes (ITU-T H.264, annex B).
+fn nal_units(stream: &[u8]) -> Vec<Vec<u8>> {
+    let starts: Vec<usize> = stream
+        .windows(3)
+        .enumerate()
+        .filter(|(_, window)| *window == [0, 0, 1])
+        .map(|(at, _)| at + 3)
+        .collect();
+    let ends = starts
+        .iter()
+        .skip(1)
+        .map(|next| next - 3)
+        .chain([stream.len()]);
+    let units = starts.iter().zip(ends).map(|(start, end)| {
+        let unit = &stream[*start..end];
+        let zeros = unit.iter().rev().take_while(|byte| **byte == 0).count();
+        unit[..unit.len() - zeros].to_vec()
+    });
+    units.collect()
+}
+
+/// Plays the pictures and a tone through the muxer.
+fn mux(pictures: &[Vec<Vec<u8>>]) -> Rig {
+    let mut rig = Rig::new(Tracks::BOTH);
+    let mut publisher = Publisher::new(rig.start);
+    let mut tone = Tone::new(440.0);
+    for (number, nals) in pictures.iter().enumerate() {
+        let ms = number as f64 * 40.0;
+        for item in publisher.access_unit(ms, nals) {
+            rig.feed(item);
+        }
+        for half in [0.0, 20.0] {
+            let opus = tone.frame(&|_| true);
+            rig.feed(publisher.sound(ms + half, &opus));
+        }
+        if number % 25 == 1 {
+            for report in publisher.reports(ms + 20.0) {
+                rig.feed(report);
+            }
+        }
+    }
+    rig.finish();
+    rig.check();
+    rig
+}
+
+/// What a viewer from the beginning to the end reads.
+fn flv_file(tags: impl IntoIterator<Item = Tag>) -> Vec<u8> {
+    let ring = Arc::new(Ring::new(RingLimits {
+        max_bytes: usize::MAX,
+        max_age: Duration::MAX,
+        max_lag: Duration::MAX,
+    }));
+    ring.set_audio(
+        packager::frames::AudioConfig::aac_lc(48_000, 2)
+            .ok()
+            .map(Arc::new),
+    );
+    let gauge = IntGauge::new("viewers", "viewers").unwrap();
+    let count = || IntCounter::new("count", "count").unwrap();
+    let seat = Seat::take(&Seats::new(1), &Seats::new(1), gauge).unwrap();
+    let mut body = FlvBody::new(ring.clone(), seat, count(), count());
+    let mut file = Vec::new();
+    let mut read = |body: &mut FlvBody| {
+        let mut cx = Context::from_waker(Waker::noop());
+        while let Poll::Ready(Some(bytes)) = body.poll_bytes(&mut cx) {
+            file.extend_from_slice(&bytes);
+        }
+    };
+    for tag in tags {
+        ring.append([tag]);
+        read(&mut body);
+    }
+    ring.close();
+    read(&mut body);
+    file
+}
+
+/// Writes playlist, sections and segments into `folder`; returns the playlist's path.
+fn hls_folder(rig: &Rig, folder: &Path) -> PathBuf {
+    let config = StoreConfig {
+        target: Duration::from_secs(2),
+        window: 100,
+        spare: 0,
+    };
+    let store = Store::new(config, id("a"), "stamp".to_owned());
+    rig.inits.iter().for_each(|init| store.push_init(init));
+    for (segment, wall) in &rig.segments {
+        store.push_segment(segment, *wall);
+    }
+    store.end();
+    let playlist = store.playlist().unwrap().data;
+    fs::create_dir_all(folder.join("a")).unwrap();
+    let inits = rig
+        .inits
+        .iter()
+        .map(|i| format!("stamp-init{}.mp4", i.version));
+    let segments = (0..rig.segments.len()).map(|n| format!("stamp-{n}.m4s"));
+    for name in inits.chain(segments) {
+        let data = store.file(&name).unwrap().data;
+        fs::write(folder.join("a").join(name), data).unwrap();
+    }
+    let path = folder.join("a.m3u8");
+    fs::write(&path, playlist).unwrap();
+    path
+}
+
+/// A folder of this test's own, removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("weblive-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Codec names of the streams, and the decode times of each stream's packets in seconds.
+fn probe(path: &Path) -> (Vec<String>, HashMap<String, Vec<f64>>) {
+    let output = Command::new("ffprobe")
+        .args(["-v", "warning", "-of", "json"])
+        .args([
+            "-show_entries",
+            "stream=codec_name:packet=codec_type,dts_time",
+        ])
+        .arg(path)
+        .stdin(Stdio::null())
+        .output()
+        .expect("ffprobe runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.is_empty(), "{errors}");
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let streams = document["streams"].as_array().unwrap();
+    let mut codecs: Vec<String> = streams
+        .iter()
+        .map(|s| s["codec_name"].as_str().unwrap().to_owned())
+        .collect();
+    codecs.sort();
+    let mut times: HashMap<String, Vec<f64>> = HashMap::new();
+    for packet in document["packets"].as_array().unwrap() {
+        let kind = packet["codec_type"].as_str().unwrap().to_owned();
+        let time = packet["dts_time"].as_str().unwrap().parse().unwrap();
+        times.entry(kind).or_default().push(time);
+    }
+    (codecs, times)
+}
+
+/// Decodes all of it; returns the number of pictures.
+fn decode(path: &Path) -> u64 {
+    let output = Command::new("ffmpeg")
+        .args(["-v", "warning", "-xerror", "-i"])
+        .arg(path)
+        .args([
+            "-fps_mode",
+            "passthrough",
+            "-progress",
+            "-",
+            "-f",
+            "null",
+            "/dev/null",
+        ])
+        .stdin(Stdio::null())
+        .output()
+        .expect("ffmpeg runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    assert!(errors.is_empty(), "{errors}");
+    let progress = String::from_utf8_lossy(&output.stdout);
+    let frames = progress
+        .lines()
+        .rfind(|line| line.starts_with("frame="))
+        .unwrap();
+    frames["frame=".len()..].trim().parse().unwrap()
+}
+
+#[test]
+fn ffmpeg_reads_flv_and_hls() {
+    let folder = Folder::new("ffprobe");
+    let pictures = x264("640x360", 8);
+    assert_eq!(pictures.len(), 200);
+    let rig = mux(&pictures);
+    let flv = folder.0.join("a.flv");
+    fs::write(&flv, flv_file(rig.tags.iter().map(|(_, tag)| tag.clone()))).unwrap();
+    let hls = hls_folder(&rig, &folder.0);
+    for path in [&flv, &hls] {
+        let (codecs, times) = probe(path);
+        assert_eq!(codecs, ["aac", "h264"], "{}", path.display());
+        let (video, audio) = (&times["video"], &times["audio"]);
+        assert_eq!(video.len(), 200, "{}", path.display());
+        assert!(audio.len() > 360, "{} in {}", audio.len(), path.display());
+        for times in [video, audio] {
+            assert!(times.windows(2).all(|w| w[0] < w[1]), "{times:?}");
+        }
+        let off = (video[0] - audio[0]).abs();
+        assert!(off < 0.04, "{off} in {}", path.display());
+        assert_eq!(decode(path), 200);
+    }
+}
+
+#[test]
+fn ffmpeg_decodes_over_a_change_of_resolution() {
+    let folder = Folder::new("resolution");
+    let mut pictures = x264("640x360", 4);
+    pictures.extend(x264("320x180", 4));
+    let rig = mux(&pictures);
+    assert_eq!(rig.discontinuities(), 1);
+    let flv = folder.0.join("a.flv");
+    fs::write(&flv, flv_file(rig.tags.iter().map(|(_, tag)| tag.clone()))).unwrap();
+    assert_eq!(decode(&flv), 200);
+}
