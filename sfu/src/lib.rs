@@ -1,5 +1,11 @@
 //! The weblive server: WebRTC forwarding, rooms, HTTP and settings.
 
+mod cli;
 pub mod config;
+pub mod http;
 pub mod media;
+pub mod server;
+pub mod telemetry;
 pub mod worker;
+
+pub use cli::run;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `weblive` server.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sfu::run()
+}

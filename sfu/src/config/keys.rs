@@ -149,10 +149,10 @@ pub(super) const KEYS: &[Key] = &[
         },
     ),
     Key::new(
-        "media.max_subscribers",
-        "Subscribers of one stream at once",
+        "media.linger",
+        "How long subscribers stay without a publisher",
         |s, raw| {
-            s.media.max_subscribers = value::number(raw, 1..=1_000_000)?;
+            s.media.linger = value::duration(raw, Duration::ZERO..=60 * MINUTE)?;
             Ok(())
         },
     ),
@@ -173,14 +173,6 @@ pub(super) const KEYS: &[Key] = &[
         },
     ),
     Key::new(
-        "relay.reorder_wait",
-        "How long the relay waits for a lost packet",
-        |s, raw| {
-            s.relay.reorder_wait = value::duration(raw, 20 * MS..=2 * SECOND)?;
-            Ok(())
-        },
-    ),
-    Key::new(
         "relay.max_latency",
         "How far an HTTP-FLV viewer may fall behind",
         |s, raw| {
@@ -196,10 +188,34 @@ pub(super) const KEYS: &[Key] = &[
             Ok(())
         },
     ),
+    Key::new(
+        "relay.keep_ended",
+        "How long the playlist of an ended broadcast stays",
+        |s, raw| {
+            s.relay.keep_ended = value::duration(raw, Duration::ZERO..=60 * MINUTE)?;
+            Ok(())
+        },
+    ),
+    Key::new(
+        "relay.aac_bit_rate_bps",
+        "AAC bit rate in bits a second",
+        |s, raw| {
+            s.relay.aac_bit_rate_bps = value::number(raw, 32_000..=320_000)?;
+            Ok(())
+        },
+    ),
     Key::new("relay.max_broadcasts", "Broadcasts at once", |s, raw| {
         s.relay.max_broadcasts = value::number(raw, 1..=100_000)?;
         Ok(())
     }),
+    Key::new(
+        "relay.max_viewers_per_broadcast",
+        "HTTP-FLV viewers of one broadcast at once",
+        |s, raw| {
+            s.relay.max_viewers_per_broadcast = value::number(raw, 1..=1_000_000)?;
+            Ok(())
+        },
+    ),
     Key::new("relay.max_viewers", "HTTP-FLV viewers at once", |s, raw| {
         s.relay.max_viewers = value::number(raw, 1..=1_000_000)?;
         Ok(())
@@ -224,6 +240,14 @@ pub(super) const KEYS: &[Key] = &[
         s.http.body_timeout = value::duration(raw, 100 * MS..=5 * MINUTE)?;
         Ok(())
     }),
+    Key::new(
+        "http.write_timeout",
+        "For a client that takes nothing of a response",
+        |s, raw| {
+            s.http.write_timeout = value::duration(raw, SECOND..=10 * MINUTE)?;
+            Ok(())
+        },
+    ),
     Key::new(
         "http.max_header_bytes",
         "Bytes of a request's header section",

@@ -67,8 +67,9 @@ pub struct MediaSettings {
     pub workers: usize,
     /// Publishers and subscribers together.
     pub max_sessions: usize,
-    /// Subscribers of one stream.
-    pub max_subscribers: usize,
+    /// How long subscribers stay without a publisher.
+    #[serde(serialize_with = "duration_as_text")]
+    pub linger: Duration,
 }
 
 /// Where the media sockets are bound.
@@ -88,17 +89,21 @@ pub struct RelaySettings {
     pub segment_duration: Duration,
     /// Media Segments in a Media Playlist.
     pub window: usize,
-    /// How long a lost packet is waited for.
-    #[serde(serialize_with = "duration_as_text")]
-    pub reorder_wait: Duration,
     /// How far a viewer of HTTP-FLV may fall behind before it skips to the newest key frame.
     #[serde(serialize_with = "duration_as_text")]
     pub max_latency: Duration,
     /// How long a broadcast waits for its publisher to come back.
     #[serde(serialize_with = "duration_as_text")]
     pub linger: Duration,
+    /// How long the playlist and segments of an ended broadcast stay.
+    #[serde(serialize_with = "duration_as_text")]
+    pub keep_ended: Duration,
+    /// AAC bit rate in bits a second.
+    pub aac_bit_rate_bps: u32,
     /// Broadcasts at once.
     pub max_broadcasts: usize,
+    /// HTTP-FLV viewers of one broadcast at once.
+    pub max_viewers_per_broadcast: usize,
     /// HTTP-FLV viewers at once, over all broadcasts.
     pub max_viewers: usize,
 }
@@ -114,6 +119,9 @@ pub struct HttpSettings {
     /// For the body of a request.
     #[serde(serialize_with = "duration_as_text")]
     pub body_timeout: Duration,
+    /// For a client that takes nothing of a response.
+    #[serde(serialize_with = "duration_as_text")]
+    pub write_timeout: Duration,
     /// Bytes of a request's header section.
     pub max_header_bytes: usize,
     /// Bytes of an SDP offer or fragment.
@@ -166,21 +174,24 @@ impl Default for Settings {
                 announce: Vec::new(),
                 workers: 0,
                 max_sessions: 4_000,
-                max_subscribers: 2_000,
+                linger: Duration::from_secs(60),
             },
             relay: RelaySettings {
                 segment_duration: Duration::from_secs(2),
                 window: 6,
-                reorder_wait: Duration::from_millis(300),
-                max_latency: Duration::from_secs(5),
+                max_latency: Duration::from_secs(3),
                 linger: Duration::from_secs(15),
+                keep_ended: Duration::from_secs(60),
+                aac_bit_rate_bps: 128_000,
                 max_broadcasts: 1_000,
-                max_viewers: 10_000,
+                max_viewers_per_broadcast: 10_000,
+                max_viewers: 20_000,
             },
             http: HttpSettings {
                 max_connections: 20_000,
                 header_timeout: Duration::from_secs(10),
                 body_timeout: Duration::from_secs(10),
+                write_timeout: Duration::from_secs(30),
                 max_header_bytes: 16 * 1024,
                 max_sdp_bytes: 64 * 1024,
             },

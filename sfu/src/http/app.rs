@@ -1,0 +1,138 @@
+//! What the handlers share, and the table of routes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, any, get};
+use axum::{body, middleware};
+use http::HeaderValue;
+use prometheus::Registry;
+use relay::Relay;
+
+use super::cors::{self, Cors};
+use super::metrics::{self, HttpMetrics};
+use super::{files, health, ice, observe, whip};
+use crate::config::Settings;
+use crate::worker::{Role, Workers};
+
+/// What every handler can reach; clones share it.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    workers: Workers,
+    relay: Relay,
+    registry: Registry,
+    metrics: HttpMetrics,
+    cors: Cors,
+    ice_links: Vec<HeaderValue>,
+    max_sdp_bytes: usize,
+    body_timeout: Duration,
+    started: Instant,
+    /// Milliseconds from `started` to the last playlist request, plus one; 0 for none.
+    last_playlist: AtomicU64,
+}
+
+impl App {
+    /// The shared state for these settings.
+    pub fn new(
+        settings: &Settings,
+        workers: Workers,
+        relay: Relay,
+        registry: Registry,
+        metrics: HttpMetrics,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            workers,
+            relay,
+            registry,
+            metrics,
+            cors: Cors::new(&settings.cors.origins),
+            ice_links: ice::links(&settings.ice_servers),
+            max_sdp_bytes: settings.http.max_sdp_bytes,
+            body_timeout: settings.http.body_timeout,
+            started: Instant::now(),
+            last_playlist: AtomicU64::new(0),
+        }))
+    }
+
+    pub(super) fn workers(&self) -> &Workers {
+        &self.0.workers
+    }
+
+    pub(super) fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    pub(super) fn metrics(&self) -> &HttpMetrics {
+        &self.0.metrics
+    }
+
+    pub(super) fn cors(&self) -> &Cors {
+        &self.0.cors
+    }
+
+    /// `Link` header fields with the ICE servers (RFC 9725 §4.6).
+    pub(super) fn ice_links(&self) -> &[HeaderValue] {
+        &self.0.ice_links
+    }
+
+    pub(super) fn max_sdp_bytes(&self) -> usize {
+        self.0.max_sdp_bytes
+    }
+
+    pub(super) fn body_timeout(&self) -> Duration {
+        self.0.body_timeout
+    }
+
+    /// Whether somebody asked for a playlist within the given time: a player that
+    /// will come back for the end of it.
+    pub fn has_playlist_reader(&self, within: Duration) -> bool {
+        let last = self.0.last_playlist.load(Ordering::Relaxed);
+        last > 0 && self.0.started.elapsed() < Duration::from_millis(last - 1) + within
+    }
+}
+
+/// All routes of the server.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route("/whip/{id}", whip::endpoint(Role::Publisher))
+        .route("/whip/{id}/{session}", whip::session(Role::Publisher))
+        .route("/whep/{id}", whip::endpoint(Role::Subscriber))
+        .route("/whep/{id}/{session}", whip::session(Role::Subscriber))
+        .route("/live/{*path}", any(live))
+        .route("/metrics", read_only(get(metrics::scrape)))
+        .route("/healthz", read_only(get(health::healthz)))
+        .route("/readyz", read_only(get(health::readyz)))
+        .fallback(files::serve)
+        .layer(middleware::from_fn_with_state(app.clone(), cors::layer))
+        .layer(middleware::from_fn_with_state(app.clone(), observe::layer))
+        .with_state(app)
+}
+
+fn read_only(routes: MethodRouter<App>) -> MethodRouter<App> {
+    routes
+        .options(|| async { cors::options(READ_ONLY, None) })
+        .fallback(|method: http::Method| async move {
+            super::Problem::Method {
+                method,
+                allowed: READ_ONLY,
+            }
+            .into_response()
+        })
+}
+
+async fn live(State(app): State<App>, request: Request) -> Response {
+    if request.uri().path().ends_with(".m3u8") {
+        let now = app.0.started.elapsed().as_millis();
+        let now = u64::try_from(now).unwrap_or(u64::MAX - 1);
+        app.0.last_playlist.store(now + 1, Ordering::Relaxed);
+    }
+    app.0.relay.handle(request).await.map(body::Body::new)
+}
+
+const READ_ONLY: &str = "GET, HEAD, OPTIONS";

@@ -1,0 +1,102 @@
+//! CORS: which pages of other origins may use the server (Fetch standard, §3.3).
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ALLOW,
+    HeaderName, ORIGIN, VARY,
+};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+
+use super::app::App;
+
+/// Which origins are let in.
+#[derive(Debug, Clone)]
+pub(super) enum Cors {
+    Any,
+    These(Vec<HeaderValue>),
+}
+
+impl Cors {
+    pub(super) fn new(origins: &[String]) -> Self {
+        if origins.iter().any(|origin| origin == "*") {
+            return Self::Any;
+        }
+        Self::These(
+            origins
+                .iter()
+                .filter_map(|o| HeaderValue::from_str(o).ok())
+                .collect(),
+        )
+    }
+
+    fn apply(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
+        match self {
+            Self::Any => {
+                headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            }
+            Self::These(origins) => {
+                headers.remove(ACCESS_CONTROL_ALLOW_ORIGIN);
+                headers.append(VARY, HeaderValue::from_static("Origin"));
+                if let Some(origin) = origin.filter(|origin| origins.contains(origin)) {
+                    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+                }
+            }
+        }
+    }
+}
+
+/// Adds what browsers ask for to every response, also to refusals: a page could
+/// not read the problem otherwise.
+pub(super) async fn layer(State(app): State<App>, request: Request, next: Next) -> Response {
+    let origin = request.headers().get(ORIGIN).cloned();
+    let is_preflight = request.method() == Method::OPTIONS
+        && request
+            .headers()
+            .contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response = next.run(request).await;
+    let allow = response.headers().get(ALLOW).cloned();
+    let headers = response.headers_mut();
+    app.cors().apply(origin.as_ref(), headers);
+    if is_preflight {
+        if let Some(allow) = allow {
+            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, allow);
+        }
+        headers.insert(
+            ACCESS_CONTROL_ALLOW_HEADERS,
+            HeaderValue::from_static(REQUEST_HEADERS),
+        );
+        headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE));
+    } else {
+        headers.insert(
+            ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static(RESPONSE_HEADERS),
+        );
+    }
+    response
+}
+
+/// The answer to OPTIONS, for a preflight and for a client that looks around.
+pub(super) fn options(
+    allowed: &'static str,
+    accept: Option<(HeaderName, &'static str)>,
+) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let headers = response.headers_mut();
+    headers.insert(ALLOW, HeaderValue::from_static(allowed));
+    if let Some((name, value)) = accept {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+const REQUEST_HEADERS: &str =
+    "Authorization, Content-Type, If-Match, If-None-Match, Range, X-Request-Id";
+
+const RESPONSE_HEADERS: &str = "Location, ETag, Link, Accept-Patch, Accept-Post, Allow, \
+     Content-Length, Content-Range, Retry-After, X-Request-Id";
+
+/// Browsers cap it: two hours in Chromium.
+const MAX_AGE: &str = "7200";

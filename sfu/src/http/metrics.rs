@@ -1,0 +1,157 @@
+//! HTTP in numbers, and the page that a Prometheus server reads.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::HeaderValue;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use prometheus::{
+    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
+};
+
+use super::app::App;
+use super::problem::Problem;
+
+/// Counters of the HTTP side.
+#[derive(Debug, Clone)]
+pub struct HttpMetrics {
+    requests: IntCounterVec,
+    durations: HistogramVec,
+    /// Connections now.
+    pub(super) connections: IntGauge,
+    /// Connections since the start.
+    pub(super) accepted: IntCounter,
+    /// Connections ended by the server, by reason.
+    pub(super) dropped: IntCounterVec,
+}
+
+impl HttpMetrics {
+    /// Registers the counters.
+    ///
+    /// # Errors
+    /// They are registered already.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let requests = IntCounterVec::new(
+            Opts::new(
+                "weblive_http_requests_total",
+                "HTTP requests by route, method and status.",
+            ),
+            &["route", "method", "status"],
+        )?;
+        let durations = HistogramVec::new(
+            HistogramOpts::new(
+                "weblive_http_request_duration_seconds",
+                "Time from a request's head to the head of its response, by route.",
+            )
+            .buckets(vec![
+                0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
+            ]),
+            &["route"],
+        )?;
+        let connections = IntGauge::new("weblive_http_connections", "Open TCP connections.")?;
+        let accepted = IntCounter::new(
+            "weblive_http_connections_total",
+            "Accepted TCP connections.",
+        )?;
+        let dropped = IntCounterVec::new(
+            Opts::new(
+                "weblive_http_connections_dropped_total",
+                "TCP connections ended by the server, by reason.",
+            ),
+            &["reason"],
+        )?;
+        for reason in Dropped::ALL {
+            dropped.with_label_values(&[reason.name()]);
+        }
+        let build = IntGauge::with_opts(
+            Opts::new("weblive_build_info", "1, with the build in its labels.")
+                .const_label("version", env!("CARGO_PKG_VERSION"))
+                .const_label("aac", if cfg!(feature = "aac") { "yes" } else { "no" }),
+        )?;
+        build.set(1);
+        registry.register(Box::new(requests.clone()))?;
+        registry.register(Box::new(durations.clone()))?;
+        registry.register(Box::new(connections.clone()))?;
+        registry.register(Box::new(accepted.clone()))?;
+        registry.register(Box::new(dropped.clone()))?;
+        registry.register(Box::new(build))?;
+        Ok(Self {
+            requests,
+            durations,
+            connections,
+            accepted,
+            dropped,
+        })
+    }
+
+    pub(super) fn request(&self, route: &str, method: &str, status: u16, took: Duration) {
+        self.requests
+            .with_label_values(&[route, method, &status.to_string()])
+            .inc();
+        self.durations
+            .with_label_values(&[route])
+            .observe(took.as_secs_f64());
+    }
+
+    pub(super) fn drop_connection(&self, reason: Dropped) {
+        self.dropped.with_label_values(&[reason.name()]).inc();
+    }
+}
+
+/// Why the server ended a connection that its client did not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dropped {
+    /// `http.max_connections` are open.
+    Limit,
+    /// No whole request head within `http.header_timeout`.
+    HeaderTimeout,
+    /// No TLS handshake within `http.header_timeout`, or a failed one.
+    Tls,
+    /// What came is not HTTP, or broke in the middle.
+    Protocol,
+    /// The client took nothing for `http.write_timeout`.
+    WriteTimeout,
+    /// Still open at the end of the shutdown.
+    Shutdown,
+}
+
+impl Dropped {
+    const ALL: [Self; 6] = [
+        Self::Limit,
+        Self::HeaderTimeout,
+        Self::Tls,
+        Self::Protocol,
+        Self::WriteTimeout,
+        Self::Shutdown,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Limit => "limit",
+            Self::HeaderTimeout => "header_timeout",
+            Self::Tls => "tls",
+            Self::Protocol => "protocol",
+            Self::WriteTimeout => "write_timeout",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+/// `/metrics`, in the text format 0.0.4.
+pub(super) async fn scrape(State(app): State<App>) -> Response {
+    let mut page = Vec::new();
+    if let Err(error) = TextEncoder::new().encode(&app.registry().gather(), &mut page) {
+        tracing::error!(%error, "metrics cannot be written");
+        return Problem::Internal.into_response();
+    }
+    let headers = [
+        (
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),
+        ),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    (headers, page).into_response()
+}

@@ -1,0 +1,21 @@
+//! HTTP: WHIP and WHEP, the relay's addresses, metrics, health and the web files.
+
+mod app;
+mod body;
+mod cors;
+mod files;
+mod health;
+mod ice;
+mod listener;
+mod metrics;
+mod observe;
+mod problem;
+mod stall;
+mod tls;
+mod whip;
+
+pub use app::{App, router};
+pub use listener::{Connections, ListenError, Listener, Phase};
+pub use metrics::HttpMetrics;
+pub use problem::Problem;
+pub use tls::{TlsError, server_config};

@@ -1,0 +1,228 @@
+//! The one place that turns what went wrong into a status and a problem body.
+
+use axum::response::{IntoResponse, Response};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use http::{HeaderValue, Method, StatusCode};
+use relay::InvalidStreamId;
+use serde::Serialize;
+
+use super::body::BodyError;
+use crate::worker::{BadSessionId, OfferError, PatchError, UnknownSession};
+
+/// Every way in which the server refuses a request, outside of `/live/`.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// No route and no web file has this path.
+    #[error(
+        "there is nothing at this address; media is at /whip/{{id}}, /whep/{{id}} and /live/{{id}}.m3u8 or .flv"
+    )]
+    NoSuchAddress,
+    /// The path is not percent-encoded UTF-8.
+    #[error("the address is not UTF-8; a stream id has 1 to 128 of A-Z, a-z, 0-9, '_' and '-'")]
+    Address,
+    /// The id in the path is none.
+    #[error(transparent)]
+    StreamId(#[from] InvalidStreamId),
+    /// The route knows other methods.
+    #[error("{method} is not allowed here; allowed are {allowed}")]
+    Method {
+        /// The method of the request.
+        method: Method,
+        /// For the `Allow` header field.
+        allowed: &'static str,
+    },
+    /// The content is of another type.
+    #[error("the content type is {found}; allowed is {allowed}")]
+    ContentType {
+        /// What the request says, cut to a line.
+        found: String,
+        /// The one that is allowed.
+        allowed: &'static str,
+        /// `Accept-Post` or `Accept-Patch`.
+        header: HeaderName,
+    },
+    /// The content cannot be read.
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    /// The offer is refused.
+    #[error(transparent)]
+    Offer(#[from] OfferError),
+    /// The PATCH is refused.
+    #[error(transparent)]
+    Patch(#[from] PatchError),
+    /// The session is not there.
+    #[error(transparent)]
+    Session(#[from] UnknownSession),
+    /// The session URL ends with no session id.
+    #[error("there is no such session: {0}")]
+    SessionId(#[from] BadSessionId),
+    /// The server cannot take traffic now.
+    #[error("the server is not ready: {reason}")]
+    NotReady {
+        /// What is missing.
+        reason: String,
+    },
+    /// The server failed; the log says more.
+    #[error("the server failed to write this response")]
+    Internal,
+}
+
+/// Status, stable code for programs, title for people.
+type Kind = (StatusCode, &'static str, &'static str);
+
+impl Problem {
+    /// The map from everything that can go wrong to its status (RFC 9725 §4.2, §4.3,
+    /// §4.5; draft-ietf-wish-whep §4.2 for a stream that is not live).
+    fn kind(&self) -> Kind {
+        use StatusCode as S;
+        match self {
+            Self::NoSuchAddress => (S::NOT_FOUND, "no-such-address", "No such address"),
+            Self::Address => (S::BAD_REQUEST, "bad-address", "Not an address"),
+            Self::StreamId(_) => (S::BAD_REQUEST, "bad-stream-id", "Not a stream id"),
+            Self::Method { .. } => (
+                S::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "Method not allowed",
+            ),
+            Self::ContentType { .. } => (
+                S::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported-content-type",
+                "Unsupported content type",
+            ),
+            Self::Body(error) => match error {
+                BodyError::TooLarge { .. } => (
+                    S::PAYLOAD_TOO_LARGE,
+                    "content-too-large",
+                    "Content too large",
+                ),
+                BodyError::Timeout { .. } => (
+                    S::REQUEST_TIMEOUT,
+                    "content-timeout",
+                    "Content did not arrive in time",
+                ),
+                BodyError::Broken => (S::BAD_REQUEST, "content-broken", "Content is cut off"),
+                BodyError::NotUtf8 => (S::BAD_REQUEST, "content-not-utf8", "Content is not UTF-8"),
+                BodyError::Empty => (S::BAD_REQUEST, "content-empty", "Content is empty"),
+            },
+            Self::Offer(error) => match error {
+                OfferError::Malformed { .. } => {
+                    (S::BAD_REQUEST, "malformed-offer", "Malformed offer")
+                }
+                OfferError::TooLarge { .. } => (
+                    S::PAYLOAD_TOO_LARGE,
+                    "content-too-large",
+                    "Content too large",
+                ),
+                OfferError::TooManyMediaLines { .. } => (
+                    S::UNPROCESSABLE_ENTITY,
+                    "too-many-media-lines",
+                    "Too many m-lines",
+                ),
+                OfferError::NoCommonCodec { .. } => (
+                    S::UNPROCESSABLE_ENTITY,
+                    "no-common-codec",
+                    "No common codec",
+                ),
+                OfferError::WrongDirection { .. } => (
+                    S::UNPROCESSABLE_ENTITY,
+                    "wrong-direction",
+                    "Wrong direction",
+                ),
+                OfferError::LimitReached { .. } => {
+                    (S::SERVICE_UNAVAILABLE, "limit-reached", "Limit reached")
+                }
+                OfferError::NotLive { .. } => (S::CONFLICT, "not-live", "Stream is not live"),
+                OfferError::ShuttingDown => SHUTTING_DOWN,
+            },
+            Self::Patch(error) => match error {
+                PatchError::UnknownSession(_) => NO_SESSION,
+                PatchError::MissingIfMatch => (
+                    S::PRECONDITION_REQUIRED,
+                    "if-match-required",
+                    "If-Match is required",
+                ),
+                PatchError::StaleIfMatch => (
+                    S::PRECONDITION_FAILED,
+                    "etag-mismatch",
+                    "Entity tag does not match",
+                ),
+                PatchError::Malformed { .. } => {
+                    (S::BAD_REQUEST, "malformed-fragment", "Malformed fragment")
+                }
+                PatchError::TooManyCandidates { .. } => (
+                    S::TOO_MANY_REQUESTS,
+                    "too-many-candidates",
+                    "Too many candidates",
+                ),
+                PatchError::ShuttingDown => SHUTTING_DOWN,
+            },
+            Self::Session(_) | Self::SessionId(_) => NO_SESSION,
+            Self::NotReady { .. } => (S::SERVICE_UNAVAILABLE, "not-ready", "Not ready"),
+            Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Server error"),
+        }
+    }
+
+    /// Seconds after which the same request may succeed.
+    fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::Offer(OfferError::NotLive { .. }) => Some(2),
+            Self::Offer(OfferError::LimitReached { .. }) | Self::NotReady { .. } => Some(5),
+            Self::Offer(OfferError::ShuttingDown) | Self::Patch(PatchError::ShuttingDown) => {
+                Some(5)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// RFC 9457, with a code that programs can compare.
+#[derive(Serialize)]
+struct Document<'a> {
+    r#type: &'a str,
+    title: &'a str,
+    status: u16,
+    detail: String,
+    code: &'a str,
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, code, title) = self.kind();
+        let document = Document {
+            r#type: "about:blank",
+            title,
+            status: status.as_u16(),
+            detail: self.to_string(),
+            code,
+        };
+        let text = serde_json::to_vec(&document).unwrap_or_default();
+        let json = HeaderValue::from_static("application/problem+json");
+        let mut response = (status, text).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, json);
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after() {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        match self {
+            Self::Method { allowed, .. } => {
+                headers.insert(ALLOW, HeaderValue::from_static(allowed));
+            }
+            Self::ContentType {
+                allowed, header, ..
+            } => {
+                headers.insert(header, HeaderValue::from_static(allowed));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+const NO_SESSION: Kind = (StatusCode::NOT_FOUND, "no-such-session", "No such session");
+
+const SHUTTING_DOWN: Kind = (
+    StatusCode::SERVICE_UNAVAILABLE,
+    "shutting-down",
+    "Server is shutting down",
+);

@@ -1,0 +1,258 @@
+//! The server as a whole: what starts in which order, and ends in which.
+
+mod shutdown;
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZero;
+use std::time::Duration;
+
+use prometheus::Registry;
+use relay::{Relay, RelayConfig};
+use thiserror::Error;
+use tokio::task::JoinHandle;
+
+pub use shutdown::{Outcome, Shutdown, StepReport};
+
+use crate::config::{ConfigError, MediaAddresses, Settings, interface_addresses};
+use crate::http::{
+    App, Connections, HttpMetrics, ListenError, Listener, Phase, TlsError, router, server_config,
+};
+use crate::worker::{self, WorkerConfig, Workers, WorkersGuard};
+
+/// Why the server did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The settings do not fit this machine.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// HTTP cannot be served.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// HTTPS cannot be served.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Media cannot be received.
+    #[error("media: {0} (settings `media.bind` and `media.port`)")]
+    Workers(#[from] worker::StartError),
+    /// HTTP-FLV and HLS cannot be served.
+    #[error(transparent)]
+    Relay(#[from] relay::StartError),
+    /// Metrics cannot be registered.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// A server that runs.
+///
+/// It starts from the outside to the inside, so that what fails most often fails
+/// first: the TCP port, certificates, the relay, the media ports, and only then is
+/// the first connection accepted. It ends the other way round, see [`Server::shut_down`].
+pub struct Server {
+    local: SocketAddr,
+    is_https: bool,
+    deadline: Duration,
+    app: App,
+    relay: Relay,
+    workers: Workers,
+    guard: WorkersGuard,
+    connections: Connections,
+    accepting: JoinHandle<()>,
+}
+
+impl Server {
+    /// Starts everything; must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing goes on running then.
+    pub async fn start(settings: &Settings) -> Result<Self, StartError> {
+        let interfaces = interface_addresses().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the interfaces cannot be listed: set `media.announce`");
+            Vec::new()
+        });
+        let media = MediaAddresses::plan(settings, &interfaces)?;
+        let listener = Listener::bind(settings.listen).await?;
+        let local = listener.local_addr();
+        let names: Vec<IpAddr> = media.announce.iter().chain(&interfaces).copied().collect();
+        let tls = server_config(&settings.tls, &names)?;
+        let is_https = tls.is_some();
+
+        let registry = registry()?;
+        let metrics = HttpMetrics::register(&registry)?;
+        let relay = Relay::new(relay_config(settings), &registry)?;
+        let config = worker_config(settings, &media);
+        let (workers, guard) = Workers::start(config, relay.clone(), &registry)?;
+
+        let connections = Connections::new(settings.http.clone(), tls, metrics.clone());
+        let app = App::new(settings, workers.clone(), relay.clone(), registry, metrics);
+        let accepting = tokio::spawn(listener.serve(connections.clone(), router(app.clone())));
+        let server = Self {
+            local,
+            is_https,
+            deadline: settings.shutdown.deadline,
+            app,
+            relay,
+            workers,
+            guard,
+            connections,
+            accepting,
+        };
+        server.tell(&media);
+        Ok(server)
+    }
+
+    /// The address of HTTP, with the port that the system chose.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The address of the demo page, for a browser on this machine.
+    pub fn page(&self) -> String {
+        let scheme = if self.is_https { "https" } else { "http" };
+        let host = match self.local.ip() {
+            ip if !ip.is_unspecified() => ip,
+            IpAddr::V4(_) => IpAddr::from([127, 0, 0, 1]),
+            IpAddr::V6(_) => IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),
+        };
+        format!("{scheme}://{}/", SocketAddr::new(host, self.local.port()))
+    }
+
+    fn tell(&self, media: &MediaAddresses) {
+        let ports = self.workers.snapshot().ports;
+        let bind = media.bind;
+        tracing::info!(listen = %self.local, https = self.is_https, "HTTP is served");
+        tracing::info!(
+            %bind,
+            ?ports,
+            announce = ?media.announce,
+            "media is received over UDP; clients are told the announced addresses with these ports"
+        );
+        if media.announce.iter().all(IpAddr::is_loopback) {
+            tracing::info!(
+                "only browsers on this machine reach the announced address: \
+                 for others set `listen` and `media.announce`"
+            );
+        } else if !self.is_https {
+            tracing::info!(
+                "browsers on other machines give camera and microphone to https pages only: \
+                 see [tls], or --tls-self-signed"
+            );
+        }
+    }
+
+    /// Ends everything within `shutdown.deadline`.
+    ///
+    /// 1. No new connections.
+    /// 2. Broadcasts end: FLV bodies end, playlists get `EXT-X-ENDLIST`.
+    /// 3. Publishers and subscribers get BYE.
+    /// 4. Open connections stay for one more reload of a playlist, if somebody plays one:
+    ///    else no player would see its end.
+    /// 5. Connections end with the response that they are at.
+    /// 6. What is left is cut.
+    /// 7. The media threads are joined.
+    pub async fn shut_down(self) -> Vec<StepReport> {
+        let Self {
+            app,
+            relay,
+            workers,
+            guard,
+            connections,
+            accepting,
+            deadline,
+            ..
+        } = self;
+        let (closing, draining, cutting) = (
+            connections.clone(),
+            connections.clone(),
+            connections.clone(),
+        );
+        let close = async move {
+            closing.advance(Phase::Closed);
+            // It ends at once; an error would be its panic.
+            let _ = accepting.await;
+        };
+        let last_playlist = async move {
+            if app.has_playlist_reader(PLAYLIST_READER) {
+                let _ = tokio::time::timeout(LAST_PLAYLIST, connections.all_ended()).await;
+            }
+        };
+        let drain = async move {
+            draining.advance(Phase::Drain);
+            draining.all_ended().await;
+        };
+        let cut = async move {
+            cutting.advance(Phase::Abort);
+            cutting.all_ended().await;
+        };
+        let join = async move {
+            // An error would be the guard's panic.
+            let _ = tokio::task::spawn_blocking(move || drop(guard)).await;
+        };
+        Shutdown::new(deadline)
+            .then("stop accepting", MOMENT, close)
+            .then(
+                "end broadcasts",
+                SECOND,
+                async move { relay.shutdown().await },
+            )
+            .then("say BYE", SECOND, async move { workers.shutdown().await })
+            .then("last playlist", LAST_PLAYLIST + MOMENT, last_playlist)
+            .then("finish responses", MOMENT, drain)
+            .then("cut connections", MOMENT, cut)
+            .then("join media workers", SECOND, join)
+            .run()
+            .await
+    }
+}
+
+fn registry() -> Result<Registry, prometheus::Error> {
+    let registry = Registry::new();
+    #[cfg(target_os = "linux")]
+    registry.register(Box::new(
+        prometheus::process_collector::ProcessCollector::for_self(),
+    ))?;
+    Ok(registry)
+}
+
+fn relay_config(settings: &Settings) -> RelayConfig {
+    let relay = &settings.relay;
+    RelayConfig {
+        segment_duration: relay.segment_duration,
+        playlist_segments: relay.window,
+        max_viewer_lag: relay.max_latency,
+        linger: relay.linger,
+        keep_ended: relay.keep_ended,
+        aac_bit_rate_bps: relay.aac_bit_rate_bps,
+        max_broadcasts: relay.max_broadcasts,
+        max_viewers_per_broadcast: relay.max_viewers_per_broadcast,
+        max_viewers: relay.max_viewers,
+        ..RelayConfig::default()
+    }
+}
+
+fn worker_config(settings: &Settings, media: &MediaAddresses) -> WorkerConfig {
+    let workers = match settings.media.workers {
+        0 => std::thread::available_parallelism().map_or(1, NonZero::get),
+        count => count,
+    };
+    WorkerConfig {
+        max_sessions: settings.media.max_sessions,
+        linger: settings.media.linger,
+        ..WorkerConfig::new(
+            media.bind,
+            settings.media.port,
+            workers,
+            media.announce.clone(),
+        )
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// For steps that wait for nobody far away.
+const MOMENT: Duration = Duration::from_millis(300);
+
+/// A player reloads within the target duration (RFC 8216 §6.3.4), 2 s by default.
+const LAST_PLAYLIST: Duration = Duration::from_millis(2_200);
+
+/// Who asked within this time is taken to play still.
+const PLAYLIST_READER: Duration = Duration::from_secs(6);
