@@ -54,7 +54,10 @@ pub struct Metadata<'a> {
 }
 
 /// The script data tag `onMetaData`. Live: no duration, no file size.
-pub fn metadata_tag(time: MediaTime, metadata: &Metadata<'_>) -> Bytes {
+///
+/// Its time is 0 wherever the stream begins: some demuxers take one at any other time for a
+/// subtitle.
+pub fn metadata_tag(metadata: &Metadata<'_>) -> Bytes {
     let mut properties: Vec<(&str, Value)> = Vec::new();
     if let Some(video) = metadata.video {
         properties.push(("width", Value::Number(video.width().into())));
@@ -98,7 +101,7 @@ pub fn metadata_tag(time: MediaTime, metadata: &Metadata<'_>) -> Bytes {
         }
     }
     data.put_slice(&[0, 0, AMF0_OBJECT_END]);
-    tag(SCRIPT_TAG, time, &[&data])
+    tag(SCRIPT_TAG, MediaTime::ZERO, &[&data])
 }
 
 /// The AVC sequence header: the decoder configuration record.
@@ -242,7 +245,7 @@ mod tests {
             audio: Some(&audio),
             frame_rate: None,
         };
-        let tag = metadata_tag(MediaTime::ZERO, &metadata);
+        let tag = metadata_tag(&metadata);
         insta::assert_snapshot!(crate::test_media::hex(&tag));
     }
 
@@ -300,7 +303,7 @@ mod tests {
             frame_rate: Some(30.0),
         };
         let mut stream = header(true, true).to_vec();
-        stream.extend(metadata_tag(start, &metadata));
+        stream.extend(metadata_tag(&metadata));
         stream.extend(video_sequence_header(start, &video));
         stream.extend(audio_sequence_header(start, &audio));
         for index in 0..10 {

@@ -106,8 +106,7 @@ impl FlvBody {
             audio: audio.as_deref(),
             frame_rate: None,
         };
-        self.pending
-            .push_back(flv::metadata_tag(first.time, &metadata));
+        self.pending.push_back(flv::metadata_tag(&metadata));
         if let Some(video) = video {
             self.tell_video(video, first.time);
         }
