@@ -161,8 +161,10 @@ mod tests {
 
     #[test]
     fn a_machine_without_network_announces_loopback() {
-        let mut settings = Settings::default();
-        settings.listen = "0.0.0.0:80".parse().unwrap();
+        let settings = Settings {
+            listen: "0.0.0.0:80".parse().unwrap(),
+            ..Settings::default()
+        };
         let plan = MediaAddresses::plan(&settings, &[]).unwrap();
         assert_eq!(plan.announce, [IpAddr::from(Ipv4Addr::LOCALHOST)]);
     }
