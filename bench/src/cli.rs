@@ -14,6 +14,7 @@ use crate::rtc::answer::CandidateFilter;
 use crate::rtc::run::RtcOptions;
 use crate::rtc::signalling::checked_url;
 use crate::source::SourceConfig;
+use crate::viewers::WARM_UP;
 
 /// Load generators for WHIP, WHEP, HTTP-FLV and HLS servers of this machine.
 #[derive(Debug, Parser)]
@@ -133,6 +134,7 @@ impl Cli {
                     duration: common.duration(),
                     pid: common.pid,
                     publish: args.publish(filter)?,
+                    warm_up: WARM_UP,
                 };
                 let report = crate::flv::run::run(options).await?;
                 common.write(&report, out)
@@ -146,6 +148,7 @@ impl Cli {
                     duration: common.duration(),
                     pid: common.pid,
                     publish: args.publish(filter)?,
+                    warm_up: WARM_UP,
                 };
                 let report = crate::hls::run::run(options).await?;
                 common.write(&report, out)

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use reqwest::Url;
 use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -108,8 +109,12 @@ pub struct Crowd {
     pub duration: Duration,
     /// The server's process.
     pub pid: Option<u32>,
+    /// Address that answers once the broadcast can be watched.
+    pub url: Url,
     /// A broadcast to publish meanwhile.
     pub publish: Option<PublishOptions>,
+    /// How long it runs before the first viewer comes.
+    pub warm_up: Duration,
 }
 
 impl Crowd {
@@ -131,9 +136,8 @@ impl Crowd {
             Some(publish) => {
                 let publishing =
                     Publishing::to(&publish.whip, publish.filter, publish.source).await?;
-                // The relay needs a GOP and the first sender reports, an HLS
-                // playlist its first segments.
-                sleep(WARM_UP).await;
+                wait_for(&self.url).await?;
+                sleep(self.warm_up).await;
                 Some(publishing)
             }
             None => None,
@@ -209,7 +213,26 @@ impl Crowd {
     }
 }
 
-const WARM_UP: Duration = Duration::from_secs(7);
+/// Waits until `url` answers with success.
+async fn wait_for(url: &Url) -> anyhow::Result<()> {
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let give_up = Instant::now() + START_WITHIN;
+    loop {
+        let status = client.get(url.clone()).send().await?.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        anyhow::ensure!(
+            Instant::now() < give_up,
+            "{url} still answers {status} after {START_WITHIN:?} of publishing"
+        );
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// What a broadcast needs before its viewers find a full playlist and a group
+/// of pictures to start from.
+pub const WARM_UP: Duration = Duration::from_secs(6);
 const START_WITHIN: Duration = Duration::from_secs(15);
 
 /// Everything that a crowd run measured.

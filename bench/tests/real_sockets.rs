@@ -1,33 +1,44 @@
-//! A whole run of the WebRTC generator against the server's workers over
-//! loopback sockets.
+//! Whole runs of the generators against the server over loopback sockets.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
-mod http;
-
-use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use bench::cli::PublishOptions;
+use bench::flv::run::FlvOptions;
+use bench::hls::run::HlsOptions;
 use bench::rtc::answer::CandidateFilter;
-use bench::rtc::run::{RtcOptions, run};
+use bench::rtc::run::{Publishing, RtcOptions};
 use bench::source::SourceConfig;
-use relay::{Relay, RelayConfig};
-use sfu::worker::{WorkerConfig, Workers};
+use sfu::config::Settings;
+use sfu::server::Server;
 
-const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+async fn server() -> Server {
+    let mut settings = Settings::default();
+    settings.listen = "127.0.0.1:0".parse().unwrap();
+    settings.media.port = 0;
+    settings.media.workers = 1;
+    Server::start(&settings).await.unwrap()
+}
+
+fn url(server: &Server, path: &str) -> reqwest::Url {
+    format!("{}{path}", server.page()).parse().unwrap()
+}
+
+fn publish(server: &Server) -> Option<PublishOptions> {
+    Some(PublishOptions {
+        whip: url(server, "whip/load"),
+        filter: CandidateFilter::Loopback,
+        source: SourceConfig::default(),
+    })
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_run_measures_joins_and_delivery() {
-    let registry = prometheus::Registry::new();
-    let relay = Relay::new(RelayConfig::default(), &registry).unwrap();
-    let config = WorkerConfig::new(LOOPBACK, 0, 1, vec![LOOPBACK]);
-    let (workers, guard) = Workers::start(config, relay, &registry).unwrap();
-    let address = http::serve(workers.clone()).await;
-    let url = |kind: &str| format!("http://{address}/{kind}/load").parse().unwrap();
-
-    let report = run(RtcOptions {
-        whip: url("whip"),
-        whep: url("whep"),
+async fn a_webrtc_run_measures_joins_and_delivery() {
+    let server = server().await;
+    let report = bench::rtc::run::run(RtcOptions {
+        whip: url(&server, "whip/load"),
+        whep: url(&server, "whep/load"),
         filter: CandidateFilter::Loopback,
         subscribers: 4,
         join_over: Duration::from_millis(200),
@@ -49,28 +60,58 @@ async fn a_run_measures_joins_and_delivery() {
     assert!(report.steady.received_pps > 3.5 * report.steady.published_pps);
     assert!(report.steady.added_delay.unwrap().count > 900);
     assert!(report.server.is_none());
+    server.shut_down().await;
+}
 
-    // The run has said goodbye to all its sessions.
-    let snapshot = workers.snapshot();
-    assert_eq!((snapshot.publishers, snapshot.subscribers), (0, 0));
-    workers.shutdown().await;
-    drop(guard);
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_flv_run_sees_pictures_and_their_delay() {
+    let server = server().await;
+    let report = bench::flv::run::run(FlvOptions {
+        url: url(&server, "live/load.flv"),
+        viewers: 3,
+        duration: Duration::from_secs(2),
+        pid: Some(std::process::id()),
+        publish: publish(&server),
+        warm_up: Duration::from_secs(1),
+    })
+    .await
+    .unwrap();
+    assert_eq!(report.without_picture, 0, "{:?}", report.first_failure);
+    assert_eq!((report.faults, report.ended_early), (0, 0));
+    // 30 pictures and 47 AAC frames a second and viewer.
+    assert!(report.units_per_second > 3.0 * 60.0);
+    assert!(report.delay.unwrap().count > 100);
+    assert!(report.server_rss_bytes.unwrap() > 1_000_000);
+    server.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_hls_run_fetches_segments_as_they_come() {
+    let server = server().await;
+    let report = bench::hls::run::run(HlsOptions {
+        url: url(&server, "live/load.m3u8"),
+        viewers: 3,
+        duration: Duration::from_secs(4),
+        pid: None,
+        publish: publish(&server),
+        warm_up: Duration::from_secs(1),
+    })
+    .await
+    .unwrap();
+    assert_eq!(report.without_picture, 0, "{:?}", report.first_failure);
+    assert_eq!((report.skips, report.faults, report.ended_early), (0, 0, 0));
+    assert!(report.units_per_second >= 3.0 * 0.2);
+    server.shut_down().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_endpoint_that_refuses_is_quoted() {
-    let registry = prometheus::Registry::new();
-    let relay = Relay::new(RelayConfig::default(), &registry).unwrap();
-    let config = WorkerConfig::new(LOOPBACK, 0, 1, vec![LOOPBACK]);
-    let (workers, guard) = Workers::start(config, relay, &registry).unwrap();
-    workers.shutdown().await;
-    let address = http::serve(workers).await;
-    let whip = format!("http://{address}/whip/load").parse().unwrap();
-    let error =
-        bench::rtc::run::Publishing::to(&whip, CandidateFilter::Loopback, SourceConfig::default())
-            .await
-            .err()
-            .unwrap();
-    assert!(error.to_string().contains("shutting down"), "{error:#}");
-    drop(guard);
+    let server = server().await;
+    let whip = url(&server, "whip/not%20an%20id");
+    let error = Publishing::to(&whip, CandidateFilter::Loopback, SourceConfig::default())
+        .await
+        .err()
+        .unwrap();
+    assert!(error.to_string().contains("instead of 201"), "{error:#}");
+    server.shut_down().await;
 }

@@ -25,6 +25,8 @@ pub struct FlvOptions {
     pub pid: Option<u32>,
     /// A broadcast to publish meanwhile.
     pub publish: Option<PublishOptions>,
+    /// How long it runs before the first viewer comes.
+    pub warm_up: Duration,
 }
 
 /// Runs it and reports.
@@ -45,7 +47,9 @@ pub async fn run(options: FlvOptions) -> anyhow::Result<ViewersReport> {
         viewers: options.viewers,
         duration: options.duration,
         pid: options.pid,
+        url: options.url.clone(),
         publish: options.publish,
+        warm_up: options.warm_up,
     };
     crowd
         .run(|counters, epoch| view(client.clone(), options.url.clone(), counters, epoch))

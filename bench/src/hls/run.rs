@@ -25,6 +25,8 @@ pub struct HlsOptions {
     pub pid: Option<u32>,
     /// A broadcast to publish meanwhile.
     pub publish: Option<PublishOptions>,
+    /// How long it runs before the first viewer comes.
+    pub warm_up: Duration,
 }
 
 /// Runs it and reports.
@@ -40,7 +42,9 @@ pub async fn run(options: HlsOptions) -> anyhow::Result<ViewersReport> {
         viewers: options.viewers,
         duration: options.duration,
         pid: options.pid,
+        url: options.url.clone(),
         publish: options.publish,
+        warm_up: options.warm_up,
     };
     crowd
         .run(|counters, _| view(options.url.clone(), counters))
