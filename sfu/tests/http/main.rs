@@ -1,0 +1,11 @@
+//! The HTTP side: routes with real workers and a real relay behind them, the bounds
+//! of the listener on real sockets, and the binary as a whole.
+
+mod files;
+mod listener;
+mod metrics;
+mod program;
+mod publisher;
+mod support;
+mod tls;
+mod whip;
