@@ -4,6 +4,7 @@
 //! that one set of handlers serves them, told by its role.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
@@ -64,8 +65,8 @@ async fn open(
         etag,
         answer,
     } = match role {
-        Role::Publisher => app.workers().publish(stream.clone(), offer).await?,
-        Role::Subscriber => app.workers().subscribe(stream.clone(), offer).await?,
+        Role::Publisher => answered(app.workers().publish(stream.clone(), offer)).await?,
+        Role::Subscriber => answered(app.workers().subscribe(stream.clone(), offer)).await?,
     };
     let mut response = (StatusCode::CREATED, answer).into_response();
     let headers = response.headers_mut();
@@ -97,7 +98,7 @@ async fn change(
         .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let fragment = read_text(request.into_body(), app.max_sdp_bytes(), app.body_timeout()).await?;
     let log = (session.stream.clone(), session.session);
-    match app.workers().patch(session, if_match, fragment).await? {
+    match answered(app.workers().patch(session, if_match, fragment)).await? {
         Patched::Trickled => Ok(StatusCode::NO_CONTENT.into_response()),
         Patched::Restarted { etag, fragment } => {
             tracing::info!(stream = %log.0, session = %log.1, role = role.name(), "ICE restarted");
@@ -113,8 +114,21 @@ async fn change(
 
 async fn close(app: App, role: Role, parts: PathParts) -> Result<StatusCode, Problem> {
     let session = session_of(role, &parts)?;
-    app.workers().close(session).await?;
+    answered(app.workers().close(session)).await?;
     Ok(StatusCode::OK)
+}
+
+/// The answer of a media worker, which is a matter of milliseconds unless it hangs.
+async fn answered<T, E>(answer: impl Future<Output = Result<T, E>>) -> Result<T, Problem>
+where
+    Problem: From<E>,
+{
+    match tokio::time::timeout(WORKER_ANSWER, answer).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(Problem::NotReady {
+            reason: "a media worker does not answer".to_owned(),
+        }),
+    }
 }
 
 type PathParts = Result<Path<HashMap<String, String>>, PathRejection>;
@@ -177,6 +191,9 @@ fn check_content_type(
 fn value(text: String) -> Result<HeaderValue, Problem> {
     HeaderValue::try_from(text).map_err(|_| Problem::Internal)
 }
+
+/// A client gives up and tries again long before this.
+const WORKER_ANSWER: Duration = Duration::from_secs(5);
 
 const SDP: &str = "application/sdp";
 

@@ -66,7 +66,7 @@ impl Shutdown {
     }
 
     /// Carries out all steps. A step that hangs or panics does not keep the next
-    /// from running; after the deadline the rest gets one poll each.
+    /// from running. What is left at the deadline is the process's end to do.
     pub async fn run(self) -> Vec<StepReport> {
         let end = Instant::now() + self.deadline;
         let mut reports = Vec::with_capacity(self.steps.len());
