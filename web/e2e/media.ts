@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { clockDifference, COLUMNS, decodeClock, readCells, ROWS, STRIP } from '../src/clockcode';
+import { median } from '../src/clockreader';
 import { run, until } from './harness';
 
 /** Reads an endless FLV body until its tags span `seconds`, and writes it to `path`. */
@@ -101,18 +102,18 @@ export async function assertTimestampsRise(path: string): Promise<Record<string,
   return longest;
 }
 
-/** How late each beep is against the painted clock of the picture, in milliseconds. */
+/**
+ * How late each beep is against the painted clock of the picture, in milliseconds. The clock of a single frame
+ * jitters with the capture of the canvas, so the median of the frames within half a second speaks.
+ */
 export async function beepOffsets(path: string): Promise<number[]> {
   const frames = await paintedFrames(path);
   const beeps = await beepTimes(path);
-  const offsets: number[] = [];
-  for (const beep of beeps) {
-    const frame = frames.findLast((frame) => frame.time <= beep);
-    if (!frame || beep - frame.time > 0.5) continue;
-    const painted = frame.clock + (beep - frame.time) * 1000;
-    offsets.push(painted - Math.round(painted / 1000) * 1000);
-  }
-  return offsets;
+  return beeps.flatMap((beep) => {
+    const near = frames.filter((frame) => Math.abs(frame.time - beep) < 0.5);
+    const painted = median(near.map((frame) => frame.clock + (beep - frame.time) * 1000));
+    return painted === null ? [] : [painted - Math.round(painted / 1000) * 1000];
+  });
 }
 
 async function frameTimes(path: string, stream: 'v:0' | 'a:0'): Promise<{ time: number; samples: number }[]> {

@@ -145,6 +145,15 @@ describe('a session', () => {
     expect(session.state).toBe('connected');
   });
 
+  it('restarts ICE on demand while the path stands', async () => {
+    const session = await connected();
+    answers['PATCH'] = () => new Response('a=ice-ufrag:c\r\na=ice-pwd:d\r\n', { status: 200 });
+    await session.restartIce();
+    expect(session.states).toEqual(['connecting', 'connected', 'reconnecting', 'connected']);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(session.state).toBe('connected');
+  });
+
   it('heals by itself within the grace without a request', async () => {
     await connected();
     FakePeer.last.become('disconnected');

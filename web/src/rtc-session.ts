@@ -28,6 +28,8 @@ export interface SessionOptions {
 export interface SessionEvents {
   state: SessionState;
   error: WebliveError;
+  /** A track that is received has joined the stream. */
+  track: MediaStreamTrack;
 }
 
 /**
@@ -139,7 +141,9 @@ export abstract class RtcSession extends Emitter<SessionEvents> {
       this.#isPatching = false;
     }
     void this.#trickle();
-    this.#armConnectTimer();
+    // A path that was never lost stays connected throughout, and no event says so.
+    if (peer.connectionState === 'connected') this.#onConnectionState(peer);
+    else this.#armConnectTimer();
   }
 
   async #post(offer: string): Promise<string> {

@@ -10,7 +10,8 @@ export interface WhepOptions extends SessionOptions {
 }
 
 /**
- * Plays one stream by WHEP. `stream` can be given to a video element at once: tracks join it as they come.
+ * Plays one stream by WHEP. Give `stream` to an element at the first `track` event: further tracks join it as
+ * they come, but Chromium never starts an element whose stream was empty and then got sound alone.
  */
 export class WhepClient extends RtcSession {
   /** What is received. */
@@ -22,6 +23,11 @@ export class WhepClient extends RtcSession {
     this.#whep = options;
   }
 
+  #join(track: MediaStreamTrack): void {
+    this.stream.addTrack(track);
+    this.emit('track', track);
+  }
+
   protected override prepare(peer: RTCPeerConnection): void {
     for (const kind of ['video', 'audio'] as const) {
       if (this.#whep[kind] === false) continue;
@@ -30,6 +36,11 @@ export class WhepClient extends RtcSession {
         receiver.jitterBufferTarget = this.#whep.jitterBufferTarget;
       }
     }
-    peer.addEventListener('track', (event) => this.stream.addTrack(event.track));
+    peer.addEventListener('track', ({ track }) => {
+      // An element waits for the first frame of each video track it has: one that may never
+      // come (the publisher sends sound alone) must not hold the sound back.
+      if (track.kind === 'audio' || !track.muted) this.#join(track);
+      else track.addEventListener('unmute', () => this.#join(track), { once: true });
+    });
   }
 }

@@ -179,9 +179,12 @@ class Lab {
     };
     if (isWebRtc) {
       // A remote stream sounds through its element; WebAudio gets a copy once the track is there.
-      const stream = video.srcObject as MediaStream;
-      const tap = () => stream.getAudioTracks().length > 0 && (listen(audio.createMediaStreamSource(stream)), clearInterval(timer));
-      const timer = setInterval(tap, 50);
+      const timer = setInterval(() => {
+        const stream = video.srcObject;
+        if (!(stream instanceof MediaStream) || stream.getAudioTracks().length === 0) return;
+        clearInterval(timer);
+        listen(audio.createMediaStreamSource(stream));
+      }, 50);
     } else {
       const source = audio.createMediaElementSource(video);
       source.connect(audio.destination);

@@ -64,7 +64,11 @@ byId('share').addEventListener('click', async (event) => {
 });
 
 onStreamId();
-if (isShared) playAll();
+if (isShared) {
+  // Who follows a link wants to watch; publishing is one scroll away.
+  byId('watch').parentElement?.prepend(byId('watch'));
+  playAll();
+}
 
 let isRefreshing = false;
 setInterval(async () => {

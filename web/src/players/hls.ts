@@ -63,8 +63,9 @@ export class HlsPlayer extends Player {
     engine.on(Hls.Events.FRAG_LOADED, (_, { frag }) => this.#count(frag.stats.total, frag.duration));
     engine.on(Hls.Events.BUFFER_CODECS, (_, tracks) => {
       const track = tracks.video ?? tracks.audiovideo ?? tracks.audio;
-      const codec = track?.codec ?? track?.levelCodec;
-      if (codec) this.#codec = codecLabel(codec);
+      const codecs = (track?.codec ?? track?.levelCodec ?? '').split(',');
+      const codec = codecs.find((name) => !name.trim().startsWith('mp4a')) ?? codecs[0];
+      if (codec) this.#codec = codecLabel(codec.trim());
     });
     engine.attachMedia(this.video);
     engine.loadSource(new URL(this.url, location.href).href);

@@ -30,8 +30,10 @@ export class WebRtcPlayer extends Player {
     this.#client = client;
     client.on('state', (state) => state === 'closed' && this.end());
     client.on('error', (error) => this.fail(error));
-    this.video.srcObject = client.stream;
-    this.play();
+    client.on('track', () => {
+      if (this.video.srcObject !== client.stream) this.video.srcObject = client.stream;
+      this.play();
+    });
     client.start().catch((thrown: unknown) => this.fail(toWebliveError(thrown, 'WebRTC')));
   }
 
