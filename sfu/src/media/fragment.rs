@@ -98,10 +98,27 @@ pub fn write(creds: &IceCreds, mid: &str, kind: &str, candidates: &[Candidate]) 
         creds.ufrag, creds.pass
     );
     for candidate in candidates {
-        let _ = write!(out, "a={}\r\n", candidate.to_sdp_string());
+        let line = candidate.to_sdp_string();
+        let _ = write!(out, "a={}\r\n", without_user(&line));
     }
     out.push_str("a=end-of-candidates\r\n");
     out
+}
+
+/// A candidate line without its `ufrag` extension (RFC 8839 §5.1). str0m's candidates keep the
+/// user fragment that they were first offered with, and a browser ignores a candidate of a user
+/// fragment that is not the current one.
+fn without_user(line: &str) -> String {
+    let mut words = line.split(' ');
+    let mut kept = Vec::new();
+    while let Some(word) = words.next() {
+        if word == "ufrag" {
+            words.next();
+        } else {
+            kept.push(word);
+        }
+    }
+    kept.join(" ")
 }
 
 #[cfg(test)]

@@ -187,6 +187,8 @@ fn ice_restart_changes_tag_and_credentials_and_media_goes_on() {
     assert_ne!(etag, old);
     let read = sfu::media::fragment::parse(&fragment).expect("well-formed");
     assert_eq!(read.candidates, 1);
+    // Browsers ignore a candidate that names the user fragment of before.
+    assert!(!fragment.contains(" ufrag "), "{fragment}");
     // Only the new tag is good now.
     assert_eq!(
         w.cores[0].patch(now, &session, Some(&old), &body),
