@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { extname, join, normalize } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { chromium, type Browser, type Page } from 'playwright-core';
 import type { Observation, PublishPlan } from './lab/lab';
 
 const WEB = fileURLToPath(new URL('..', import.meta.url));
@@ -102,19 +102,19 @@ class LabServer {
 export class LabBrowser {
   private constructor(
     readonly browser: Browser,
-    readonly context: BrowserContext,
     private readonly lab: LabServer,
   ) {}
 
   static async start(): Promise<LabBrowser> {
     const lab = await LabServer.start();
     const browser = await launchBrowser();
-    return new LabBrowser(browser, await browser.newContext(), lab);
+    return new LabBrowser(browser, lab);
   }
 
   /** A new lab page. */
   async page(name: string): Promise<LabPage> {
-    const page = await this.context.newPage();
+    // A context is a window of its own: in one window only the front tab would be painted at full rate.
+    const page = await (await this.browser.newContext()).newPage();
     const said: string[] = [];
     page.on('console', (message) => said.push(`${name}: ${message.type()}: ${message.text()}`));
     page.on('pageerror', (error) => said.push(`${name}: ${error.message}`));
@@ -183,7 +183,7 @@ export class LabPage {
   }
 
   close(): Promise<void> {
-    return this.page.close();
+    return this.page.context().close();
   }
 }
 

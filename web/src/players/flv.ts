@@ -67,12 +67,19 @@ export class FlvPlayer extends Player {
   }
 }
 
-/** Low delay first: no stash, and a jump to the live edge when more than `MaxLatency` seconds are buffered. */
+/**
+ * Low delay first: no stash; above `liveSyncMaxLatency` seconds of buffer it plays a little faster until the target
+ * is reached, above `liveBufferLatencyMaxLatency` (a hidden page, a long stall) it jumps.
+ */
 const LIVE: mpegts.Config = {
   enableStashBuffer: false,
   liveBufferLatencyChasing: true,
-  liveBufferLatencyMaxLatency: 0.9,
-  liveBufferLatencyMinRemain: 0.3,
+  liveBufferLatencyMaxLatency: 1.5,
+  liveBufferLatencyMinRemain: 0.4,
+  liveSync: true,
+  liveSyncMaxLatency: 0.6,
+  liveSyncTargetLatency: 0.35,
+  liveSyncPlaybackRate: 1.1,
   lazyLoad: false,
   deferLoadAfterSourceOpen: false,
   autoCleanupSourceBuffer: true,
