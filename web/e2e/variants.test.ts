@@ -143,14 +143,16 @@ async function live(server: WebliveServer, id: string): Promise<void> {
   });
 }
 
-/** A Python with aiortc in the results folder; made once. */
+/** A Python with aiortc: the one that `AIORTC_PYTHON` names, else one in the results folder, made once. */
 async function aiortc(): Promise<string> {
+  const given = process.env['AIORTC_PYTHON'];
+  if (given) return given;
   const home = join(RESULTS, 'venv');
   const python = join(home, 'bin/python');
   const isReady = existsSync(python) && (await run(python, ['-c', 'import aiortc']).then(() => true, () => false));
   if (!isReady) {
     await run('python3', ['-m', 'venv', home]);
-    await run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', join(HERE, 'requirements.txt')], 180_000);
+    await run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', join(HERE, '../../deploy/test/requirements.txt')], 180_000);
   }
   return python;
 }
