@@ -14,8 +14,10 @@ use sfu::config::Settings;
 use sfu::server::Server;
 
 async fn server() -> Server {
-    let mut settings = Settings::default();
-    settings.listen = "127.0.0.1:0".parse().unwrap();
+    let mut settings = Settings {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        ..Settings::default()
+    };
     settings.media.port = 0;
     settings.media.workers = 1;
     Server::start(&settings).await.unwrap()
