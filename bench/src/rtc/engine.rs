@@ -61,12 +61,14 @@ impl<D> Sessions<D> {
 }
 
 impl<D: Driver + Send + 'static> Engine<D> {
-    /// Starts the thread.
+    /// Starts the thread. After each round in which datagrams came it naps for
+    /// `nap`: what comes meanwhile is handled together, and whoever sends it on
+    /// this machine does not pay for waking this thread each time.
     ///
     /// # Errors
     ///
     /// When the system refuses the thread or its event queue.
-    pub fn start(name: &str) -> io::Result<Engine<D>> {
+    pub fn start(name: &str, nap: Duration) -> io::Result<Engine<D>> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKE)?;
         let (commands, receiver) = mpsc::channel();
@@ -79,6 +81,7 @@ impl<D: Driver + Send + 'static> Engine<D> {
             timers: BinaryHeap::new(),
             buffers: Buffers::new(),
             outbox: Vec::new(),
+            nap,
         };
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
@@ -141,6 +144,7 @@ struct Runner<D> {
     timers: BinaryHeap<Reverse<(Instant, SessionKey)>>,
     buffers: Buffers,
     outbox: Vec<str0m::net::Transmit>,
+    nap: Duration,
 }
 
 const WAKE: Token = Token(usize::MAX);
@@ -173,6 +177,9 @@ impl<D: Driver> Runner<D> {
                 if !self.handle(command) {
                     return;
                 }
+            }
+            if !events.is_empty() && !self.nap.is_zero() {
+                std::thread::sleep(self.nap);
             }
         }
     }

@@ -116,7 +116,7 @@ impl Publishing {
     ) -> anyhow::Result<Publishing> {
         let factory = PeerFactory::new();
         let signalling = Signalling::new()?;
-        let engine = Engine::start("publisher")?;
+        let engine = Engine::start("publisher", Duration::ZERO)?;
         let epoch = Instant::now();
         let socket = Socket::bind(SocketAddr::new(local_address(whip)?, 0))?;
         let (mut publisher, offer) =
@@ -198,7 +198,7 @@ struct Member {
 impl Fleet {
     fn new(options: &RtcOptions, publishing: &Publishing) -> anyhow::Result<Fleet> {
         Ok(Fleet {
-            engine: Engine::start("subscribers")?,
+            engine: Engine::start("subscribers", NAP)?,
             factory: publishing.factory.clone(),
             signalling: publishing.signalling.clone(),
             whep: options.whep.clone(),
@@ -476,6 +476,10 @@ impl Edge {
     }
 }
 
+/// How long the subscribers' thread lets datagrams gather: as long as network
+/// cards do before they interrupt. On a real network no sender pays for waking
+/// its receivers; on one machine it would, for each datagram.
+const NAP: Duration = Duration::from_micros(200);
 /// How long a connection or a first key frame may take before it counts as
 /// failed.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
