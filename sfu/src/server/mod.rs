@@ -141,11 +141,11 @@ impl Server {
 
     /// Ends everything within `shutdown.deadline`.
     ///
-    /// 1. No new connections.
-    /// 2. Broadcasts end: FLV bodies end, playlists get `EXT-X-ENDLIST`.
-    /// 3. Publishers and subscribers get BYE.
-    /// 4. Open connections stay for one more reload of a playlist, if somebody plays one:
-    ///    else no player would see its end.
+    /// 1. Broadcasts end: FLV bodies end, playlists get `EXT-X-ENDLIST`. New sessions are refused.
+    /// 2. Publishers and subscribers get BYE.
+    /// 3. If somebody plays a playlist, there is time for one more reload, over new connections
+    ///    too: an edge that opens one for each request would pass on no end otherwise.
+    /// 4. No new connections.
     /// 5. Connections end with the response that they are at.
     /// 6. What is left is cut.
     /// 7. The media threads are joined.
@@ -160,11 +160,7 @@ impl Server {
             deadline,
             ..
         } = self;
-        let (closing, draining, cutting) = (
-            connections.clone(),
-            connections.clone(),
-            connections.clone(),
-        );
+        let (closing, draining, cutting) = (connections.clone(), connections.clone(), connections);
         let close = async move {
             closing.advance(Phase::Closed);
             // It ends at once; an error would be its panic.
@@ -172,7 +168,7 @@ impl Server {
         };
         let last_playlist = async move {
             if app.has_playlist_reader(PLAYLIST_READER) {
-                let _ = tokio::time::timeout(LAST_PLAYLIST, connections.all_ended()).await;
+                tokio::time::sleep(LAST_PLAYLIST).await;
             }
         };
         let drain = async move {
@@ -188,7 +184,6 @@ impl Server {
             let _ = tokio::task::spawn_blocking(move || drop(guard)).await;
         };
         Shutdown::new(deadline)
-            .then("stop accepting", MOMENT, close)
             .then(
                 "end broadcasts",
                 SECOND,
@@ -196,6 +191,7 @@ impl Server {
             )
             .then("say BYE", SECOND, async move { workers.shutdown().await })
             .then("last playlist", LAST_PLAYLIST + MOMENT, last_playlist)
+            .then("stop accepting", MOMENT, close)
             .then("finish responses", MOMENT, drain)
             .then("cut connections", MOMENT, cut)
             .then("join media workers", SECOND, join)

@@ -175,7 +175,12 @@ async fn a_signal_ends_flv_and_hls_and_says_bye_while_clients_hang() {
         bytes
     });
     let player = {
-        let (client, playlist) = (client.clone(), playlist.clone());
+        // An edge that opens a connection for each request.
+        let client = reqwest::Client::builder()
+            .pool_max_idle_per_host(0)
+            .build()
+            .unwrap();
+        let playlist = playlist.clone();
         tokio::spawn(async move {
             let mut last = String::new();
             while let Ok(reply) = client.get(&playlist).send().await {
