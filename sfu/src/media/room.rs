@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use packager::rtp::MediaKind;
 use relay::StreamId;
 
+use super::core::delivery::Gathered;
 use super::forward::keyframe::KeyframeRequests;
 use super::forward::layer::LayerSelector;
 use super::forward::rewrite::Rewritten;
@@ -36,6 +37,7 @@ pub(crate) struct Room {
     /// Publishers that have an answer and are not the current one.
     pub(crate) pending: usize,
     pub(crate) subscribers: Vec<SlotKey>,
+    pub(crate) gathered: Gathered,
     pub(crate) lanes: Vec<Lane>,
     pub(crate) relay: Option<Outlet>,
     pub(crate) next_key: u32,
@@ -102,6 +104,7 @@ impl Room {
             sessions: 0,
             pending: 0,
             subscribers: Vec::new(),
+            gathered: Gathered::default(),
             lanes: Vec::new(),
             relay: None,
             next_key: 2,

@@ -69,6 +69,8 @@ impl Core {
     }
 
     pub(super) fn handle_connected(&mut self, key: SlotKey, now: Instant) {
+        // A new subscriber gets these from the cache, and must not get them twice.
+        self.deliver_all(now);
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };
@@ -147,7 +149,7 @@ impl Core {
         Ok(())
     }
 
-    /// Hands a packet to all who want it.
+    /// Hands a packet to the lanes and the relay, and keeps it for the subscribers.
     pub(super) fn ingest(&mut self, room_key: SlotKey, packet: &MediaPacket, now: Instant) {
         let Some(room) = self.rooms.get_mut(room_key) else {
             return;
@@ -163,7 +165,6 @@ impl Core {
         let Room {
             stream,
             videos,
-            subscribers,
             relay,
             lanes,
             ..
@@ -176,29 +177,6 @@ impl Core {
                 .and_then(|v| v.cache.fresh(now)),
         };
         let mut waiting = false;
-
-        for &key in subscribers.iter() {
-            let Some(session) = self.sessions.get_mut(key) else {
-                continue;
-            };
-            match session.forward(packet, target, cached, now) {
-                Ok(written) => {
-                    if written > 1 {
-                        self.counters.cache_joins += 1;
-                    }
-                    self.counters.packets_out += written as u64;
-                    self.counters.bytes_out += packet.payload.len() as u64;
-                    if !session.dirty {
-                        session.dirty = true;
-                        self.dirty.push(key);
-                    }
-                }
-                Err(reason) => {
-                    waiting |= reason == DropReason::AwaitingKeyframe;
-                    self.counters.drop(reason);
-                }
-            }
-        }
 
         let outputs = &mut self.outputs;
         if let Some(outlet) = relay {
@@ -223,13 +201,7 @@ impl Core {
             }
         }
 
-        if waiting || (layer_changed && packet.kind == MediaKind::Video) {
-            let follows = waiting || self.anyone_awaits(room_key);
-            if follows {
-                self.request_keyframe(room_key, now);
-                self.arm_room(room_key, now);
-            }
-        }
+        self.gather(room_key, packet, layer_changed, waiting, now);
     }
 
     pub(super) fn anyone_awaits(&self, room_key: SlotKey) -> bool {

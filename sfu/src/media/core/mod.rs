@@ -1,6 +1,7 @@
 //! One worker's sessions and rooms, without IO.
 
 mod commands;
+pub(crate) mod delivery;
 mod forwarding;
 mod lanes;
 mod upkeep;
@@ -15,6 +16,7 @@ use relay::StreamId;
 use str0m::Event;
 use str0m::config::DtlsCert;
 
+use self::delivery::Delivery;
 use super::counters::{Counters, DropReason};
 use super::demux::{Demux, Protocol, classify, stun_user};
 use super::output::Output;
@@ -78,6 +80,11 @@ pub struct Core {
     session_timers: Timers,
     room_timers: Timers,
     dirty: Vec<SlotKey>,
+    /// Rooms with packets for their subscribers.
+    gathering: Vec<SlotKey>,
+    delivery: Option<Delivery>,
+    /// The memory of a delivery's list, between two of them.
+    recipients: Vec<SlotKey>,
     events: VecDeque<(SlotKey, Event)>,
     outputs: VecDeque<Output>,
     transmits: Transmits,
@@ -99,6 +106,9 @@ impl Core {
             session_timers: Timers::default(),
             room_timers: Timers::default(),
             dirty: Vec::new(),
+            gathering: Vec::new(),
+            delivery: None,
+            recipients: Vec::new(),
             events: VecDeque::new(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
@@ -230,21 +240,23 @@ impl Core {
         self.flush(now);
     }
 
-    /// Drains every session that was written to.
+    /// Delivers what has been gathered and drains every session that was written to.
     pub fn flush(&mut self, now: Instant) {
         while self.flush_some(now, usize::MAX) {}
     }
 
-    /// Drains sessions that were written to until `bytes` wait to be sent. True if more are left.
+    /// Does the same until `bytes` wait to be sent. True if more is left.
     pub fn flush_some(&mut self, now: Instant, bytes: usize) -> bool {
-        while let Some(key) = self.dirty.pop() {
-            self.drain(key, now);
-            self.handle_events(now);
-            if self.transmits.bytes() >= bytes {
-                break;
+        while self.transmits.bytes() < bytes {
+            if !self.deliver_next(now) {
+                let Some(key) = self.dirty.pop() else {
+                    return false;
+                };
+                self.drain(key, now);
             }
+            self.handle_events(now);
         }
-        !self.dirty.is_empty()
+        true
     }
 
     /// The next thing for the shell to do.

@@ -1,0 +1,160 @@
+//! Packets on their way to a room's subscribers, a batch at a time.
+//!
+//! What arrives together is gathered by room and then handed to one subscriber after the other,
+//! each drained at once: the memory of a session is touched once a batch instead of once a packet.
+
+use std::time::Instant;
+
+use packager::rtp::MediaKind;
+
+use super::Core;
+use crate::media::counters::DropReason;
+use crate::media::packet::MediaPacket;
+use crate::media::slots::SlotKey;
+
+/// What a room has gathered since its last delivery.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    packets: Vec<MediaPacket>,
+    /// The followed layer has become another.
+    layer_changed: bool,
+    /// Somebody could not be served for want of a key frame.
+    waiting: bool,
+}
+
+/// A batch that is being handed out.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    room: SlotKey,
+    gathered: Gathered,
+    /// Those who have not got it yet.
+    subscribers: Vec<SlotKey>,
+}
+
+impl Core {
+    /// Keeps a packet for the room's subscribers until the next delivery.
+    pub(super) fn gather(
+        &mut self,
+        room_key: SlotKey,
+        packet: &MediaPacket,
+        layer_changed: bool,
+        waiting: bool,
+        now: Instant,
+    ) {
+        let Some(room) = self.rooms.get_mut(room_key) else {
+            return;
+        };
+        let gathered = &mut room.gathered;
+        if gathered.packets.is_empty() {
+            self.gathering.push(room_key);
+        }
+        gathered.packets.push(packet.clone());
+        gathered.layer_changed |= layer_changed;
+        gathered.waiting |= waiting;
+        if gathered.packets.len() >= MAX_GATHERED {
+            self.deliver_all(now);
+        }
+    }
+
+    /// Hands out everything that has been gathered.
+    pub(super) fn deliver_all(&mut self, now: Instant) {
+        while self.deliver_next(now) {}
+    }
+
+    /// Takes the next step: a batch is begun, given to one subscriber, or ended. False if there is
+    /// nothing to hand out.
+    pub(super) fn deliver_next(&mut self, now: Instant) -> bool {
+        let Some(delivery) = &mut self.delivery else {
+            let Some(room_key) = self.gathering.pop() else {
+                return false;
+            };
+            if let Some(room) = self.rooms.get_mut(room_key) {
+                let mut subscribers = std::mem::take(&mut self.recipients);
+                subscribers.extend_from_slice(&room.subscribers);
+                self.delivery = Some(Delivery {
+                    room: room_key,
+                    gathered: std::mem::take(&mut room.gathered),
+                    subscribers,
+                });
+            }
+            return true;
+        };
+        match delivery.subscribers.pop() {
+            Some(subscriber) => self.deliver_to(subscriber, now),
+            None => self.end_delivery(now),
+        }
+        true
+    }
+
+    fn deliver_to(&mut self, subscriber: SlotKey, now: Instant) {
+        let Some(delivery) = &mut self.delivery else {
+            return;
+        };
+        let (Some(room), Some(session)) = (
+            self.rooms.get(delivery.room),
+            self.sessions.get_mut(subscriber),
+        ) else {
+            return;
+        };
+        let cached = room.fresh(now);
+        let mut any = false;
+        let mut entered = None;
+        for packet in &delivery.gathered.packets {
+            if entered == Some(packet.stream) {
+                // It was among those from the cache.
+                continue;
+            }
+            let (target, cached) = match packet.kind {
+                MediaKind::Audio => (room.audio, None),
+                MediaKind::Video => (room.target(MediaKind::Video), cached),
+            };
+            match session.forward(packet, target, cached, now) {
+                Ok(written) => {
+                    if written > 1 {
+                        entered = Some(packet.stream);
+                        self.counters.cache_joins += 1;
+                    }
+                    any = true;
+                    self.counters.packets_out += written as u64;
+                    self.counters.bytes_out += packet.payload.len() as u64;
+                }
+                Err(reason) => {
+                    delivery.gathered.waiting |= reason == DropReason::AwaitingKeyframe;
+                    self.counters.drop(reason);
+                }
+            }
+        }
+        if any {
+            self.drain(subscriber, now);
+        }
+    }
+
+    fn end_delivery(&mut self, now: Instant) {
+        let Some(delivery) = self.delivery.take() else {
+            return;
+        };
+        let room_key = delivery.room;
+        self.recipients = delivery.subscribers;
+        let mut gathered = delivery.gathered;
+        let wanted = gathered.waiting || (gathered.layer_changed && self.anyone_awaits(room_key));
+        if let Some(room) = self.rooms.get_mut(room_key)
+            && room.gathered.packets.is_empty()
+        {
+            // The memory for packets stays with the room that needed it.
+            gathered.packets.clear();
+            gathered.packets.shrink_to(KEPT_PACKETS);
+            room.gathered.packets = gathered.packets;
+        }
+        if wanted {
+            self.request_keyframe(room_key, now);
+            self.arm_room(room_key, now);
+        }
+    }
+}
+
+/// Packets gathered for one room before they are delivered whatever else has arrived. Above what a
+/// worker receives at a time from a publisher that behaves.
+const MAX_GATHERED: usize = 1_024;
+
+/// Room for packets that stays between batches: a frame of 8 Mbit/s.
+const KEPT_PACKETS: usize = 32;
