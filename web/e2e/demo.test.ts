@@ -26,8 +26,8 @@ describe('the demo page', () => {
   async function open(viewport: { width: number; height: number }, colorScheme: 'light' | 'dark', search = ''): Promise<Page> {
     const context = await browser.newContext({ viewport, colorScheme });
     const page = await context.newPage();
-    // A stream that is not live yet is asked for and answers 404: the browser logs that by itself.
-    page.on('console', (message) => message.type() === 'error' && !/status of 404/.test(message.text()) && complaints.push(message.text()));
+    // A stream that is not live yet is asked for and refused: the browser logs that by itself.
+    page.on('console', (message) => message.type() === 'error' && !/status of (404|409|503)/.test(message.text()) && complaints.push(message.text()));
     page.on('pageerror', (error) => complaints.push(error.message));
     await page.goto(server.url('/') + search);
     return page;
@@ -102,12 +102,24 @@ describe('the demo page', () => {
   });
 
   test('stops publishing, and the players wait for the next one', async () => {
+    const early = await open({ width: 390, height: 844 }, 'light', `?id=${id}`);
+    await threeMove(early);
     await desktop.getByRole('button', { name: 'Stop publishing' }).click();
     await until('not publishing', async () => (await desktop.textContent('#publish-state')) === 'Not publishing');
+    const states = () => early.locator('.card [data-part=state]').allTextContents();
+    await until('three players that wait', async () => (await states()).every((state) => state !== 'Playing'), 60_000).catch(
+      async (error: Error) => {
+        throw new Error(`${error.message}: ${JSON.stringify(await states())}`);
+      },
+    );
     await desktop.locator('input[value=camera]').check({ force: true });
     await desktop.getByRole('button', { name: 'Start publishing' }).click();
     await until('live again, from the camera', async () => (await desktop.textContent('#publish-state')) === 'Live');
     await desktop.locator('#preview video').waitFor();
+    await until('all three playing again', async () => (await states()).every((state) => state === 'Playing'), 60_000).catch(async (error: Error) => {
+      throw new Error(`${error.message}: ${JSON.stringify(await states())}`);
+    });
+    await early.context().close();
   });
 
   test('logs no error of its own', () => assert.deepEqual(complaints, []));

@@ -86,8 +86,9 @@ describe('publishers of every kind', () => {
   test('a publisher that leaves ends FLV and HLS, and an unknown id is a problem on every path', async () => {
     for (const kind of KINDS) {
       const page = await lab.viewer(kind, server.addresses('nobody')[kind]);
-      const seen = await page.until('an error or a wait', (seen) => seen.errors.length > 0 || kind === 'webrtc');
-      if (seen.errors.length > 0) assert.equal(seen.errors[0]?.status, 404, JSON.stringify(seen.errors));
+      const seen = await page.until('an error', (seen) => seen.errors.length > 0);
+      assert.equal(seen.errors[0]?.type, 'not-live', JSON.stringify(seen.errors));
+      assert.match(seen.errors[0]?.problem?.detail ?? '', /nobody/, JSON.stringify(seen.errors));
       await page.close();
     }
     const publisher = await lab.publisher({ whip: server.addresses('leaves').whip, width: 640, height: 360 });

@@ -11,8 +11,20 @@ describe('an error answer', () => {
     expect(error.problem).toEqual({ type: 'about:blank', title: 'Unsupported codec', detail: 'video is VP8', status: 415 });
   });
 
-  it('of status 404 means that the stream is not live', async () => {
+  it('says by its code whether the stream may be live soon', async () => {
+    const typeOf = async (status: number, code?: string) =>
+      (await errorFromResponse(answer(status, JSON.stringify({ code }), 'application/problem+json'), 'play')).type;
+    expect(await typeOf(409, 'not-live')).toBe('not-live');
+    expect(await typeOf(404, 'ended')).toBe('not-live');
+    expect(await typeOf(503, 'not-yet')).toBe('not-live');
+    expect(await typeOf(503, 'limit-reached')).toBe('busy');
+    expect(await typeOf(409, 'codec-not-supported')).toBe('http');
+    expect(await typeOf(404, 'no-such-address')).toBe('http');
+  });
+
+  it('of status 404 without a code, as a cache in between sends it, means that the stream is not live', async () => {
     expect((await errorFromResponse(answer(404, '{}', 'application/json'), 'HLS')).type).toBe('not-live');
+    expect((await errorFromResponse(answer(404, '<html>', 'text/html'), 'HLS')).type).toBe('not-live');
   });
 
   it('is still an error when its body is broken', async () => {

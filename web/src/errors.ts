@@ -2,14 +2,15 @@
  * What went wrong, as a program can test it.
  *
  * - `http`: the server answered with an error status; `status` and `problem` say more.
- * - `not-live`: nobody publishes this stream id now (HTTP 404); trying again later makes sense.
+ * - `not-live`: nobody publishes this stream id now, or not yet long enough; it may be live soon.
+ * - `busy`: the server takes no more for now (HTTP 503); trying again later makes sense.
  * - `network`: no answer at all.
  * - `connection`: ICE or DTLS failed or was lost for good.
  * - `unsupported`: this browser cannot do it.
  * - `media`: the media was refused by the decoder or the container was wrong.
  * - `permission`: the user or the system refused camera or microphone.
  */
-export type ErrorType = 'http' | 'not-live' | 'network' | 'connection' | 'unsupported' | 'media' | 'permission';
+export type ErrorType = 'http' | 'not-live' | 'busy' | 'network' | 'connection' | 'unsupported' | 'media' | 'permission';
 
 /** The members of an RFC 9457 problem body that are shown to people. */
 export interface Problem {
@@ -17,6 +18,8 @@ export interface Problem {
   title?: string;
   detail?: string;
   status?: number;
+  /** The server's word for the reason, such as `not-live`. */
+  code?: string;
 }
 
 /** Every failure that this library reports. `fatal` means that it has stopped by itself. */
@@ -38,8 +41,14 @@ export class WebliveError extends Error {
 export async function errorFromResponse(response: Response, doing: string): Promise<WebliveError> {
   const problem = await readProblem(response);
   const text = problem?.detail ?? problem?.title ?? `HTTP status ${response.status}`;
-  const type = response.status === 404 ? 'not-live' : 'http';
-  return new WebliveError(type, `${doing}: ${text}`, true, response.status, problem);
+  return new WebliveError(typeOf(response.status, problem?.code), `${doing}: ${text}`, true, response.status, problem);
+}
+
+function typeOf(status: number, code: string | undefined): ErrorType {
+  if (code !== undefined && NOT_LIVE_CODES.has(code)) return 'not-live';
+  // A file server or a CDN in between says no more than this.
+  if (status === 404 && code === undefined) return 'not-live';
+  return status === 503 ? 'busy' : 'http';
 }
 
 /** Turns anything thrown into a {@link WebliveError}. `fetch` rejects with a TypeError when there is no answer. */
@@ -70,5 +79,8 @@ function pickProblem(body: Record<string, unknown>): Problem {
   if (typeof body['title'] === 'string') problem.title = body['title'];
   if (typeof body['detail'] === 'string') problem.detail = body['detail'];
   if (typeof body['status'] === 'number') problem.status = body['status'];
+  if (typeof body['code'] === 'string') problem.code = body['code'];
   return problem;
 }
+
+const NOT_LIVE_CODES: ReadonlySet<string> = new Set(['not-live', 'ended', 'not-yet']);

@@ -41,6 +41,8 @@ struct Document {
     title: &'static str,
     status: u16,
     detail: String,
+    /// For programs to compare; the same words as in the answers of `/whip` and `/whep`.
+    code: &'static str,
 }
 
 impl Problem {
@@ -71,6 +73,22 @@ impl Problem {
             Self::NotYet(_) => "Stream has no picture yet",
             Self::TooManyViewers { .. } => "Too many viewers",
             Self::Range { .. } => "Range not satisfiable",
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoRoute(NoRoute::Unknown) => "no-such-address",
+            Self::NoRoute(NoRoute::Id(_)) => "bad-stream-id",
+            Self::UnknownStream(_) => "not-live",
+            Self::Ended(_) => "ended",
+            Self::UnknownFile(..) => "no-such-segment",
+            Self::Method(_) => "method-not-allowed",
+            Self::Codec(..) => "codec-not-supported",
+            Self::NoTracks(_) => "no-tracks",
+            Self::NotYet(_) => "not-yet",
+            Self::TooManyViewers { .. } => "limit-reached",
+            Self::Range { .. } => "range-not-satisfiable",
         }
     }
 
@@ -111,6 +129,7 @@ impl Problem {
             title: self.title(),
             status: status.as_u16(),
             detail: self.detail(),
+            code: self.code(),
         };
         let text = serde_json::to_vec(&document).unwrap_or_default();
         let mut response = Response::new(Body::from(Bytes::from(text)));

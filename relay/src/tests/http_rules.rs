@@ -96,6 +96,9 @@ async fn wrong_requests_are_told_why() {
     assert_eq!(status, 404);
     assert!(detail.contains("nobody"));
     assert_eq!(problem(get(&relay, "/live/nobody.m3u8").await).await.0, 404);
+    let body = bytes(get(&relay, "/live/nobody.m3u8").await).await;
+    let document: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(document["code"], "not-live");
     assert_eq!(problem(get(&relay, "/live/x/y.m4s").await).await.0, 404);
     assert_eq!(problem(get(&relay, "/live/a%2fb.flv").await).await.0, 400);
     assert_eq!(problem(get(&relay, "/live/a.mp3").await).await.0, 404);

@@ -82,6 +82,8 @@ pub(super) async fn problem(response: Response<Body>) -> (StatusCode, String) {
     assert_eq!(header(&response, "access-control-allow-origin"), "*");
     let document: serde_json::Value = serde_json::from_slice(&bytes(response).await).unwrap();
     assert_eq!(document["status"], status.as_u16());
+    let code = document["code"].as_str().unwrap();
+    assert!(code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'));
     (status, document["detail"].as_str().unwrap().to_owned())
 }
 

@@ -116,7 +116,7 @@ export class PlayerCard {
       this.#again();
       return;
     }
-    const isPassing = error.type === 'connection' || error.type === 'network';
+    const isPassing = error.type === 'connection' || error.type === 'network' || error.type === 'busy';
     setState(part(this.element, 'state'), 'bad', isPassing ? 'Lost, trying again' : 'Cannot play');
     setProblem(part(this.element, 'problem'), error.message);
     this.#showBlank(isPassing ? 'Trying again …' : 'No picture. The reason is below.');

@@ -37,6 +37,7 @@ export class HlsPlayer extends Player {
     this.#engine?.destroy();
     this.#engine = null;
     this.video.onerror = null;
+    this.video.onloadedmetadata = null;
     this.video.removeAttribute('src');
     this.video.load();
   }
@@ -60,6 +61,8 @@ export class HlsPlayer extends Player {
     });
     this.#engine = engine;
     engine.on(Hls.Events.ERROR, (_, data) => void this.#onError(data));
+    // A playlist that has ended before it was opened is what the server still keeps of a broadcast that is over.
+    engine.once(Hls.Events.LEVEL_LOADED, (_, { details }) => details.live || this.#isOver());
     engine.on(Hls.Events.FRAG_LOADED, (_, { frag }) => this.#count(frag.stats.total, frag.duration));
     engine.on(Hls.Events.BUFFER_CODECS, (_, tracks) => {
       const track = tracks.video ?? tracks.audiovideo ?? tracks.audio;
@@ -74,8 +77,13 @@ export class HlsPlayer extends Player {
 
   #openNative(): void {
     this.video.onerror = () => void this.#explain(this.video.error?.message ?? 'playback failed');
+    this.video.onloadedmetadata = () => Number.isFinite(this.video.duration) && this.#isOver();
     this.video.src = this.url;
     this.play();
+  }
+
+  #isOver(): void {
+    this.fail(new WebliveError('not-live', 'HLS: this broadcast is over', true));
   }
 
   #count(bytes: number, seconds: number): void {

@@ -78,6 +78,12 @@ export abstract class Player extends Emitter<PlayerEvents> {
     this.emit('error', error);
   }
 
+  /** For media whose element does not tell: data comes again, or has ceased to come. */
+  protected note(isComing: boolean): void {
+    if (isComing && this.#state === 'stalled') this.#setState('playing');
+    else if (!isComing && this.#state === 'playing') this.#setState('stalled');
+  }
+
   /** Whether a result that comes late still matters. */
   protected get isActive(): boolean {
     return this.#state === 'connecting' || this.#state === 'playing' || this.#state === 'stalled';

@@ -9,6 +9,9 @@ export class WebRtcPlayer extends Player {
   readonly #options: WhepOptions;
   readonly #meter = new ReceiveMeter();
   #client: WhepClient | null = null;
+  #watch: ReturnType<typeof setInterval> | undefined;
+  #packets = 0;
+  #quietTicks = 0;
 
   constructor(url: string, video: HTMLVideoElement, options: WhepOptions = {}) {
     super(url, video);
@@ -35,11 +38,32 @@ export class WebRtcPlayer extends Player {
       this.play();
     });
     client.start().catch((thrown: unknown) => this.fail(toWebliveError(thrown, 'WebRTC')));
+    this.#watch = setInterval(() => void this.#look(), LOOK_EVERY);
+  }
+
+  /** An element that shows a MediaStream fires no `waiting` when packets cease to come. */
+  async #look(): Promise<void> {
+    const peer = this.#client?.peer;
+    if (!peer) return;
+    let packets = 0;
+    for (const report of (await peer.getStats()).values()) {
+      if (report.type === 'inbound-rtp') packets += (report as RTCInboundRtpStreamStats).packetsReceived ?? 0;
+    }
+    this.#quietTicks = packets === this.#packets ? this.#quietTicks + 1 : 0;
+    this.#packets = packets;
+    this.note(this.#quietTicks < QUIET_TICKS);
   }
 
   protected override release(): void {
+    clearInterval(this.#watch);
     void this.#client?.close();
     this.#client = null;
     this.video.srcObject = null;
   }
 }
+
+/** Milliseconds between two looks at what has come. */
+const LOOK_EVERY = 1_000;
+
+/** Looks without a new packet before the picture counts as stalled. */
+const QUIET_TICKS = 2;
