@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::settings::{LogFormat, MediaBind, Settings};
 use super::value::{self, Raw};
+use crate::media::offer::MAX_OFFER;
 
 /// One setting.
 pub(super) struct Key {
@@ -260,7 +261,7 @@ pub(super) const KEYS: &[Key] = &[
         "http.max_sdp_bytes",
         "Bytes of an SDP offer or fragment",
         |s, raw| {
-            s.http.max_sdp_bytes = value::number(raw, 4_096..=1_048_576)?;
+            s.http.max_sdp_bytes = value::number(raw, 4_096..=MAX_OFFER)?;
             Ok(())
         },
     ),

@@ -147,7 +147,15 @@ impl Layers {
             Ok(table) => self.apply_table("", &table, path),
             Err(error) => self.errors.push(ConfigError::NotToml {
                 path: path.to_owned(),
-                reason: error.to_string().trim().to_owned(),
+                // The error's own text would show the line, and the line may hold a secret.
+                reason: match error.span() {
+                    Some(span) => format!(
+                        "line {}: {}",
+                        text[..span.start.min(text.len())].matches('\n').count() + 1,
+                        error.message()
+                    ),
+                    None => error.message().to_owned(),
+                },
             }),
         }
     }

@@ -18,6 +18,7 @@ use super::app::App;
 use super::body::read_text;
 use super::cors;
 use super::problem::Problem;
+use crate::media::fragment::MAX_FRAGMENT;
 use crate::worker::{Accepted, Patched, Role, SessionRef};
 
 /// `/whip/{id}` or `/whep/{id}`.
@@ -96,12 +97,13 @@ async fn change(
         .headers()
         .get(IF_MATCH)
         .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let fragment = read_text(request.into_body(), app.max_sdp_bytes(), app.body_timeout()).await?;
+    let limit = app.max_sdp_bytes().min(MAX_FRAGMENT);
+    let fragment = read_text(request.into_body(), limit, app.body_timeout()).await?;
     let log = (session.stream.clone(), session.session);
     match answered(app.workers().patch(session, if_match, fragment)).await? {
         Patched::Trickled => Ok(StatusCode::NO_CONTENT.into_response()),
         Patched::Restarted { etag, fragment } => {
-            tracing::info!(stream = %log.0, session = %log.1, role = role.name(), "ICE restarted");
+            tracing::info!(stream = %log.0, session = %log.1.short(), role = role.name(), "ICE restarted");
             let mut response = (StatusCode::OK, fragment).into_response();
             let headers = response.headers_mut();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(FRAGMENT));

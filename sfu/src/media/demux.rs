@@ -82,7 +82,8 @@ impl Demux {
         key: SlotKey,
         addresses: &mut Vec<SocketAddr>,
     ) -> bool {
-        if self.by_address.insert(address, key) == Some(key) && addresses.contains(&address) {
+        self.by_address.insert(address, key);
+        if addresses.contains(&address) {
             return false;
         }
         let full = addresses.len() >= MAX_ADDRESSES;
@@ -122,6 +123,21 @@ mod tests {
         assert_eq!(classify(&[128, 200, 0, 1, 0, 0, 0, 1]), Ok(Protocol::Rtp));
         assert_eq!(classify(&[250; 100]), Err(DropReason::NotWebRtc));
         assert_eq!(stun_user(&[0; 20]), Err(DropReason::BadStun));
+    }
+
+    #[test]
+    fn address_that_another_session_took_over_in_between_comes_back() {
+        let mut slots = Slots::default();
+        let (a, b) = (slots.insert(()), slots.insert(()));
+        let mut demux = Demux::default();
+        let (mut of_a, mut of_b) = (Vec::new(), Vec::new());
+        let address = ([192, 0, 2, 1], 9).into();
+        for _ in 0..100 {
+            demux.add_address(address, b, &mut of_b);
+            demux.add_address(address, a, &mut of_a);
+            assert_eq!(demux.by_address(address), Some(a));
+        }
+        assert_eq!((of_a.len(), of_b.len()), (1, 1));
     }
 
     #[test]

@@ -100,9 +100,6 @@ pub fn check(offer: &str, role: Role) -> Result<CheckedOffer, OfferError> {
                 return Err(malformed(format!("m-line {index} has no a={key}")));
             }
         }
-        if value("setup") == "passive" && session_has("ice-lite") {
-            return Err(malformed("the offer is ICE-lite, and so is the server"));
-        }
         check_payload_types(index, &media.media_name.formats)?;
         check_codecs(kind, media)?;
         check_layers(index, media)?;

@@ -82,17 +82,20 @@ impl Outlet {
 
 /// The stream on its way to another worker.
 pub(crate) struct Lane {
+    /// Never used twice by a worker: what another lane sent before has other numbers.
+    pub(crate) id: u32,
     pub(crate) worker: usize,
     pub(crate) expires: Instant,
     pub(crate) outlet: Outlet,
 }
 
-/// The keys of the two streams that a lane carries.
-pub(crate) fn lane_key(kind: MediaKind) -> StreamKey {
-    match kind {
-        MediaKind::Audio => StreamKey(0),
-        MediaKind::Video => StreamKey(1),
-    }
+/// The keys of the two streams that a lane carries, apart from those of streams that arrive here.
+pub(crate) fn lane_key(lane: u32, kind: MediaKind) -> StreamKey {
+    let track = match kind {
+        MediaKind::Audio => 0,
+        MediaKind::Video => 1,
+    };
+    StreamKey(1 << 31 | lane.wrapping_mul(2) | track)
 }
 
 impl Room {
@@ -122,13 +125,19 @@ impl Room {
             self.audio = Some(packet.stream);
             return false;
         }
+        let is_mirror = matches!(self.source, Source::Remote { .. });
+        if is_mirror {
+            // A lane has one video stream; another key is another lane.
+            self.videos.retain(|v| v.key == packet.stream);
+        }
         let video = self.video_entry(packet.stream);
+        video.requests.handle_packet(now);
         if packet.starts_keyframe && video.keyframe_time != Some(packet.time) {
             video.keyframe_time = Some(packet.time);
             video.requests.handle_keyframe();
         }
         video.cache.push(packet);
-        if matches!(self.source, Source::Remote { .. }) {
+        if is_mirror {
             return self.layers.force(packet.stream);
         }
         self.layers

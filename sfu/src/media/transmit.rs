@@ -51,6 +51,11 @@ impl Transmits {
         }
     }
 
+    /// From now on at most so many in one run, if that is less than before.
+    pub fn limit_segments(&mut self, max_segments: usize) {
+        self.max_segments = self.max_segments.min(max_segments.max(1));
+    }
+
     /// Adds one datagram.
     pub fn push(&mut self, destination: SocketAddr, datagram: &[u8]) {
         if datagram.is_empty() {

@@ -16,6 +16,18 @@ impl SessionId {
     pub fn from_bits(bits: u128) -> Self {
         Self(bits)
     }
+
+    /// Enough of it to tell sessions apart in a log. The whole id is the right to end the session
+    /// and to restart its ICE.
+    pub fn short(&self) -> impl fmt::Display {
+        struct Short(u128);
+        impl fmt::Display for Short {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:08x}", self.0 >> 96)
+            }
+        }
+        Short(self.0)
+    }
 }
 
 impl fmt::Display for SessionId {

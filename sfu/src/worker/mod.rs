@@ -175,6 +175,16 @@ impl Workers {
             let bind = |source| StartError::Bind { address, source };
             let socket = socket::bind(address).map_err(bind)?;
             let port = socket.local_addr().map_err(bind)?.port();
+            if index == 0
+                && let Some(granted) = socket::missing_buffer(&socket)
+            {
+                tracing::info!(
+                    granted,
+                    wanted = socket::KERNEL_BUFFER,
+                    "the kernel limits the receive buffer of the media sockets: \
+                     bursts may be lost; deploy/sysctl.conf raises the limit"
+                );
+            }
             sockets.push((socket, port));
         }
 
@@ -282,7 +292,7 @@ impl Workers {
         }
         let accepted = answer.await.unwrap_or(Err(OfferError::ShuttingDown))?;
         let worker = placement.worker;
-        tracing::info!(%stream, %session, role = role.name(), worker, "session opened");
+        tracing::info!(%stream, session = %session.short(), role = role.name(), worker, "session opened");
         Ok(accepted)
     }
 

@@ -1,5 +1,6 @@
 //! A worker's UDP socket: batches in, segmented sends out.
 
+use std::cell::Cell;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -16,6 +17,8 @@ pub(crate) struct MediaSocket {
     socket: UdpSocket,
     state: UdpSocketState,
     mapped: bool,
+    /// The interface takes no segmented sends: seen by an error.
+    segments_refused: Cell<bool>,
     buffer: Vec<u8>,
 }
 
@@ -36,12 +39,24 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
     }
-    // The kernel gives what it allows; a smaller buffer shows as drops in its own counters.
+    // The kernel gives what it allows: `missing_buffer` tells.
     let _ = socket.set_recv_buffer_size(KERNEL_BUFFER);
     let _ = socket.set_send_buffer_size(KERNEL_BUFFER);
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     Ok(socket.into())
+}
+
+/// The receive buffer's size in bytes if the kernel gave less than half of what was asked for.
+/// Linux reports twice the size that it counts payload by (socket(7), SO_RCVBUF).
+pub(crate) fn missing_buffer(socket: &std::net::UdpSocket) -> Option<usize> {
+    let reported = socket2::SockRef::from(socket).recv_buffer_size().ok()?;
+    let granted = if cfg!(target_os = "linux") {
+        reported / 2
+    } else {
+        reported
+    };
+    (granted < KERNEL_BUFFER / 2).then_some(granted)
 }
 
 impl MediaSocket {
@@ -54,13 +69,17 @@ impl MediaSocket {
             socket: UdpSocket::from_std(socket)?,
             state,
             mapped,
+            segments_refused: Cell::new(false),
             buffer: vec![0; SLICE * SLICES],
         })
     }
 
     /// Most datagrams in one segmented send.
     pub(crate) fn max_segments(&self) -> usize {
-        self.state.max_gso_segments()
+        match self.segments_refused.get() {
+            true => 1,
+            false => self.state.max_gso_segments(),
+        }
     }
 
     pub(crate) async fn readable(&self) -> io::Result<()> {
@@ -97,12 +116,39 @@ impl MediaSocket {
 
     /// Sends one run. Waits a little for a full socket.
     pub(crate) async fn send(&self, batch: &Batch<'_>) -> io::Result<()> {
-        let single = batch.contents.len() <= batch.segment;
+        if batch.contents.len() <= batch.segment {
+            return self.transmit(batch, batch.contents, None).await;
+        }
+        let segmented = self
+            .transmit(batch, batch.contents, Some(batch.segment))
+            .await;
+        let Err(error) = segmented else {
+            return Ok(());
+        };
+        match error.raw_os_error() {
+            // Interfaces without checksum offload refuse segments of whomever; other addresses
+            // may be refused for reasons of their own.
+            Some(EIO) => self.segments_refused.set(true),
+            Some(EINVAL) => {}
+            _ => return Err(error),
+        }
+        for datagram in batch.datagrams() {
+            self.transmit(batch, datagram, None).await?;
+        }
+        Ok(())
+    }
+
+    async fn transmit(
+        &self,
+        batch: &Batch<'_>,
+        contents: &[u8],
+        segment_size: Option<usize>,
+    ) -> io::Result<()> {
         let transmit = Transmit {
             destination: self.outward(batch.destination),
             ecn: None,
-            contents: batch.contents,
-            segment_size: (!single).then_some(batch.segment),
+            contents,
+            segment_size,
             src_ip: None,
         };
         let mut waited = false;
@@ -131,8 +177,13 @@ impl MediaSocket {
     }
 }
 
+/// What Linux says for a segmented send that it cannot carry out (asm-generic/errno-base.h; the
+/// same numbers on every architecture).
+const EIO: i32 = 5;
+const EINVAL: i32 = 22;
+
 /// Receive and send buffer asked of the kernel: 100 ms of 300 Mbit/s.
-const KERNEL_BUFFER: usize = 4 << 20;
+pub(crate) const KERNEL_BUFFER: usize = 4 << 20;
 
 /// One receive buffer: the largest run that the kernel joins.
 const SLICE: usize = 65_535;

@@ -73,10 +73,7 @@ impl Worker {
             tokio::select! {
                 biased;
                 _ = self.socket.readable() => {}
-                received = self.commands.recv() => match received {
-                    Some(received) => command = Some(received),
-                    None => break,
-                },
+                received = self.commands.recv() => command = received,
                 received = self.lanes.recv() => lane = received,
                 () = &mut sleep => {}
             }
@@ -128,9 +125,6 @@ impl Worker {
                 self.report();
             }
         }
-        self.core.close_all(Instant::now());
-        self.send_all(Instant::now()).await;
-        self.report();
     }
 
     /// Carries out a command; a shutdown gives back whom to tell when it is done.
@@ -265,7 +259,7 @@ impl Worker {
                 session,
                 role,
             } => {
-                tracing::info!(%stream, %session, role = role.name(), "session closed");
+                tracing::info!(%stream, session = %session.short(), role = role.name(), "session closed");
                 self.shared.directory().closed(&stream, session, role);
             }
         }
@@ -303,7 +297,9 @@ impl Worker {
                 Err(_) => failed += count,
             }
         }
+        let max_segments = self.socket.max_segments();
         self.core.transmits().clear();
+        self.core.transmits().limit_segments(max_segments);
         let counters = self.core.counters();
         counters.sends += sends;
         counters.datagrams_out += datagrams;

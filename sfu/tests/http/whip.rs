@@ -117,7 +117,7 @@ async fn other_content_types_are_refused_with_the_one_that_is_allowed() {
     for headers in [
         &[][..],
         &[("content-type", "application/json")],
-        &[("content-type", "text/sdp\u{1b}")][..0],
+        &[("content-type", "text/sdp")],
     ] {
         for path in BOTH {
             let reply = routes.send(request("POST", path, headers, "{}")).await;
@@ -261,18 +261,12 @@ async fn sessions_are_found_by_stream_role_and_id_together() {
         "/whip/a/short".to_owned(),
         "/whip/a/%00%ff%2f".to_owned(),
     ] {
+        let status = if path.contains('%') { 400 } else { 404 };
         let reply = routes.call("DELETE", &path).await;
-        assert!(
-            [400, 404].contains(&reply.status.as_u16()),
-            "{path}: {}",
-            reply.status
-        );
-        let reply = routes.patch(&path, Some("*"), "a=ice-ufrag:abcd\r\n").await;
-        assert!(
-            [400, 404].contains(&reply.status.as_u16()),
-            "{path}: {}",
-            reply.status
-        );
+        assert_eq!(reply.status, status, "{path}: {}", reply.text());
+        let restart = "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\n";
+        let reply = routes.patch(&path, Some("*"), restart).await;
+        assert_eq!(reply.status, status, "{path}: {}", reply.text());
     }
     assert_eq!(routes.workers.snapshot().publishers, 1);
 }

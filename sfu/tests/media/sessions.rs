@@ -41,6 +41,26 @@ fn subscribers_wait_for_a_publisher_that_comes_back_but_not_for_ever() {
 }
 
 #[test]
+fn subscribers_on_another_worker_see_a_publisher_that_comes_back() {
+    // Longer and shorter than what the first publication sent: the lane's numbers begin anew.
+    for first in [1, 6] {
+        let mut w = World::new(2);
+        let p = w.publish("a", good());
+        w.run(Duration::from_secs(1));
+        let s = w.subscribe("a", 1, good());
+        w.run(Duration::from_secs(first));
+        w.close(p);
+        w.run(Duration::from_secs(3));
+        let before = frames::check(&w.peers[s].got_video).whole.len();
+        w.publish("a", good());
+        w.run(Duration::from_secs(3));
+        assert!(!w.peers[s].closed);
+        let after = frames::check(&w.peers[s].got_video).whole.len();
+        assert!(after > before + 45, "{before} and then {after} frames");
+    }
+}
+
+#[test]
 fn thousand_sessions_leave_nothing_behind() {
     let mut w = World::new(1);
     let (_, sub) = Peer::new(Role::Subscriber, "a", 1, w.now, good());
@@ -158,6 +178,13 @@ fn patch_follows_the_rules_for_entity_tags() {
         core.patch(now, &session, Some(&etag), &body),
         Err(PatchError::TooManyCandidates { limit: 100 })
     );
+    // A restart is still possible.
+    let other = str0m::IceCreds::new();
+    let restart = fragment(&other.ufrag, &other.pass);
+    assert!(matches!(
+        core.patch(now, &session, Some("*"), &restart),
+        Ok(Patched::Restarted { .. })
+    ));
     let other = SessionRef {
         role: Role::Subscriber,
         ..session
@@ -187,6 +214,18 @@ fn ice_restart_changes_tag_and_credentials_and_media_goes_on() {
     assert_ne!(etag, old);
     let read = sfu::media::fragment::parse(&fragment).expect("well-formed");
     assert_eq!(read.candidates, 1);
+    // The answer may be lost: the same request again gets the same one.
+    assert_eq!(
+        w.cores[0].patch(now, &session, Some("*"), &body),
+        Ok(Patched::Restarted {
+            etag: etag.clone(),
+            fragment: fragment.clone()
+        })
+    );
+    assert_eq!(
+        w.cores[0].patch(now, &session, Some(&etag), &body),
+        Ok(Patched::Trickled)
+    );
     // Browsers ignore a candidate that names the user fragment of before.
     assert!(!fragment.contains(" ufrag "), "{fragment}");
     // Only the new tag is good now.

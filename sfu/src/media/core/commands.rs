@@ -164,17 +164,32 @@ impl Core {
             return Err(PatchError::StaleIfMatch);
         }
         let fragment = fragment::parse(body).map_err(|reason| PatchError::Malformed { reason })?;
-        let taken = open.candidates + fragment.candidates;
+        let is_current = open.has_remote(&fragment);
+        // A restart begins a new count: who has trickled a lot can still restart.
+        let before = if is_current { open.candidates } else { 0 };
+        let taken = before + fragment.candidates;
         if taken > fragment::MAX_CANDIDATES {
             return Err(PatchError::TooManyCandidates {
                 limit: fragment::MAX_CANDIDATES,
             });
         }
-        // The candidates are counted and not kept: an ICE-lite agent sends no checks and learns
-        // addresses from those that arrive with the right password.
-        open.candidates = taken;
-        if open.has_remote(&fragment) {
-            return Ok(Patched::Trickled);
+        if is_current {
+            // The candidates are counted and not kept: an ICE-lite agent sends no checks and
+            // learns addresses from those that arrive with the right password.
+            open.candidates = taken;
+            // `*` stands for a restart (RFC 9725 §4.3.3): its answer may have been lost.
+            let repeated = if tag == "*" {
+                open.repeated_answer()
+            } else {
+                None
+            };
+            return Ok(match repeated {
+                Some(fragment) => Patched::Restarted {
+                    etag: open.etag.clone(),
+                    fragment,
+                },
+                None => Patched::Trickled,
+            });
         }
         let old_user = open.user.clone();
         let answer = open

@@ -108,15 +108,15 @@ impl Core {
                 MediaKind::Audio => (room.audio, None),
                 MediaKind::Video => (room.target(MediaKind::Video), cached),
             };
+            let before = session.follows(packet.kind);
             match session.forward(packet, target, cached, now) {
                 Ok(written) => {
-                    if written > 1 {
+                    if packet.kind == MediaKind::Video && before != Some(packet.stream) {
                         entered = Some(packet.stream);
-                        self.counters.cache_joins += 1;
                     }
                     any = true;
-                    self.counters.packets_out += written as u64;
-                    self.counters.bytes_out += packet.payload.len() as u64;
+                    self.counters.packets_out += written.packets;
+                    self.counters.bytes_out += written.bytes;
                 }
                 Err(reason) => {
                     delivery.gathered.waiting |= reason == DropReason::AwaitingKeyframe;

@@ -12,7 +12,7 @@ use crate::media::counters::DropReason;
 use crate::media::output::{LaneMessage, Output};
 use crate::media::packet::{MAX_PAYLOAD, MediaPacket, StreamKey};
 use crate::media::room::{Outlet, Room, Source};
-use crate::media::session::{NewReport, Side};
+use crate::media::session::{NewReport, Side, Written};
 use crate::media::slots::SlotKey;
 
 impl Core {
@@ -115,14 +115,15 @@ impl Core {
         }
         let written = match room.fresh(now) {
             Some(packets) => session.enter(packets, now),
-            None => 0,
+            None => Written::default(),
         };
-        if written == 0 {
+        if written.packets == 0 {
             self.request_keyframe(room_key, now);
             return;
         }
         self.counters.cache_joins += 1;
-        self.counters.packets_out += written as u64;
+        self.counters.packets_out += written.packets;
+        self.counters.bytes_out += written.bytes;
         self.mark_dirty(key);
     }
 
@@ -190,9 +191,9 @@ impl Core {
             }
         }
         for lane in lanes {
-            let worker = lane.worker;
+            let (worker, id) = (lane.worker, lane.id);
             let emit = |packet: &MediaPacket, numbers| {
-                outputs.push_back(lane_output(worker, stream, packet, numbers));
+                outputs.push_back(lane_output(worker, id, stream, packet, numbers));
             };
             let track = lane.outlet.track(packet.kind);
             if let Err(reason) = track.pass(packet, target, cached, now, emit) {

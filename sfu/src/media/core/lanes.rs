@@ -76,14 +76,17 @@ impl Core {
         match room.lanes.iter_mut().find(|l| l.worker == worker) {
             Some(lane) => lane.expires = now + LEASE,
             None => {
+                let id = self.next_lane;
+                self.next_lane = id.wrapping_add(1);
                 let mut lane = Lane {
+                    id,
                     worker,
                     expires: now + LEASE,
                     outlet: Outlet::new(),
                 };
                 let outputs = &mut self.outputs;
                 let emit = |packet: &MediaPacket, numbers| {
-                    outputs.push_back(lane_output(worker, &stream, packet, numbers));
+                    outputs.push_back(lane_output(worker, id, &stream, packet, numbers));
                 };
                 let entered = match room.fresh(now) {
                     Some(cached) => lane.outlet.video.enter(cached, now, emit),
@@ -155,6 +158,7 @@ impl Core {
 /// A packet as a lane carries it.
 pub(super) fn lane_output(
     worker: usize,
+    lane: u32,
     stream: &StreamId,
     packet: &MediaPacket,
     numbers: Rewritten,
@@ -164,7 +168,7 @@ pub(super) fn lane_output(
         message: LaneMessage::Media {
             stream: stream.clone(),
             packet: MediaPacket {
-                stream: lane_key(packet.kind),
+                stream: lane_key(lane, packet.kind),
                 seq: numbers.seq,
                 time: numbers.time,
                 ..packet.clone()

@@ -85,6 +85,7 @@ pub struct Core {
     delivery: Option<Delivery>,
     /// The memory of a delivery's list, between two of them.
     recipients: Vec<SlotKey>,
+    next_lane: u32,
     events: VecDeque<(SlotKey, Event)>,
     outputs: VecDeque<Output>,
     transmits: Transmits,
@@ -109,6 +110,7 @@ impl Core {
             gathering: Vec::new(),
             delivery: None,
             recipients: Vec::new(),
+            next_lane: 0,
             events: VecDeque::new(),
             outputs: VecDeque::new(),
             counters: Counters::default(),

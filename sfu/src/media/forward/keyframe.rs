@@ -7,13 +7,28 @@ use std::time::{Duration, Instant};
 pub struct KeyframeRequests {
     wanted: bool,
     last_sent: Option<Instant>,
+    last_packet: Option<Instant>,
+    /// Requests since the last key frame.
+    unanswered: u32,
 }
 
 /// The least time between two requests upstream: two a second. An encoder answers within some
 /// frames, and a request lost on the way is worth repeating after the same time.
 pub const MIN_INTERVAL: Duration = Duration::from_millis(500);
 
+/// The time between two requests to a stream that sends nothing: its camera is off, or it has been
+/// replaced by another SSRC.
+const SILENT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Unanswered requests before a silent stream is asked less often.
+const PATIENCE: u32 = 10;
+
 impl KeyframeRequests {
+    /// A packet of the stream has come.
+    pub fn handle_packet(&mut self, now: Instant) {
+        self.last_packet = Some(now);
+    }
+
     /// Somebody wants a key frame. True if a request goes upstream now.
     pub fn request(&mut self, now: Instant) -> bool {
         self.wanted = true;
@@ -23,6 +38,7 @@ impl KeyframeRequests {
     /// A key frame has started: nobody waits any more.
     pub fn handle_keyframe(&mut self) {
         self.wanted = false;
+        self.unanswered = 0;
     }
 
     /// True if an unanswered request is due again.
@@ -31,6 +47,7 @@ impl KeyframeRequests {
             return false;
         }
         self.last_sent = Some(now);
+        self.unanswered = self.unanswered.saturating_add(1);
         true
     }
 
@@ -39,7 +56,13 @@ impl KeyframeRequests {
         if !self.wanted {
             return None;
         }
-        self.last_sent.map(|at| at + MIN_INTERVAL)
+        let sent = self.last_sent?;
+        let is_silent = self.last_packet.is_none_or(|packet| packet <= sent);
+        let interval = match is_silent && self.unanswered >= PATIENCE {
+            true => SILENT_INTERVAL,
+            false => MIN_INTERVAL,
+        };
+        Some(sent + interval)
     }
 }
 
@@ -68,6 +91,19 @@ mod tests {
         requests.handle_keyframe();
         assert_eq!(requests.next_timeout(), None);
         assert!(!requests.poll(start + Duration::from_secs(5)));
+    }
+
+    #[test]
+    fn silent_stream_is_asked_less_often_until_it_sends_again() {
+        let start = Instant::now();
+        let mut requests = KeyframeRequests::default();
+        requests.handle_packet(start);
+        let at = |ms| start + Duration::from_millis(ms);
+        let sent: Vec<_> = (1..60_000).filter(|ms| requests.request(at(*ms))).collect();
+        assert_eq!(sent.len(), 10 + 11);
+        assert!(!requests.request(at(60_000)));
+        requests.handle_packet(at(60_001));
+        assert!(requests.request(at(60_001)));
     }
 
     #[test]

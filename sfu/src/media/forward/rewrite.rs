@@ -32,6 +32,8 @@ pub struct Rewriter {
     time_shift: u32,
     /// The sequence number, in the source's numbers, at which the source was entered.
     first_in: u64,
+    /// Where the last gap was closed, and the shift of the packets before it.
+    skipped: Option<(u64, u64)>,
     highest_in: u64,
     highest: Option<Highest>,
     first_out: Rewritten,
@@ -55,6 +57,7 @@ impl Rewriter {
             seq_shift: 0,
             time_shift: 0,
             first_in: 0,
+            skipped: None,
             highest_in: 0,
             highest: None,
             first_out,
@@ -126,12 +129,17 @@ impl Rewriter {
         if packet.seq < self.first_in {
             return Err(TooOld);
         }
-        let seq = packet.seq.wrapping_add(self.seq_shift);
+        let shift = match self.skipped {
+            Some((at, before)) if packet.seq < at => before,
+            _ => self.seq_shift,
+        };
+        let seq = packet.seq.wrapping_add(shift);
         let mut time = packet.time.wrapping_add(self.time_shift);
         if packet.seq > self.highest_in {
             if let Some(h) = self.highest {
                 let step = time.wrapping_sub(h.time) as i32;
-                if step < 0 || step > self.ticks(MAX_JUMP) as i32 {
+                // A picture may be shown before one that was sent before it.
+                if step < -(self.ticks(MAX_REORDER) as i32) || step > self.ticks(MAX_JUMP) as i32 {
                     // The source's clock jumped: go on from here at the pace of arrival.
                     time = self.continuation(now).time;
                     self.time_shift = time.wrapping_sub(packet.time);
@@ -145,10 +153,14 @@ impl Rewriter {
     /// Closes the gap that a packet leaves which is not sent, if nothing newer has been.
     pub fn skip(&mut self, seq: u64) {
         if self.highest.is_some() && seq == self.highest_in.wrapping_add(1) {
+            // Late packets from before this gap keep their numbers; those from before the gap
+            // that was closed earlier have lost theirs and must not be sent.
+            if let Some((at, _)) = self.skipped {
+                self.first_in = self.first_in.max(at);
+            }
+            self.skipped = Some((seq, self.seq_shift));
             self.highest_in = seq;
             self.seq_shift = self.seq_shift.wrapping_sub(1);
-            // What is older now lies on other numbers than it was to have: it must not be sent.
-            self.first_in = seq;
         }
     }
 
@@ -161,6 +173,7 @@ impl Rewriter {
         self.seq_shift = out_seq.wrapping_sub(in_seq);
         self.time_shift = out_time.wrapping_sub(in_time);
         self.first_in = in_seq;
+        self.skipped = None;
         self.highest_in = in_seq;
     }
 
@@ -168,7 +181,7 @@ impl Rewriter {
         self.highest_in = self.highest_in.max(in_seq);
         self.highest = Some(Highest {
             seq: out.seq,
-            time: out.time,
+            time: self.highest.map_or(out.time, |h| later(h.time, out.time)),
             marker,
             sent: now,
         });
@@ -203,6 +216,10 @@ impl Rewriter {
 fn later(a: u32, b: u32) -> u32 {
     if (a.wrapping_sub(b) as i32) < 0 { b } else { a }
 }
+
+/// Pictures are sent before others that are shown earlier (B-frames) by at most this: no encoder for
+/// live video reorders more. A larger step back is another clock.
+const MAX_REORDER: Duration = Duration::from_secs(1);
 
 /// A step forward in RTP time of more than this is another clock; a pause of a track is shorter or
 /// comes with a new stream.
@@ -294,6 +311,33 @@ mod tests {
             )
             .expect("newer");
         assert_eq!(c.time.wrapping_sub(b.time), 3_000);
+    }
+
+    #[test]
+    fn pictures_out_of_display_order_keep_their_distances() {
+        let now = Instant::now();
+        let mut r = rewriter();
+        let first = r.switch(&packet(5, 0, true, now), now);
+        let times = [9_000_u32, 3_000, 6_000, 18_000, 12_000, 15_000];
+        for (i, time) in times.into_iter().enumerate() {
+            let out = r
+                .map(&packet(6 + i as u64, time, true, now), now)
+                .expect("newer");
+            assert_eq!(out.time.wrapping_sub(first.time), time);
+        }
+    }
+
+    #[test]
+    fn late_packet_from_before_a_closed_gap_keeps_its_number() {
+        let now = Instant::now();
+        let mut r = rewriter();
+        r.switch(&packet(5, 0, true, now), now);
+        assert_eq!(r.map(&packet(7, 0, true, now), now).map(|o| o.seq), Ok(102));
+        r.skip(8);
+        assert_eq!(r.map(&packet(9, 0, true, now), now).map(|o| o.seq), Ok(103));
+        assert_eq!(r.map(&packet(6, 0, true, now), now).map(|o| o.seq), Ok(101));
+        r.skip(10);
+        assert_eq!(r.map(&packet(6, 0, true, now), now), Err(TooOld));
     }
 
     #[test]

@@ -52,6 +52,7 @@ pub(crate) struct Session {
     /// The offer, for an ICE restart.
     offer: String,
     remote: IceCreds,
+    has_restarted: bool,
     local_candidates: Vec<Candidate>,
     first_media: (String, &'static str),
     totals: Vec<Totals>,
@@ -110,6 +111,21 @@ struct Writer {
 pub(crate) enum Ended {
     Panicked,
     Failed,
+}
+
+/// What went out to one subscriber.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Written {
+    pub(crate) packets: u64,
+    /// Of their payloads.
+    pub(crate) bytes: u64,
+}
+
+impl Written {
+    fn note(&mut self, packet: &MediaPacket) {
+        self.packets += 1;
+        self.bytes += packet.payload.len() as u64;
+    }
 }
 
 /// A sender report that was not known before, in the numbers of its stream.
@@ -329,14 +345,14 @@ impl Session {
     }
 
     /// Passes a packet on to this subscriber if it may have it; see [`Subscription::pass`]. To be
-    /// drained afterwards. Gives the number of packets written.
+    /// drained afterwards.
     pub(crate) fn forward(
         &mut self,
         packet: &MediaPacket,
         target: Option<StreamKey>,
         cached: Option<&[MediaPacket]>,
         now: Instant,
-    ) -> Result<usize, DropReason> {
+    ) -> Result<Written, DropReason> {
         if packet.payload.len() > MAX_PAYLOAD {
             return Err(DropReason::PayloadTooLarge);
         }
@@ -355,30 +371,48 @@ impl Session {
             return Err(DropReason::CodecNotNegotiated);
         }
         let (writer, rtc) = (&mut outgoing.writer, &mut self.rtc);
+        let mut written = Written::default();
         outgoing
             .subscription
             .pass(packet, target, cached, now, |packet, numbers| {
+                written.note(packet);
                 writer.write(rtc, packet, numbers);
-            })
+            })?;
+        Ok(written)
     }
 
-    /// Lets a subscriber in at the cached start of a group of pictures. Number of packets written.
-    pub(crate) fn enter(&mut self, cached: &[MediaPacket], now: Instant) -> usize {
+    /// Lets a subscriber in at the cached start of a group of pictures.
+    pub(crate) fn enter(&mut self, cached: &[MediaPacket], now: Instant) -> Written {
+        let mut written = Written::default();
         let Side::Subscriber(subscriber) = &mut self.side else {
-            return 0;
+            return written;
         };
         let Some(outgoing) = subscriber.video.as_mut() else {
-            return 0;
+            return written;
         };
         let table = &outgoing.writer.payload_types;
         let known = |p: &MediaPacket| table[codec::index(p.codec)].is_some();
         if !self.connected || !cached.iter().all(known) {
-            return 0;
+            return written;
         }
         let (writer, rtc) = (&mut outgoing.writer, &mut self.rtc);
         outgoing.subscription.enter(cached, now, |packet, numbers| {
+            written.note(packet);
             writer.write(rtc, packet, numbers);
-        })
+        });
+        written
+    }
+
+    /// The incoming stream that this subscriber is sent.
+    pub(crate) fn follows(&self, kind: MediaKind) -> Option<StreamKey> {
+        let Side::Subscriber(subscriber) = &self.side else {
+            return None;
+        };
+        let outgoing = match kind {
+            MediaKind::Audio => subscriber.audio.as_ref(),
+            MediaKind::Video => subscriber.video.as_ref(),
+        };
+        outgoing?.subscription.current()
     }
 
     /// Writes what has waited for a drain. True if the session is to be drained again.

@@ -104,6 +104,7 @@ impl Session {
             timeout: new.now,
             offer: new.offer.sdp.clone(),
             remote,
+            has_restarted: false,
             local_candidates,
             first_media,
             totals: Vec::new(),
@@ -137,8 +138,20 @@ impl Session {
         };
         self.user = creds.ufrag.clone();
         self.etag = etag;
+        self.has_restarted = true;
+        Ok(self.answer_fragment())
+    }
+
+    /// The answer to the last ICE restart, for a client that has not got it: it asks once more
+    /// with the same credentials.
+    pub(crate) fn repeated_answer(&mut self) -> Option<String> {
+        self.has_restarted.then(|| self.answer_fragment())
+    }
+
+    fn answer_fragment(&mut self) -> String {
+        let creds = self.rtc.direct_api().local_ice_credentials();
         let (mid, kind) = &self.first_media;
-        Ok(fragment::write(&creds, mid, kind, &self.local_candidates))
+        fragment::write(&creds, mid, kind, &self.local_candidates)
     }
 }
 

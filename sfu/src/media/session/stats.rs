@@ -12,8 +12,8 @@ pub(super) struct Totals {
     mid: Mid,
     rid: Option<Rid>,
     nacks: u64,
-    packets: u64,
-    sent: u64,
+    /// The most packets that str0m had sent above those that were written.
+    again: u64,
 }
 
 impl Session {
@@ -43,8 +43,7 @@ impl Session {
                     mid,
                     rid,
                     nacks: 0,
-                    packets: 0,
-                    sent: 0,
+                    again: 0,
                 });
                 self.totals.len() - 1
             }
@@ -55,15 +54,14 @@ impl Session {
         match event {
             Event::MediaEgressStats(_) => {
                 counters.nacks_in += nacked;
-                let again = packets
-                    .saturating_sub(last.packets)
-                    .saturating_sub(sent.saturating_sub(last.sent));
-                counters.rtx_out += again;
+                // Packets may be written and not yet sent at this moment, so that the difference
+                // is too small for a while, but never too large.
+                let again = packets.saturating_sub(sent);
+                counters.rtx_out += again.saturating_sub(last.again);
+                last.again = last.again.max(again);
             }
             _ => counters.nacks_out += nacked,
         }
         last.nacks = nacks;
-        last.packets = packets;
-        last.sent = sent;
     }
 }
