@@ -211,7 +211,7 @@ export async function until<T>(what: string, ask: () => Promise<T | false | null
 }
 
 /** Runs a program to its end and gives its output. `patience` in milliseconds. */
-export async function run(program: string, args: string[], patience = 60_000): Promise<Buffer> {
+export async function run(program: string, args: string[], patience = 60_000): Promise<{ stdout: Buffer; stderr: string }> {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const out: Buffer[] = [];
   const err: Buffer[] = [];
@@ -224,7 +224,7 @@ export async function run(program: string, args: string[], patience = 60_000): P
   });
   clearTimeout(timer);
   if (code !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${code}: ${Buffer.concat(err).toString().slice(-2000)}`);
-  return Buffer.concat(out);
+  return { stdout: Buffer.concat(out), stderr: Buffer.concat(err).toString() };
 }
 
 /** A directory for one test's files, removed by the returned function. */

@@ -79,14 +79,14 @@ export async function recordHls(url: string, count: number, path: string): Promi
 
 /** Codec names by kind, from ffprobe. */
 export async function probeCodecs(input: string): Promise<Record<string, string>> {
-  const out = await run('ffprobe', ['-v', 'error', '-show_entries', 'stream=codec_type,codec_name', '-of', 'json', input], 30_000);
+  const { stdout: out } = await run('ffprobe', ['-v', 'error', '-show_entries', 'stream=codec_type,codec_name', '-of', 'json', input], 30_000);
   const { streams } = JSON.parse(out.toString()) as { streams: { codec_type: string; codec_name: string }[] };
   return Object.fromEntries(streams.map((stream) => [stream.codec_type, stream.codec_name]));
 }
 
 /** Checks that decoding times rise in every stream of a file; gives the longest step of each, in seconds. */
 export async function assertTimestampsRise(path: string): Promise<Record<string, number>> {
-  const out = await run('ffprobe', ['-v', 'error', '-show_entries', 'packet=codec_type,dts_time,pts_time', '-of', 'json', path]);
+  const { stdout: out } = await run('ffprobe', ['-v', 'error', '-show_entries', 'packet=codec_type,dts_time,pts_time', '-of', 'json', path]);
   const { packets } = JSON.parse(out.toString()) as { packets: { codec_type: string; dts_time?: string; pts_time: string }[] };
   const last: Record<string, number> = {};
   const longest: Record<string, number> = {};
@@ -117,7 +117,7 @@ export async function beepOffsets(path: string): Promise<number[]> {
 }
 
 async function frameTimes(path: string, stream: 'v:0' | 'a:0'): Promise<{ time: number; samples: number }[]> {
-  const out = await run('ffprobe', [
+  const { stdout: out } = await run('ffprobe', [
     '-v', 'error', '-select_streams', stream, '-show_entries', 'frame=best_effort_timestamp_time,nb_samples', '-of', 'json', path,
   ]);
   const { frames } = JSON.parse(out.toString()) as { frames: { best_effort_timestamp_time: string; nb_samples?: number }[] };
@@ -127,7 +127,7 @@ async function frameTimes(path: string, stream: 'v:0' | 'a:0'): Promise<{ time: 
 async function paintedFrames(path: string): Promise<{ time: number; clock: number }[]> {
   const [width, height] = [COLUMNS * 8, ROWS * 8];
   const crop = `crop=iw*${STRIP.width}:ih*${STRIP.height}:iw*${STRIP.left}:ih*${STRIP.top}:exact=1`;
-  const pixels = await run('ffmpeg', [
+  const { stdout: pixels } = await run('ffmpeg', [
     '-v', 'error', '-i', path, '-map', '0:v:0', '-vf', `${crop},scale=${width}:${height}:flags=area,format=gray`, '-vsync', 'passthrough', '-f', 'rawvideo', '-',
   ]);
   const times = await frameTimes(path, 'v:0');
@@ -143,7 +143,7 @@ async function paintedFrames(path: string): Promise<{ time: number; clock: numbe
 
 async function beepTimes(path: string): Promise<number[]> {
   const rate = 48_000;
-  const raw = await run('ffmpeg', ['-v', 'error', '-i', path, '-map', '0:a:0', '-ac', '1', '-ar', String(rate), '-f', 'f32le', '-']);
+  const { stdout: raw } = await run('ffmpeg', ['-v', 'error', '-i', path, '-map', '0:a:0', '-ac', '1', '-ar', String(rate), '-f', 'f32le', '-']);
   const samples = new Float32Array(raw.buffer, raw.byteOffset, raw.length >> 2);
   const frames = await frameTimes(path, 'a:0');
   const timeOf = (sample: number) => {

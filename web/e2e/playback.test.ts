@@ -28,7 +28,7 @@ describe('a painted clock and a tone, published at 720p', () => {
   });
 
   for (const kind of ['webrtc', 'flv', 'hls'] as const) {
-    test(`is played by ${kind} with sound, in time, without dropped frames`, async () => {
+    test(`is played by ${kind} with sound and in time`, async () => {
       const viewer = await lab.viewer(kind, server.addresses(id)[kind]);
       await viewer.plays(10);
       const begin = await viewer.until('a delay within the aim', (seen) => seen.delay !== null && seen.delay < AIMS[kind]);
@@ -44,6 +44,7 @@ describe('a painted clock and a tone, published at 720p', () => {
       assert.ok(end.delay !== null && end.delay < AIMS[kind], `time to glass is ${end.delay} ms`);
       assert.equal(end.stats.width, 1280);
       assert.deepEqual(end.errors, []);
+      // Players of FLV and HLS drop frames while they catch up with the live edge.
       if (kind === 'webrtc') {
         assert.ok(share < 0.01, `${dropped} of ${shown + dropped} frames dropped`);
         assert.ok(end.totalAudioEnergy > 0, 'no audio energy');
@@ -80,16 +81,21 @@ describe('a painted clock and a tone, published at 720p', () => {
 
   test('is decoded by ffmpeg from both addresses without a complaint', async () => {
     for (const input of [server.addresses(id).flv, server.addresses(id).hls]) {
-      const out = await run('ffmpeg', ['-hide_banner', '-v', 'warning', '-xerror', '-i', input, '-t', '4', '-map', '0', '-f', 'null', '-'], 40_000);
-      assert.equal(out.length, 0);
+      const { stderr } = await run('ffmpeg', ['-hide_banner', '-v', 'warning', '-xerror', '-i', input, '-t', '4', '-map', '0', '-f', 'null', '-'], 40_000);
+      assert.equal(stderr, '', input);
     }
   });
 
   test('goes on through an ICE restart of the publisher', async () => {
     const viewer = await lab.viewer('webrtc', server.addresses(id).webrtc);
     await viewer.plays(10);
+    const before = await publisher.page.evaluate(() => window.lab.userFragments());
     await publisher.page.evaluate(() => window.lab.restartIce());
     await until('the publisher connects again', async () => (await publisher.page.evaluate(() => window.lab.publishState)) === 'connected');
+    await until('the transport uses the new fragment', async () => {
+      const after = await publisher.page.evaluate(() => window.lab.userFragments());
+      return after.remote !== before.remote && after.local !== before.local && after.used === after.local;
+    });
     await viewer.plays(60);
     assert.deepEqual((await viewer.observe()).errors, []);
     await viewer.close();

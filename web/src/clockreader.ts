@@ -40,7 +40,7 @@ export class ClockReader extends Emitter<ClockReaderEvents> {
     super();
     this.#video = video;
     this.#interval = interval;
-    this.#context = new OffscreenCanvas(WIDTH, HEIGHT).getContext('2d', { willReadFrequently: true, alpha: false });
+    this.#context = typeof OffscreenCanvas === 'undefined' ? null : new OffscreenCanvas(WIDTH, HEIGHT).getContext('2d', { willReadFrequently: true, alpha: false });
   }
 
   /** Begins to read. Does nothing where the browser cannot tell when frames are shown. */

@@ -163,6 +163,49 @@ describe('a session', () => {
     expect(sent.map(({ method }) => method)).toEqual(['POST']);
   });
 
+  it('tries an ICE restart again while the server cannot be reached', async () => {
+    const session = await connected({ maxRestarts: 1 });
+    let failures = 0;
+    answers['PATCH'] = () => {
+      failures += 1;
+      if (failures === 1) throw new TypeError('Failed to fetch');
+      if (failures === 2) return new Response(null, { status: 502 });
+      return new Response('a=ice-ufrag:cccc\r\na=ice-pwd:dddd\r\n', { status: 200 });
+    };
+    FakePeer.last.become('failed');
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect([failures, session.state]).toEqual([2, 'reconnecting']);
+    await vi.advanceTimersByTimeAsync(2_000);
+    FakePeer.last.become('connected');
+    expect([failures, session.state]).toEqual([3, 'connected']);
+  });
+
+  it('gives up when the server stays away', async () => {
+    const session = await connected();
+    answers['PATCH'] = () => {
+      throw new TypeError('Failed to fetch');
+    };
+    FakePeer.last.become('failed');
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(session.state).toBe('failed');
+  });
+
+  it('makes one restart at a time', async () => {
+    const session = await connected();
+    let answer: (response: Response) => void = () => undefined;
+    vi.stubGlobal('fetch', (url: string, init: { method: string; headers: Record<string, string>; body?: string }) => {
+      sent.push({ method: init.method, url, headers: init.headers, body: init.body ?? '' });
+      return new Promise<Response>((resolve) => (answer = resolve));
+    });
+    void session.restartIce();
+    FakePeer.last.become('failed');
+    await vi.advanceTimersByTimeAsync(10);
+    expect(sent.filter(({ method }) => method === 'PATCH')).toHaveLength(1);
+    answer(new Response('a=ice-ufrag:c\r\na=ice-pwd:d\r\n', { status: 200 }));
+    await vi.advanceTimersByTimeAsync(10);
+    expect(FakePeer.last.remoteDescription?.sdp).toContain('a=ice-ufrag:c');
+  });
+
   it('gives up after the last restart', async () => {
     const session = await connected({ maxRestarts: 2 });
     answers['PATCH'] = () => new Response('a=ice-ufrag:c\r\na=ice-pwd:d\r\n', { status: 200 });

@@ -46,6 +46,8 @@ export abstract class RtcSession extends Emitter<SessionEvents> {
   #isTrickling = true;
   #isPatching = false;
   #restarts = 0;
+  #isRestarting = false;
+  #failedPatches = 0;
   #lostTimer: ReturnType<typeof setTimeout> | undefined;
   #connectTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -112,12 +114,13 @@ export abstract class RtcSession extends Emitter<SessionEvents> {
 
   /**
    * Restarts ICE by PATCH (RFC 9725, section 4.3.3), for example after a change of network.
-   * Happens by itself when the path is lost.
+   * Happens by itself when the path is lost. While the server cannot be reached it is tried again.
    */
   async restartIce(): Promise<void> {
     const peer = this.#peer;
     const answer = peer?.remoteDescription?.sdp;
-    if (!peer || !answer || this.#sessionUrl === null) return;
+    if (!peer || !answer || this.#sessionUrl === null || this.#isRestarting) return;
+    this.#isRestarting = true;
     this.#restarts += 1;
     this.#setState('reconnecting');
     this.#candidates = [];
@@ -135,10 +138,20 @@ export abstract class RtcSession extends Emitter<SessionEvents> {
       this.#etag = response.headers.get('etag');
       const sdp = restartedAnswer(answer, await response.text());
       await peer.setRemoteDescription({ type: 'answer', sdp });
+      this.#failedPatches = 0;
     } catch (thrown) {
-      throw this.#fail(toWebliveError(thrown, 'ICE restart failed'));
+      if (peer !== this.#peer) return;
+      const error = toWebliveError(thrown, 'ICE restart failed');
+      const isPassing = error.type === 'network' || (error.status ?? 0) >= 500;
+      this.#failedPatches += 1;
+      if (!isPassing || this.#failedPatches >= MAX_FAILED_PATCHES) throw this.#fail(error);
+      // The network that took the path away has the signalling too: this was no restart yet.
+      this.#restarts -= 1;
+      this.#armConnectTimer(PATCH_AGAIN);
+      return;
     } finally {
       this.#isPatching = false;
+      this.#isRestarting = false;
     }
     void this.#trickle();
     // A path that was never lost stays connected throughout, and no event says so.
@@ -217,11 +230,11 @@ export abstract class RtcSession extends Emitter<SessionEvents> {
     }
   }
 
-  #armConnectTimer(): void {
+  #armConnectTimer(patience = this.options.connectTimeout ?? 10_000): void {
     clearTimeout(this.#connectTimer);
     this.#connectTimer = setTimeout(() => {
       if (this.#state === 'connecting' || this.#state === 'reconnecting') this.#recover();
-    }, this.options.connectTimeout ?? 10_000);
+    }, patience);
   }
 
   #connected(): Promise<void> {
@@ -307,3 +320,9 @@ const FRAGMENT = 'application/trickle-ice-sdpfrag';
 
 /** ICE reports short losses as "disconnected" and often heals by itself; milliseconds. */
 const DISCONNECTED_GRACE = 2_000;
+
+/** Until the next try when the server was not reached, in milliseconds. */
+const PATCH_AGAIN = 2_000;
+
+/** Tries without an answer, half a minute in all: the server has given the session up by then. */
+const MAX_FAILED_PATCHES = 15;

@@ -5,7 +5,7 @@ export interface PlaybackStats {
   codec: string | null;
   bitrateBps: number | null;
   framesPerSecond: number | null;
-  /** Frames since the start of playback. Dropped ones are not part of decoded ones for WebRTC, and are for MSE. */
+  /** Frames since the start of playback, without the dropped ones. */
   framesDecoded: number;
   framesDropped: number;
   /** The player's own estimate of its delay to the live edge, in milliseconds. */
@@ -120,7 +120,8 @@ export function elementStats(video: HTMLVideoElement): PlaybackStats {
     ...emptyPlaybackStats(),
     width: hasPicture ? video.videoWidth : null,
     height: hasPicture ? video.videoHeight : null,
-    framesDecoded: quality.totalVideoFrames,
+    // The total counts the dropped ones too.
+    framesDecoded: quality.totalVideoFrames - quality.droppedVideoFrames,
     framesDropped: quality.droppedVideoFrames,
   };
 }

@@ -83,6 +83,17 @@ class Lab {
     return this.#whip?.restartIce() ?? Promise.resolve();
   }
 
+  /** The user fragments of both sides, and the one that the transport sends with. */
+  async userFragments(): Promise<{ local: string; remote: string; used: string }> {
+    const peer = this.#whip?.peer;
+    const of = (sdp?: string) => /a=ice-ufrag:(\S+)/.exec(sdp ?? '')?.[1] ?? '';
+    let used = '';
+    (await peer?.getStats())?.forEach((entry) => {
+      if (entry.type === 'transport') used = entry.iceLocalUsernameFragment ?? '';
+    });
+    return { local: of(peer?.localDescription?.sdp), remote: of(peer?.remoteDescription?.sdp), used };
+  }
+
   /** Size, bytes and packets of what is sent. */
   async sent(): Promise<{ width: number; bytes: number; codec: string }> {
     let sent = { width: 0, bytes: 0, codec: '' };

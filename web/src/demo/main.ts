@@ -11,9 +11,11 @@ const asked = new URLSearchParams(location.search).get('id');
 const isShared = asked !== null && STREAM_ID.test(asked);
 const field = byId<HTMLInputElement>('stream-id');
 field.value = isShared ? asked : randomStreamId('demo');
+/** What the field last held that can be an id: players try again while somebody types. */
+let streamId = field.value;
 
 const announce = (text: string) => setText(byId('announce'), text);
-const addresses = () => addressesOf(field.value);
+const addresses = () => addressesOf(streamId);
 const template = byId<HTMLTemplateElement>('card');
 const cards = [
   new PlayerCard(template, {
@@ -45,17 +47,26 @@ function playAll(): void {
 }
 
 function onStreamId(): void {
-  if (!STREAM_ID.test(field.value)) return;
+  if (!field.reportValidity() || !STREAM_ID.test(field.value)) return;
+  streamId = field.value;
   list.show(addresses());
   for (const card of cards) if (card.isWanted) card.play();
 }
 
 field.addEventListener('change', onStreamId);
-field.addEventListener('input', () => STREAM_ID.test(field.value) && list.show(addresses()));
+field.addEventListener('input', () => {
+  if (!STREAM_ID.test(field.value)) return;
+  streamId = field.value;
+  list.show(addresses());
+});
+// A page that is left ends its sessions; the server would find out by a timeout.
+window.addEventListener('pagehide', () => {
+  for (const card of cards) card.stop();
+});
 byId('play-all').addEventListener('click', playAll);
 byId('share').addEventListener('click', async (event) => {
   const button = event.currentTarget as HTMLButtonElement;
-  const link = new URL(`?id=${encodeURIComponent(field.value)}`, location.origin + location.pathname).href;
+  const link = new URL(`?id=${encodeURIComponent(streamId)}`, location.origin + location.pathname).href;
   const done = await copyText(link);
   if (!done) history.replaceState(null, '', link);
   setText(button, done ? 'Copied' : 'Link is in the address bar');

@@ -51,9 +51,15 @@ export class PlayerCard {
 
   /** Plays, or plays anew. */
   play(): void {
+    setProblem(part(this.element, 'problem'), null);
+    setState(part(this.element, 'state'), 'wait', 'Connecting');
+    this.#showBlank('Connecting …');
+    this.#try();
+  }
+
+  #try(): void {
     this.#close();
     this.#isWanted = true;
-    setProblem(part(this.element, 'problem'), null);
     const player = this.#kind.open(this.#video);
     this.#player = player;
     player.on('state', (state) => this.#onState(player, state));
@@ -91,11 +97,10 @@ export class PlayerCard {
   #onState(player: Player, state: PlayerState): void {
     if (player !== this.#player) return;
     const pill = part(this.element, 'state');
-    if (state === 'connecting') {
-      setState(pill, 'wait', 'Connecting');
-      this.#showBlank('Connecting …');
-    } else if (state === 'playing') {
+    // A new try of its own accord says nothing until it is known how it went.
+    if (state === 'playing') {
       setState(pill, 'good', 'Playing');
+      setProblem(part(this.element, 'problem'), null);
       this.#showBlank(null);
     } else if (state === 'stalled') {
       setState(pill, 'wait', 'Waiting for data');
@@ -111,6 +116,7 @@ export class PlayerCard {
     if (player !== this.#player) return;
     this.#clearFigures();
     if (error.type === 'not-live') {
+      setProblem(part(this.element, 'problem'), null);
       setState(part(this.element, 'state'), 'wait', 'Not live yet');
       this.#showBlank('Nobody publishes this stream now. It starts here by itself.');
       this.#again();
@@ -127,7 +133,7 @@ export class PlayerCard {
 
   #again(): void {
     clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => this.#isWanted && this.play(), RETRY_EVERY);
+    this.#retry = setTimeout(() => this.#isWanted && this.#try(), RETRY_EVERY);
   }
 
   #close(): void {

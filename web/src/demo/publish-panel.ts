@@ -16,6 +16,9 @@ export class PublishPanel {
   #stream: MediaStream | null = null;
   #preview: HTMLElement | null = null;
   #meter = new PublishMeter();
+  /** Which start is the current one: an older one that is still under way must touch nothing. */
+  #run = 0;
+  #isActive = false;
 
   /** `whipOf` gives the address at the time of starting; `onLive` runs when the connection stands. */
   constructor(whipOf: () => string, onLive: () => void) {
@@ -23,7 +26,7 @@ export class PublishPanel {
     this.#onLive = onLive;
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
-      if (this.#stream) void this.stop();
+      if (this.#isActive) void this.stop();
       else void this.start();
     });
     if (!window.isSecureContext) this.#withoutCamera();
@@ -33,11 +36,16 @@ export class PublishPanel {
 
   /** Opens the chosen source and publishes it. */
   async start(): Promise<void> {
+    this.#run += 1;
+    const run = this.#run;
+    this.#isActive = true;
     setProblem(byId('publish-problem'), null);
     setState(this.#pill, 'wait', 'Opening the source');
     this.#lock(true);
+    this.#show(true);
     try {
-      const stream = await this.#open();
+      const stream = await this.#open(() => run === this.#run);
+      if (run !== this.#run) return;
       this.#stream = stream;
       const client = new WhipClient(this.#whipOf(), stream, { maxVideoBps: 2_500_000, degradationPreference: 'maintain-resolution' });
       this.#client = client;
@@ -51,18 +59,16 @@ export class PublishPanel {
       });
       client.on('error', (error) => client === this.#client && this.#ended(error));
       await client.start();
-      this.#onLive();
+      if (run === this.#run) this.#onLive();
     } catch (thrown) {
-      this.#ended(toWebliveError(thrown, 'cannot publish'));
+      if (run === this.#run) this.#ended(toWebliveError(thrown, 'cannot publish'));
     }
   }
 
   /** Ends publishing. */
   async stop(): Promise<void> {
     const client = this.#client;
-    this.#client = null;
     this.#close();
-    this.#show();
     setState(this.#pill, 'idle', 'Not publishing');
     await client?.close();
   }
@@ -80,10 +86,15 @@ export class PublishPanel {
     this.#figure('codec', stats.codec ?? UNKNOWN);
   }
 
-  async #open(): Promise<MediaStream> {
+  /** Opens the chosen source; ends it again if it is not wanted any more when it comes. */
+  async #open(isWanted: () => boolean): Promise<MediaStream> {
     const source = new FormData(this.#form).get('source') ?? this.#form.querySelector<HTMLInputElement>('[name=source]:checked')?.value;
     if (source === 'camera') {
       const stream = await openCamera();
+      if (!isWanted()) {
+        for (const track of stream.getTracks()) track.stop();
+        return stream;
+      }
       const video = document.createElement('video');
       video.muted = true;
       video.playsInline = true;
@@ -105,18 +116,19 @@ export class PublishPanel {
     this.#preview = element;
     byId('preview').append(element);
     byId('preview').querySelector<HTMLElement>('.blank')!.hidden = true;
-    this.#show(true);
   }
 
   #ended(error: WebliveError | null): void {
-    this.#client = null;
     this.#close();
-    this.#show();
     setState(this.#pill, error ? 'bad' : 'idle', error ? 'Stopped by an error' : 'Ended by the server');
     if (error) setProblem(byId('publish-problem'), error.message);
   }
 
   #close(): void {
+    this.#run += 1;
+    this.#isActive = false;
+    this.#client = null;
+    this.#show();
     this.#card?.stop();
     this.#card = null;
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
