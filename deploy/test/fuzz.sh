@@ -12,7 +12,9 @@ trap 'rm -f "$log"' EXIT
 command -v cargo-fuzz >/dev/null 2>&1 || cargo install -q --locked cargo-fuzz@0.13.2
 for crate in packager sfu; do
   [ -d "$crate/fuzz" ] || continue
-  for target in $(cargo fuzz list --fuzz-dir "$crate/fuzz"); do
+  targets=$(cargo fuzz list --fuzz-dir "$crate/fuzz")
+  [ -n "$targets" ] || { echo "no fuzz targets in $crate" >&2; exit 1; }
+  for target in $targets; do
     # libFuzzer tells a lot; its words matter only when it found something.
     if cargo fuzz run --dev --sanitizer none --fuzz-dir "$crate/fuzz" "$target" -- \
       -max_total_time="$seconds" -seed=1 -max_len=4096 >"$log" 2>&1; then

@@ -15,12 +15,22 @@ need() {
   done
 }
 
+# at_least WANTED FOUND NAME
+at_least() {
+  [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ] && return
+  echo "$3 is version $2 here: weblive needs $1 or later" >&2
+  exit 1
+}
+
 for group in "$@"; do
   case $group in
     build)
       for tool in cargo node npm; do
         command -v "$tool" >/dev/null 2>&1 || { echo "$tool is not installed: weblive needs the Rust toolchain, Node and npm" >&2; exit 1; }
       done
+      # Debian's own packages of these are older than the lock files and the web build allow.
+      at_least 1.95 "$(cargo --version | cut -d' ' -f2)" "the Rust toolchain"
+      at_least 20.19 "$(node -p process.versions.node)" Node
       need cc c++ cmake make
       ;;
     test)
