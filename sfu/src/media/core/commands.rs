@@ -157,10 +157,9 @@ impl Core {
         let Some(open) = self.sessions.get_mut(key) else {
             return Err(UnknownSession::from(session).into());
         };
-        let tag = if_match
-            .map(|t| t.trim().trim_matches('"'))
-            .ok_or(PatchError::MissingIfMatch)?;
-        if tag != "*" && tag != open.etag {
+        let if_match = if_match.ok_or(PatchError::MissingIfMatch)?.trim();
+        let is_any = if_match == "*";
+        if !is_any && !names_tag(if_match, &open.etag) {
             return Err(PatchError::StaleIfMatch);
         }
         let fragment = fragment::parse(body).map_err(|reason| PatchError::Malformed { reason })?;
@@ -178,11 +177,7 @@ impl Core {
             // learns addresses from those that arrive with the right password.
             open.candidates = taken;
             // `*` stands for a restart (RFC 9725 §4.3.3): its answer may have been lost.
-            let repeated = if tag == "*" {
-                open.repeated_answer()
-            } else {
-                None
-            };
+            let repeated = if is_any { open.repeated_answer() } else { None };
             return Ok(match repeated {
                 Some(fragment) => Patched::Restarted {
                     etag: open.etag.clone(),
@@ -235,5 +230,35 @@ impl Core {
                     .is_some_and(|s| s.role == session.role && s.stream == session.stream)
             })
             .ok_or_else(|| session.into())
+    }
+}
+
+/// True if a list of entity tags (RFC 9110 §13.1.1) has this one. Weak tags never match; a tag
+/// without its quotes is taken, as some clients send it.
+fn names_tag(list: &str, etag: &str) -> bool {
+    list.split(',').map(str::trim).any(|tag| {
+        tag.strip_prefix('"')
+            .and_then(|t| t.strip_suffix('"'))
+            .unwrap_or(tag)
+            == etag
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entity_tag_is_found_in_a_list() {
+        for (list, found) in [
+            ("\"a1\"", true),
+            ("a1", true),
+            ("\"b2\", \"a1\"", true),
+            ("W/\"a1\"", false),
+            ("\"a12\"", false),
+            ("", false),
+        ] {
+            assert_eq!(names_tag(list, "a1"), found, "{list}");
+        }
     }
 }
