@@ -1,0 +1,322 @@
+use super::*;
+use crate::test_media::{PPS, SPS_320X180, SPS_640X360};
+
+fn config(sps: &[u8]) -> Arc<VideoConfig> {
+    Arc::new(VideoConfig::new(sps, &[PPS]).unwrap())
+}
+
+fn picture(ms: u64, is_keyframe: bool, config: &Arc<VideoConfig>) -> VideoFrame {
+    let time = MediaTime::from_millis(ms);
+    VideoFrame {
+        dts: time,
+        pts: time,
+        is_keyframe,
+        config: config.clone(),
+        data: Bytes::from(vec![1; 100]),
+    }
+}
+
+fn aac() -> AudioConfig {
+    AudioConfig::aac_lc(48_000, 2).unwrap()
+}
+
+/// A publisher with a clock of its own, frame by frame.
+struct Source {
+    segmenter: Segmenter,
+    audio: Option<AudioConfig>,
+    next_sound: u64,
+    outputs: Vec<SegmenterOutput>,
+}
+
+impl Source {
+    fn new(video: bool, audio: bool) -> Self {
+        Self {
+            segmenter: Segmenter::new(SegmenterConfig::default(), video, audio),
+            audio: audio.then(aac),
+            next_sound: 0,
+            outputs: Vec::new(),
+        }
+    }
+
+    fn sound_until(&mut self, ms: u64) {
+        let Some(config) = self.audio.clone() else {
+            return;
+        };
+        loop {
+            let pts = MediaTime::from_hz(self.next_sound * 1024, 48_000);
+            if pts.as_millis() > ms {
+                break;
+            }
+            self.next_sound += 1;
+            let frame = AudioFrame {
+                pts,
+                data: Bytes::from_static(&[7; 20]),
+                samples: 1024,
+            };
+            self.segmenter.push_audio(&config, frame);
+        }
+        self.drain();
+    }
+
+    fn picture(&mut self, ms: u64, is_keyframe: bool, config: &Arc<VideoConfig>) {
+        self.sound_until(ms);
+        self.segmenter.push_video(picture(ms, is_keyframe, config));
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.segmenter.poll() {
+            self.outputs.push(output);
+        }
+    }
+
+    fn segments(&self) -> Vec<&Segment> {
+        self.outputs
+            .iter()
+            .filter_map(|output| match output {
+                SegmenterOutput::Segment(segment) => Some(segment),
+                SegmenterOutput::Init(_) => None,
+            })
+            .collect()
+    }
+
+    fn inits(&self) -> Vec<&InitSection> {
+        self.outputs
+            .iter()
+            .filter_map(|output| match output {
+                SegmenterOutput::Init(init) => Some(init),
+                SegmenterOutput::Segment(_) => None,
+            })
+            .collect()
+    }
+}
+
+fn assert_contiguous(segments: &[&Segment]) {
+    for pair in segments.windows(2) {
+        let end = pair[0].start.saturating_add(pair[0].duration);
+        // A duration in nanoseconds may lose one tick.
+        assert!(end.ticks_since(pair[1].start).abs() <= 1);
+    }
+}
+
+#[test]
+fn segments_begin_at_key_frames_and_follow_each_other() {
+    let config = config(SPS_640X360);
+    let mut source = Source::new(true, true);
+    for frame in 0..300 {
+        // The key frame asked for at 2 s comes two frames later.
+        source.picture(frame * 33, frame % 63 == 0, &config);
+    }
+    let segments = source.segments();
+    assert_eq!(segments.len(), 4);
+    assert!(
+        segments
+            .iter()
+            .all(|s| s.is_independent && !s.discontinuity && s.init == 0)
+    );
+    assert!(
+        segments
+            .iter()
+            .all(|s| s.duration == Duration::from_millis(63 * 33))
+    );
+    assert_contiguous(&segments);
+    assert_eq!(source.inits().len(), 1);
+    assert_eq!(
+        source.inits()[0].codecs,
+        format!("{},mp4a.40.2", config.codec_string())
+    );
+}
+
+#[test]
+fn without_key_frames_no_duration_rounds_above_the_target() {
+    for fps in [1, 3, 5, 10, 30] {
+        let config = config(SPS_640X360);
+        let mut source = Source::new(true, true);
+        for frame in 0..20 * fps {
+            source.picture(frame * 1000 / fps, frame == 0, &config);
+        }
+        let segments = source.segments();
+        assert!(
+            segments.len() >= 6,
+            "{fps} fps: {} segments",
+            segments.len()
+        );
+        assert!(
+            segments
+                .iter()
+                .all(|s| s.duration.as_secs_f64().round() <= 2.0)
+        );
+        assert!(!segments[1].is_independent);
+    }
+}
+
+#[test]
+fn a_change_of_resolution_is_one_new_map_and_one_discontinuity() {
+    let (large, small) = (config(SPS_640X360), config(SPS_320X180));
+    let mut source = Source::new(true, true);
+    for frame in 0..240 {
+        let config = if frame < 100 { &large } else { &small };
+        source.picture(frame * 33, frame % 60 == 0 || frame == 100, config);
+    }
+    let segments = source.segments();
+    assert_eq!(segments.iter().filter(|s| s.discontinuity).count(), 1);
+    let first_small = segments.iter().position(|s| s.discontinuity).unwrap();
+    assert_eq!(segments[first_small].start.as_millis(), 3300);
+    assert!(segments[..first_small].iter().all(|s| s.init == 0));
+    assert!(segments[first_small..].iter().all(|s| s.init == 1));
+    assert_eq!(source.inits().len(), 2);
+    assert_contiguous(&segments);
+}
+
+#[test]
+fn equal_parameter_sets_again_change_nothing() {
+    let mut source = Source::new(true, false);
+    for frame in 0..240 {
+        source.picture(frame * 33, frame % 60 == 0, &config(SPS_640X360));
+    }
+    assert_eq!(source.inits().len(), 1);
+    assert!(source.segments().iter().all(|s| !s.discontinuity));
+}
+
+#[test]
+fn audio_alone_is_cut_at_the_target() {
+    let mut source = Source::new(false, true);
+    source.sound_until(10_000);
+    let segments = source.segments();
+    assert_eq!(segments.len(), 4);
+    assert!(
+        segments
+            .iter()
+            .all(|s| s.duration.as_secs_f64().round() == 2.0)
+    );
+    assert_contiguous(&segments);
+}
+
+#[test]
+fn a_picture_that_never_comes_holds_the_sound_only_for_a_while() {
+    let mut source = Source::new(true, true);
+    source.sound_until(2_900);
+    assert!(source.outputs.is_empty());
+    source.sound_until(8_000);
+    assert_eq!(source.inits()[0].codecs, "mp4a.40.2");
+    assert_eq!(source.segments()[0].start, MediaTime::ZERO);
+    let late = config(SPS_640X360);
+    source.picture(8_010, true, &late);
+    for frame in 1..80 {
+        source.picture(8_010 + frame * 33, frame == 63, &late);
+    }
+    assert_eq!(source.inits().len(), 2);
+    assert_eq!(
+        source.segments().iter().filter(|s| s.discontinuity).count(),
+        1
+    );
+}
+
+#[test]
+fn a_picture_that_stops_leaves_the_sound_going() {
+    let config = config(SPS_640X360);
+    let mut source = Source::new(true, true);
+    for frame in 0..30 {
+        source.picture(frame * 33, frame == 0, &config);
+    }
+    source.sound_until(12_000);
+    let segments = source.segments();
+    assert!(segments.len() >= 4);
+    assert!(
+        segments
+            .iter()
+            .all(|s| s.duration.as_secs_f64().round() <= 2.0)
+    );
+    assert_contiguous(&segments);
+}
+
+#[test]
+fn frames_before_the_first_key_frame_are_counted_and_dropped() {
+    let config = config(SPS_640X360);
+    let mut source = Source::new(true, false);
+    source.picture(0, false, &config);
+    source.picture(33, false, &config);
+    source.picture(66, true, &config);
+    source.segmenter.finish();
+    source.drain();
+    assert_eq!(source.segmenter.dropped_frames(), 2);
+    assert_eq!(source.segments()[0].start.as_millis(), 66);
+}
+
+#[test]
+fn finish_gives_the_last_piece_and_a_mark_makes_one_discontinuity() {
+    let config = config(SPS_640X360);
+    let mut source = Source::new(true, true);
+    for frame in 0..10 {
+        source.picture(frame * 33, frame == 0, &config);
+    }
+    source.segmenter.mark_discontinuity();
+    for frame in 10..20 {
+        source.picture(frame * 33, frame == 10, &config);
+    }
+    source.segmenter.finish();
+    source.drain();
+    let marks: Vec<bool> = source.segments().iter().map(|s| s.discontinuity).collect();
+    assert_eq!(marks.iter().filter(|mark| **mark).count(), 1);
+    assert!(!marks[0]);
+    assert_eq!(source.inits().len(), 1);
+}
+
+#[test]
+fn a_short_group_of_pictures_still_starts_every_segment() {
+    for gop in [31, 40, 45, 50, 57] {
+        let config = config(SPS_640X360);
+        let mut source = Source::new(true, true);
+        for frame in 0..400 {
+            source.picture(frame * 33, frame % gop == 0, &config);
+        }
+        let segments = source.segments();
+        assert!(segments.len() >= 5);
+        for segment in &segments {
+            assert!(segment.is_independent, "a group of {gop} pictures");
+            assert!(segment.duration >= Duration::from_millis(1_000));
+            assert!(segment.duration.as_secs_f64().round() <= 2.0);
+        }
+        assert_contiguous(&segments);
+    }
+}
+
+#[test]
+fn what_is_held_for_the_other_track_is_bounded() {
+    let config = config(SPS_640X360);
+    let limits = SegmenterConfig {
+        max_bytes: 2_000,
+        ..SegmenterConfig::default()
+    };
+    let mut segmenter = Segmenter::new(limits, true, true);
+    for frame in 0..30 {
+        segmenter.push_video(picture(frame * 33, frame == 0, &config));
+    }
+    // Sound was waited for no longer than the bytes allow, and nothing was lost.
+    assert!(matches!(segmenter.poll(), Some(SegmenterOutput::Init(_))));
+    assert!(matches!(
+        segmenter.poll(),
+        Some(SegmenterOutput::Segment(_))
+    ));
+    assert_eq!(segmenter.dropped_frames(), 0);
+}
+
+#[test]
+fn the_open_segment_is_bounded_in_bytes() {
+    let config = config(SPS_640X360);
+    let limits = SegmenterConfig {
+        max_bytes: 1000,
+        ..SegmenterConfig::default()
+    };
+    let mut segmenter = Segmenter::new(limits, true, false);
+    for frame in 0..50 {
+        segmenter.push_video(picture(frame * 33, frame == 0, &config));
+    }
+    let mut longest = 0;
+    while let Some(output) = segmenter.poll() {
+        if let SegmenterOutput::Segment(segment) = output {
+            longest = longest.max(segment.data.len());
+        }
+    }
+    assert!(longest > 0 && longest < 2000, "{longest}");
+}
