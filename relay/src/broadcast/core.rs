@@ -72,6 +72,9 @@ pub(super) struct Core {
     video: VideoInput,
     audio: AudioInput,
     audio_config: Option<Arc<AudioConfig>>,
+    /// The transcoder has made sound, which then never stops: players that were told of an audio
+    /// track wait for it.
+    has_sounded: bool,
     /// `None` until the first packet that decides.
     verdict: Option<Result<(), Codec>>,
     wish: KeyframeWish,
@@ -117,6 +120,7 @@ impl Core {
             video: VideoInput::new(),
             audio: AudioInput::new(),
             audio_config: aac_config().map(Arc::new),
+            has_sounded: false,
             verdict: None,
             wish: KeyframeWish::default(),
             last_keyframe: None,
@@ -134,7 +138,20 @@ impl Core {
 
     /// The AAC format of the broadcast, if it has sound.
     pub(super) fn audio_config(&self) -> Option<Arc<AudioConfig>> {
-        self.audio_config.clone().filter(|_| self.tracks.audio)
+        self.audio_config.clone().filter(|_| self.sounds())
+    }
+
+    /// True if the broadcast has sound, be it silence after a publisher who had a microphone.
+    fn sounds(&self) -> bool {
+        self.tracks.audio || self.has_sounded
+    }
+
+    /// The tracks that frames come of.
+    fn expected(&self) -> Tracks {
+        Tracks {
+            audio: self.sounds(),
+            ..self.tracks
+        }
     }
 
     /// True if no track can be carried.
@@ -150,8 +167,12 @@ impl Core {
         self.audio = AudioInput::new();
         self.verdict = None;
         self.last_keyframe = None;
-        self.silence.last_packet = Some(now);
-        self.interleaver.expect(self.tracks);
+        // Who has no microphone is silent from the start.
+        self.silence.last_packet = match self.tracks.audio {
+            true => Some(now),
+            false => now.checked_sub(AUDIO_ABSENT),
+        };
+        self.interleaver.expect(self.expected());
         self.out.push_back(Output::Audio(AudioWork::Restart));
     }
 
@@ -183,6 +204,12 @@ impl Core {
 
     /// Takes an AAC frame from the transcoder.
     pub(super) fn handle_audio(&mut self, now: Instant, frame: AudioFrame) {
+        if !self.sounds() {
+            // Of a publisher who left before viewers were told of sound.
+            self.metrics.count_drop("audio_not_announced", 1);
+            return;
+        }
+        self.has_sounded = true;
         self.interleaver.push_audio(now, frame);
         self.advance(now);
     }
@@ -190,7 +217,8 @@ impl Core {
     /// The transcoder has ended: go on without sound.
     pub(super) fn handle_audio_failure(&mut self, now: Instant) {
         self.tracks.audio = false;
-        self.interleaver.expect(self.tracks);
+        self.has_sounded = false;
+        self.interleaver.expect(self.expected());
         self.advance(now);
     }
 
@@ -316,7 +344,7 @@ impl Core {
         {
             self.wish.want(now, Duration::ZERO);
         }
-        if self.tracks.audio
+        if self.sounds()
             && let Some((from, until)) = self.silence.handle_picture(now, frame.dts)
         {
             self.out

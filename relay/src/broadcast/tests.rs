@@ -170,6 +170,34 @@ fn a_republish_goes_on_in_media_time() {
 }
 
 #[test]
+fn a_publisher_without_sound_between_two_with_it_is_silence() {
+    let mut rig = Rig::new(Tracks::BOTH);
+    let mut session = Session::new(&rig, Tracks::BOTH);
+    session.send(&mut rig, 5_000.0, keep);
+    for (tracks, ms) in [(VIDEO, 15_000.0), (Tracks::BOTH, 5_000.0)] {
+        rig.core.handle_republish(rig.now, tracks);
+        rig.drain();
+        assert!(rig.core.audio_config().is_some());
+        Session::new(&rig, tracks).send(&mut rig, ms, keep);
+    }
+    rig.check();
+    let audio = rig.audio_times();
+    assert!(audio.windows(2).all(|w| w[1] - w[0] <= 22), "no hole");
+    let mut newest_picture = MediaTime::ZERO;
+    for (_, tag) in &rig.tags {
+        if is_audio(tag) {
+            let off = tag.time.ticks_since(newest_picture).unsigned_abs();
+            let off = MediaTime::from_ticks(off).as_millis();
+            assert!(off < 300, "{off} ms from the picture at {}", tag.time);
+        } else {
+            newest_picture = tag.time;
+        }
+    }
+    assert_eq!(rig.init_versions(), [0]);
+    assert_eq!(rig.discontinuities(), 0);
+}
+
+#[test]
 fn a_change_of_resolution_is_one_discontinuity() {
     let mut rig = Rig::new(Tracks::BOTH);
     let mut session = Session::new(&rig, Tracks::BOTH);
