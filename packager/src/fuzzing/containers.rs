@@ -110,8 +110,9 @@ pub fn fmp4_round_trip(data: &[u8]) {
     }
 }
 
-/// Every frame goes into one segment at most, in order, and no segment is
-/// announced longer than its target.
+/// Every frame goes into one segment at most, in order, but for the last key
+/// frame, which fills a segment without pictures; and no segment is announced
+/// longer than its target.
 pub fn hls_segments(data: &[u8]) {
     let frames = frames(data);
     let audio_config = AudioConfig::aac_lc(48_000, 2).expect("48 kHz stereo");
@@ -133,6 +134,7 @@ pub fn hls_segments(data: &[u8]) {
     outputs.extend(std::iter::from_fn(|| segmenter.poll()));
 
     let (mut init, mut is_first) = (None, true);
+    let mut last_keyframe = Bytes::new();
     let (mut video, mut audio) = (video.into_iter(), audio.into_iter());
     for output in outputs {
         let segment = match output {
@@ -164,6 +166,13 @@ pub fn hls_segments(data: &[u8]) {
                 let size = sample.size.expect("size") as usize;
                 let found = &bytes[offset..offset + size];
                 offset += size;
+                if traf.tfhd.track_id == 1 && run.samples.len() == 1 && found == last_keyframe {
+                    continue;
+                }
+                let is_sync = sample.flags.expect("flags") & 0x1_0000 == 0;
+                if traf.tfhd.track_id == 1 && is_sync {
+                    last_keyframe = Bytes::copy_from_slice(found);
+                }
                 // Some may be left out before it, none may come twice or late.
                 let is_next = match traf.tfhd.track_id {
                     1 => video.any(|frame| frame.data == found),

@@ -58,18 +58,41 @@ impl Segmenter {
         let audio = closing.audio.split_off(split);
         let split = closing.video.partition_point(|frame| frame.dts < end);
         let video = closing.video.split_off(split);
-        if !audio.is_empty() || !video.is_empty() {
-            let sizes = audio.iter().map(|frame| frame.data.len());
-            let sizes = sizes.chain(video.iter().map(|frame| frame.data.len()));
-            *open = Some(Open {
-                start: end,
-                bytes: sizes.map(|size| size + FRAME_COST).sum(),
-                video,
-                audio,
-            });
-        }
+        let next_is_decodable = video.first().is_some_and(|frame| frame.is_keyframe);
+        let sizes = audio.iter().map(|frame| frame.data.len());
+        let sizes = sizes.chain(video.iter().map(|frame| frame.data.len()));
+        // It stays open without frames as well: the next one follows without a hole.
+        *open = Some(Open {
+            start: end,
+            bytes: sizes.map(|size| size + FRAME_COST).sum(),
+            video,
+            audio,
+        });
         if closing.video.is_empty() && closing.audio.is_empty() {
             return;
+        }
+        if let Some(config) = &init.video {
+            let keyframe = self.last_keyframe.clone();
+            match closing.video.first_mut() {
+                // After a stall: shown from the start on, so that there is no hole.
+                Some(first) if first.dts > closing.start => {
+                    (first.dts, first.pts) = (closing.start, closing.start);
+                }
+                Some(_) => {}
+                // Players that were told of pictures wait for them in every segment: the last
+                // key frame again. What follows it in the stream does not decode after it.
+                None => {
+                    let start = closing.start.max(self.video_end);
+                    if let Some(mut again) = keyframe
+                        && again.config == *config
+                        && start < end
+                    {
+                        (again.dts, again.pts) = (start, start);
+                        closing.video.push(again);
+                        self.awaits_keyframe = !next_is_decodable;
+                    }
+                }
+            }
         }
         let fragment = Fragment {
             sequence: self.next_fragment,
@@ -83,6 +106,12 @@ impl Segmenter {
             return;
         };
         self.next_fragment = self.next_fragment.wrapping_add(1);
+        if !closing.video.is_empty() {
+            self.video_end = end;
+        }
+        if let Some(keyframe) = closing.video.iter().rfind(|frame| frame.is_keyframe) {
+            self.last_keyframe = Some(keyframe.clone());
+        }
         self.out.push_back(SegmenterOutput::Segment(Segment {
             init: init.version,
             data,

@@ -88,6 +88,12 @@ pub struct Segmenter {
     state: State,
     discontinuity: bool,
     next_fragment: u32,
+    /// The last key frame of the segments so far: what is shown while no picture comes.
+    last_keyframe: Option<VideoFrame>,
+    /// Where the pictures of the segments so far end.
+    video_end: MediaTime,
+    /// Pictures up to the next key frame follow none that players were given.
+    awaits_keyframe: bool,
     out: VecDeque<SegmenterOutput>,
     dropped_frames: u64,
 }
@@ -133,12 +139,16 @@ impl Segmenter {
             },
             discontinuity: false,
             next_fragment: 1,
+            last_keyframe: None,
+            video_end: MediaTime::ZERO,
+            awaits_keyframe: false,
             out: VecDeque::new(),
             dropped_frames: 0,
         }
     }
 
-    /// Frames that could not be used: before the first key frame, or not fit for MP4.
+    /// Frames that could not be used: before a key frame that is needed, too late for their
+    /// segment, or not fit for MP4.
     pub fn dropped_frames(&self) -> u64 {
         self.dropped_frames
     }
@@ -146,6 +156,12 @@ impl Segmenter {
     /// Takes the next video frame.
     pub fn push_video(&mut self, frame: VideoFrame) {
         let limit = self.config.max_bytes;
+        if frame.dts < self.video_end {
+            // Its segment is out, with the picture before it shown to the end.
+            self.awaits_keyframe = true;
+            self.dropped_frames += 1;
+            return;
+        }
         match &mut self.state {
             State::Waiting { held, since, .. } => {
                 if held.video.is_empty() && !frame.is_keyframe {
@@ -184,6 +200,11 @@ impl Segmenter {
                     let end = self.cut_point(&frame);
                     self.cut(end);
                 }
+                if self.awaits_keyframe && !frame.is_keyframe {
+                    self.dropped_frames += 1;
+                    return;
+                }
+                self.awaits_keyframe = false;
                 self.open_at(frame.dts, |open| open.push_video(frame));
             }
         }

@@ -1,3 +1,5 @@
+use mp4_atom::{Moof, ReadFrom, Styp};
+
 use super::*;
 use crate::test_media::{PPS, SPS_320X180, SPS_640X360};
 
@@ -88,6 +90,44 @@ impl Source {
                 SegmenterOutput::Segment(_) => None,
             })
             .collect()
+    }
+}
+
+/// Of each track in each segment: its number, and where its first sample starts and its last
+/// ends, in ticks of media time.
+fn spans(segments: &[&Segment]) -> Vec<Vec<(u32, u64, u64)>> {
+    let span = |traf: &mp4_atom::Traf| {
+        let hz = if traf.tfhd.track_id == 1 {
+            90_000
+        } else {
+            48_000
+        };
+        let start = traf.tfdt.as_ref().unwrap().base_media_decode_time;
+        let samples = traf.trun[0].samples.iter();
+        let length: u64 = samples.map(|s| u64::from(s.duration.unwrap())).sum();
+        let ticks = |time| MediaTime::from_hz(time, hz).ticks();
+        (traf.tfhd.track_id, ticks(start), ticks(start + length))
+    };
+    let of = |segment: &&Segment| {
+        let mut reader = std::io::Cursor::new(&segment.data);
+        Styp::read_from(&mut reader).unwrap();
+        let moof = Moof::read_from(&mut reader).unwrap();
+        moof.traf.iter().map(span).collect()
+    };
+    segments.iter().map(of).collect()
+}
+
+/// Every segment has both tracks, and no track overlaps itself or has a hole above `hole`.
+fn assert_both_tracks_follow(segments: &[&Segment], hole: Duration) {
+    let spans = spans(segments);
+    assert!(spans.iter().all(|tracks| tracks.len() == 2), "{spans:?}");
+    for pair in spans.windows(2) {
+        for (before, after) in pair[0].iter().zip(&pair[1]) {
+            // Rounding to the track's timescale.
+            assert!(after.1 + 15 >= before.2, "{before:?} overlaps {after:?}");
+            let hole = before.2 + MediaTime::from(hole).ticks();
+            assert!(after.1 <= hole + 15, "{before:?} then {after:?}");
+        }
     }
 }
 
@@ -228,6 +268,26 @@ fn a_picture_that_stops_leaves_the_sound_going() {
             .all(|s| s.duration.as_secs_f64().round() <= 2.0)
     );
     assert_contiguous(&segments);
+}
+
+#[test]
+fn while_no_picture_comes_every_segment_has_the_last_key_frame() {
+    let config = config(SPS_640X360);
+    let mut source = Source::new(true, true);
+    for frame in 0..30 {
+        source.picture(frame * 33, frame == 0, &config);
+    }
+    source.sound_until(12_000);
+    // The picture comes back: nothing decodes before its key frame.
+    for frame in 0..200 {
+        source.picture(12_010 + frame * 33, frame % 60 == 20, &config);
+    }
+    let segments = source.segments();
+    assert!(segments.len() >= 6);
+    assert_both_tracks_follow(&segments, Duration::ZERO);
+    assert_contiguous(&segments);
+    assert_eq!(source.segmenter.dropped_frames(), 20);
+    assert_eq!(source.inits().len(), 1);
 }
 
 #[test]
