@@ -87,7 +87,12 @@ impl Metrics {
 
     /// Counts `n` things dropped for a named reason.
     pub(crate) fn count_drop(&self, reason: &'static str, n: u64) {
-        self.dropped.with_label_values(&[reason]).inc_by(n);
+        self.drop_counter(reason).inc_by(n);
+    }
+
+    /// The counter of what is dropped for a named reason.
+    pub(crate) fn drop_counter(&self, reason: &'static str) -> IntCounter {
+        self.dropped.with_label_values(&[reason])
     }
 
     #[cfg(test)]

@@ -23,28 +23,41 @@ pub(crate) struct FlvBody {
     cursor: Cursor,
     /// Set once the file header is written.
     begun: bool,
+    /// Pictures up to the next key frame do not decode: the viewer started or skipped onto
+    /// sound.
+    needs_keyframe: bool,
     video: Option<Arc<VideoConfig>>,
     audio: Option<Arc<AudioConfig>>,
     pending: VecDeque<Bytes>,
     news: Pin<Box<OwnedNotified>>,
-    sent: IntCounter,
-    skips: IntCounter,
+    counters: BodyCounters,
     _seat: Seat,
 }
 
+/// What viewers' bodies count.
+#[derive(Debug, Clone)]
+pub(crate) struct BodyCounters {
+    /// Bytes handed out.
+    pub(crate) sent: IntCounter,
+    /// Skips to the newest key frame.
+    pub(crate) skips: IntCounter,
+    /// Pictures left out because they do not decode without a key frame.
+    pub(crate) undecodable: IntCounter,
+}
+
 impl FlvBody {
-    pub(crate) fn new(ring: Arc<Ring>, seat: Seat, sent: IntCounter, skips: IntCounter) -> Self {
+    pub(crate) fn new(ring: Arc<Ring>, seat: Seat, counters: BodyCounters) -> Self {
         let news = Box::pin(ring.news().clone().notified_owned());
         Self {
             ring,
             cursor: Cursor::default(),
             begun: false,
+            needs_keyframe: true,
             video: None,
             audio: None,
             pending: VecDeque::new(),
             news,
-            sent,
-            skips,
+            counters,
             _seat: seat,
         }
     }
@@ -53,7 +66,7 @@ impl FlvBody {
     pub(crate) fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
             if let Some(bytes) = self.pending.pop_front() {
-                self.sent.inc_by(bytes.len() as u64);
+                self.counters.sent.inc_by(bytes.len() as u64);
                 return Poll::Ready(Some(bytes));
             }
             // Listening starts before looking, so that nothing is missed in between.
@@ -61,7 +74,8 @@ impl FlvBody {
             match self.ring.next(&mut self.cursor) {
                 Next::Tag { tag, skipped } => {
                     if skipped {
-                        self.skips.inc();
+                        self.counters.skips.inc();
+                        self.needs_keyframe = true;
                     }
                     self.take(tag);
                 }
@@ -78,6 +92,14 @@ impl FlvBody {
     }
 
     fn take(&mut self, tag: Tag) {
+        match tag.kind {
+            TagKind::Keyframe(_) => self.needs_keyframe = false,
+            TagKind::Picture if self.needs_keyframe => {
+                self.counters.undecodable.inc();
+                return;
+            }
+            TagKind::Picture | TagKind::Audio(_) => {}
+        }
         if !self.begun {
             self.begun = true;
             self.begin(&tag);
@@ -138,5 +160,107 @@ impl std::fmt::Debug for FlvBody {
             .field("cursor", &self.cursor)
             .field("pending", &self.pending.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+    use std::time::Duration;
+
+    use prometheus::IntGauge;
+
+    use super::*;
+    use crate::broadcast::testing::{SPS_640X360, video_config};
+    use crate::flv::RingLimits;
+    use crate::limits::Seats;
+
+    fn counters() -> BodyCounters {
+        let count = || IntCounter::new("count", "count").unwrap();
+        BodyCounters {
+            sent: count(),
+            skips: count(),
+            undecodable: count(),
+        }
+    }
+
+    fn body(ring: &Arc<Ring>, counters: &BodyCounters) -> FlvBody {
+        let gauge = IntGauge::new("viewers", "viewers").unwrap();
+        let seat = Seat::take(&Seats::new(1), &Seats::new(1), gauge).unwrap();
+        FlvBody::new(ring.clone(), seat, counters.clone())
+    }
+
+    fn ring() -> Arc<Ring> {
+        Arc::new(Ring::new(RingLimits {
+            max_bytes: 1 << 20,
+            max_age: Duration::from_secs(6),
+            max_lag: Duration::from_secs(3),
+        }))
+    }
+
+    fn tag(ms: u64, name: &'static str, kind: TagKind) -> Tag {
+        Tag {
+            time: MediaTime::from_millis(ms),
+            bytes: Bytes::from_static(name.as_bytes()),
+            kind,
+        }
+    }
+
+    fn key(ms: u64) -> Tag {
+        tag(ms, "key", TagKind::Keyframe(video_config(SPS_640X360)))
+    }
+
+    fn picture(ms: u64) -> Tag {
+        tag(ms, "picture", TagKind::Picture)
+    }
+
+    fn sound(ms: u64) -> Tag {
+        let config = AudioConfig::aac_lc(48_000, 2).unwrap();
+        tag(ms, "sound", TagKind::Audio(Arc::new(config)))
+    }
+
+    /// What is there for the viewer: tags by name, sequence headers by kind.
+    fn read(body: &mut FlvBody) -> Vec<&'static str> {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut seen = Vec::new();
+        while let Poll::Ready(Some(bytes)) = body.poll_bytes(&mut cx) {
+            let names = ["key", "picture", "sound"];
+            let name = names.into_iter().find(|name| bytes == name.as_bytes());
+            seen.push(name.unwrap_or(match bytes[0] {
+                8 => "audio header",
+                9 => "video header",
+                18 => "metadata",
+                _ => "file header",
+            }));
+        }
+        seen
+    }
+
+    #[test]
+    fn a_viewer_that_starts_on_sound_gets_no_picture_before_a_key_frame() {
+        let (ring, counters) = (ring(), counters());
+        ring.append([key(0), sound(5), sound(4_000)]);
+        let mut body = body(&ring, &counters);
+        let begin = ["file header", "metadata", "audio header", "sound"];
+        assert_eq!(read(&mut body), begin);
+        ring.append([picture(4_010), sound(4_021), key(4_043), picture(4_076)]);
+        assert_eq!(read(&mut body), ["sound", "video header", "key", "picture"]);
+        assert_eq!(counters.undecodable.get(), 1);
+    }
+
+    #[test]
+    fn a_viewer_that_skips_onto_sound_gets_no_picture_before_a_key_frame() {
+        let (ring, counters) = (ring(), counters());
+        ring.append([key(0), picture(33)]);
+        let mut body = body(&ring, &counters);
+        assert_eq!(read(&mut body).last(), Some(&"picture"));
+        ring.append((2..400).map(|n| sound(n * 21)));
+        ring.append([picture(8_400)]);
+        let seen = read(&mut body);
+        assert_eq!(counters.skips.get(), 1);
+        assert!(seen.contains(&"sound") && !seen.contains(&"picture"));
+        assert_eq!(counters.undecodable.get(), 1);
+        ring.append([key(8_433), picture(8_466)]);
+        assert_eq!(read(&mut body), ["key", "picture"]);
     }
 }

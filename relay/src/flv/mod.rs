@@ -3,5 +3,5 @@
 mod body;
 mod ring;
 
-pub(crate) use body::FlvBody;
+pub(crate) use body::{BodyCounters, FlvBody};
 pub(crate) use ring::{Ring, RingLimits, Tag, TagKind};

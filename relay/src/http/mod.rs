@@ -16,7 +16,7 @@ use tokio::time::timeout;
 pub use body::Body;
 
 use crate::broadcast::{Broadcast, Phase, Status};
-use crate::flv::FlvBody;
+use crate::flv::{BodyCounters, FlvBody};
 use crate::limits::{Full, Seat};
 use crate::relay::Relay;
 use crate::stream_id::StreamId;
@@ -87,12 +87,12 @@ impl Relay {
         wait(&broadcast, VERDICT_WAIT, |s| s.phase != Phase::Starting).await;
         refuse_unplayable(&broadcast)?;
         let metrics = &self.inner.metrics;
-        let body = FlvBody::new(
-            broadcast.ring.clone(),
-            seat,
-            self.sent("flv"),
-            metrics.viewer_skips.clone(),
-        );
+        let counters = BodyCounters {
+            sent: self.sent("flv"),
+            skips: metrics.viewer_skips.clone(),
+            undecodable: metrics.drop_counter("flv_picture_without_keyframe"),
+        };
+        let body = FlvBody::new(broadcast.ring.clone(), seat, counters);
         Ok(flv(Body::flv(body)))
     }
 

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::*;
 use crate::broadcast::rig::Rig;
 use crate::broadcast::testing::Tone;
-use crate::flv::{FlvBody, Ring, RingLimits, Tag};
+use crate::flv::{BodyCounters, FlvBody, Ring, RingLimits, Tag};
 use crate::hls::{Store, StoreConfig};
 use crate::limits::{Seat, Seats};
 
@@ -108,8 +108,13 @@ fn flv_file(tags: impl IntoIterator<Item = Tag>) -> Vec<u8> {
     );
     let gauge = IntGauge::new("viewers", "viewers").unwrap();
     let count = || IntCounter::new("count", "count").unwrap();
+    let counters = BodyCounters {
+        sent: count(),
+        skips: count(),
+        undecodable: count(),
+    };
     let seat = Seat::take(&Seats::new(1), &Seats::new(1), gauge).unwrap();
-    let mut body = FlvBody::new(ring.clone(), seat, count(), count());
+    let mut body = FlvBody::new(ring.clone(), seat, counters);
     let mut file = Vec::new();
     let mut read = |body: &mut FlvBody| {
         let mut cx = Context::from_waker(Waker::noop());
