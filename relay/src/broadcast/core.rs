@@ -309,9 +309,7 @@ impl Core {
         while let Some(opus) = self.audio.poll(now, &mut self.timeline, &self.metrics) {
             self.silence.last_packet = Some(now);
             self.silence.covered = self.silence.covered.max(Some(opus.end));
-            if !self.tracks.video {
-                self.wall.note(opus.time, opus.received);
-            }
+            self.wall.note(opus.time, opus.received);
             self.out.push_back(Output::Audio(AudioWork::Opus {
                 data: opus.data,
                 time: opus.time,

@@ -79,6 +79,8 @@ impl Rig {
             IngestItem::SenderReport { report, .. } => report.received,
         };
         self.run_to(received);
+        let wall = wall0() + (self.now - self.start);
+        self.core.handle_wall_clock(self.now, wall);
         self.core.handle_ingest(self.now, item);
         self.drain();
     }

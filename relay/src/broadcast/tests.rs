@@ -336,6 +336,11 @@ fn an_announced_camera_that_never_sends_leaves_the_sound() {
     let first = rig.audio_times()[0];
     assert!((2_900..3_200).contains(&first), "{first}");
     assert!(rig.segments.len() >= 3);
+    for (segment, wall) in &rig.segments {
+        let date = wall.duration_since(wall0()).unwrap();
+        let off = date.abs_diff(segment.start.as_duration());
+        assert!(off < Duration::from_millis(100), "{off:?}");
+    }
 }
 
 #[test]

@@ -64,7 +64,11 @@ impl WallClock {
             };
             self.origin = Some(moved);
         }
-        let origin = self.origin.unwrap_or(self.anchor.1);
+        // Without a frame to go by, the segment starts now, and the next ones follow it.
+        let now = self.anchor.1;
+        let origin = *self
+            .origin
+            .get_or_insert_with(|| now.checked_sub(start.as_duration()).unwrap_or(now));
         origin.checked_add(start.as_duration()).unwrap_or(origin)
     }
 
@@ -101,6 +105,18 @@ mod tests {
                 assert!(off <= STEP, "{off:?} at {media} ms");
             }
         }
+    }
+
+    #[test]
+    fn without_a_frame_to_go_by_dates_go_at_the_speed_of_media() {
+        let (t0, wall0) = (Instant::now(), SystemTime::UNIX_EPOCH + MS * 1_000_000);
+        let mut clock = WallClock::new(t0, wall0);
+        clock.anchor(t0 + MS * 2_000, wall0 + MS * 2_000);
+        let first = clock.of_segment(MediaTime::from_millis(1_000));
+        assert_eq!(first, wall0 + MS * 2_000);
+        clock.anchor(t0 + MS * 4_000, wall0 + MS * 4_000);
+        let second = clock.of_segment(MediaTime::from_millis(3_000));
+        assert_eq!(second, wall0 + MS * 4_000);
     }
 
     #[test]
