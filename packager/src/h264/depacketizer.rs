@@ -147,12 +147,14 @@ impl Depacketizer {
         }
     }
 
-    /// Says that packets are missing here. [`handle_packet`](Self::handle_packet)
-    /// sees gaps in the sequence numbers by itself.
+    /// Says that packets are missing here, or that a sequence starts anew: the next packet may
+    /// have any number. [`handle_packet`](Self::handle_packet) sees gaps in the sequence numbers
+    /// by itself.
     pub fn handle_gap(&mut self) {
         if self.open.take().is_some() {
             self.counters.units_lost += 1;
         }
+        self.last_seq = None;
         self.is_start_known = false;
         self.is_synced = false;
     }

@@ -56,6 +56,39 @@ fn fragments_and_aggregates_become_whole_frames() {
 }
 
 #[test]
+fn a_sender_that_starts_its_sequence_anew_is_followed() {
+    use crate::reorder::{Ordered, Reorder, ReorderConfig};
+
+    let mut numbers = Numbers::new(18);
+    let (mut reorder, mut depacketizer) = (
+        Reorder::new(ReorderConfig::default()),
+        Depacketizer::default(),
+    );
+    let mut frames = 0;
+    for first in [50_000, 7] {
+        let mut packets = Packets::new(first);
+        for index in 0..5 {
+            let nals = idr(300, &mut numbers);
+            for packet in packets.unit(index * 3_000, payloads(&nals, MTU)) {
+                let now = packet.received;
+                // The first packet of a new sequence is taken for a stray.
+                let _ = reorder.push(packet);
+                while let Some(ordered) = reorder.pop(now) {
+                    match ordered {
+                        Ordered::Packet(packet) => depacketizer.handle_packet(&packet),
+                        Ordered::Gap { .. } => depacketizer.handle_gap(),
+                    }
+                    frames += std::iter::from_fn(|| depacketizer.poll_access_unit()).count();
+                }
+            }
+        }
+    }
+    assert_eq!(reorder.counters().restarts, 1);
+    assert_eq!(depacketizer.counters().stale_packets, 0);
+    assert_eq!(frames, 5 + 4);
+}
+
+#[test]
 fn parameter_sets_in_single_packets_are_taken() {
     let mut numbers = Numbers::new(2);
     let nals = idr(60, &mut numbers);
