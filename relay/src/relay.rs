@@ -173,13 +173,29 @@ impl Relay {
             metrics: self.inner.metrics.clone(),
             shutdown: self.inner.shutdown.subscribe(),
         };
-        broadcast::run(broadcast.clone(), context, publisher).await;
-        sleep(self.inner.config.keep_ended).await;
-        let mut broadcasts = self.inner.broadcasts();
-        if let Some(kept) = broadcasts.get(&broadcast.id)
-            && Arc::ptr_eq(kept, &broadcast)
+        let entry = Entry {
+            relay: self,
+            broadcast,
+        };
+        broadcast::run(entry.broadcast.clone(), context, publisher).await;
+        sleep(entry.relay.inner.config.keep_ended).await;
+    }
+}
+
+/// A broadcast's place among the others, which it leaves on drop: some time after its end, or at
+/// once when its task panics.
+struct Entry {
+    relay: Relay,
+    broadcast: Arc<Broadcast>,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let mut broadcasts = self.relay.inner.broadcasts();
+        if let Some(kept) = broadcasts.get(&self.broadcast.id)
+            && Arc::ptr_eq(kept, &self.broadcast)
         {
-            broadcasts.remove(&broadcast.id);
+            broadcasts.remove(&self.broadcast.id);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use packager::frames::AudioFrame;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::core::{Core, Output};
 use super::{Broadcast, Phase, Publisher};
@@ -56,12 +56,37 @@ struct Task {
 /// for [`RelayConfig::linger`] or the relay shuts down.
 pub(crate) async fn run(broadcast: Arc<Broadcast>, context: Context, publisher: Publisher) {
     info!(stream = %broadcast.id, tracks = ?publisher.tracks, "broadcast starts");
-    context.metrics.broadcasts.inc();
+    let _over = Over::when_dropped(broadcast.clone(), context.metrics.clone());
     let mut task = Task::new(broadcast, context, publisher);
     task.live().await;
     task.end().await;
-    task.context.metrics.broadcasts.dec();
-    info!(stream = %task.broadcast.id, "broadcast ends");
+}
+
+/// Tells everybody that the broadcast is over, even if its task panicked.
+struct Over {
+    broadcast: Arc<Broadcast>,
+    metrics: Arc<Metrics>,
+}
+
+impl Over {
+    fn when_dropped(broadcast: Arc<Broadcast>, metrics: Arc<Metrics>) -> Self {
+        metrics.broadcasts.inc();
+        Self { broadcast, metrics }
+    }
+}
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            error!(stream = %self.broadcast.id, "the task of a broadcast panicked");
+        }
+        self.broadcast.close_desk_at_once();
+        self.broadcast.store.end();
+        self.broadcast.ring.close();
+        self.broadcast.set_phase(Phase::Ended);
+        self.metrics.broadcasts.dec();
+        info!(stream = %self.broadcast.id, "broadcast ends");
+    }
 }
 
 impl Task {
@@ -255,7 +280,7 @@ impl Task {
         }
     }
 
-    /// Writes out what is left and tells everybody that it is over.
+    /// Writes out what is left.
     async fn end(&mut self) {
         if let Some(mut lane) = self.lane.take() {
             lane.close();
@@ -282,9 +307,6 @@ impl Task {
         self.core.finish();
         self.apply();
         self.flush_tags();
-        self.broadcast.store.end();
-        self.broadcast.ring.close();
-        self.broadcast.set_phase(Phase::Ended);
     }
 }
 

@@ -94,6 +94,28 @@ async fn limits_are_kept_and_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_task_that_panics_ends_its_broadcast_and_frees_its_id() {
+    let relay = relay(RelayConfig::default());
+    let asker: KeyframeAsker = Arc::new(|| panic!("the asker of this test panics"));
+    let ingest = relay.publish(&id("a"), VIDEO, asker).unwrap();
+    let mut camera = Camera::new();
+    // It starts within a group of pictures, so that a key frame is asked for.
+    camera.picture = 1;
+    camera.send(&ingest, Duration::from_millis(100)).await;
+    let mut body = get(&relay, "/live/a.flv").await.into_body();
+    camera.send(&ingest, Duration::from_millis(500)).await;
+    assert!(ingest.is_closed());
+    assert!(read_on(&mut body).await.1, "the body ends");
+    assert_eq!(relay.inner.metrics.broadcasts.get(), 0);
+    assert_eq!(problem(get(&relay, "/live/a.flv").await).await.0, 404);
+    let ingest = relay.publish(&id("a"), VIDEO, deaf()).unwrap();
+    Camera::new()
+        .send(&ingest, Duration::from_millis(500))
+        .await;
+    assert_eq!(get(&relay, "/live/a.flv").await.status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_full_lane_refuses_and_counts() {
     let relay = relay(RelayConfig::default());
     let ingest = relay.publish(&id("a"), VIDEO, deaf()).unwrap();
