@@ -14,16 +14,16 @@ pub struct RelayConfig {
     pub max_viewers: usize,
     /// How long a broadcast outlives its publisher, so that a republish keeps its viewers.
     pub linger: Duration,
-    /// How long the playlist and segments of an ended broadcast stay.
+    /// How long the playlist and segments of an ended broadcast stay; at least for as long as
+    /// [`RelayConfig::playlist_segments`] and one more play.
     pub keep_ended: Duration,
     /// How long a request for the first playlist or picture waits before it is refused.
     pub first_media_wait: Duration,
     /// Target duration of an HLS Media Segment.
     pub segment_duration: Duration,
-    /// Media Segments named by a playlist. At least 3 (RFC 8216, section 6.2.2).
+    /// Media Segments named by a playlist; more where they are short, so that three target
+    /// durations are never undercut (RFC 8216, section 6.2.2).
     pub playlist_segments: usize,
-    /// Media Segments kept after they left the playlist, for late fetchers.
-    pub spare_segments: usize,
     /// How far an FLV viewer may fall behind the live edge before it skips to the newest key
     /// frame.
     pub max_viewer_lag: Duration,
@@ -44,11 +44,21 @@ impl Default for RelayConfig {
             first_media_wait: Duration::from_secs(5),
             segment_duration: Duration::from_secs(2),
             playlist_segments: 6,
-            spare_segments: 4,
             max_viewer_lag: Duration::from_secs(3),
             // Ten seconds at 25 Mbit/s: more than a key frame distance of any browser.
             max_ring_bytes: 32 << 20,
             aac_bit_rate_bps: 128_000,
         }
+    }
+}
+
+impl RelayConfig {
+    /// How long an ended broadcast stays: who has its playlist can play it to the end.
+    pub(crate) fn stay(&self) -> Duration {
+        let segments = u32::try_from(self.playlist_segments).unwrap_or(u32::MAX);
+        let playlist = self
+            .segment_duration
+            .saturating_mul(segments.saturating_add(1));
+        self.keep_ended.max(playlist)
     }
 }

@@ -178,7 +178,7 @@ impl Relay {
             broadcast,
         };
         broadcast::run(entry.broadcast.clone(), context, publisher).await;
-        sleep(entry.relay.inner.config.keep_ended).await;
+        sleep(entry.relay.inner.config.stay()).await;
     }
 }
 

@@ -3,5 +3,5 @@
 pub mod playlist;
 pub mod segmenter;
 
-pub use playlist::{LivePlaylist, PlaylistSegment};
+pub use playlist::{LivePlaylist, MAX_WINDOWS, PlaylistSegment};
 pub use segmenter::{InitSection, Segment, Segmenter, SegmenterConfig, SegmenterOutput};

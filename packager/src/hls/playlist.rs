@@ -31,8 +31,9 @@ pub struct LivePlaylist {
 }
 
 impl LivePlaylist {
-    /// An empty playlist with a target duration (rounded up to whole seconds) that shows at
-    /// most `window` segments, at least one.
+    /// An empty playlist with a target duration (rounded up to whole seconds) that shows
+    /// `window` segments, at least one: more where these are short, so that it never falls below
+    /// three target durations (RFC 8216 section 6.2.2), but at most [`MAX_WINDOWS`] times as many.
     pub fn new(target: Duration, window: usize) -> Self {
         let target_secs = target.as_secs() + u64::from(target.subsec_nanos() > 0);
         Self {
@@ -45,16 +46,27 @@ impl LivePlaylist {
         }
     }
 
-    /// Appends a segment; one that slides out of the window comes back.
-    pub fn push(&mut self, segment: PlaylistSegment) -> Option<PlaylistSegment> {
+    /// Appends a segment; those that slide out of the window come back.
+    pub fn push(&mut self, segment: PlaylistSegment) -> Vec<PlaylistSegment> {
         self.segments.push_back(segment);
-        if self.segments.len() <= self.window {
-            return None;
+        let mut gone = Vec::new();
+        while self.slides() {
+            let Some(oldest) = self.segments.pop_front() else {
+                break;
+            };
+            self.media_sequence += 1;
+            self.discontinuity_sequence += u64::from(oldest.discontinuity);
+            gone.push(oldest);
         }
-        let gone = self.segments.pop_front()?;
-        self.media_sequence += 1;
-        self.discontinuity_sequence += u64::from(gone.discontinuity);
-        Some(gone)
+        gone
+    }
+
+    /// True if the oldest segment may go.
+    fn slides(&self) -> bool {
+        let rest: Duration = self.segments.iter().skip(1).map(|s| s.duration).sum();
+        let is_long_enough = rest >= Duration::from_secs(3 * self.target_secs);
+        let shown = self.segments.len();
+        shown > self.window && (is_long_enough || shown > self.window * MAX_WINDOWS)
     }
 
     /// No segment will follow (`EXT-X-ENDLIST`).
@@ -82,9 +94,9 @@ impl LivePlaylist {
         self.discontinuity_sequence
     }
 
-    /// The segments shown, oldest first.
-    pub fn segments(&self) -> impl ExactSizeIterator<Item = &PlaylistSegment> {
-        self.segments.iter()
+    /// The time that the segments shown play.
+    pub fn duration(&self) -> Duration {
+        self.segments.iter().map(|segment| segment.duration).sum()
     }
 
     /// The playlist's text.
@@ -123,6 +135,10 @@ impl LivePlaylist {
         out
     }
 }
+
+/// How many windows of segments a playlist shows at most, however short these are: the bound of
+/// what a sender that cuts them short can make it hold.
+pub const MAX_WINDOWS: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -173,7 +189,7 @@ mod tests {
             let before = playlist.next_sequence();
             assert_eq!(before, number as u64);
             let gone = playlist.push(segment(number as u64, discontinuity));
-            assert_eq!(gone.is_some(), number >= 3);
+            assert_eq!(gone.len(), usize::from(number >= 3));
         }
         assert_eq!(playlist.media_sequence(), 5);
         assert_eq!(playlist.discontinuity_sequence(), 3);
@@ -183,6 +199,24 @@ mod tests {
         assert_eq!(parsed.segments.len(), 3);
         assert!(parsed.segments.iter().all(|s| s.duration.round() <= 2.0));
         assert!(!parsed.end_list);
+    }
+
+    #[test]
+    fn short_segments_stay_until_three_target_durations_are_left() {
+        let mut playlist = LivePlaylist::new(Duration::from_secs(2), 3);
+        let mut push = |number, ms| {
+            let mut short = segment(number, false);
+            short.duration = Duration::from_millis(ms);
+            (playlist.push(short).len(), playlist.duration())
+        };
+        for number in 0..4 {
+            assert_eq!(push(number, 1_500).0, 0);
+        }
+        assert_eq!(push(4, 1_500), (1, Duration::from_secs(6)));
+        assert_eq!(push(5, 1_400).0, 0);
+        // The bound holds all the same.
+        let gone: usize = (6..30).map(|number| push(number, 10).0).sum();
+        assert_eq!(1 + gone, 30 - 3 * MAX_WINDOWS);
     }
 
     #[test]

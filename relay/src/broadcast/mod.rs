@@ -97,7 +97,6 @@ impl Broadcast {
         let store = StoreConfig {
             target: config.segment_duration,
             window: config.playlist_segments,
-            spare: config.spare_segments,
         };
         let status = Status {
             phase: Phase::Starting,

@@ -5,7 +5,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use packager::hls::{InitSection, LivePlaylist, PlaylistSegment, Segment};
+use packager::hls::{InitSection, LivePlaylist, MAX_WINDOWS, PlaylistSegment, Segment};
 
 use crate::stream_id::StreamId;
 
@@ -15,8 +15,6 @@ pub(crate) struct StoreConfig {
     pub(crate) target: Duration,
     /// Segments in the playlist.
     pub(crate) window: usize,
-    /// Segments kept after they left the playlist.
-    pub(crate) spare: usize,
 }
 
 /// Segments, initialization sections and playlist of one broadcast.
@@ -38,8 +36,20 @@ struct State {
     text: Option<Bytes>,
     /// Counts the changes of the text.
     revision: u64,
-    segments: VecDeque<Stored>,
+    segments: VecDeque<StoredSegment>,
+    /// Segments that are in the playlist no more.
+    spare: usize,
     inits: VecDeque<Stored>,
+    /// Media time of all segments so far.
+    clock: Duration,
+}
+
+#[derive(Debug)]
+struct StoredSegment {
+    file: Stored,
+    duration: Duration,
+    /// When it may go by [`State::clock`], once it has left the playlist.
+    goes_at: Duration,
 }
 
 #[derive(Debug)]
@@ -68,7 +78,9 @@ impl Store {
                 text: None,
                 revision: 0,
                 segments: VecDeque::new(),
+                spare: 0,
                 inits: VecDeque::new(),
+                clock: Duration::ZERO,
             }),
         }
     }
@@ -87,23 +99,27 @@ impl Store {
     pub(crate) fn push_segment(&self, segment: &Segment, wall: SystemTime) {
         let mut state = self.write();
         let name = format!("{}-{}.m4s", self.stamp, state.playlist.next_sequence());
-        state.playlist.push(PlaylistSegment {
+        state.clock += segment.duration;
+        let gone = state.playlist.push(PlaylistSegment {
             uri: format!("{}/{name}", self.id),
             map_uri: format!("{}/{}", self.id, self.init_name(segment.init)),
             duration: segment.duration,
             discontinuity: segment.discontinuity,
             program_date_time: wall,
         });
-        state.segments.push_back(Stored {
-            name,
-            init: segment.init,
-            data: segment.data.clone(),
+        state.segments.push_back(StoredSegment {
+            file: Stored {
+                name,
+                init: segment.init,
+                data: segment.data.clone(),
+            },
+            duration: segment.duration,
+            goes_at: Duration::ZERO,
         });
-        while state.segments.len() > self.config.window + self.config.spare {
-            state.segments.pop_front();
-        }
+        state.retire(gone.len());
+        state.forget(SPARE_WINDOWS * self.config.window);
         // A section goes with the last segment that needs it; the newest may have none yet.
-        let oldest = state.segments.front().map_or(0, |s| s.init);
+        let oldest = state.segments.front().map_or(0, |s| s.file.init);
         while state.inits.front().is_some_and(|i| i.init < oldest) {
             state.inits.pop_front();
         }
@@ -131,14 +147,14 @@ impl Store {
     /// The file with this name.
     pub(crate) fn file(&self, name: &str) -> Option<File> {
         let state = self.read();
-        let find = |files: &VecDeque<Stored>| {
-            let stored = files.iter().find(|stored| stored.name == name)?;
-            Some(File {
-                data: stored.data.clone(),
-                etag: format!("\"{name}\""),
-            })
-        };
-        find(&state.segments).or_else(|| find(&state.inits))
+        let segments = state.segments.iter().map(|segment| &segment.file);
+        let stored = segments
+            .chain(&state.inits)
+            .find(|stored| stored.name == name)?;
+        Some(File {
+            data: stored.data.clone(),
+            etag: format!("\"{name}\""),
+        })
     }
 
     fn init_name(&self, version: u32) -> String {
@@ -155,11 +171,39 @@ impl Store {
 }
 
 impl State {
+    /// `count` segments left the playlist. Each stays for its own duration and that of the
+    /// longest playlist that named it (RFC 8216 section 6.2.2).
+    fn retire(&mut self, count: usize) {
+        // All but the newest were named together.
+        let named = self.segments.iter().skip(self.spare).rev().skip(1);
+        let named: Duration = named.map(|segment| segment.duration).sum();
+        let left = self.segments.iter_mut().skip(self.spare).take(count);
+        for segment in left {
+            segment.goes_at = self.clock + segment.duration + named;
+        }
+        self.spare += count;
+    }
+
+    /// Forgets segments whose time is over, and what is above `max_spare`.
+    fn forget(&mut self, max_spare: usize) {
+        while self.spare > 0
+            && let Some(oldest) = self.segments.front()
+            && (oldest.goes_at <= self.clock || self.spare > max_spare)
+        {
+            self.segments.pop_front();
+            self.spare -= 1;
+        }
+    }
+
     fn write_text(&mut self) {
         self.text = Some(Bytes::from(self.playlist.render()));
         self.revision += 1;
     }
 }
+
+/// Segments kept beside those of the playlist, in windows: as many as a playlist has at most, and
+/// one window for those that were longer.
+const SPARE_WINDOWS: usize = MAX_WINDOWS + 1;
 
 #[cfg(test)]
 mod tests {
@@ -170,7 +214,6 @@ mod tests {
         let config = StoreConfig {
             target: Duration::from_secs(2),
             window: 3,
-            spare: 2,
         };
         Store::new(config, "a".parse().unwrap(), "stamp".to_owned())
     }
@@ -210,25 +253,38 @@ mod tests {
     }
 
     #[test]
-    fn old_segments_go_after_the_spare_ones_and_sections_with_their_last_segment() {
+    fn a_segment_stays_for_its_duration_and_that_of_a_playlist_and_its_section_with_it() {
         let store = store();
         store.push_init(&init(0));
         for number in 0..3 {
             store.push_segment(&segment(number, 0), SystemTime::UNIX_EPOCH);
         }
         store.push_init(&init(1));
+        let kept = |n: u64| store.file(&format!("stamp-{n}.m4s")).is_some();
+        // Segment 0 leaves the playlist with segment 3; 2 s and 6 s later it may go.
         for number in 3..7 {
             store.push_segment(&segment(number, 1), SystemTime::UNIX_EPOCH);
+            assert!(kept(0), "after segment {number}");
         }
-        let kept = |n: u64| store.file(&format!("stamp-{n}.m4s")).is_some();
-        assert_eq!(
-            (0..7).filter(|n| kept(*n)).collect::<Vec<_>>(),
-            [2, 3, 4, 5, 6]
-        );
-        assert!(store.file("stamp-init0.mp4").is_some());
         store.push_segment(&segment(7, 1), SystemTime::UNIX_EPOCH);
+        assert!(!kept(0) && kept(1));
+        assert!(store.file("stamp-init0.mp4").is_some());
+        for number in 8..10 {
+            store.push_segment(&segment(number, 1), SystemTime::UNIX_EPOCH);
+        }
         assert!(store.file("stamp-init0.mp4").is_none());
         assert!(store.file("stamp-init1.mp4").is_some());
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_however_short_the_segments_are() {
+        let store = store();
+        for number in 0..200 {
+            let mut short = segment(number, 0);
+            short.duration = Duration::from_millis(if number < 20 { 2_000 } else { 1 });
+            store.push_segment(&short, SystemTime::UNIX_EPOCH);
+            assert!(store.read().segments.len() <= (MAX_WINDOWS + SPARE_WINDOWS) * 3);
+        }
     }
 
     #[test]

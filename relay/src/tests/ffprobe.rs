@@ -136,7 +136,6 @@ fn hls_folder(rig: &Rig, folder: &Path) -> PathBuf {
     let config = StoreConfig {
         target: Duration::from_secs(2),
         window: 100,
-        spare: 0,
     };
     let store = Store::new(config, id("a"), "stamp".to_owned());
     rig.inits.iter().for_each(|init| store.push_init(init));

@@ -40,6 +40,22 @@ async fn a_broadcast_lingers_then_ends_then_is_forgotten() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_ended_broadcast_stays_for_as_long_as_its_playlist_plays() {
+    let relay = relay(RelayConfig {
+        keep_ended: Duration::ZERO,
+        linger: Duration::ZERO,
+        ..RelayConfig::default()
+    });
+    let ingest = relay.publish(&id("a"), VIDEO, deaf()).unwrap();
+    Camera::new().send(&ingest, Duration::from_secs(5)).await;
+    drop(ingest);
+    sleep(Duration::from_millis(13_900)).await;
+    assert_eq!(get(&relay, "/live/a.m3u8").await.status(), 200);
+    sleep(Duration::from_millis(200)).await;
+    assert_eq!(get(&relay, "/live/a.m3u8").await.status(), 404);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_new_broadcast_of_an_id_has_files_of_other_names() {
     let relay = relay(RelayConfig::default());
     let mut names = Vec::new();
