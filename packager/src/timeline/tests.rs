@@ -579,11 +579,15 @@ proptest! {
         let start = Instant::now();
         let (mut now, mut clocks) = (start, [0u32; 2]);
         let mut latest = [None; 2];
+        let mut newest = [None::<u32>; 2];
         for (is_video, step, wait, action, ntp) in steps {
             now += Duration::from_millis(wait);
             let (kind, index) = if is_video { (Video, 1) } else { (Audio, 0) };
             match action {
-                0 => timeline.republish(Tracks::BOTH),
+                0 => {
+                    timeline.republish(Tracks::BOTH);
+                    newest = [None; 2];
+                }
                 1 | 2 => timeline.handle_sender_report(
                     kind, &SenderReport { ntp, rtp_time: clocks[index], received: now }),
                 3 => timeline.handle_timeout(now),
@@ -591,10 +595,14 @@ proptest! {
                     clocks[index] = clocks[index].wrapping_add(step);
                     timeline.handle_rtp(kind, clocks[index], now);
                     let media = timeline.media_time(kind, clocks[index]);
-                    // A step of more than half the range is a step back.
-                    let is_small_step_back = step > u32::MAX - 300_000;
+                    // RTP time that went back a little is a picture out of order.
+                    let is_back = newest[index]
+                        .is_some_and(|newest| (clocks[index].wrapping_sub(newest) as i32) < 0);
+                    if !is_back {
+                        newest[index] = Some(clocks[index]);
+                    }
                     if let Some(media) = media {
-                        if !is_small_step_back {
+                        if !is_back {
                             prop_assert!(Some(media) >= latest[index]);
                         }
                         latest[index] = latest[index].max(Some(media));
