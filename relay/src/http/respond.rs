@@ -4,7 +4,8 @@ use bytes::Bytes;
 use http::header::{
     ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW,
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RANGE,
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE,
+    RANGE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
@@ -34,6 +35,17 @@ impl Asked<'_> {
                 .map(|tag| tag.trim().trim_start_matches("W/"))
                 .any(|tag| tag == "*" || tag == etag)
         })
+    }
+
+    /// What is asked for of a file. Only `GET` has ranges (RFC 9110, section 14.2), and with
+    /// `If-Range` only the version that the client has a part of (section 13.1.5).
+    fn range(&self, file: &File) -> Range {
+        let is_other = |has: &str| has != file.etag;
+        if self.is_head || self.header(IF_RANGE).is_some_and(is_other) {
+            return Range::Whole;
+        }
+        self.header(RANGE)
+            .map_or(Range::Whole, |text| range(text, file.data.len()))
     }
 
     fn header(&self, name: HeaderName) -> Option<&str> {
@@ -67,7 +79,7 @@ pub(super) fn media(file: &File, asked: &Asked<'_>) -> Result<Response<Body>, Pr
     let mut response = if asked.has(&file.etag) {
         status(StatusCode::NOT_MODIFIED)
     } else {
-        match asked.header(RANGE).map_or(Range::Whole, |r| range(r, len)) {
+        match asked.range(file) {
             Range::Whole => whole(&file.data, asked),
             Range::Part { first, last } => {
                 let mut part = whole(&file.data.slice(first..=last), asked);
@@ -94,7 +106,7 @@ pub(super) fn preflight() -> Response<Body> {
     set(
         &mut response,
         ACCESS_CONTROL_ALLOW_HEADERS,
-        "range, if-none-match, cache-control",
+        "range, if-range, if-none-match, cache-control",
     );
     set(&mut response, ACCESS_CONTROL_MAX_AGE, "86400");
     response

@@ -71,6 +71,19 @@ async fn playlists_and_segments_follow_the_rules_of_http_caching() {
         format!("bytes 4-7/{}", segment.len())
     );
     assert_eq!(bytes(response).await, segment.slice(4..8));
+    for (method, if_range, status) in [
+        (Method::HEAD, None, 200),
+        (Method::GET, Some(&*etag), 206),
+        (Method::GET, Some("\"other\""), 200),
+        (Method::GET, Some("Sat, 21 Nov 2026 08:00:00 GMT"), 200),
+    ] {
+        let mut headers = vec![("range", "bytes=4-7")];
+        headers.extend(if_range.map(|validator| ("if-range", validator)));
+        let response = request(&relay, method.clone(), &uri, &headers).await;
+        assert_eq!(response.status(), status, "{method} {if_range:?}");
+        let length = if status == 206 { 4 } else { segment.len() };
+        assert_eq!(header(&response, "content-length"), length.to_string());
+    }
     let headers = [("range", "bytes=99999999-")];
     let response = request(&relay, Method::GET, &uri, &headers).await;
     assert_eq!(problem(response).await.0, 416);
