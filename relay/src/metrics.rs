@@ -26,6 +26,7 @@ pub(crate) struct Metrics {
     pub(crate) audio_busy: Counter,
     pub(crate) audio_filled: CounterVec,
     dropped: IntCounterVec,
+    timeline_events: IntCounterVec,
 }
 
 impl Metrics {
@@ -82,7 +83,19 @@ impl Metrics {
                 "Packets, frames and jobs dropped, by reason.",
                 "reason",
             )?,
+            timeline_events: new.counter_vec(
+                "timeline_events_total",
+                "Irregular clocks, reports and sequences of publishers, by what was met.",
+                "event",
+            )?,
         })
+    }
+
+    /// Counts that a publisher's clock, reports or sequence were irregular `n` times.
+    pub(crate) fn count_event(&self, event: &'static str, n: u64) {
+        if n > 0 {
+            self.timeline_events.with_label_values(&[event]).inc_by(n);
+        }
     }
 
     /// Counts `n` things dropped for a named reason.
@@ -93,6 +106,11 @@ impl Metrics {
     /// The counter of what is dropped for a named reason.
     pub(crate) fn drop_counter(&self, reason: &'static str) -> IntCounter {
         self.dropped.with_label_values(&[reason])
+    }
+
+    #[cfg(test)]
+    pub(crate) fn events(&self, event: &'static str) -> u64 {
+        self.timeline_events.with_label_values(&[event]).get()
     }
 
     #[cfg(test)]

@@ -10,7 +10,7 @@ use packager::frames::{AudioConfig, AudioFrame, Frame, VideoFrame};
 use packager::hls::{InitSection, Segment, Segmenter, SegmenterConfig, SegmenterOutput};
 use packager::rtp::{Codec, MediaKind, RtpPacket, Tracks};
 use packager::time::MediaTime;
-use packager::timeline::{Timeline, TimelineConfig};
+use packager::timeline::{Timeline, TimelineConfig, TimelineCounters};
 
 use super::inputs::{AudioInput, VideoInput};
 use super::interleave::Interleaver;
@@ -27,6 +27,10 @@ const MAX_GOP: Duration = Duration::from_secs(2);
 
 /// A publisher starts with a key frame by itself: how long to wait for it before asking.
 const KEYFRAME_GRACE: Duration = Duration::from_millis(150);
+
+/// Without a video packet for this long a publisher is asked for no key frame: it is gone, or its
+/// camera is off.
+const VIDEO_ABSENT: Duration = Duration::from_secs(1);
 
 /// Without an audio packet for this long the microphone counts as silent.
 const AUDIO_ABSENT: Duration = Duration::from_millis(200);
@@ -66,6 +70,7 @@ pub(super) struct Core {
     tracks: Tracks,
     metrics: Arc<Metrics>,
     timeline: Timeline,
+    timeline_reported: TimelineCounters,
     /// Jumps of the timeline that the wall clock knows of.
     jumps: u64,
     wall: WallClock,
@@ -78,6 +83,7 @@ pub(super) struct Core {
     /// `None` until the first packet that decides.
     verdict: Option<Result<(), Codec>>,
     wish: KeyframeWish,
+    last_video: Option<Instant>,
     last_keyframe: Option<MediaTime>,
     silence: SilenceWatch,
     interleaver: Interleaver,
@@ -115,6 +121,7 @@ impl Core {
             tracks,
             metrics,
             timeline: Timeline::new(TimelineConfig::default(), tracks),
+            timeline_reported: TimelineCounters::default(),
             jumps: 0,
             wall: WallClock::new(now, wall),
             video: VideoInput::new(),
@@ -123,6 +130,7 @@ impl Core {
             has_sounded: false,
             verdict: None,
             wish: KeyframeWish::default(),
+            last_video: None,
             last_keyframe: None,
             silence: SilenceWatch {
                 last_packet: Some(now),
@@ -166,6 +174,7 @@ impl Core {
         self.video.restart();
         self.audio = AudioInput::new();
         self.verdict = None;
+        self.wish.satisfy();
         self.last_keyframe = None;
         // Who has no microphone is silent from the start.
         self.silence.last_packet = match self.tracks.audio {
@@ -174,6 +183,11 @@ impl Core {
         };
         self.interleaver.expect(self.expected());
         self.out.push_back(Output::Audio(AudioWork::Restart));
+    }
+
+    /// The publisher is gone: nobody is there to be asked.
+    pub(super) fn handle_publisher_gone(&mut self) {
+        self.wish.satisfy();
     }
 
     /// Says what the wall clock shows.
@@ -259,6 +273,7 @@ impl Core {
         match codec {
             Codec::H264 => {
                 self.judge(Ok(()));
+                self.last_video = Some(now);
                 self.timeline
                     .handle_rtp(MediaKind::Video, packet.time, received);
                 self.video.push(packet);
@@ -322,10 +337,17 @@ impl Core {
         }
         self.video.report(&self.metrics);
         self.audio.report(&self.metrics);
+        self.report_timeline();
         while let Some(frame) = self.interleaver.pop(now) {
             self.emit(frame);
         }
         self.poll_segmenter();
+        let is_video_absent = self
+            .last_video
+            .is_none_or(|last| now.saturating_duration_since(last) >= VIDEO_ABSENT);
+        if is_video_absent {
+            self.wish.satisfy();
+        }
         if self.wish.poll(now) {
             self.out.push_back(Output::RequestKeyframe);
         }
@@ -394,6 +416,29 @@ impl Core {
                 self.out.push_back(Output::Tag(Tag { time, bytes, kind }));
             }
             Err(_) => self.metrics.count_drop("flv_tag_too_large", 1),
+        }
+    }
+
+    /// Adds what the timeline met since the last call to the metrics.
+    fn report_timeline(&mut self) {
+        let new = self.timeline.counters();
+        if new == self.timeline_reported {
+            return;
+        }
+        let old = std::mem::replace(&mut self.timeline_reported, new);
+        for (event, before, after) in [
+            ("unknown_track", old.unknown_track, new.unknown_track),
+            ("bad_report", old.bad_reports, new.bad_reports),
+            (
+                "implausible_report",
+                old.implausible_reports,
+                new.implausible_reports,
+            ),
+            ("clock_jump", old.clock_jumps, new.clock_jumps),
+            ("pause", old.pauses, new.pauses),
+            ("held_back", old.held_back, new.held_back),
+        ] {
+            self.metrics.count_event(event, after - before);
         }
     }
 

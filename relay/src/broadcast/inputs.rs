@@ -249,6 +249,7 @@ impl AudioInput {
 }
 
 fn report_order(metrics: &Metrics, before: &ReorderCounters, after: &ReorderCounters) {
+    metrics.count_event("sequence_restart", after.restarts - before.restarts);
     for (reason, before, after) in [
         ("packet_late", before.late, after.late),
         ("packet_duplicate", before.duplicate, after.duplicate),

@@ -152,6 +152,7 @@ impl Task {
                     if taken == 0 {
                         debug!(stream = %broadcast.id, "publisher is gone");
                         self.lane = None;
+                        self.core.handle_publisher_gone();
                         self.alone_since = Some(now);
                     }
                 }

@@ -357,6 +357,51 @@ fn a_publisher_that_sends_no_key_frames_is_asked_twice_a_second() {
 }
 
 #[test]
+fn nobody_is_asked_for_a_key_frame_after_the_pictures_stopped() {
+    let mut rig = Rig::new(Tracks::BOTH);
+    let mut session = Session::new(&rig, Tracks::BOTH);
+    session.answers = false;
+    // The camera goes off while a key frame is wanted.
+    session.send(&mut rig, 9_000.0, |ms, item| {
+        let is_off = ms >= 3_000.0 && is_video(&item);
+        if is_off { vec![] } else { vec![item] }
+    });
+    let last = *rig.asked.last().unwrap() - rig.start;
+    assert!(last >= Duration::from_secs(3), "{last:?}");
+    assert!(last <= Duration::from_secs(4), "{last:?}");
+}
+
+#[test]
+fn a_wish_for_a_key_frame_ends_with_its_publisher() {
+    for is_taken_over in [true, false] {
+        let mut rig = Rig::new(VIDEO);
+        let mut session = Session::new(&rig, VIDEO);
+        session.answers = false;
+        session.send(&mut rig, 3_000.0, keep);
+        let asked = rig.asked.len();
+        assert!(asked > 0);
+        if is_taken_over {
+            rig.core.handle_republish(rig.now, VIDEO);
+        } else {
+            rig.core.handle_publisher_gone();
+        }
+        rig.run_to(rig.now + Duration::from_millis(900));
+        assert_eq!(rig.asked.len(), asked);
+    }
+}
+
+#[test]
+fn irregular_clocks_are_counted() {
+    let mut rig = Rig::new(Tracks::BOTH);
+    let mut session = Session::new(&rig, Tracks::BOTH);
+    session.send(&mut rig, 6_000.0, keep);
+    session.picture += 1_800;
+    session.packet += 3_000;
+    session.send(&mut rig, 70_000.0, keep);
+    assert_eq!(rig.metrics.events("pause"), 1);
+}
+
+#[test]
 fn a_join_in_the_middle_of_a_group_asks_for_a_key_frame() {
     let mut rig = Rig::new(VIDEO);
     let mut session = Session::new(&rig, VIDEO);

@@ -59,6 +59,8 @@ pub struct AudioTranscoder {
 pub struct Report {
     /// Samples that the Opus decoder made up for lost packets.
     pub concealed: u64,
+    /// Samples of comfort noise while the sender was silent on purpose (DTX).
+    pub dtx: u64,
     /// Samples of silence.
     pub silence: u64,
     /// Decoded samples cut away because they came for a time that was already filled.
@@ -213,7 +215,10 @@ impl AudioTranscoder {
             let Ok(samples) = self.decoder.decode(&[], room, false) else {
                 break;
             };
-            self.report.concealed += samples as u64;
+            *match self.in_dtx {
+                true => &mut self.report.dtx,
+                false => &mut self.report.concealed,
+            } += samples as u64;
             self.append_decoded(0, samples, frames)?;
         }
         let rest = target.saturating_sub(self.next.unwrap_or(target));
@@ -359,6 +364,20 @@ mod tests {
         assert_eq!(frames.len(), 200 * 960 / 1_024 - 2);
         assert_eq!(report.concealed, 20 * 960);
         assert_eq!((report.silence, report.cut), (0, 0));
+    }
+
+    #[test]
+    fn comfort_noise_is_no_concealment() {
+        let mut tone = Tone::new(1_000.0);
+        let mut transcoder = AudioTranscoder::new(BIT_RATE).unwrap();
+        let mut frames = Vec::new();
+        let loud = tone.frame(&|_| true);
+        transcoder.push(&loud, at(0), &mut frames).unwrap();
+        // The table of contents alone: the sender has nothing to say for 400 ms.
+        transcoder.push(&loud[..1], at(960), &mut frames).unwrap();
+        transcoder.push(&loud, at(21 * 960), &mut frames).unwrap();
+        let report = transcoder.take_report();
+        assert_eq!((report.dtx, report.concealed), (19 * 960, 0));
     }
 
     #[test]

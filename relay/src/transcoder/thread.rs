@@ -77,6 +77,7 @@ fn run(
         }
     };
     let concealed = metrics.audio_filled.with_label_values(&["concealed"]);
+    let dtx = metrics.audio_filled.with_label_values(&["dtx"]);
     let silence = metrics.audio_filled.with_label_values(&["silence"]);
     let cut = metrics.audio_filled.with_label_values(&["cut"]);
     let mut frames = Vec::new();
@@ -91,6 +92,7 @@ fn run(
         metrics.audio_frames.inc_by(frames.len() as u64);
         let report = transcoder.take_report();
         concealed.inc_by(Report::duration(report.concealed).as_secs_f64());
+        dtx.inc_by(Report::duration(report.dtx).as_secs_f64());
         silence.inc_by(Report::duration(report.silence).as_secs_f64());
         cut.inc_by(Report::duration(report.cut).as_secs_f64());
         metrics.count_drop("opus_not_decodable", report.bad_packets);
