@@ -28,7 +28,7 @@ impl Segmenter {
             Track::Video { is_keyframe: true } => self.config.earliest_cut(),
             Track::Video { is_keyframe: false } => self.config.latest_cut(),
             // With video the sound leaves the cut to the picture, unless no picture comes.
-            Track::Audio if init.video.is_some() => self.config.latest_cut() + INTERLEAVE,
+            Track::Audio if init.video.is_some() => self.config.latest_cut() + LATE_PICTURE,
             Track::Audio => self.config.target,
         };
         elapsed >= due || open.is_full(bytes, self.config.max_bytes)
@@ -44,6 +44,25 @@ impl Segmenter {
             _ => None,
         }
         .unwrap_or(frame.dts)
+    }
+
+    /// Where to end the open segment when sound at `now` is due. Pictures may come later than
+    /// sound: what ends after the last of them would take the time of those to come.
+    pub(super) fn sound_cut_point(&self, now: MediaTime) -> MediaTime {
+        let State::Running {
+            init,
+            open: Some(open),
+        } = &self.state
+        else {
+            return now;
+        };
+        if init.video.is_none() {
+            return now;
+        }
+        let half = self.config.target / 2;
+        open.last_keyframe(half)
+            .or_else(|| open.last_picture(half))
+            .unwrap_or_else(|| now.min(open.start.saturating_add(self.config.target)))
     }
 
     /// Closes the open segment at `end`; frames from `end` on stay for the next one.
@@ -144,5 +163,6 @@ impl SegmenterConfig {
     }
 }
 
-/// How far sound may run ahead of the picture in the input.
-const INTERLEAVE: Duration = Duration::from_millis(140);
+/// How far pictures may come behind sound before they count as stopped. Sound alone ends a
+/// segment only then.
+const LATE_PICTURE: Duration = Duration::from_secs(1);

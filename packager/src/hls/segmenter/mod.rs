@@ -230,7 +230,8 @@ impl Segmenter {
                     let video = init.video.clone();
                     self.reconfigure(frame.pts, video, Some(config.clone()));
                 } else if self.cut_due(frame.pts, frame.data.len(), Track::Audio) {
-                    self.cut(frame.pts);
+                    let end = self.sound_cut_point(frame.pts);
+                    self.cut(end);
                 }
                 self.open_at(frame.pts, |open| open.push_audio(frame));
             }

@@ -34,6 +34,14 @@ impl Open {
         (last.dts.since(self.start) >= distance).then_some(last.dts)
     }
 
+    /// The last picture at least `distance` after the start, if there is one before it.
+    pub(super) fn last_picture(&self, distance: Duration) -> Option<MediaTime> {
+        let [.., _, last] = self.video.as_slice() else {
+            return None;
+        };
+        (last.dts.since(self.start) >= distance).then_some(last.dts)
+    }
+
     pub(super) fn first_time(&self) -> Option<MediaTime> {
         let video = self.video.first().map(|frame| frame.dts);
         let audio = self.audio.first().map(|frame| frame.pts);

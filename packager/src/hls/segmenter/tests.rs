@@ -291,6 +291,27 @@ fn while_no_picture_comes_every_segment_has_the_last_key_frame() {
 }
 
 #[test]
+fn pictures_that_come_late_overlap_nothing() {
+    let config = config(SPS_640X360);
+    for (late, gop) in [(200, 60), (600, 60), (600, 100), (900, 1_000)] {
+        let mut source = Source::new(true, true);
+        source.segmenter.config.track_wait = Duration::from_secs(5);
+        for frame in 0..400 {
+            source.sound_until(frame * 33 + late);
+            source.picture(frame * 33, frame % gop == 0, &config);
+        }
+        let segments = source.segments();
+        assert!(segments.len() >= 4, "{late} ms: {}", segments.len());
+        assert_both_tracks_follow(&segments, Duration::ZERO);
+        assert_contiguous(&segments);
+        assert_eq!(source.segmenter.dropped_frames(), 0, "{late} ms late");
+        if gop == 60 {
+            assert!(segments.iter().all(|s| s.is_independent), "{late} ms late");
+        }
+    }
+}
+
+#[test]
 fn frames_before_the_first_key_frame_are_counted_and_dropped() {
     let config = config(SPS_640X360);
     let mut source = Source::new(true, false);
