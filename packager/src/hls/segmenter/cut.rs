@@ -165,4 +165,4 @@ impl SegmenterConfig {
 
 /// How far pictures may come behind sound before they count as stopped. Sound alone ends a
 /// segment only then.
-const LATE_PICTURE: Duration = Duration::from_secs(1);
+pub(super) const LATE_PICTURE: Duration = Duration::from_secs(1);

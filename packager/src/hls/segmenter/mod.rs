@@ -17,7 +17,7 @@ use crate::fmp4;
 use crate::frames::{AudioConfig, AudioFrame, VideoFrame};
 use crate::h264::VideoConfig;
 use crate::time::MediaTime;
-use cut::Track;
+use cut::{LATE_PICTURE, Track};
 use open::{Open, audio_end};
 
 /// When segments end.
@@ -94,6 +94,8 @@ pub struct Segmenter {
     video_end: MediaTime,
     /// Pictures up to the next key frame follow none that players were given.
     awaits_keyframe: bool,
+    /// Sound that joins with the next key frame.
+    joining: Option<AudioConfig>,
     out: VecDeque<SegmenterOutput>,
     dropped_frames: u64,
 }
@@ -142,13 +144,14 @@ impl Segmenter {
             last_keyframe: None,
             video_end: MediaTime::ZERO,
             awaits_keyframe: false,
+            joining: None,
             out: VecDeque::new(),
             dropped_frames: 0,
         }
     }
 
-    /// Frames that could not be used: before a key frame that is needed, too late for their
-    /// segment, or not fit for MP4.
+    /// Frames that could not be used: before a key frame that is needed, of sound that joins with
+    /// the next one, too late for their segment, or not fit for MP4.
     pub fn dropped_frames(&self) -> u64 {
         self.dropped_frames
     }
@@ -179,16 +182,17 @@ impl Segmenter {
                 self.start_if_complete(now);
             }
             State::Running { init, .. } => {
-                if init
+                let joins = frame.is_keyframe && self.joining.is_some();
+                let is_other = init
                     .video
                     .as_ref()
-                    .is_none_or(|config| *config != frame.config)
-                {
+                    .is_none_or(|config| *config != frame.config);
+                if joins || is_other {
                     if !frame.is_keyframe {
                         self.dropped_frames += 1;
                         return;
                     }
-                    let audio = init.audio.clone();
+                    let audio = self.joining.take().or_else(|| init.audio.clone());
                     self.reconfigure(frame.dts, Some(frame.config.clone()), audio);
                 } else if self.cut_due(
                     frame.dts,
@@ -225,8 +229,17 @@ impl Segmenter {
                 held.push_audio(frame);
                 self.start_if_complete(now);
             }
-            State::Running { init, .. } => {
+            State::Running { init, open } => {
                 if init.audio.as_ref() != Some(config) {
+                    // A new MAP resets decoders: it needs a key frame behind it.
+                    let newest = open.as_ref().map_or(self.video_end, Open::newest_picture);
+                    if init.video.is_some() && frame.pts.since(newest) < LATE_PICTURE {
+                        self.joining = Some(config.clone());
+                        self.dropped_frames += 1;
+                        return;
+                    }
+                    self.joining = None;
+                    self.awaits_keyframe = init.video.is_some();
                     let video = init.video.clone();
                     self.reconfigure(frame.pts, video, Some(config.clone()));
                 } else if self.cut_due(frame.pts, frame.data.len(), Track::Audio) {

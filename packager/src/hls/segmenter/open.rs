@@ -42,6 +42,11 @@ impl Open {
         (last.dts.since(self.start) >= distance).then_some(last.dts)
     }
 
+    /// When the newest picture is shown, or would be.
+    pub(super) fn newest_picture(&self) -> MediaTime {
+        self.video.last().map_or(self.start, |frame| frame.dts)
+    }
+
     pub(super) fn first_time(&self) -> Option<MediaTime> {
         let video = self.video.first().map(|frame| frame.dts);
         let audio = self.audio.first().map(|frame| frame.pts);

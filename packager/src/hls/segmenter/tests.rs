@@ -312,6 +312,52 @@ fn pictures_that_come_late_overlap_nothing() {
 }
 
 #[test]
+fn sound_joins_pictures_at_a_key_frame() {
+    let config = config(SPS_640X360);
+    let mut source = Source::new(true, false);
+    for frame in 0..300 {
+        if frame == 100 {
+            source.audio = Some(aac());
+            source.next_sound = frame * 33 * 48 / 1_024;
+        }
+        source.picture(frame * 33, frame % 60 == 0, &config);
+    }
+    let segments = source.segments();
+    let joined = segments.iter().position(|s| s.init == 1).unwrap();
+    assert_eq!(segments[joined].start.as_millis(), 120 * 33);
+    assert!(segments[joined].discontinuity);
+    assert!(segments.iter().all(|s| s.is_independent));
+    assert_both_tracks_follow(&segments[joined..], Duration::ZERO);
+    assert_contiguous(&segments);
+    // The sound of 20 pictures.
+    assert!((29..=33).contains(&source.segmenter.dropped_frames()));
+    assert_eq!(source.inits().len(), 2);
+}
+
+#[test]
+fn sound_joins_at_once_where_no_picture_comes() {
+    let config = config(SPS_640X360);
+    let mut source = Source::new(true, false);
+    for frame in 0..100 {
+        source.picture(frame * 33, frame % 60 == 0, &config);
+    }
+    source.audio = Some(aac());
+    source.next_sound = 100 * 33 * 48 / 1_024;
+    source.sound_until(12_000);
+    // Pictures come back: nothing decodes after the new MAP before a key frame.
+    for frame in 0..200 {
+        source.picture(12_010 + frame * 33, frame % 60 == 20, &config);
+    }
+    let segments = source.segments();
+    let joined = segments.iter().position(|s| s.init == 1).unwrap();
+    let at = segments[joined].start.as_millis();
+    assert!((4_200..4_400).contains(&at), "{at}");
+    assert!(segments.iter().all(|s| s.is_independent));
+    assert_both_tracks_follow(&segments[joined..], Duration::ZERO);
+    assert_contiguous(&segments);
+}
+
+#[test]
 fn frames_before_the_first_key_frame_are_counted_and_dropped() {
     let config = config(SPS_640X360);
     let mut source = Source::new(true, false);
