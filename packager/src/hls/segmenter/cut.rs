@@ -24,6 +24,12 @@ impl Segmenter {
             return false;
         };
         let elapsed = now.since(open.start);
+        // The next picture may come as long after this one as this one came after the last.
+        let last = open.video.last().map_or(now, |frame| frame.dts);
+        if matches!(track, Track::Video { .. }) && elapsed + now.since(last) > self.config.longest()
+        {
+            return true;
+        }
         let due = match track {
             Track::Video { is_keyframe: true } => self.config.earliest_cut(),
             Track::Video { is_keyframe: false } => self.config.latest_cut(),

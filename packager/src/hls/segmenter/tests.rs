@@ -169,9 +169,12 @@ fn segments_begin_at_key_frames_and_follow_each_other() {
 
 #[test]
 fn without_key_frames_no_duration_rounds_above_the_target() {
-    for fps in [1, 3, 5, 10, 30] {
+    for (fps, has_sound) in [1, 3, 5, 10, 30]
+        .into_iter()
+        .flat_map(|fps| [(fps, true), (fps, false)])
+    {
         let config = config(SPS_640X360);
-        let mut source = Source::new(true, true);
+        let mut source = Source::new(true, has_sound);
         for frame in 0..20 * fps {
             source.picture(frame * 1000 / fps, frame == 0, &config);
         }
@@ -187,6 +190,8 @@ fn without_key_frames_no_duration_rounds_above_the_target() {
                 .all(|s| s.duration.as_secs_f64().round() <= 2.0)
         );
         assert!(!segments[1].is_independent);
+        // What is announced is what the media has.
+        assert_contiguous(&segments);
     }
 }
 
