@@ -272,7 +272,10 @@ impl Core {
         let received = packet.received;
         match codec {
             Codec::H264 => {
-                self.judge(Ok(()));
+                // Another codec stays refused until a key frame says that H.264 goes on.
+                if self.verdict.is_none() {
+                    self.judge(Ok(()));
+                }
                 self.last_video = Some(now);
                 self.timeline
                     .handle_rtp(MediaKind::Video, packet.time, received);
@@ -354,6 +357,14 @@ impl Core {
     }
 
     fn handle_picture(&mut self, now: Instant, frame: VideoFrame) {
+        if matches!(self.verdict, Some(Err(_))) {
+            if !frame.is_keyframe {
+                self.metrics.count_drop("codec_not_carried", 1);
+                self.wish.want(now, Duration::ZERO);
+                return;
+            }
+            self.judge(Ok(()));
+        }
         if frame.is_keyframe {
             self.metrics.gops.inc();
             self.wish.satisfy();

@@ -32,6 +32,7 @@ pub(crate) struct Rig {
     /// When a key frame was asked for.
     pub(crate) asked: Vec<Instant>,
     pub(crate) refused: Option<Codec>,
+    pub(crate) refusals: usize,
     pub(crate) accepted: usize,
 }
 
@@ -51,6 +52,7 @@ impl Rig {
             segments: Vec::new(),
             asked: Vec::new(),
             refused: None,
+            refusals: 0,
             accepted: 0,
         }
     }
@@ -99,7 +101,10 @@ impl Rig {
                 Output::Segment(segment, wall) => self.segments.push((segment, wall)),
                 Output::RequestKeyframe => self.asked.push(self.now),
                 Output::Accepted => self.accepted += 1,
-                Output::Refused(codec) => self.refused = Some(codec),
+                Output::Refused(codec) => {
+                    self.refused = Some(codec);
+                    self.refusals += 1;
+                }
                 Output::Audio(work) => {
                     let mut frames = Vec::new();
                     match work {

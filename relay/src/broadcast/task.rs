@@ -48,6 +48,8 @@ struct Task {
     /// Tags for the ring, and since when they are held.
     held: Vec<Tag>,
     held_since: Option<Instant>,
+    /// The log says that this publisher's codec is refused.
+    has_logged_refusal: bool,
     /// The publisher left then.
     alone_since: Option<Instant>,
 }
@@ -108,6 +110,7 @@ impl Task {
             aac: None,
             held: Vec::new(),
             held_since: None,
+            has_logged_refusal: false,
             alone_since: None,
         };
         task.announce();
@@ -199,6 +202,7 @@ impl Task {
         self.lane = Some(publisher.lane);
         self.ask_keyframe = publisher.ask_keyframe;
         self.alone_since = None;
+        self.has_logged_refusal = false;
         self.core.handle_republish(now(), publisher.tracks);
         self.announce();
     }
@@ -225,7 +229,9 @@ impl Task {
                     self.broadcast.set_phase(Phase::Live);
                 }
                 Output::Refused(codec) => {
-                    info!(stream = %self.broadcast.id, codec = codec.name(), "FLV and HLS cannot carry this codec");
+                    if !std::mem::replace(&mut self.has_logged_refusal, true) {
+                        info!(stream = %self.broadcast.id, codec = codec.name(), "FLV and HLS cannot carry this codec");
+                    }
                     self.broadcast.set_phase(Phase::Refused(codec));
                     self.broadcast.ring.close();
                 }

@@ -443,6 +443,48 @@ fn another_video_codec_is_refused_by_name_and_h264_is_taken_back() {
 }
 
 #[test]
+fn a_publisher_that_alternates_codecs_is_judged_once_a_key_frame() {
+    let mut rig = Rig::new(VIDEO);
+    let mut session = Session::new(&rig, VIDEO);
+    session.gop = 30;
+    let mut count = 0;
+    session.send(&mut rig, 6_000.0, |_, item| {
+        let mut other = item.clone();
+        if let IngestItem::Rtp { codec, .. } = &mut other {
+            *codec = Codec::Vp8;
+        }
+        count += 1;
+        vec![item, other]
+    });
+    assert!(count > 300);
+    // Six key frames that the publisher sends, and those that it is asked for.
+    let key_frames = rig.metrics.gops.get() as usize;
+    assert!(rig.accepted <= key_frames + 1, "{} times", rig.accepted);
+    assert!((1..=key_frames + 1).contains(&rig.refusals));
+    assert!(key_frames <= 20, "{key_frames}");
+}
+
+#[test]
+fn h264_after_another_codec_is_taken_from_its_key_frame_on() {
+    let mut rig = Rig::new(VIDEO);
+    let mut session = Session::new(&rig, VIDEO);
+    session.gop = 60;
+    session.send(&mut rig, 5_000.0, |ms, item| {
+        let mut item = item;
+        if let IngestItem::Rtp { codec, .. } = &mut item
+            && (1_000.0..2_600.0).contains(&ms)
+        {
+            *codec = Codec::Vp8;
+        }
+        vec![item]
+    });
+    rig.check();
+    assert_eq!((rig.accepted, rig.refusals), (2, 1));
+    let last = *rig.video_times().last().unwrap();
+    assert!(last > 4_800, "{last}");
+}
+
+#[test]
 fn the_last_segment_is_written_at_the_end() {
     let mut rig = Rig::new(Tracks::BOTH);
     let mut session = Session::new(&rig, Tracks::BOTH);
