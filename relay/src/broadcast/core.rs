@@ -21,8 +21,8 @@ use crate::ingest::IngestItem;
 use crate::metrics::Metrics;
 use crate::transcoder::{self, AudioWork};
 
-/// A key frame is asked for when a group of pictures is this old, so that segments can end on
-/// time and a viewer who joins need not catch up with more.
+/// A key frame is asked for when a group of pictures is this old, or as old as a segment, so that
+/// segments can end on time and a viewer who joins need not catch up with more.
 const MAX_GOP: Duration = Duration::from_secs(2);
 
 /// A publisher starts with a key frame by itself: how long to wait for it before asking.
@@ -83,6 +83,7 @@ pub(super) struct Core {
     /// `None` until the first packet that decides.
     verdict: Option<Result<(), Codec>>,
     wish: KeyframeWish,
+    max_gop: Duration,
     last_video: Option<Instant>,
     last_keyframe: Option<MediaTime>,
     silence: SilenceWatch,
@@ -130,6 +131,7 @@ impl Core {
             has_sounded: false,
             verdict: None,
             wish: KeyframeWish::default(),
+            max_gop: target.min(MAX_GOP),
             last_video: None,
             last_keyframe: None,
             silence: SilenceWatch {
@@ -371,7 +373,7 @@ impl Core {
             self.last_keyframe = Some(frame.dts);
         } else if self
             .last_keyframe
-            .is_some_and(|last| frame.dts.since(last) >= MAX_GOP)
+            .is_some_and(|last| frame.dts.since(last) >= self.max_gop)
         {
             self.wish.want(now, Duration::ZERO);
         }

@@ -38,12 +38,16 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn new(tracks: Tracks) -> Self {
+        Self::with_target(tracks, TARGET)
+    }
+
+    pub(crate) fn with_target(tracks: Tracks, target: Duration) -> Self {
         let now = Instant::now();
         let metrics = Arc::new(Metrics::register(&Registry::new()).unwrap());
         Self {
             start: now,
             now,
-            core: Core::new(TARGET, tracks, metrics.clone(), now, wall0()),
+            core: Core::new(target, tracks, metrics.clone(), now, wall0()),
             transcoder: AudioTranscoder::new(128_000).unwrap(),
             metrics,
             tags: Vec::new(),

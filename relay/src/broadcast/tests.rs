@@ -402,6 +402,17 @@ fn irregular_clocks_are_counted() {
 }
 
 #[test]
+fn short_segments_start_with_key_frames_as_well() {
+    let mut rig = Rig::with_target(Tracks::BOTH, Duration::from_secs(1));
+    let mut session = Session::new(&rig, Tracks::BOTH);
+    session.send(&mut rig, 10_000.0, keep);
+    rig.check();
+    assert!((8..=9).contains(&rig.asked.len()), "{}", rig.asked.len());
+    assert!(rig.segments.len() >= 8);
+    assert!(rig.segments.iter().all(|(s, _)| s.is_independent));
+}
+
+#[test]
 fn a_join_in_the_middle_of_a_group_asks_for_a_key_frame() {
     let mut rig = Rig::new(VIDEO);
     let mut session = Session::new(&rig, VIDEO);
