@@ -49,8 +49,6 @@ pub struct Metadata<'a> {
     pub video: Option<&'a VideoConfig>,
     /// The audio track, if there is one.
     pub audio: Option<&'a AudioConfig>,
-    /// Frames a second, where known.
-    pub frame_rate: Option<f64>,
 }
 
 /// The script data tag `onMetaData`. Live: no duration, no file size.
@@ -63,9 +61,6 @@ pub fn metadata_tag(metadata: &Metadata<'_>) -> Bytes {
         properties.push(("width", Value::Number(video.width().into())));
         properties.push(("height", Value::Number(video.height().into())));
         properties.push(("videocodecid", Value::Number(CODEC_AVC.into())));
-        if let Some(rate) = metadata.frame_rate {
-            properties.push(("framerate", Value::Number(rate)));
-        }
     }
     if let Some(audio) = metadata.audio {
         properties.push(("audiocodecid", Value::Number(FORMAT_AAC.into())));
@@ -243,7 +238,6 @@ mod tests {
         let metadata = Metadata {
             video: Some(&video_config()),
             audio: Some(&audio),
-            frame_rate: None,
         };
         let tag = metadata_tag(&metadata);
         insta::assert_snapshot!(crate::test_media::hex(&tag));
@@ -300,7 +294,6 @@ mod tests {
         let metadata = Metadata {
             video: Some(&video),
             audio: Some(&audio),
-            frame_rate: Some(30.0),
         };
         let mut stream = header(true, true).to_vec();
         stream.extend(metadata_tag(&metadata));

@@ -16,6 +16,7 @@ pub(crate) struct Metrics {
     pub(crate) tag_bytes: IntCounter,
     pub(crate) sent_bytes: IntCounterVec,
     pub(crate) segments: IntCounter,
+    pub(crate) segments_dependent: IntCounter,
     pub(crate) segment_bytes: IntCounter,
     pub(crate) requests: IntCounterVec,
     pub(crate) gops: IntCounter,
@@ -48,6 +49,10 @@ impl Metrics {
                 "protocol",
             )?,
             segments: new.counter("hls_segments_total", "HLS Media Segments written.")?,
+            segments_dependent: new.counter(
+                "hls_segments_dependent_total",
+                "HLS Media Segments that do not start with a key frame.",
+            )?,
             segment_bytes: new.counter(
                 "hls_segment_bytes_total",
                 "Bytes of HLS Media Segments written.",

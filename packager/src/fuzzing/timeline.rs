@@ -23,6 +23,7 @@ pub fn reorder_and_timeline(data: &[u8]) {
     let (mut seqs, mut clocks) = ([0u64; 2], [input.u32(), input.u32()]);
     let mut newest = [None::<u32>; 2];
     let mut latest = [None; 2];
+    let mut last = [None; 2];
     let mut publishers = 1;
     while !input.is_empty() {
         let action = input.byte();
@@ -64,14 +65,13 @@ pub fn reorder_and_timeline(data: &[u8]) {
                 let _ = reorder[index].push(packet);
             }
         }
-        let mut last = None;
         while let Some(ordered) = reorder[index].pop(now) {
             let Ordered::Packet(packet) = ordered else {
-                last = None;
+                last[index] = None;
                 continue;
             };
-            assert!(last.is_none_or(|last| last <= packet.seq), "out of order");
-            last = Some(packet.seq);
+            assert!(last[index] < Some(packet.seq), "out of order");
+            last[index] = Some(packet.seq);
             let Some(media) = timeline.media_time(kind, packet.time) else {
                 continue;
             };

@@ -74,24 +74,9 @@ impl LivePlaylist {
         self.ended = true;
     }
 
-    /// A publisher came back: segments follow after all.
-    pub fn reopen(&mut self) {
-        self.ended = false;
-    }
-
-    /// Media Sequence Number of the first segment shown.
-    pub fn media_sequence(&self) -> u64 {
-        self.media_sequence
-    }
-
     /// Media Sequence Number that the next pushed segment gets.
     pub fn next_sequence(&self) -> u64 {
         self.media_sequence + self.segments.len() as u64
-    }
-
-    /// Discontinuity Sequence Number of the first segment shown.
-    pub fn discontinuity_sequence(&self) -> u64 {
-        self.discontinuity_sequence
     }
 
     /// The time that the segments shown play.
@@ -191,8 +176,6 @@ mod tests {
             let gone = playlist.push(segment(number as u64, discontinuity));
             assert_eq!(gone.len(), usize::from(number >= 3));
         }
-        assert_eq!(playlist.media_sequence(), 5);
-        assert_eq!(playlist.discontinuity_sequence(), 3);
         let parsed = m3u8_rs::parse_media_playlist_res(playlist.render().as_bytes()).unwrap();
         assert_eq!(parsed.media_sequence, 5);
         assert_eq!(parsed.discontinuity_sequence, 3);

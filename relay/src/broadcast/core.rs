@@ -234,6 +234,10 @@ impl Core {
     pub(super) fn handle_audio_failure(&mut self, now: Instant) {
         self.tracks.audio = false;
         self.has_sounded = false;
+        // What waits for a transcoder would start another one.
+        self.audio = AudioInput::new();
+        self.out
+            .retain(|output| !matches!(output, Output::Audio(_)));
         self.interleaver.expect(self.expected());
         self.advance(now);
     }
@@ -461,6 +465,10 @@ impl Core {
                 SegmenterOutput::Init(init) => Output::Init(init),
                 SegmenterOutput::Segment(segment) => {
                     self.metrics.segments.inc();
+                    let is_dependent = !segment.is_independent;
+                    self.metrics
+                        .segments_dependent
+                        .inc_by(u64::from(is_dependent));
                     self.metrics.segment_bytes.inc_by(segment.data.len() as u64);
                     let wall = self.wall.of_segment(segment.start);
                     Output::Segment(segment, wall)

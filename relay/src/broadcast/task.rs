@@ -50,6 +50,8 @@ struct Task {
     held_since: Option<Instant>,
     /// The log says that this publisher's codec is refused.
     has_logged_refusal: bool,
+    /// No transcoder is started any more.
+    is_ending: bool,
     /// The publisher left then.
     alone_since: Option<Instant>,
 }
@@ -111,6 +113,7 @@ impl Task {
             held: Vec::new(),
             held_since: None,
             has_logged_refusal: false,
+            is_ending: false,
             alone_since: None,
         };
         task.announce();
@@ -163,10 +166,7 @@ impl Task {
                     Some(frame) => self.core.handle_audio(now(), frame),
                     None => {
                         warn!(stream = %broadcast.id, "the transcoder ended; no sound from here on");
-                        self.aac = None;
-                        self.transcoder = None;
-                        self.core.handle_audio_failure(now());
-                        broadcast.ring.set_audio(self.core.audio_config());
+                        self.lose_sound();
                     }
                 },
                 () = sleep_until(deadline.into()) => {
@@ -212,7 +212,10 @@ impl Task {
         while let Some(output) = self.core.poll_output() {
             match output {
                 Output::Tag(tag) => self.held.push(tag),
-                Output::Init(init) => self.broadcast.store.push_init(&init),
+                Output::Init(init) => {
+                    debug!(stream = %self.broadcast.id, version = init.version, codecs = init.codecs, "initialization section");
+                    self.broadcast.store.push_init(&init);
+                }
                 Output::Segment(segment, wall) => {
                     self.broadcast.store.push_segment(&segment, wall);
                     self.broadcast.status.send_if_modified(|status| {
@@ -263,7 +266,8 @@ impl Task {
     }
 
     fn submit(&mut self, work: AudioWork) {
-        if self.transcoder.is_none() && !matches!(work, AudioWork::Restart) {
+        let is_needed = !self.is_ending && !matches!(work, AudioWork::Restart);
+        if self.transcoder.is_none() && is_needed {
             self.start_transcoder();
         }
         if let Some(transcoder) = &self.transcoder
@@ -282,9 +286,17 @@ impl Task {
             }
             Err(error) => {
                 warn!(stream = %self.broadcast.id, %error, "cannot start the transcoder's thread");
-                self.core.handle_audio_failure(now());
+                self.lose_sound();
             }
         }
+    }
+
+    /// Goes on without sound until another publisher brings it.
+    fn lose_sound(&mut self) {
+        self.aac = None;
+        self.transcoder = None;
+        self.core.handle_audio_failure(now());
+        self.broadcast.ring.set_audio(self.core.audio_config());
     }
 
     /// Writes out what is left.
@@ -298,6 +310,7 @@ impl Task {
             }
             self.apply();
         }
+        self.is_ending = true;
         // Without its input the thread ends once its queue is done.
         self.transcoder = None;
         if let Some(mut frames) = self.aac.take() {

@@ -496,6 +496,30 @@ fn h264_after_another_codec_is_taken_from_its_key_frame_on() {
 }
 
 #[test]
+fn a_transcoder_that_ended_gets_no_more_work_before_the_next_publisher() {
+    let mut rig = Rig::new(Tracks::BOTH);
+    let mut session = Session::new(&rig, Tracks::BOTH);
+    session.send(&mut rig, 4_000.0, keep);
+    // A lost packet: those behind it wait.
+    let mut lost = false;
+    session.send(&mut rig, 4_050.0, |_, item| {
+        let drop = !lost && !is_video(&item);
+        lost |= drop;
+        if drop { vec![] } else { vec![item] }
+    });
+    rig.core.handle_audio_failure(rig.now);
+    rig.drain();
+    let frames = rig.frames.len();
+    session.send(&mut rig, 8_000.0, keep);
+    assert_eq!(rig.frames.len(), frames);
+    assert!(rig.core.audio_config().is_none());
+    rig.core.handle_republish(rig.now, Tracks::BOTH);
+    Session::new(&rig, Tracks::BOTH).send(&mut rig, 2_000.0, keep);
+    rig.check();
+    assert!(rig.frames.len() > frames + 50);
+}
+
+#[test]
 fn the_last_segment_is_written_at_the_end() {
     let mut rig = Rig::new(Tracks::BOTH);
     let mut session = Session::new(&rig, Tracks::BOTH);

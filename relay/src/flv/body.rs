@@ -126,7 +126,6 @@ impl FlvBody {
         let metadata = Metadata {
             video: video.map(|config| &**config),
             audio: audio.as_deref(),
-            frame_rate: None,
         };
         self.pending.push_back(flv::metadata_tag(&metadata));
         if let Some(video) = video {

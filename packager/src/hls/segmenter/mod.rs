@@ -251,12 +251,6 @@ impl Segmenter {
         }
     }
 
-    /// Ends the open segment here and marks the next one as not continuing its timeline.
-    pub fn mark_discontinuity(&mut self) {
-        self.finish();
-        self.discontinuity = matches!(self.state, State::Running { .. });
-    }
-
     /// Ends the open segment with what it has.
     pub fn finish(&mut self) {
         if let State::Waiting { held, audio, .. } = &self.state
@@ -277,16 +271,6 @@ impl Segmenter {
     /// What is ready.
     pub fn poll(&mut self) -> Option<SegmenterOutput> {
         self.out.pop_front()
-    }
-
-    /// Media time at which the open segment began.
-    pub fn open_since(&self) -> Option<MediaTime> {
-        match &self.state {
-            State::Running {
-                open: Some(open), ..
-            } => Some(open.start),
-            _ => None,
-        }
     }
 
     fn start_if_complete(&mut self, now: MediaTime) {
