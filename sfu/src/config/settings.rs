@@ -87,7 +87,8 @@ pub struct RelaySettings {
     /// Length of a Media Segment, cut at the first IDR after it.
     #[serde(serialize_with = "duration_as_text")]
     pub segment_duration: Duration,
-    /// Media Segments in a Media Playlist.
+    /// Media Segments in a Media Playlist; more while they are short, so that three target
+    /// durations stay.
     pub window: usize,
     /// How far a viewer of HTTP-FLV may fall behind before it skips to the newest key frame.
     #[serde(serialize_with = "duration_as_text")]
@@ -95,7 +96,8 @@ pub struct RelaySettings {
     /// How long a broadcast waits for its publisher to come back.
     #[serde(serialize_with = "duration_as_text")]
     pub linger: Duration,
-    /// How long the playlist and segments of an ended broadcast stay.
+    /// How long the playlist and segments of an ended broadcast stay; at least as long as `window`
+    /// segments and one more play.
     #[serde(serialize_with = "duration_as_text")]
     pub keep_ended: Duration,
     /// AAC bit rate in bits a second.
