@@ -3,6 +3,7 @@
 mod cli;
 pub mod config;
 pub mod http;
+pub mod live;
 pub mod media;
 pub mod server;
 pub mod telemetry;
