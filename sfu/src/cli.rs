@@ -3,12 +3,15 @@
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::{self, ConfigErrors, LoadError, Loaded, MediaAddresses, Settings};
+use crate::auth::{Apps, UnknownApp};
+use crate::config::{
+    self, ConfigErrors, LoadError, Loaded, MediaAddresses, Settings, Task, TokenRequest,
+};
 use crate::http::server_config;
 use crate::server::Server;
 use crate::telemetry;
@@ -28,10 +31,11 @@ pub fn run() -> ExitCode {
         }
         Err(LoadError::Wrong(errors)) => return refuse(&errors),
     };
-    if loaded.only_check {
-        return check(&loaded.settings);
+    match &loaded.task {
+        Task::Serve => serve(&loaded),
+        Task::Check => check(&loaded.settings),
+        Task::UserSig(request) => print_token(&loaded.settings, request),
     }
-    serve(&loaded)
 }
 
 fn serve(loaded: &Loaded) -> ExitCode {
@@ -113,6 +117,38 @@ fn check(settings: &Settings) -> ExitCode {
     }
     let _ = writeln!(io::stdout(), "OK");
     ExitCode::SUCCESS
+}
+
+fn print_token(settings: &Settings, request: &TokenRequest) -> ExitCode {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.unwrap_or_default().as_secs();
+    match tokens(&Apps::new(settings.apps.clone()), request, now) {
+        Ok(text) => {
+            let _ = writeln!(io::stdout(), "{text}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "weblive: {error}");
+            ExitCode::from(WRONG_SETTINGS)
+        }
+    }
+}
+
+/// The UserSig alone, so that a script can use it as it is; with a room two labelled lines.
+fn tokens(apps: &Apps, request: &TokenRequest, now: u64) -> Result<String, UnknownApp> {
+    let TokenRequest {
+        app,
+        user,
+        room,
+        privileges,
+        expires_in,
+    } = request;
+    let user_sig = apps.sign_user_sig(now, *app, user, *expires_in)?;
+    let Some(room) = room else {
+        return Ok(user_sig);
+    };
+    let map_key = apps.sign_private_map_key(now, *app, user, room, *privileges, *expires_in)?;
+    Ok(format!("UserSig: {user_sig}\nPrivateMapKey: {map_key}"))
 }
 
 fn refuse(errors: &ConfigErrors) -> ExitCode {

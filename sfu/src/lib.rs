@@ -1,5 +1,6 @@
 //! The weblive server: WebRTC forwarding, rooms, HTTP and settings.
 
+pub mod auth;
 mod cli;
 pub mod config;
 pub mod http;

@@ -109,7 +109,8 @@ mod tests {
             "2001:db8::5",
         ]
         .map(|ip| ip.parse().unwrap());
-        let settings = Settings::from_toml(Path::new("test"), toml).map_err(|e| e.0[0].clone())?;
+        let toml = format!("insecure_open = true\n{toml}");
+        let settings = Settings::from_toml(Path::new("test"), &toml).map_err(|e| e.0[0].clone())?;
         MediaAddresses::plan(&settings, &interfaces)
     }
 

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::apps::apps;
 use super::settings::{LogFormat, MediaBind, Settings};
 use super::value::{self, Raw};
 use crate::media::offer::MAX_OFFER;
@@ -69,6 +70,28 @@ pub(super) const KEYS: &[Key] = &[
         s.listen = value::socket_address(raw)?;
         Ok(())
     }),
+    Key {
+        is_switch: true,
+        ..Key::new(
+            "insecure_open",
+            "Let everybody in without a token on an address that others reach",
+            |s, raw| {
+                s.insecure_open = value::boolean(raw)?;
+                Ok(())
+            },
+        )
+    },
+    Key {
+        is_secret: true,
+        ..Key::new(
+            "apps",
+            "Apps whose tokens are taken (an array of tables; better in the file)",
+            |s, raw| {
+                s.apps = apps(raw)?;
+                Ok(())
+            },
+        )
+    },
     Key {
         is_secret: true,
         ..Key::new(

@@ -4,6 +4,8 @@
 //! in the environment and `--media-port` on the command line.
 
 mod addresses;
+mod apps;
+mod command;
 mod error;
 mod keys;
 mod settings;
@@ -13,15 +15,15 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::{Arg, ArgAction, Command};
-
 pub use addresses::{MediaAddresses, interface_addresses};
+pub use command::{Task, TokenRequest};
 pub use error::{ConfigError, ConfigErrors, Source};
 pub use settings::{
     CorsSettings, HttpSettings, IceServer, LogFormat, LogSettings, MediaBind, MediaSettings,
     RelaySettings, Settings, ShutdownSettings, TlsSettings,
 };
 
+use command::{CONFIG_VARIABLE, command};
 use error::nearest;
 use keys::{KEYS, Key, PREFIX};
 use value::Raw;
@@ -31,8 +33,8 @@ use value::Raw;
 pub struct Loaded {
     /// The settings, checked.
     pub settings: Settings,
-    /// Whether `--check-config` was given: say whether the settings are right, and end.
-    pub only_check: bool,
+    /// What to do with them.
+    pub task: Task,
     /// Things that look wrong and are not refused, for the log.
     pub warnings: Vec<String>,
 }
@@ -63,7 +65,7 @@ pub fn load(
         .collect();
     let mut layers = Layers::default();
 
-    let file = flags.get_one::<PathBuf>(CONFIG_FLAG).cloned().or_else(|| {
+    let file = command::config_file(&flags).or_else(|| {
         environment
             .get(CONFIG_VARIABLE)
             .filter(|f| !f.is_empty())
@@ -97,7 +99,7 @@ pub fn load(
     }
     Ok(Loaded {
         settings: layers.settings,
-        only_check: flags.get_flag(CHECK_FLAG),
+        task: command::task(&flags),
         warnings: layers.warnings,
     })
 }
@@ -116,6 +118,17 @@ impl Settings {
             Err(ConfigErrors(layers.errors))
         }
     }
+}
+
+/// The parser's message without the line that it quotes: a key may stand there.
+fn place_and_message(text: &str, error: &toml::de::Error) -> String {
+    let before = error
+        .span()
+        .and_then(|span| text.get(..span.start))
+        .unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1;
+    format!("line {line}, column {column}: {}", error.message().trim())
 }
 
 #[derive(Default)]
@@ -147,15 +160,7 @@ impl Layers {
             Ok(table) => self.apply_table("", &table, path),
             Err(error) => self.errors.push(ConfigError::NotToml {
                 path: path.to_owned(),
-                // The error's own text would show the line, and the line may hold a secret.
-                reason: match error.span() {
-                    Some(span) => format!(
-                        "line {}: {}",
-                        text[..span.start.min(text.len())].matches('\n').count() + 1,
-                        error.message()
-                    ),
-                    None => error.message().to_owned(),
-                },
+                reason: place_and_message(text, &error),
             }),
         }
     }
@@ -254,6 +259,26 @@ fn conflicts(settings: &Settings) -> Vec<ConfigError> {
             reason: "tls.cert is given: use one of the two".to_owned(),
         });
     }
+    let listen = settings.listen;
+    if settings.apps.is_empty() && !listen.ip().is_loopback() && !settings.insecure_open {
+        found.push(ConfigError::Conflict {
+            key: "apps",
+            value: "empty".to_owned(),
+            reason: format!(
+                "without an app everybody may publish and watch under any name, and `listen` is \
+                 {listen}, which others reach; allowed are one or more apps, a loopback `listen` \
+                 such as 127.0.0.1:8080, or insecure_open = true (--insecure-open)"
+            ),
+        });
+    }
+    if settings.insecure_open && !settings.apps.is_empty() {
+        found.push(ConfigError::Conflict {
+            key: "insecure_open",
+            value: "true".to_owned(),
+            reason: "`apps` are configured, so that tokens are checked: use one of the two"
+                .to_owned(),
+        });
+    }
     let media = &settings.media;
     let last = usize::from(media.port) + media.workers.max(1) - 1;
     if media.port != 0 && last > usize::from(u16::MAX) {
@@ -272,47 +297,6 @@ fn conflicts(settings: &Settings) -> Vec<ConfigError> {
     }
     found
 }
-
-/// The command line: a flag for every key, and those that are about settings.
-fn command() -> Command {
-    let settings = KEYS.iter().map(|key| {
-        let arg = Arg::new(key.flag())
-            .long(key.flag())
-            .help(format!("{} [{}]", key.help, key.variable()))
-            .help_heading("Settings")
-            .value_name("VALUE")
-            .allow_hyphen_values(true)
-            .action(ArgAction::Set);
-        if key.is_switch {
-            arg.num_args(0..=1)
-                .require_equals(true)
-                .default_missing_value("true")
-        } else {
-            arg.num_args(1)
-        }
-    });
-    Command::new("weblive")
-        .about("Live streaming: publish over WebRTC, watch over WebRTC, HTTP-FLV and HLS.")
-        .version(env!("CARGO_PKG_VERSION"))
-        .arg(
-            Arg::new(CONFIG_FLAG)
-                .long(CONFIG_FLAG)
-                .value_name("FILE")
-                .value_parser(clap::value_parser!(PathBuf))
-                .help(format!("Settings file [{CONFIG_VARIABLE}]")),
-        )
-        .arg(
-            Arg::new(CHECK_FLAG)
-                .long(CHECK_FLAG)
-                .action(ArgAction::SetTrue)
-                .help("Check the settings and the files they name, and end"),
-        )
-        .args(settings)
-}
-
-const CONFIG_FLAG: &str = "config";
-const CONFIG_VARIABLE: &str = "WEBLIVE_CONFIG";
-const CHECK_FLAG: &str = "check-config";
 
 #[cfg(test)]
 mod tests;

@@ -7,12 +7,18 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::value::write_duration;
+use crate::auth::{App, SecretKey};
 
 /// The settings of one server. `deploy/weblive.toml` documents each.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Settings {
     /// Address and TCP port of HTTP; port 0 lets the system choose.
     pub listen: SocketAddr,
+    /// Let everybody in without an app on an address that others reach.
+    pub insecure_open: bool,
+    /// The apps whose tokens are taken; without any the server is open.
+    #[serde(serialize_with = "apps_as_tables")]
+    pub apps: Vec<App>,
     /// ICE servers told to clients in `Link` header fields (RFC 9725 §4.6).
     pub ice_servers: Vec<IceServer>,
     /// HTTPS.
@@ -168,6 +174,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            insecure_open: false,
+            apps: Vec::new(),
             ice_servers: Vec::new(),
             tls: TlsSettings::default(),
             media: MediaSettings {
@@ -253,6 +261,30 @@ impl std::fmt::Debug for IceServer {
 
 fn duration_as_text<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&write_duration(value))
+}
+
+/// With the keys, as they stand in a settings file.
+fn apps_as_tables<S: Serializer>(apps: &[App], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Table<'a> {
+        id: u32,
+        keys: Vec<&'a str>,
+        push_url_key: &'a str,
+        play_url_key: &'a str,
+        play_url_window: String,
+        require_private_map_key: bool,
+    }
+    fn text(key: Option<&SecretKey>) -> &str {
+        key.map_or("", SecretKey::expose)
+    }
+    serializer.collect_seq(apps.iter().map(|app| Table {
+        id: app.id.0,
+        keys: app.keys.iter().map(SecretKey::expose).collect(),
+        push_url_key: text(app.push_url_key.as_ref()),
+        play_url_key: text(app.play_url_key.as_ref()),
+        play_url_window: write_duration(&Duration::from_secs(app.play_url_window)),
+        require_private_map_key: app.require_private_map_key,
+    }))
 }
 
 fn bind_as_text<S: Serializer>(value: &MediaBind, serializer: S) -> Result<S::Ok, S::Error> {

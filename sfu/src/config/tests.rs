@@ -78,6 +78,11 @@ fn settings_written_out_read_back_the_same() {
         username: "u".to_owned(),
         credential: "c".to_owned(),
     }];
+    settings.apps = apps::apps(Raw::Text(
+        "[{ id = 7, keys = [\"a\", \"b\"], play_url_key = \"c\", play_url_window = \"90s\" },
+          { id = 8, keys = [\"d\"], push_url_key = \"e\", require_private_map_key = true }]",
+    ))
+    .unwrap();
     let text = toml::to_string(&settings).unwrap();
     assert_eq!(Settings::from_toml(Path::new("x"), &text), Ok(settings));
 }
@@ -247,6 +252,96 @@ fn values_that_fight_are_refused() {
 }
 
 #[test]
+fn a_server_that_others_reach_is_open_only_on_purpose() {
+    let app = ("WEBLIVE_APPS", "[{ id = 1, keys = [\"k\"] }]");
+    for listen in ["0.0.0.0:80", "[::]:80", "10.0.0.1:80", "[2001:db8::1]:80"] {
+        let text = errors(load_from(&["--listen", listen], &[], None));
+        for part in [
+            "`apps` cannot be empty",
+            listen,
+            "--insecure-open",
+            "loopback",
+        ] {
+            assert!(text.contains(part), "{part} not in {text}");
+        }
+        assert!(load_from(&["--listen", listen, "--insecure-open"], &[], None).is_ok());
+        assert!(load_from(&["--listen", listen], &[app], None).is_ok());
+    }
+    for listen in ["127.0.0.1:80", "127.1.2.3:0", "[::1]:80"] {
+        assert!(load_from(&["--listen", listen], &[], None).is_ok());
+    }
+    let text = errors(load_from(&["--insecure-open"], &[app], None));
+    assert!(text.contains("`insecure_open` cannot be true"), "{text}");
+}
+
+#[test]
+fn apps_can_stand_in_the_file_as_tables() {
+    let file = "[[apps]]\nid = 1\nkeys = [\"a\"]\n[[apps]]\nid = 2\nkeys = [\"b\"]";
+    let loaded = load_from(&[], &[], Some(file)).unwrap();
+    let ids: Vec<u32> = loaded.settings.apps.iter().map(|app| app.id.0).collect();
+    assert_eq!(ids, [1, 2]);
+}
+
+#[test]
+fn a_token_is_asked_for_with_the_settings_of_the_server() {
+    let file = Some("[[apps]]\nid = 1\nkeys = [\"a\"]");
+    let request = |flags: &[&str]| {
+        let all = [&["usersig", "--app", "1", "--user", "anna"], flags].concat();
+        let loaded = load_from(&all, &[], file);
+        loaded.map(|loaded| match loaded.task {
+            Task::UserSig(request) => (loaded.settings.apps.len(), request),
+            other => panic!("{other:?}"),
+        })
+    };
+    let (apps, plain) = request(&[]).unwrap();
+    assert_eq!(apps, 1);
+    assert_eq!((plain.app.0, plain.user.as_str()), (1, "anna"));
+    assert_eq!((plain.room, plain.expires_in), (None, 604_800));
+    let room = |flags: &[&str]| request(flags).map(|(_, request)| request.room);
+    assert_eq!(
+        room(&["--room", "123"]).unwrap(),
+        Some(crate::live::RoomId::Number(123))
+    );
+    for flags in [["--room", "show 1"], ["--room-name", "123"]] {
+        assert_eq!(
+            room(&flags).unwrap(),
+            Some(crate::live::RoomId::name(flags[1]).unwrap())
+        );
+    }
+    let (_, viewer) = request(&["--room=5", "--privileges=42", "--expire=60"]).unwrap();
+    assert_eq!((viewer.privileges.0, viewer.expires_in), (42, 60));
+    for wrong in [
+        &["--room", "0"][..],
+        &["--room", "a/b"],
+        &["--room", "1", "--room-name", "1"],
+        &["--expire", "0"],
+        &["--privileges", "256"],
+        &["--user", "bert"],
+    ] {
+        assert!(
+            matches!(request(wrong), Err(LoadError::Usage(_))),
+            "{wrong:?}"
+        );
+    }
+    let without = load_from(&["usersig", "--app", "1"], &[], file);
+    assert!(matches!(without, Err(LoadError::Usage(_))));
+}
+
+#[test]
+fn the_settings_file_can_be_named_before_and_behind_the_subcommand() {
+    let token = ["usersig", "--app", "1", "--user", "u"];
+    let config = ["--config", "f.toml"];
+    for arguments in [[&token[..], &config], [&config, &token]] {
+        let arguments = ["weblive"].iter().chain(arguments.into_iter().flatten());
+        let loaded = load(arguments.map(OsString::from), [], |path| {
+            assert_eq!(path, Path::new("f.toml"));
+            Ok("relay.window = 9".to_owned())
+        });
+        assert_eq!(loaded.unwrap().settings.relay.window, 9);
+    }
+}
+
+#[test]
 fn secrets_stay_out_of_messages() {
     let text = errors(load_from(
         &[],
@@ -262,4 +357,17 @@ fn secrets_stay_out_of_messages() {
         ..IceServer::default()
     };
     assert!(!format!("{server:?}").contains("hunter2"));
+    for file in [
+        "[[apps]]\nid = 1\nkeys = \"hunter2\"",
+        "[[apps]]\nid = 1\nkeys = [\"hunter2\"",
+        "[[apps]]\nid = 1\nkeys = [hunter2]",
+        "[[apps]]\nid = 1\nkeys = [\"hunter2\"]\nkeys = [\"hunter2\"]",
+        "apps = \"hunter2\"",
+    ] {
+        let text = errors(load_from(&[], &[], Some(file)));
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+    let file = "[[apps]]\nid = 1\nkeys = [\"hunter2\"]\nplay_url_key = \"hunter2\"";
+    let loaded = load_from(&[], &[], Some(file)).unwrap();
+    assert!(!format!("{loaded:?}").contains("hunter2"));
 }

@@ -50,6 +50,7 @@ pub enum StartError {
 pub struct Server {
     local: SocketAddr,
     is_https: bool,
+    is_open: bool,
     deadline: Duration,
     app: App,
     relay: Relay,
@@ -88,6 +89,7 @@ impl Server {
         let server = Self {
             local,
             is_https,
+            is_open: settings.apps.is_empty(),
             deadline: settings.shutdown.deadline,
             app,
             relay,
@@ -126,6 +128,12 @@ impl Server {
             announce = ?media.announce,
             "media is received over UDP; clients are told the announced addresses with these ports"
         );
+        if self.is_open {
+            tracing::warn!(
+                "THE SERVER IS OPEN: no app is configured, so that everybody who reaches it may \
+                 publish, watch and speak under any name; tokens are checked once `apps` are set"
+            );
+        }
         if media.announce.iter().all(IpAddr::is_loopback) {
             tracing::info!(
                 "only browsers on this machine reach the announced address: \

@@ -1,0 +1,168 @@
+//! The command line: a flag for every setting, and what else the program can be asked to do.
+
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+
+use super::keys::KEYS;
+use crate::auth::Privileges;
+use crate::live::{AppId, InvalidId, RoomId, UserId};
+
+/// What the program is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Task {
+    /// Serve until a signal.
+    Serve,
+    /// `--check-config`: say whether the settings are right, and end.
+    Check,
+    /// `usersig`: print a token, and end.
+    UserSig(TokenRequest),
+}
+
+/// The token that is to be printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRequest {
+    /// The app whose key signs.
+    pub app: AppId,
+    /// The user that the token speaks of.
+    pub user: UserId,
+    /// The room of the PrivateMapKey, if there is to be one.
+    pub room: Option<RoomId>,
+    /// The rights of the PrivateMapKey.
+    pub privileges: Privileges,
+    /// Seconds until the end.
+    pub expires_in: u64,
+}
+
+/// Everything that can stand behind the program's name.
+pub(super) fn command() -> Command {
+    let settings = KEYS.iter().map(|key| {
+        let arg = Arg::new(key.flag())
+            .long(key.flag())
+            .help(format!("{} [{}]", key.help, key.variable()))
+            .help_heading("Settings")
+            .value_name("VALUE")
+            .allow_hyphen_values(true)
+            .action(ArgAction::Set);
+        if key.is_switch {
+            arg.num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("true")
+        } else {
+            arg.num_args(1)
+        }
+    });
+    Command::new("weblive")
+        .about("Live streaming: publish over WebRTC, watch over WebRTC, HTTP-FLV and HLS.")
+        .version(env!("CARGO_PKG_VERSION"))
+        .arg(
+            Arg::new(CONFIG_FLAG)
+                .long(CONFIG_FLAG)
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .global(true)
+                .help(format!("Settings file [{CONFIG_VARIABLE}]")),
+        )
+        .arg(
+            Arg::new(CHECK_FLAG)
+                .long(CHECK_FLAG)
+                .action(ArgAction::SetTrue)
+                .help("Check the settings and the files they name, and end"),
+        )
+        .args(settings)
+        .subcommand(usersig())
+}
+
+fn usersig() -> Command {
+    let arg = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).help(help)
+    };
+    Command::new(USERSIG)
+        .about("Print a token, signed with the app's first key in the settings")
+        .arg(
+            arg("app", "N", "The app (sdkAppId)")
+                .required(true)
+                .value_parser(|text: &str| text.parse::<AppId>()),
+        )
+        .arg(
+            arg("user", "U", "The user")
+                .required(true)
+                .value_parser(|text: &str| text.parse::<UserId>()),
+        )
+        .arg(
+            arg(
+                "room",
+                "R",
+                "Print a PrivateMapKey for this room too; digits are a room number",
+            )
+            .value_parser(room),
+        )
+        .arg(
+            arg(
+                "room-name",
+                "R",
+                "The same for a named room; digits are a name",
+            )
+            .conflicts_with("room")
+            .value_parser(RoomId::name),
+        )
+        .arg(
+            arg(
+                "privileges",
+                "BITS",
+                "Rights in the room: 255 for all, 42 for an audience",
+            )
+            .default_value("255")
+            .value_parser(value_parser!(u32).range(0..=255)),
+        )
+        .arg(
+            arg("expire", "SECS", "Seconds until the token's end")
+                .default_value("604800")
+                .value_parser(value_parser!(u64).range(1..)),
+        )
+}
+
+/// A room's number, or its name where the text is no number.
+fn room(text: &str) -> Result<RoomId, InvalidId> {
+    if text.bytes().all(|b| b.is_ascii_digit()) {
+        RoomId::parse_number(text)
+    } else {
+        RoomId::name(text)
+    }
+}
+
+/// What the flags ask for.
+pub(super) fn task(flags: &ArgMatches) -> Task {
+    if let Some(request) = flags.subcommand_matches(USERSIG).and_then(token_request) {
+        Task::UserSig(request)
+    } else if flags.get_flag(CHECK_FLAG) {
+        Task::Check
+    } else {
+        Task::Serve
+    }
+}
+
+/// All of them are there: they are required, or have a default.
+fn token_request(flags: &ArgMatches) -> Option<TokenRequest> {
+    let room = flags.get_one("room").or(flags.get_one("room-name"));
+    Some(TokenRequest {
+        app: *flags.get_one("app")?,
+        user: flags.get_one::<UserId>("user")?.clone(),
+        room: room.cloned(),
+        privileges: Privileges(*flags.get_one("privileges")?),
+        expires_in: *flags.get_one("expire")?,
+    })
+}
+
+/// The settings file that the flags name, before or behind a subcommand.
+pub(super) fn config_file(flags: &ArgMatches) -> Option<PathBuf> {
+    let inner = flags
+        .subcommand()
+        .and_then(|(_, inner)| inner.get_one(CONFIG_FLAG));
+    inner.or(flags.get_one(CONFIG_FLAG)).cloned()
+}
+
+const CONFIG_FLAG: &str = "config";
+pub(super) const CONFIG_VARIABLE: &str = "WEBLIVE_CONFIG";
+const CHECK_FLAG: &str = "check-config";
+const USERSIG: &str = "usersig";
