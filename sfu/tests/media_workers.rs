@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use relay::{Relay, RelayConfig, StreamId};
-use sfu::worker::{OfferError, Role, SessionRef, WorkerConfig, Workers, WorkersGuard};
+use sfu::worker::{OfferError, Owner, Role, SessionRef, WorkerConfig, Workers, WorkersGuard};
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive};
@@ -183,7 +183,10 @@ async fn media_flows_over_sockets_and_sessions_end_with_bye() {
     let (workers, guard, registry) = start(2);
     let id: StreamId = "smoke".parse().expect("id");
     let (mut publisher, offer) = Client::new(Direction::SendOnly).await;
-    let published = workers.publish(id.clone(), offer).await.expect("published");
+    let published = workers
+        .publish(id.clone(), offer, Owner::Anybody)
+        .await
+        .expect("published");
     publisher.accept(&published.answer);
     let mut clients = vec![publisher];
     let mut n = 0;
@@ -239,7 +242,7 @@ async fn media_flows_over_sockets_and_sessions_end_with_bye() {
     .await;
     let (_, offer) = Client::new(Direction::SendOnly).await;
     assert_eq!(
-        workers.publish(id, offer).await,
+        workers.publish(id, offer, Owner::Anybody).await,
         Err(OfferError::ShuttingDown)
     );
     drop(guard);
@@ -270,11 +273,13 @@ async fn offers_are_refused_with_their_reason() {
         Err(OfferError::NotLive { .. })
     ));
     assert!(matches!(
-        workers.publish(id.clone(), offer).await,
+        workers.publish(id.clone(), offer, Owner::Anybody).await,
         Err(OfferError::WrongDirection { .. })
     ));
     assert!(matches!(
-        workers.publish(id, "hello".to_owned()).await,
+        workers
+            .publish(id, "hello".to_owned(), Owner::Anybody)
+            .await,
         Err(OfferError::Malformed { .. })
     ));
     assert_eq!(workers.snapshot().publishers, 0);
@@ -287,7 +292,7 @@ async fn requests_that_are_given_up_leave_nothing_behind() {
     let (_client, offer) = Client::new(Direction::SendOnly).await;
     let mut answered = 0;
     for n in 0..40 {
-        let publish = workers.publish(id.clone(), offer.clone());
+        let publish = workers.publish(id.clone(), offer.clone(), Owner::Anybody);
         // Polled, then dropped before or after the worker's answer.
         let wait = Duration::from_micros(n * 100);
         if let Ok(result) = tokio::time::timeout(wait, publish).await {

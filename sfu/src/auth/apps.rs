@@ -168,7 +168,8 @@ impl Apps {
         verify_any(&address, stream, now, keys).map(|app| app.id)
     }
 
-    /// Whether the stream may be played by an address with this query.
+    /// Whether the stream may be played by an address with this query; gives its signature if
+    /// one is required.
     ///
     /// `publisher` is the app that publishes the stream, if that is known. A stream whose app
     /// cannot be told needs the signature of any app as soon as one of them signs its addresses.
@@ -181,19 +182,37 @@ impl Apps {
         stream: &str,
         publisher: Option<AppId>,
         query: Option<&str>,
-    ) -> Result<(), AddressError> {
-        let app = self
-            .named_by(stream)
-            .or_else(|| publisher.filter(|app| self.find(*app).is_some()));
-        let keys = self
-            .candidates(app)
-            .filter_map(|app| Some((app, app.play_url_key.as_ref()?, app.play_url_window)))
-            .collect::<Vec<_>>();
-        if keys.is_empty() {
-            return Ok(());
+    ) -> Result<Option<SignedAddress>, AddressError> {
+        if self.play_keys(stream, publisher).next().is_none() {
+            return Ok(None);
         }
+        self.verify_play(now, stream, publisher, query).map(Some)
+    }
+
+    /// Whether the query of a play address is signed for the stream, whatever is required.
+    ///
+    /// # Errors
+    /// [`AddressError`].
+    pub fn verify_play(
+        &self,
+        now: u64,
+        stream: &str,
+        publisher: Option<AppId>,
+        query: Option<&str>,
+    ) -> Result<SignedAddress, AddressError> {
         let address = SignedAddress::read(query)?.ok_or(AddressError::Unsigned)?;
-        verify_any(&address, stream, now, keys).map(drop)
+        verify_any(&address, stream, now, self.play_keys(stream, publisher))?;
+        Ok(address)
+    }
+
+    fn play_keys(
+        &self,
+        stream: &str,
+        publisher: Option<AppId>,
+    ) -> impl Iterator<Item = (&App, &SecretKey, u64)> {
+        let known = publisher.filter(|app| self.find(*app).is_some());
+        self.candidates(self.named_by(stream).or(known))
+            .filter_map(|app| Some((app, app.play_url_key.as_ref()?, app.play_url_window)))
     }
 
     /// Signs a UserSig with the app's first key.
@@ -412,7 +431,7 @@ mod tests {
         let room = RoomId::Number(1);
         let all = apps.check_private_map_key(NOW, Apps::OPEN, &user("anna"), &room, None);
         assert_eq!(all, Ok(Privileges::ALL));
-        assert_eq!(apps.check_play(NOW, "a", None, None), Ok(()));
+        assert_eq!(apps.check_play(NOW, "a", None, None), Ok(None));
         assert!(apps.authenticate(NOW, "").is_err());
     }
 
@@ -522,6 +541,7 @@ mod tests {
         let apps = Apps::new([signs.clone(), app(2, &["two"])]);
         let check = |stream: &str, publisher, query: Option<&str>, now| {
             apps.check_play(now, stream, publisher, query)
+                .map(drop)
                 .map_err(|error| error.label())
         };
         // By the beginning of the id.
@@ -560,7 +580,14 @@ mod tests {
         let alone = Apps::new([signs]);
         assert!(alone.check_play(NOW, "show", None, None).is_err());
         let unsigned = Apps::new([app(1, &["one"])]);
-        assert_eq!(unsigned.check_play(NOW, "show", None, None), Ok(()));
+        assert_eq!(unsigned.check_play(NOW, "show", None, None), Ok(None));
+        // Where none is required, one that is shown is still looked at.
+        assert_eq!(
+            unsigned.verify_play(NOW, "show", None, Some(&query("show"))),
+            Err(AddressError::NoKey)
+        );
+        let signature = alone.verify_play(NOW, "show", None, Some(&query("show")));
+        assert_eq!(signature.unwrap().to_query(), query("show"));
     }
 
     #[test]

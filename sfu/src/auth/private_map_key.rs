@@ -234,6 +234,9 @@ pub enum PrivateMapKeyError {
     /// The buffer cannot be read.
     #[error(transparent)]
     UserBuf(#[from] BadUserBuf),
+    /// A stream without a room is in the room that its id names, and this id names none.
+    #[error("the stream id names no room: {0}")]
+    NoRoom(#[source] InvalidId),
     /// The rights are for another app.
     #[error("the PrivateMapKey's user buffer is of app {found}")]
     OtherApp {
@@ -304,6 +307,7 @@ impl PrivateMapKeyError {
             Self::Token(error) => error.label(),
             Self::NoUserBuf => "map_key_no_userbuf",
             Self::UserBuf(_) => "map_key_userbuf",
+            Self::NoRoom(_) => "map_key_no_room",
             Self::OtherApp { .. } => "map_key_other_app",
             Self::OtherUser { .. } => "map_key_other_user",
             Self::OtherRoom { .. } => "map_key_other_room",

@@ -22,9 +22,18 @@ impl SignedAddress {
     /// The query of an address that is good for the stream until the given Unix second.
     pub fn query(key: &SecretKey, stream: &str, expires_at: u64) -> String {
         let time_text = format!("{expires_at:X}");
-        let secret = hash(key, stream, &time_text);
-        let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{SECRET}={hex}&{TIME}={time_text}")
+        let address = Self {
+            secret: hash(key, stream, &time_text),
+            time_text,
+            time: expires_at,
+        };
+        address.to_query()
+    }
+
+    /// The two parameters alone: hex digits, safe to stand anywhere.
+    pub fn to_query(&self) -> String {
+        let secret = u128::from_be_bytes(self.secret);
+        format!("{SECRET}={secret:032x}&{TIME}={}", self.time_text)
     }
 
     /// Reads the query of an address: `None` if it has neither parameter. Others are ignored.

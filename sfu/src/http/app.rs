@@ -15,7 +15,8 @@ use relay::Relay;
 
 use super::cors::{self, Cors};
 use super::metrics::{self, HttpMetrics};
-use super::{files, health, ice, observe, whip};
+use super::{access, files, health, ice, observe, playlist, whip};
+use crate::auth::Apps;
 use crate::config::Settings;
 use crate::worker::{Role, Workers};
 
@@ -28,6 +29,7 @@ struct Inner {
     relay: Relay,
     registry: Registry,
     metrics: HttpMetrics,
+    apps: Apps,
     cors: Cors,
     ice_links: Vec<HeaderValue>,
     max_sdp_bytes: usize,
@@ -51,6 +53,7 @@ impl App {
             relay,
             registry,
             metrics,
+            apps: Apps::new(settings.apps.clone()),
             cors: Cors::new(&settings.cors.origins),
             ice_links: ice::links(&settings.ice_servers),
             max_sdp_bytes: settings.http.max_sdp_bytes,
@@ -62,6 +65,10 @@ impl App {
 
     pub(super) fn workers(&self) -> &Workers {
         &self.0.workers
+    }
+
+    pub(super) fn apps(&self) -> &Apps {
+        &self.0.apps
     }
 
     pub(super) fn registry(&self) -> &Registry {
@@ -127,12 +134,20 @@ fn read_only(routes: MethodRouter<App>) -> MethodRouter<App> {
 }
 
 async fn live(State(app): State<App>, request: Request) -> Response {
+    let signature = match access::play(&app, &request) {
+        Ok(signature) => signature,
+        Err(problem) => return problem.into_response(),
+    };
     if request.uri().path().ends_with(".m3u8") {
         let now = app.0.started.elapsed().as_millis();
         let now = u64::try_from(now).unwrap_or(u64::MAX - 1);
         app.0.last_playlist.store(now + 1, Ordering::Relaxed);
     }
-    app.0.relay.handle(request).await.map(body::Body::new)
+    let response = app.0.relay.handle(request).await.map(body::Body::new);
+    match signature {
+        Some(signature) => playlist::sign(response, &signature.to_query()).await,
+        None => response,
+    }
 }
 
 const READ_ONLY: &str = "GET, HEAD, OPTIONS";

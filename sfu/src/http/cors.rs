@@ -96,7 +96,7 @@ const REQUEST_HEADERS: &str =
     "Authorization, Content-Type, If-Match, If-None-Match, Range, X-Request-Id";
 
 const RESPONSE_HEADERS: &str = "Location, ETag, Link, Accept-Patch, Accept-Post, Allow, \
-     Content-Length, Content-Range, Retry-After, X-Request-Id";
+     Content-Length, Content-Range, Retry-After, WWW-Authenticate, X-Request-Id";
 
 /// Browsers cap it: two hours in Chromium.
 const MAX_AGE: &str = "7200";

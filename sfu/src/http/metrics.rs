@@ -25,6 +25,7 @@ pub struct HttpMetrics {
     pub(super) accepted: IntCounter,
     /// Connections ended by the server, by reason.
     pub(super) dropped: IntCounterVec,
+    refused: IntCounterVec,
 }
 
 impl HttpMetrics {
@@ -65,6 +66,13 @@ impl HttpMetrics {
         for reason in Dropped::ALL {
             dropped.with_label_values(&[reason.name()]);
         }
+        let refused = IntCounterVec::new(
+            Opts::new(
+                "weblive_auth_refused_total",
+                "Requests without the right to what they ask for, by reason.",
+            ),
+            &["reason"],
+        )?;
         let build = IntGauge::with_opts(
             Opts::new("weblive_build_info", "1, with the build in its labels.")
                 .const_label("version", env!("CARGO_PKG_VERSION"))
@@ -76,6 +84,7 @@ impl HttpMetrics {
         registry.register(Box::new(connections.clone()))?;
         registry.register(Box::new(accepted.clone()))?;
         registry.register(Box::new(dropped.clone()))?;
+        registry.register(Box::new(refused.clone()))?;
         registry.register(Box::new(build))?;
         Ok(Self {
             requests,
@@ -83,6 +92,7 @@ impl HttpMetrics {
             connections,
             accepted,
             dropped,
+            refused,
         })
     }
 
@@ -93,6 +103,10 @@ impl HttpMetrics {
         self.durations
             .with_label_values(&[route])
             .observe(took.as_secs_f64());
+    }
+
+    pub(super) fn refuse(&self, reason: &str) {
+        self.refused.with_label_values(&[reason]).inc();
     }
 
     pub(super) fn drop_connection(&self, reason: Dropped) {

@@ -1,5 +1,6 @@
 //! HTTP: WHIP and WHEP, the relay's addresses, metrics, health and the web files.
 
+mod access;
 mod app;
 mod body;
 mod cors;
@@ -9,6 +10,7 @@ mod ice;
 mod listener;
 mod metrics;
 mod observe;
+mod playlist;
 mod problem;
 mod stall;
 mod tls;

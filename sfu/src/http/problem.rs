@@ -1,12 +1,14 @@
 //! The one place that turns what went wrong into a status and a problem body.
 
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, StatusCode};
-use relay::InvalidStreamId;
+use relay::{InvalidStreamId, StreamId};
 use serde::Serialize;
 
 use super::body::BodyError;
+use crate::auth::{AddressError, PrivateMapKeyError, TokenError};
+use crate::live::AppId;
 use crate::worker::{BadSessionId, OfferError, PatchError, UnknownSession};
 
 /// Every way in which the server refuses a request, outside of `/live/`.
@@ -30,6 +32,31 @@ pub enum Problem {
         method: Method,
         /// For the `Allow` header field.
         allowed: &'static str,
+    },
+    /// Nothing says who comes.
+    #[error(
+        "this needs a UserSig of the page's back end as `Authorization: Bearer`, or a signed address"
+    )]
+    NoCredentials,
+    /// The token is not taken. The log says why; the client is told what helps it.
+    #[error("{}", .0.sentence())]
+    Token(TokenError),
+    /// The signed address is not taken, and a token could stand for it.
+    #[error("{0}")]
+    EndpointAddress(AddressError),
+    /// The play address is not taken.
+    #[error("{0}")]
+    PlayAddress(AddressError),
+    /// The token does not carry the right.
+    #[error("{}", .0.sentence())]
+    MapKey(PrivateMapKeyError),
+    /// The token is of one app and the stream of another.
+    #[error("stream {stream} is not of app {app}; a token is good for streams of its own app")]
+    OtherApp {
+        /// The stream in the address.
+        stream: StreamId,
+        /// The app of the token.
+        app: AppId,
     },
     /// The content is of another type.
     #[error("the content type is {found}; allowed is {allowed}")]
@@ -84,6 +111,31 @@ impl Problem {
                 "method-not-allowed",
                 "Method not allowed",
             ),
+            Self::NoCredentials => (
+                S::UNAUTHORIZED,
+                "credentials-missing",
+                "Credentials are missing",
+            ),
+            Self::Token(TokenError::Expired { .. }) => {
+                (S::UNAUTHORIZED, "usersig-expired", "UserSig has expired")
+            }
+            Self::Token(_) => (S::UNAUTHORIZED, "usersig-invalid", "UserSig is not valid"),
+            Self::EndpointAddress(error) => (
+                S::UNAUTHORIZED,
+                address_code(error),
+                "Address is not signed as needed",
+            ),
+            Self::PlayAddress(error) => (
+                S::FORBIDDEN,
+                address_code(error),
+                "Address is not signed as needed",
+            ),
+            Self::MapKey(_) => (
+                S::FORBIDDEN,
+                "private-map-key-refused",
+                "PrivateMapKey does not allow this",
+            ),
+            Self::OtherApp { .. } => (S::FORBIDDEN, "other-app", "Stream of another app"),
             Self::ContentType { .. } => (
                 S::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported-content-type",
@@ -132,6 +184,12 @@ impl Problem {
                     (S::SERVICE_UNAVAILABLE, "limit-reached", "Limit reached")
                 }
                 OfferError::NotLive { .. } => (S::CONFLICT, "not-live", "Stream is not live"),
+                // 409 and not 403: the client has the right to publish, and the state of the
+                // stream is in the way, which ends (RFC 9110 §15.5.10); RFC 9725 §4.2 leaves the
+                // choice of the error status to the endpoint.
+                OfferError::Taken { .. } => {
+                    (S::CONFLICT, "taken", "Stream is live under another user")
+                }
                 OfferError::ShuttingDown => SHUTTING_DOWN,
             },
             Self::Patch(error) => match error {
@@ -162,6 +220,25 @@ impl Problem {
         }
     }
 
+    /// The code that the vendor documents for this, where there is one.
+    fn error_code(&self) -> Option<i32> {
+        match self {
+            Self::Token(error) => Some(error.code()),
+            Self::MapKey(error) => Some(error.code()),
+            _ => None,
+        }
+    }
+
+    /// How to come with better credentials (RFC 6750 §3).
+    fn challenge(&self) -> Option<&'static str> {
+        match self {
+            Self::NoCredentials | Self::EndpointAddress(_) => Some("Bearer"),
+            Self::Token(_) => Some("Bearer error=\"invalid_token\""),
+            Self::MapKey(_) => Some("Bearer error=\"insufficient_scope\""),
+            _ => None,
+        }
+    }
+
     /// Seconds after which the same request may succeed.
     fn retry_after(&self) -> Option<u32> {
         match self {
@@ -183,6 +260,8 @@ struct Document<'a> {
     status: u16,
     detail: String,
     code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_code: Option<i32>,
 }
 
 impl IntoResponse for Problem {
@@ -194,6 +273,7 @@ impl IntoResponse for Problem {
             status: status.as_u16(),
             detail: self.to_string(),
             code,
+            error_code: self.error_code(),
         };
         let text = serde_json::to_vec(&document).unwrap_or_default();
         let json = HeaderValue::from_static("application/problem+json");
@@ -203,6 +283,9 @@ impl IntoResponse for Problem {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.retry_after() {
             headers.insert(RETRY_AFTER, seconds.into());
+        }
+        if let Some(challenge) = self.challenge() {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         match self {
             Self::Method { allowed, .. } => {
@@ -216,6 +299,14 @@ impl IntoResponse for Problem {
             _ => {}
         }
         response
+    }
+}
+
+fn address_code(error: &AddressError) -> &'static str {
+    match error {
+        AddressError::Unsigned => "address-unsigned",
+        AddressError::Expired { .. } => "address-expired",
+        _ => "address-invalid",
     }
 }
 

@@ -14,6 +14,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, LINK
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use relay::StreamId;
 
+use super::access;
 use super::app::App;
 use super::body::read_text;
 use super::cors;
@@ -59,14 +60,19 @@ async fn open(
     request: Request,
 ) -> Result<Response, Problem> {
     let stream = stream_of(&parts)?;
+    let visitor = access::admit(&app, role, &stream, &request)?;
     check_content_type(request.headers(), SDP, ACCEPT_POST)?;
     let offer = read_text(request.into_body(), app.max_sdp_bytes(), app.body_timeout()).await?;
+    visitor.check_room(&app, role, &stream, &offer)?;
     let Accepted {
         session,
         etag,
         answer,
     } = match role {
-        Role::Publisher => answered(app.workers().publish(stream.clone(), offer)).await?,
+        Role::Publisher => {
+            let owner = visitor.into_owner();
+            answered(app.workers().publish(stream.clone(), offer, owner)).await?
+        }
         Role::Subscriber => answered(app.workers().subscribe(stream.clone(), offer)).await?,
     };
     let mut response = (StatusCode::CREATED, answer).into_response();
@@ -140,12 +146,13 @@ fn part<'a>(parts: &'a PathParts, name: &str) -> Result<&'a str, Problem> {
     Ok(parts.get(name).map_or("", String::as_str))
 }
 
-/// The stream that a request is about. Whoever may do what is decided between this
-/// and the workers, for endpoints here and for sessions in [`session_of`].
+/// The stream that a request is about.
 fn stream_of(parts: &PathParts) -> Result<StreamId, Problem> {
     Ok(part(parts, "id")?.parse::<StreamId>()?)
 }
 
+/// The session that a request is about. Whoever knows its 128 random bits may change and end it:
+/// only the client that opened it was told them, and its token may be over before the session is.
 fn session_of(role: Role, parts: &PathParts) -> Result<SessionRef, Problem> {
     Ok(SessionRef {
         stream: stream_of(parts)?,

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use relay::StreamId;
 
+use crate::live::{AppId, UserId};
+
 /// Names one WebRTC session in its session URL: 128 random bits, 32 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(u128);
@@ -78,6 +80,35 @@ impl Role {
         match self {
             Role::Publisher => "publisher",
             Role::Subscriber => "subscriber",
+        }
+    }
+}
+
+/// Whose a published stream is: while it is live, nobody else can publish it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Owner {
+    /// Everybody's: the server is open.
+    Anybody,
+    /// A user's, who showed a token.
+    User {
+        /// The app.
+        app: AppId,
+        /// The user in it.
+        user: UserId,
+    },
+    /// Theirs who hold a signed push address of the app for this stream.
+    PushAddress {
+        /// The app.
+        app: AppId,
+    },
+}
+
+impl Owner {
+    /// The app, if there is one.
+    pub fn app(&self) -> Option<AppId> {
+        match self {
+            Self::Anybody => None,
+            Self::User { app, .. } | Self::PushAddress { app } => Some(*app),
         }
     }
 }
@@ -158,6 +189,14 @@ pub enum OfferError {
     #[error("stream {stream} is not live")]
     NotLive {
         /// The stream that was asked for.
+        stream: StreamId,
+    },
+    /// Somebody else publishes the stream now.
+    #[error(
+        "stream {stream} is live under another user; allowed is another id, or this one once it has ended"
+    )]
+    Taken {
+        /// The stream that was to be published.
         stream: StreamId,
     },
     /// The server is going down.

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use relay::StreamId;
 
-use super::api::{OfferError, Role, SessionId};
+use super::api::{OfferError, Owner, Role, SessionId};
+use super::published::Published;
+use crate::live::AppId;
 
 /// Control-path bookkeeping of all workers; media never looks at it.
 #[derive(Debug)]
@@ -15,6 +17,7 @@ pub(crate) struct Directory {
     publishers: usize,
     subscribers: usize,
     max_sessions: usize,
+    published: Published,
     pub(crate) shutting_down: bool,
 }
 
@@ -23,6 +26,8 @@ struct Entry {
     home: usize,
     publishers: usize,
     sessions: usize,
+    /// Of the publishers, while there are any.
+    owner: Option<Owner>,
 }
 
 /// Where a new session goes.
@@ -42,16 +47,19 @@ impl Directory {
             publishers: 0,
             subscribers: 0,
             max_sessions,
+            published: Published::default(),
             shutting_down: false,
         }
     }
 
     /// Finds a worker for a session and writes the session down. Undone by [`Self::closed`].
+    /// `owner` is whose stream a publisher's is; while it is live, other owners are refused.
     pub(crate) fn place(
         &mut self,
         stream: &StreamId,
         session: SessionId,
         role: Role,
+        owner: Option<Owner>,
     ) -> Result<Placement, OfferError> {
         if self.shutting_down {
             return Err(OfferError::ShuttingDown);
@@ -69,6 +77,11 @@ impl Directory {
                 worker: least,
                 home: least,
             },
+            (Some(entry), Role::Publisher) if entry.publishers > 0 && entry.owner != owner => {
+                return Err(OfferError::Taken {
+                    stream: stream.clone(),
+                });
+            }
             (Some(entry), Role::Publisher) => Placement {
                 worker: entry.home,
                 home: entry.home,
@@ -91,11 +104,13 @@ impl Directory {
             home: placement.home,
             publishers: 0,
             sessions: 0,
+            owner: None,
         });
         entry.sessions += 1;
         match role {
             Role::Publisher => {
                 entry.publishers += 1;
+                entry.owner = owner;
                 self.publishers += 1;
             }
             Role::Subscriber => self.subscribers += 1,
@@ -128,6 +143,25 @@ impl Directory {
         }
     }
 
+    /// A publisher is connected: from now on the stream is its app's.
+    pub(crate) fn published(&mut self, stream: &StreamId) {
+        let owner = self.streams.get(stream).and_then(|e| e.owner.as_ref());
+        if let Some(app) = owner.and_then(Owner::app) {
+            self.published.note(stream, app);
+        }
+    }
+
+    /// The app of the stream's publisher, connected or not.
+    pub(crate) fn live_app(&self, stream: &StreamId) -> Option<AppId> {
+        let entry = self.streams.get(stream).filter(|e| e.publishers > 0)?;
+        entry.owner.as_ref()?.app()
+    }
+
+    /// The app of the stream's last connected publisher.
+    pub(crate) fn app_of(&self, stream: &StreamId) -> Option<AppId> {
+        self.published.app_of(stream)
+    }
+
     pub(crate) fn worker_of(&self, session: SessionId) -> Option<usize> {
         self.sessions.get(&session).copied()
     }
@@ -158,10 +192,16 @@ mod tests {
     fn subscribers_spread_once_the_home_is_fuller() {
         let mut d = Directory::new(2, 1_000);
         let s = stream("a");
-        let home = d.place(&s, id(0), Role::Publisher).expect("placed").home;
+        let home = d
+            .place(&s, id(0), Role::Publisher, None)
+            .expect("placed")
+            .home;
         let mut per_worker = [0; 2];
         for n in 1..=100 {
-            per_worker[d.place(&s, id(n), Role::Subscriber).expect("placed").worker] += 1;
+            per_worker[d
+                .place(&s, id(n), Role::Subscriber, None)
+                .expect("placed")
+                .worker] += 1;
         }
         assert!(per_worker[home] - per_worker[1 - home] <= SPREAD as i32);
         assert!(per_worker[1 - home] > 40);
@@ -172,14 +212,14 @@ mod tests {
         let mut d = Directory::new(2, 1_000);
         let s = stream("a");
         assert!(matches!(
-            d.place(&s, id(9), Role::Subscriber),
+            d.place(&s, id(9), Role::Subscriber, None),
             Err(OfferError::NotLive { .. })
         ));
-        d.place(&s, id(0), Role::Publisher).expect("placed");
-        d.place(&s, id(1), Role::Subscriber).expect("placed");
+        d.place(&s, id(0), Role::Publisher, None).expect("placed");
+        d.place(&s, id(1), Role::Subscriber, None).expect("placed");
         d.closed(&s, id(0), Role::Publisher);
         assert!(matches!(
-            d.place(&s, id(2), Role::Subscriber),
+            d.place(&s, id(2), Role::Subscriber, None),
             Err(OfferError::NotLive { .. })
         ));
         d.closed(&s, id(1), Role::Subscriber);
@@ -192,11 +232,64 @@ mod tests {
     #[test]
     fn sessions_are_limited() {
         let mut d = Directory::new(1, 1);
-        d.place(&stream("a"), id(0), Role::Publisher)
+        d.place(&stream("a"), id(0), Role::Publisher, None)
             .expect("placed");
         assert_eq!(
-            d.place(&stream("b"), id(1), Role::Publisher),
+            d.place(&stream("b"), id(1), Role::Publisher, None),
             Err(OfferError::LimitReached { limit: 1 })
         );
+    }
+
+    fn user(app: u32, name: &str) -> Option<Owner> {
+        Some(Owner::User {
+            app: AppId(app),
+            user: name.parse().expect("user id"),
+        })
+    }
+
+    #[test]
+    fn a_live_stream_is_its_owners_and_a_free_one_is_anybodys() {
+        let mut d = Directory::new(2, 100);
+        let s = stream("a");
+        let (anna, bert) = (user(1, "anna"), user(1, "bert"));
+        let taken = Err(OfferError::Taken { stream: s.clone() });
+        let mut next = 0;
+        let mut publish = |d: &mut Directory, owner: &Option<Owner>| {
+            next += 1;
+            d.place(&s, id(next), Role::Publisher, owner.clone())
+                .map(|_| id(next))
+        };
+        let first = publish(&mut d, &anna).expect("free");
+        let second = publish(&mut d, &anna).expect("the same user again");
+        let address = Some(Owner::PushAddress { app: AppId(1) });
+        for other in [&bert, &user(2, "anna"), &address, &Some(Owner::Anybody)] {
+            assert_eq!(publish(&mut d, other), taken.clone());
+        }
+        d.place(&s, id(99), Role::Subscriber, None).expect("live");
+        d.closed(&s, first, Role::Publisher);
+        assert_eq!(publish(&mut d, &bert), taken);
+        d.closed(&s, second, Role::Publisher);
+        // Its viewers still wait.
+        publish(&mut d, &bert).expect("free again");
+        assert_eq!(
+            publish(&mut d, &anna),
+            Err(OfferError::Taken { stream: s.clone() })
+        );
+    }
+
+    #[test]
+    fn a_stream_becomes_its_apps_once_the_publisher_is_connected() {
+        let mut d = Directory::new(1, 100);
+        let s = stream("a");
+        d.place(&s, id(1), Role::Publisher, user(7, "anna"))
+            .expect("free");
+        assert_eq!((d.app_of(&s), d.live_app(&s)), (None, Some(AppId(7))));
+        d.published(&s);
+        assert_eq!(d.app_of(&s), Some(AppId(7)));
+        d.closed(&s, id(1), Role::Publisher);
+        assert_eq!(d.live_app(&s), None);
+        assert_eq!(d.app_of(&s), Some(AppId(7)), "its playlist is still there");
+        d.published(&stream("b"));
+        assert_eq!(d.app_of(&stream("b")), None);
     }
 }

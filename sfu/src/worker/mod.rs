@@ -6,6 +6,7 @@
 pub mod api;
 mod directory;
 mod metrics;
+mod published;
 mod socket;
 mod thread;
 
@@ -21,13 +22,14 @@ use str0m::config::DtlsCert;
 use tokio::sync::{mpsc, oneshot};
 
 pub use self::api::{
-    Accepted, BadSessionId, OfferError, PatchError, Patched, Role, SessionId, SessionRef, Snapshot,
-    UnknownSession, WorkerConfig,
+    Accepted, BadSessionId, OfferError, Owner, PatchError, Patched, Role, SessionId, SessionRef,
+    Snapshot, UnknownSession, WorkerConfig,
 };
 use self::directory::{Directory, Placement};
 use self::metrics::Metrics;
 use self::socket::MediaSocket;
 use self::thread::{Command, Worker};
+use crate::live::AppId;
 use crate::media::offer::{self, CheckedOffer};
 use crate::media::{Core, CoreConfig, Gauges, LaneMessage};
 
@@ -69,8 +71,9 @@ impl Reservation {
         stream: &StreamId,
         session: SessionId,
         role: Role,
+        owner: Option<Owner>,
     ) -> Result<(Placement, Self), OfferError> {
-        let placement = shared.directory().place(stream, session, role)?;
+        let placement = shared.directory().place(stream, session, role, owner)?;
         let reservation = Self {
             shared: Arc::clone(shared),
             stream: stream.clone(),
@@ -248,12 +251,28 @@ impl Workers {
     }
 
     /// Accepts a publisher's offer (WHIP). A publisher that is there already stays until the new
-    /// one is connected.
+    /// one is connected; one of another owner keeps the stream.
     ///
     /// # Errors
     /// See [`OfferError`].
-    pub async fn publish(&self, stream: StreamId, offer: String) -> Result<Accepted, OfferError> {
-        self.open(stream, offer, Role::Publisher).await
+    pub async fn publish(
+        &self,
+        stream: StreamId,
+        offer: String,
+        owner: Owner,
+    ) -> Result<Accepted, OfferError> {
+        self.open(stream, offer, Role::Publisher, Some(owner)).await
+    }
+
+    /// The app whose publisher the stream has now, connected or not.
+    pub fn live_app(&self, stream: &StreamId) -> Option<AppId> {
+        self.shared.directory().live_app(stream)
+    }
+
+    /// The app of the stream's last connected publisher, as far as that is remembered: its FLV
+    /// and HLS stay for a while.
+    pub fn app_of(&self, stream: &StreamId) -> Option<AppId> {
+        self.shared.directory().app_of(stream)
     }
 
     /// Accepts a subscriber's offer (WHEP).
@@ -261,7 +280,7 @@ impl Workers {
     /// # Errors
     /// See [`OfferError`]; [`OfferError::NotLive`] if nobody publishes the stream.
     pub async fn subscribe(&self, stream: StreamId, offer: String) -> Result<Accepted, OfferError> {
-        self.open(stream, offer, Role::Subscriber).await
+        self.open(stream, offer, Role::Subscriber, None).await
     }
 
     async fn open(
@@ -269,10 +288,12 @@ impl Workers {
         stream: StreamId,
         offer: String,
         role: Role,
+        owner: Option<Owner>,
     ) -> Result<Accepted, OfferError> {
         let offer: CheckedOffer = offer::check(&offer, role)?;
         let session = SessionId::from_bits(rand::random());
-        let (placement, reservation) = Reservation::make(&self.shared, &stream, session, role)?;
+        let (placement, reservation) =
+            Reservation::make(&self.shared, &stream, session, role, owner)?;
         let (reply, answer) = oneshot::channel();
         let command = match role {
             Role::Publisher => Command::Publish {

@@ -236,6 +236,7 @@ impl Worker {
                 video,
                 audio,
             } => {
+                self.shared.directory().published(&stream);
                 let asker = self.asker(&stream);
                 match self
                     .shared

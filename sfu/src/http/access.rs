@@ -1,0 +1,250 @@
+//! Who may publish, watch and play: the tokens and signed addresses that requests come with.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::extract::Request;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, Method};
+use relay::StreamId;
+
+use super::app::App;
+use super::problem::Problem;
+use crate::auth::{AddressError, Claims, PrivateMapKeyError, Privileges, SignedAddress};
+use crate::live::{AppId, RoomId};
+use crate::worker::{Owner, Role};
+
+/// A client that was let in to an endpoint.
+#[derive(Debug)]
+pub(super) struct Visitor {
+    owner: Owner,
+    /// What its token says; a signed address is for one stream and needs no more.
+    claims: Option<Claims>,
+}
+
+/// Lets a client in to the endpoint of a stream: by its token, or by the signature of the address
+/// that it uses, a push address for a publisher and a play address for a subscriber.
+pub(super) fn admit(
+    app: &App,
+    role: Role,
+    stream: &StreamId,
+    request: &Request,
+) -> Result<Visitor, Problem> {
+    if app.apps().is_open() {
+        return Ok(Visitor {
+            owner: Owner::Anybody,
+            claims: None,
+        });
+    }
+    let query = request.uri().query();
+    let result = match bearer(request.headers()) {
+        Some(token) => by_token(app, role, stream, token),
+        None => by_address(app, role, stream, query),
+    };
+    result.inspect_err(|refusal| refused(app, stream, refusal))
+}
+
+fn by_token(app: &App, role: Role, stream: &StreamId, token: &str) -> Result<Visitor, Problem> {
+    let claims = app
+        .apps()
+        .authenticate(now(), token)
+        .map_err(Problem::Token)?;
+    // Users of different apps never meet. An id that names no app is its publisher's while it is
+    // live; a publisher of another app is refused by the directory then.
+    let live = || match role {
+        Role::Publisher => None,
+        Role::Subscriber => app.workers().live_app(stream),
+    };
+    let of = app.apps().named_by(stream.as_str()).or_else(live);
+    if of.is_some_and(|of| of != claims.app) {
+        return Err(Problem::OtherApp {
+            stream: stream.clone(),
+            app: claims.app,
+        });
+    }
+    Ok(Visitor {
+        owner: Owner::User {
+            app: claims.app,
+            user: claims.user.clone(),
+        },
+        claims: Some(claims),
+    })
+}
+
+fn by_address(
+    app: &App,
+    role: Role,
+    stream: &StreamId,
+    query: Option<&str>,
+) -> Result<Visitor, Problem> {
+    let (apps, now, id) = (app.apps(), now(), stream.as_str());
+    let of = |app: AppId| Owner::PushAddress { app };
+    let owner = match role {
+        Role::Publisher => apps.check_push(now, id, query).map(of),
+        Role::Subscriber => apps
+            .verify_play(now, id, app.workers().app_of(stream), query)
+            .map(|_| Owner::Anybody),
+    };
+    match owner {
+        Ok(owner) => Ok(Visitor {
+            owner,
+            claims: None,
+        }),
+        Err(AddressError::Unsigned) => Err(Problem::NoCredentials),
+        Err(error) => Err(Problem::EndpointAddress(error)),
+    }
+}
+
+impl Visitor {
+    /// Whether the client may do what its offer says in the room that the stream id names. It is
+    /// asked only of tokens of apps that require a PrivateMapKey.
+    pub(super) fn check_room(
+        &self,
+        app: &App,
+        role: Role,
+        stream: &StreamId,
+        offer: &str,
+    ) -> Result<(), Problem> {
+        let Some(claims) = &self.claims else {
+            return Ok(());
+        };
+        if !app.apps().requires_private_map_key(claims.app) {
+            return Ok(());
+        }
+        let check = || {
+            let room = RoomId::name(stream.as_str()).map_err(PrivateMapKeyError::NoRoom)?;
+            let granted = app.apps().privileges(now(), claims, &room)?;
+            let needed = needed(role, offer);
+            if granted.contains(needed) {
+                Ok(())
+            } else {
+                Err(PrivateMapKeyError::NotGranted { needed, granted })
+            }
+        };
+        check()
+            .map_err(Problem::MapKey)
+            .inspect_err(|refusal| refused(app, stream, refusal))
+    }
+
+    /// Whose stream it becomes.
+    pub(super) fn into_owner(self) -> Owner {
+        self.owner
+    }
+}
+
+/// Whether the address of a request below `/live/` may be played; gives the signature that its
+/// files need as well. An FLV body that has begun goes on beyond the end of its address.
+pub(super) fn play(app: &App, request: &Request) -> Result<Option<SignedAddress>, Problem> {
+    if app.apps().is_open() || !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Ok(None);
+    }
+    // An address without a stream id is the relay's to refuse.
+    let Some(stream) = stream_of(request.uri().path()) else {
+        return Ok(None);
+    };
+    let publisher = app.workers().app_of(&stream);
+    app.apps()
+        .check_play(now(), stream.as_str(), publisher, request.uri().query())
+        .map_err(Problem::PlayAddress)
+        .inspect_err(|refusal| refused(app, &stream, refusal))
+}
+
+fn stream_of(path: &str) -> Option<StreamId> {
+    let rest = path.strip_prefix("/live/")?;
+    let (id, _) = rest.split_once('/').or_else(|| rest.rsplit_once('.'))?;
+    id.parse().ok()
+}
+
+/// The token of an `Authorization` header field (RFC 6750 §2.1), if there is one and one alone.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut fields = headers.get_all(AUTHORIZATION).iter();
+    let (field, None) = (fields.next()?, fields.next()) else {
+        return None;
+    };
+    let (scheme, token) = field.to_str().ok()?.trim().split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("Bearer")
+        .then(|| token.trim_start())
+}
+
+/// Entering the room, and sending or receiving what the offer has m-lines for (RFC 8866 §5.14).
+fn needed(role: Role, offer: &str) -> Privileges {
+    let (audio, video) = match role {
+        Role::Publisher => (Privileges::SEND_AUDIO, Privileges::SEND_VIDEO),
+        Role::Subscriber => (Privileges::RECEIVE_AUDIO, Privileges::RECEIVE_VIDEO),
+    };
+    let mut needed = Privileges::JOIN;
+    for (kind, privilege) in [("m=audio", audio), ("m=video", video)] {
+        if offer.lines().any(|line| line.starts_with(kind)) {
+            needed = needed | privilege;
+        }
+    }
+    needed
+}
+
+/// The reason stands in the log and the metrics; neither holds the token.
+fn refused(app: &App, stream: &StreamId, refusal: &Problem) {
+    let (label, reason) = match refusal {
+        Problem::Token(error) => (error.label(), error.to_string()),
+        Problem::MapKey(error) => (error.label(), error.to_string()),
+        Problem::EndpointAddress(error) | Problem::PlayAddress(error) => {
+            (error.label(), error.to_string())
+        }
+        Problem::OtherApp { .. } => ("other_app", refusal.to_string()),
+        _ => ("missing", "no credentials".to_owned()),
+    };
+    app.metrics().refuse(label);
+    tracing::info!(%stream, reason, "refused");
+}
+
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(fields: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for field in fields {
+            headers.append(AUTHORIZATION, field.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn a_token_comes_in_one_bearer_field() {
+        for good in ["Bearer eJw", "bearer eJw", "BEARER  eJw", " Bearer eJw "] {
+            assert_eq!(bearer(&headers(&[good])), Some("eJw"), "{good}");
+        }
+        for none in [
+            &[][..],
+            &["Basic eJw"],
+            &["Bearer"],
+            &["eJw"],
+            &["Bearer eJw", "Bearer eJx"],
+        ] {
+            assert_eq!(bearer(&headers(none)), None, "{none:?}");
+        }
+    }
+
+    #[test]
+    fn every_kind_of_play_address_has_its_stream() {
+        for path in ["/live/a-1.flv", "/live/a-1.m3u8", "/live/a-1/x-0.m4s"] {
+            assert_eq!(stream_of(path).unwrap().as_str(), "a-1", "{path}");
+        }
+        for path in ["/live/a", "/live/", "/live/a.b.flv", "/live/%61.flv", "/x"] {
+            assert_eq!(stream_of(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn an_offer_needs_the_rights_of_its_m_lines() {
+        let audio = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n";
+        let both = format!("{audio}m=video 9 UDP/TLS/RTP/SAVPF 96\r\n");
+        assert_eq!(needed(Role::Publisher, audio).0, 2 | 4);
+        assert_eq!(needed(Role::Publisher, &both).0, 2 | 4 | 16);
+        assert_eq!(needed(Role::Subscriber, &both), Privileges::AUDIENCE);
+    }
+}
