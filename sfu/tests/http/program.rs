@@ -32,6 +32,10 @@ fn weblive(arguments: &[&str]) -> Command {
 
 impl Program {
     fn start(arguments: &[&str]) -> Self {
+        Self::start_with_log(arguments, Stdio::null())
+    }
+
+    fn start_with_log(arguments: &[&str], stderr: impl Into<Stdio>) -> Self {
         let mut child = weblive(&[
             "--listen",
             "127.0.0.1:0",
@@ -41,7 +45,7 @@ impl Program {
             "1",
         ])
         .args(arguments)
-        .stderr(Stdio::null())
+        .stderr(stderr)
         .spawn()
         .expect("weblive starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
@@ -267,6 +271,131 @@ fn a_port_in_use_ends_the_program_with_its_name() {
     assert!(
         stderr.contains(&address) && stderr.contains("in use"),
         "{stderr}"
+    );
+}
+
+/// A settings file that is taken away again.
+struct File(std::path::PathBuf);
+
+impl File {
+    fn new(name: &str, text: &str) -> Self {
+        let name = format!("weblive-{}-{name}.toml", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, text).expect("file");
+        Self(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().expect("a plain path")
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+const APPS: &str = "[[apps]]\nid = 14\nkeys = [\"hunter2\"]\nrequire_private_map_key = true\n";
+
+#[test]
+fn an_open_server_is_not_started_where_others_reach_it() {
+    let open = ["--listen", "0.0.0.0:0", "--media-port", "0"];
+    let (code, stdout, stderr) = output(&open);
+    assert_eq!((code, stdout.as_str()), (Some(2), ""));
+    assert!(
+        stderr.contains("`apps`") && stderr.contains("--insecure-open"),
+        "{stderr}"
+    );
+    let check = |more: &[&str]| output(&[&open[..], &["--check-config"], more].concat()).0;
+    assert_eq!(check(&[]), Some(2));
+    assert_eq!(check(&["--insecure-open"]), Some(0));
+    let file = File::new("reached", APPS);
+    assert_eq!(check(&["--config", file.path()]), Some(0));
+}
+
+#[test]
+fn tokens_are_printed_with_the_keys_of_the_settings() {
+    use sfu::auth::{Apps, Privileges};
+    use sfu::live::{AppId, RoomId};
+
+    let file = File::new("usersig", APPS);
+    let run = |flags: &[&str]| {
+        let base = ["usersig", "--app", "14", "--user", "anna", "--config"];
+        output(&[&base, &[file.path()][..], flags].concat())
+    };
+    let settings = sfu::config::Settings::from_toml(std::path::Path::new("x"), APPS).unwrap();
+    let apps = Apps::new(settings.apps);
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+
+    let (code, stdout, stderr) = run(&["--expire", "100"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    let claims = apps.authenticate(now, stdout.trim_end()).unwrap();
+    assert_eq!((claims.app, claims.user.as_str()), (AppId(14), "anna"));
+    assert_eq!(claims.expires_in, 100);
+
+    let (code, stdout, _) = run(&["--room", "4711", "--privileges", "42"]);
+    assert_eq!(code, Some(0));
+    let labelled = |label: &str| {
+        stdout
+            .lines()
+            .find_map(|line| line.strip_prefix(label))
+            .unwrap_or_else(|| panic!("{label} not in {stdout}"))
+    };
+    assert!(apps.authenticate(now, labelled("UserSig: ")).is_ok());
+    let ticket = Some(labelled("PrivateMapKey: "));
+    let anna = "anna".parse().unwrap();
+    let granted = apps.check_private_map_key(now, AppId(14), &anna, &RoomId::Number(4711), ticket);
+    assert_eq!(granted, Ok(Privileges::AUDIENCE));
+
+    let (code, stdout, stderr) = output(&["usersig", "--app", "15", "--user", "anna"]);
+    assert_eq!((code, stdout.as_str()), (Some(2), ""));
+    assert!(stderr.contains("app 15 is not configured"), "{stderr}");
+}
+
+#[tokio::test]
+async fn the_log_has_the_reason_of_a_refusal_and_neither_token_nor_key() {
+    let file = File::new("log", APPS);
+    let log = std::env::temp_dir().join(format!("weblive-{}.log", std::process::id()));
+    let stderr = std::fs::File::create(&log).expect("log");
+    let mut program = Program::start_with_log(&["--config", file.path(), "--log=trace"], stderr);
+    let forged = "eJyrVgrxCdYrSy1SslIy0jNQ0gHzM1NS80oy0zLBwhWZiflZpXlQqeKU7MSCgswUJStDEwMogMiUZOamKlkZmqOKplYUZBaBxE1NTY3gosWZ6UpWSj5ljuYp*p7l5unBxXnF2WVhVU4uAf7Ozi5JpX7O5SbuHuUhzgZJmQXaTia2SrUAohcx8g__";
+    let reply = reqwest::Client::new()
+        .post(format!("{}/whip/show", program.url))
+        .header("content-type", SDP)
+        .header("authorization", format!("Bearer {forged}"))
+        .body("v=0")
+        .send()
+        .await
+        .expect("response");
+    assert_eq!(reply.status(), 401);
+    program.signal("-TERM");
+    assert_eq!(program.ends().await.code(), Some(0));
+    let text = std::fs::read_to_string(&log).expect("log");
+    let _ = std::fs::remove_file(&log);
+    assert!(
+        text.contains("app 1400000000, which is not configured"),
+        "{text}"
+    );
+    assert!(!text.contains("SERVER IS OPEN"), "{text}");
+    assert!(
+        !text.contains(&forged[..40]) && !text.contains("hunter2"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn an_open_server_says_so_loudly() {
+    let log = std::env::temp_dir().join(format!("weblive-{}-open.log", std::process::id()));
+    let stderr = std::fs::File::create(&log).expect("log");
+    let mut program = Program::start_with_log(&[], stderr);
+    program.signal("-TERM");
+    assert_eq!(program.ends().await.code(), Some(0));
+    let text = std::fs::read_to_string(&log).expect("log");
+    let _ = std::fs::remove_file(&log);
+    assert!(
+        text.contains("WARN") && text.contains("SERVER IS OPEN"),
+        "{text}"
     );
 }
 
