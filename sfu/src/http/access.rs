@@ -78,10 +78,15 @@ fn by_address(
 ) -> Result<Visitor, Problem> {
     let (apps, now, id) = (app.apps(), now(), stream.as_str());
     let of = |app: AppId| Owner::PushAddress { app };
+    // A subscriber may come before the publisher is connected.
+    let publisher = || {
+        let workers = app.workers();
+        workers.live_app(stream).or_else(|| workers.app_of(stream))
+    };
     let owner = match role {
         Role::Publisher => apps.check_push(now, id, query).map(of),
         Role::Subscriber => apps
-            .verify_play(now, id, app.workers().app_of(stream), query)
+            .verify_play(now, id, publisher(), query)
             .map(|_| Owner::Anybody),
     };
     match owner {

@@ -228,6 +228,11 @@ async fn users_of_different_apps_never_meet() {
     assert_eq!(reply.status, 201);
     let other = watch(&routes, "/whep/show", &token(1, "bert")).await;
     other.problem(403, "other-app");
+    // Nor by the signature of another app's play address.
+    let query = SignedAddress::query(&key("play"), "show", now() + HOUR);
+    let signed = format!("/whep/show?{query}");
+    let reply = routes.post(&signed, offer(Direction::RecvOnly)).await;
+    reply.problem(401, "address-invalid");
     let same = watch(&routes, "/whep/show", &token(2, "bert")).await;
     assert_eq!(same.status, 201, "{}", same.text());
 }
