@@ -1,5 +1,39 @@
 //! Live rooms without IO: who is in, who may do what, who sits where.
+//!
+//! [`Rooms`] takes commands and the time, and gives back replies, events with their recipients,
+//! and effects for the server's other parts (media, webhooks, store). A user is in a room's
+//! chat, its media, or both; guests are in the chat only.
 
+mod agenda;
+mod bans;
+mod command;
+mod error;
+mod event;
 mod ids;
+mod limits;
+mod member;
+mod profile;
+mod roles;
+mod room;
+mod rooms;
+mod seats;
+#[cfg(test)]
+mod tests;
+mod tracks;
 
+pub use command::{
+    About, Command, Entered, Entry, Login, MediaEntry, MemberView, Order, Part, Reply,
+    RoomSettings, SeatCommand, SeatMode, SeatOrder, SeatSettings,
+};
+pub use error::{Face, LiveError};
+pub use event::{
+    Effect, EndReason, Event, LeaveReason, NoResponse, Output, Recipient, RemovalReason,
+    RequestResult, RoomInfo, SeatUser, SeatView,
+};
 pub use ids::{AppId, ConnectionId, InvalidId, RoomId, RoomKey, UserId};
+pub use limits::{Counters, Limits, Refusal};
+pub use profile::Profile;
+pub use roles::{Rank, Right, Rights, Role, Scene};
+pub use rooms::{Gauges, Rooms};
+pub use seats::{Device, MovePolicy};
+pub use tracks::{Allowed, Publication, TrackKind, Tracks};

@@ -1,0 +1,421 @@
+//! What can be asked of the rooms, and the answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::LiveError;
+use super::event::{RoomInfo, SeatView};
+use super::ids::{AppId, RoomId, UserId};
+use super::profile::Profile;
+use super::roles::{Rank, Rights, Role, Scene};
+use super::seats::{Device, MovePolicy};
+use super::tracks::{Publication, TrackKind, Tracks};
+
+/// Who logs in on a connection. The token has been checked before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The app.
+    pub app: AppId,
+    /// The user; `None` is a guest, who listens to chat.
+    pub user: Option<UserId>,
+    /// Nick and picture to begin with.
+    pub profile: Profile,
+}
+
+/// A command of the user behind a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Shows a new nick and picture in all rooms.
+    SetProfile(Profile),
+    /// Creates a room, or takes one that has no owner. Does not enter it.
+    Create {
+        /// The room.
+        room: RoomId,
+        /// Its name and seats.
+        settings: RoomSettings,
+    },
+    /// Enters a room's chat or media or both.
+    Enter {
+        /// The room.
+        room: RoomId,
+        /// What of it.
+        entry: Entry,
+    },
+    /// Leaves what was entered.
+    Leave {
+        /// The room.
+        room: RoomId,
+        /// What of it.
+        part: Part,
+    },
+    /// Becomes an anchor or one of the audience.
+    SwitchRole {
+        /// The room.
+        room: RoomId,
+        /// The role.
+        role: Role,
+    },
+    /// Begins a publication or changes what it contains.
+    Publish {
+        /// The room.
+        room: RoomId,
+        /// Which of the two.
+        track: TrackKind,
+        /// What it contains.
+        publication: Publication,
+    },
+    /// Ends a publication.
+    Unpublish {
+        /// The room.
+        room: RoomId,
+        /// Which of the two.
+        track: TrackKind,
+    },
+    /// Mutes and unmutes; `None` leaves a state as it is.
+    Mute {
+        /// The room.
+        room: RoomId,
+        /// Which publication.
+        track: TrackKind,
+        /// The sound is muted from now on.
+        audio: Option<bool>,
+        /// The picture is muted from now on.
+        video: Option<bool>,
+    },
+    /// One page of the chat's members, ordered by user id.
+    Members {
+        /// The room.
+        room: RoomId,
+        /// The last user of the page before.
+        after: Option<UserId>,
+        /// Members in the page; more than the bound is cut to it.
+        count: usize,
+    },
+    /// What the room is.
+    Info {
+        /// The room.
+        room: RoomId,
+    },
+    /// Asks for, offers or leaves a seat.
+    Seat {
+        /// The room.
+        room: RoomId,
+        /// What of it.
+        command: SeatCommand,
+    },
+    /// Decides over the room or over others.
+    Order {
+        /// The room.
+        room: RoomId,
+        /// The decision.
+        order: Order,
+    },
+}
+
+/// What of a room is entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// The chat group of a room that exists.
+    Chat,
+    /// The media; the room comes into being with the first who enters.
+    Media(MediaEntry),
+    /// Both, in a room that exists.
+    Live(MediaEntry),
+}
+
+/// How somebody enters a room's media.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MediaEntry {
+    /// The mode; it is the same for all in the room.
+    pub scene: Scene,
+    /// The wanted role. In rtc mode everybody is an anchor; in a room with seats one who has no
+    /// seat is audience.
+    pub role: Role,
+    /// From the token, or [`Rights::ALL`] where the app does not check.
+    pub rights: Rights,
+}
+
+/// What of a room is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The chat group. Its owner cannot quit it.
+    Chat,
+    /// The media, with seat and publications.
+    Media,
+    /// All.
+    All,
+}
+
+/// What the creator chooses.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RoomSettings {
+    /// Name and notice.
+    pub about: About,
+    /// The seats, if the room has any.
+    pub seats: Option<SeatSettings>,
+}
+
+/// The texts of a room. Cloning shares them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    pub(super) name: Arc<str>,
+    pub(super) notice: Arc<str>,
+}
+
+impl About {
+    /// The longest name, in bytes.
+    pub const MAX_NAME: usize = 100;
+    /// The longest notice, in bytes.
+    pub const MAX_NOTICE: usize = 1_000;
+
+    /// Checks both texts.
+    pub fn new(name: &str, notice: &str) -> Result<Self, LiveError> {
+        if name.len() > Self::MAX_NAME || name.chars().any(char::is_control) {
+            return Err(LiveError::BadValue {
+                what: "the room's title",
+                allowed: "up to 100 bytes without control characters",
+            });
+        }
+        let line_breaks = |c: char| c.is_control() && c != '\n';
+        if notice.len() > Self::MAX_NOTICE || notice.chars().any(line_breaks) {
+            return Err(LiveError::BadValue {
+                what: "the room's notice",
+                allowed: "up to 1000 bytes, line breaks but no other control characters",
+            });
+        }
+        Ok(Self {
+            name: name.into(),
+            notice: notice.into(),
+        })
+    }
+}
+
+impl Default for About {
+    fn default() -> Self {
+        Self {
+            name: "".into(),
+            notice: "".into(),
+        }
+    }
+}
+
+/// The seats of a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeatSettings {
+    /// How many.
+    pub count: u16,
+    /// Who may sit down.
+    pub mode: SeatMode,
+    /// Seat 0 is the owner's.
+    pub keep_owner_on_seat: bool,
+}
+
+/// How one gets a seat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SeatMode {
+    /// A free seat is taken at once.
+    FreeToTake,
+    /// A host accepts.
+    ApplyToTake,
+}
+
+/// A user's own seat command. The hosts are the owner and the administrators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SeatCommand {
+    /// Sits down where that is free, or for hosts; else applies without a time limit. One who
+    /// sits moves.
+    Take {
+        /// The seat, or any.
+        seat: Option<u16>,
+    },
+    /// Stands up.
+    Leave,
+    /// Applies for a seat, or takes it where that is free.
+    Apply {
+        /// The seat, or any.
+        seat: Option<u16>,
+        /// How long the application stays; `None` is until it is answered.
+        timeout: Option<Duration>,
+    },
+    /// Takes the application back.
+    CancelApplication,
+    /// Hosts: accepts or rejects an application.
+    AnswerApplication {
+        /// Who applied.
+        guest: UserId,
+        /// Whether the guest gets the seat.
+        accept: bool,
+    },
+    /// Hosts: invites somebody to a seat.
+    Invite {
+        /// Who is invited.
+        guest: UserId,
+        /// The seat, or any.
+        seat: Option<u16>,
+        /// How long the invitation stays; `None` is until it is answered.
+        timeout: Option<Duration>,
+    },
+    /// Hosts: takes an invitation of one's own back.
+    CancelInvitation {
+        /// Who was invited.
+        guest: UserId,
+    },
+    /// Accepts or rejects an invitation.
+    AnswerInvitation {
+        /// Who invited.
+        host: UserId,
+        /// Whether to sit down.
+        accept: bool,
+    },
+    /// Moves the asker's own seat to a free one.
+    Move {
+        /// The new seat.
+        target: u16,
+    },
+}
+
+/// A decision of a host, of the owner, or of the server's operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// Ends the room (owner).
+    Dismiss,
+    /// Changes texts and seat mode (hosts); `None` leaves as it is.
+    Update {
+        /// Name and notice.
+        about: Option<About>,
+        /// Who may sit down.
+        seat_mode: Option<SeatMode>,
+    },
+    /// Removes members, and keeps them out for a time (hosts, of those below).
+    Kick {
+        /// Who.
+        users: Vec<UserId>,
+        /// Shown to them; up to 256 bytes.
+        message: String,
+        /// For how long they may not come back.
+        ban: Option<Duration>,
+    },
+    /// Lets somebody in again (hosts).
+    Unban {
+        /// Who.
+        user: UserId,
+    },
+    /// Makes a member an administrator, or takes it back (owner).
+    SetAdministrator {
+        /// Who.
+        user: UserId,
+        /// Whether from now on.
+        is_administrator: bool,
+    },
+    /// Decides over seats.
+    Seat(SeatOrder),
+}
+
+/// A decision over seats (hosts; over those below).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SeatOrder {
+    /// Puts a member on a seat without asking (operator).
+    Pick {
+        /// Who.
+        user: UserId,
+        /// The seat, or any.
+        seat: Option<u16>,
+    },
+    /// Takes users off their seats.
+    KickOff {
+        /// Who.
+        users: Vec<UserId>,
+    },
+    /// Locks or unlocks a seat. The one who sits there stays.
+    Lock {
+        /// The seat.
+        seat: u16,
+        /// Whether it is locked from now on.
+        locked: bool,
+    },
+    /// Moves somebody.
+    Move {
+        /// Who.
+        user: UserId,
+        /// Where to.
+        target: u16,
+        /// What happens to the one who sits there.
+        policy: MovePolicy,
+    },
+    /// Closes a device, or lets its user open it again.
+    Device {
+        /// Whose.
+        user: UserId,
+        /// Which.
+        device: Device,
+        /// `false` closes; `true` lifts the lock and turns nothing on.
+        open: bool,
+    },
+}
+
+/// What a command has done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "reply", rename_all = "camelCase")]
+pub enum Reply {
+    /// It is done.
+    Done,
+    /// In the room.
+    Entered(Box<Entered>),
+    /// On a seat.
+    Seated {
+        /// Which.
+        seat: u16,
+    },
+    /// The application waits for a host.
+    Applied,
+    /// One page of members.
+    Members {
+        /// The page.
+        members: Vec<MemberView>,
+        /// Whether there are more after it.
+        more: bool,
+    },
+    /// What the room is.
+    Info(RoomInfo),
+    /// These users were concerned.
+    Users {
+        /// Who.
+        users: Vec<UserId>,
+    },
+}
+
+/// What one who enters sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entered {
+    /// The room.
+    pub info: RoomInfo,
+    /// Nothing changed: that part was entered before.
+    pub already: bool,
+    /// The role, when the media was entered.
+    pub role: Option<Role>,
+    /// All anchors, oneself included; empty when only the chat was entered.
+    pub anchors: Vec<MemberView>,
+    /// The seats, if the room has any.
+    pub seats: Vec<SeatView>,
+}
+
+/// One member, as others see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberView {
+    /// Who.
+    pub user: UserId,
+    /// Nick and picture.
+    pub profile: Profile,
+    /// Owner, administrator or none of them.
+    pub rank: Rank,
+    /// The role, if the media was entered.
+    pub role: Option<Role>,
+    /// What is published.
+    pub tracks: Tracks,
+}

@@ -1,0 +1,100 @@
+//! How a user shows: nick and picture.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::error::LiveError;
+
+/// A user's nick and the address of a picture; both may be empty. Cloning shares the texts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "RawProfile")]
+pub struct Profile {
+    #[serde(serialize_with = "write_text")]
+    nick: Arc<str>,
+    #[serde(serialize_with = "write_text")]
+    avatar: Arc<str>,
+}
+
+impl Profile {
+    /// The longest nick, in bytes.
+    pub const MAX_NICK: usize = 150;
+    /// The longest picture address, in bytes.
+    pub const MAX_AVATAR: usize = 500;
+
+    /// Checks both texts: bounded, without control characters.
+    pub fn new(nick: &str, avatar: &str) -> Result<Self, LiveError> {
+        if nick.len() > Self::MAX_NICK || nick.chars().any(char::is_control) {
+            return Err(LiveError::BadValue {
+                what: "the nick",
+                allowed: "up to 150 bytes without control characters",
+            });
+        }
+        if avatar.len() > Self::MAX_AVATAR || avatar.chars().any(char::is_control) {
+            return Err(LiveError::BadValue {
+                what: "the avatar",
+                allowed: "an address of up to 500 bytes without control characters",
+            });
+        }
+        Ok(Self {
+            nick: nick.into(),
+            avatar: avatar.into(),
+        })
+    }
+
+    /// The nick, or an empty text.
+    pub fn nick(&self) -> &str {
+        &self.nick
+    }
+
+    /// The picture's address, or an empty text.
+    pub fn avatar(&self) -> &str {
+        &self.avatar
+    }
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self {
+            nick: "".into(),
+            avatar: "".into(),
+        }
+    }
+}
+
+impl TryFrom<RawProfile> for Profile {
+    type Error = LiveError;
+
+    fn try_from(raw: RawProfile) -> Result<Self, LiveError> {
+        Self::new(&raw.nick, &raw.avatar)
+    }
+}
+
+fn write_text<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
+}
+
+#[derive(Deserialize)]
+struct RawProfile {
+    #[serde(default)]
+    nick: String,
+    #[serde(default)]
+    avatar: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_is_bounded_and_has_no_control_characters() {
+        let long = "x".repeat(151);
+        assert!(Profile::new(&long[..150], "").is_ok());
+        assert!(Profile::new(&long, "").is_err());
+        assert!(Profile::new("a\u{1b}[2J", "").is_err());
+        assert!(Profile::new("", &"x".repeat(501)).is_err());
+        assert!(serde_json::from_str::<Profile>("{\"nick\":\"a\\nb\"}").is_err());
+        let profile: Profile = serde_json::from_str("{\"nick\":\"Anna\"}").unwrap();
+        assert_eq!((profile.nick(), profile.avatar()), ("Anna", ""));
+    }
+}

@@ -1,0 +1,62 @@
+//! What a client can know.
+
+use super::super::*;
+
+/// What one client believes, from replies and events alone.
+#[derive(Default)]
+pub(super) struct Belief {
+    pub(super) anchors: BTreeMap<u32, BTreeMap<UserId, Tracks>>,
+    pub(super) seats: BTreeMap<u32, Vec<SeatView>>,
+}
+
+impl Belief {
+    fn number(room: &RoomId) -> u32 {
+        match room {
+            RoomId::Number(number) => *number,
+            RoomId::Name(_) => 0,
+        }
+    }
+
+    pub(super) fn entered(&mut self, entered: &Entered) {
+        let room = Self::number(&entered.info.room);
+        let anchors = entered.anchors.iter();
+        let anchors = anchors.map(|view| (view.user.clone(), view.tracks));
+        if entered.role.is_some() {
+            self.anchors.insert(room, anchors.collect());
+        }
+        self.seats.insert(room, entered.seats.clone());
+    }
+
+    pub(super) fn learn(&mut self, event: Event) {
+        let room = event.room().map(Self::number).unwrap_or_default();
+        match event {
+            Event::AnchorEntered { user, .. } => {
+                if let Some(anchors) = self.anchors.get_mut(&room) {
+                    let before = anchors.insert(user, Tracks::default());
+                    assert_eq!(before, None, "an anchor entered twice");
+                }
+            }
+            Event::AnchorLeft { user, .. } => {
+                if let Some(anchors) = self.anchors.get_mut(&room) {
+                    assert!(anchors.remove(&user).is_some(), "an unknown anchor left");
+                }
+            }
+            Event::TrackChanged {
+                user,
+                track,
+                publication,
+                ..
+            } => {
+                if let Some(anchors) = self.anchors.get_mut(&room) {
+                    *anchors.get_mut(&user).unwrap().slot(track) = publication;
+                }
+            }
+            Event::SeatsChanged { seats, .. } => drop(self.seats.insert(room, seats)),
+            Event::Removed { .. } => {
+                self.anchors.remove(&room);
+                self.seats.remove(&room);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Random commands of many users against a small model of the rules, and against what each
+//! client believes from replies and events alone.
+
+mod belief;
+mod check;
+mod rules;
+mod run;
+mod steps;
+
+use proptest::prelude::*;
+
+use self::run::Run;
+use self::steps::{Ask, SEATED, Step, USERS, a_step};
+use super::*;
+
+fn name(number: u8) -> UserId {
+    user(&format!("u{number}"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_commands_break_the_rules(
+        steps in proptest::collection::vec(a_step(), 1..200)
+    ) {
+        let mut run = Run::new();
+        for user in 0..USERS {
+            run.step(Step::Login(user));
+        }
+        run.step(Step::Run(0, Ask::Create(SEATED, SeatMode::ApplyToTake)));
+        for step in steps {
+            run.step(step);
+        }
+    }
+}
