@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::error::LiveError;
-use super::event::{RoomInfo, SeatView};
+use super::event::{CoHostView, RoomInfo, SeatView};
 use super::ids::{AppId, RoomId, UserId};
 use super::profile::Profile;
 use super::roles::{Rank, Rights, Role, Scene};
@@ -313,6 +313,43 @@ pub enum Order {
     },
     /// Decides over seats.
     Seat(SeatOrder),
+    /// Connects with other rooms (hosts).
+    CoHost(CoHostOrder),
+}
+
+/// What a host does about connections with other rooms of the app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CoHostOrder {
+    /// Asks a room to come into this room's group.
+    Request {
+        /// The room.
+        room: RoomId,
+        /// How long the request stays; `None` is until it is answered.
+        timeout: Option<Duration>,
+        /// The page's own text for the other hosts; up to 1 000 bytes.
+        extension: String,
+    },
+    /// Takes a request back.
+    Cancel {
+        /// The room that was asked.
+        room: RoomId,
+    },
+    /// Accepts or rejects a request.
+    Answer {
+        /// The room that asks.
+        room: RoomId,
+        /// Whether to connect.
+        accept: bool,
+    },
+    /// Leaves the group; nothing when in none.
+    Exit,
+    /// Mutes a connected room's sound for this room's audience.
+    Mute {
+        /// The other room.
+        room: RoomId,
+        /// Whether from now on.
+        muted: bool,
+    },
 }
 
 /// A decision over seats (hosts; over those below).
@@ -402,6 +439,8 @@ pub struct Entered {
     pub anchors: Vec<MemberView>,
     /// The seats, if the room has any.
     pub seats: Vec<SeatView>,
+    /// The rooms that are connected with this one; empty when only the chat was entered.
+    pub co_hosts: Vec<CoHostView>,
 }
 
 /// One member, as others see it.

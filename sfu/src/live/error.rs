@@ -205,6 +205,44 @@ pub enum LiveError {
     /// The room has no seats.
     #[error("this room has no seats; its owner can turn them on when creating it")]
     NoSeats,
+    /// The two rooms are connected.
+    #[error("room {room:?} is connected with this one already")]
+    CoHostConnected {
+        /// The other room.
+        room: RoomId,
+    },
+    /// A request between the two rooms is open.
+    #[error("a request between this room and room {room:?} is open; answer or cancel it")]
+    CoHostPending {
+        /// The other room.
+        room: RoomId,
+    },
+    /// The room is in another group.
+    #[error("room {room:?} is connected with other rooms; it has to leave them first")]
+    CoHostElsewhere {
+        /// The room.
+        room: RoomId,
+    },
+    /// The group is full.
+    #[error("at most {limit} rooms can be connected")]
+    CoHostFull {
+        /// The bound.
+        limit: usize,
+    },
+    /// No such request.
+    #[error("room {from:?} has no open request to room {to:?}")]
+    NoCoHostRequest {
+        /// The asking room.
+        from: RoomId,
+        /// The asked room.
+        to: RoomId,
+    },
+    /// The two rooms are not connected.
+    #[error("room {room:?} is not connected with this one; name one that is")]
+    NotConnected {
+        /// The other room.
+        room: RoomId,
+    },
     /// A list of users is empty.
     #[error("the list of users is empty; name 1 to {limit}")]
     EmptyList {
@@ -250,9 +288,10 @@ impl LiveError {
             Self::SceneDiffers { .. } | Self::InOtherRoom { .. } => {
                 codes(BAD_VALUE, BAD_VALUE, JOIN_ROOM_FAILED)
             }
-            Self::RoleIsFixed | Self::NotPublished { .. } => {
-                codes(BAD_VALUE, BAD_VALUE, INVALID_OPERATION)
-            }
+            Self::RoleIsFixed
+            | Self::NotPublished { .. }
+            | Self::NoCoHostRequest { .. }
+            | Self::NotConnected { .. } => codes(BAD_VALUE, BAD_VALUE, INVALID_OPERATION),
             Self::AudienceMayNotPublish | Self::DeviceLocked { .. } => {
                 codes(10_007, NO_PERMISSION, INVALID_OPERATION)
             }
@@ -270,6 +309,24 @@ impl LiveError {
             Self::TargetOccupied { .. } => 100_210,
             Self::NoSeats => 100_211,
             Self::EmptyList { .. } => 100_251,
+            Self::CoHostConnected { .. } => 100_401,
+            Self::CoHostPending { .. } => 100_402,
+            Self::CoHostElsewhere { .. } => 100_403,
+            Self::CoHostFull { .. } => 100_404,
+        }
+    }
+}
+
+impl LiveError {
+    /// The result of a request to one room among several, as the co-host interface lists them:
+    /// 1 no room, 2 connecting, 3 connecting with another, 4 full, 5 retry.
+    pub fn co_host_result(&self) -> u8 {
+        match self {
+            Self::NoSuchRoom { .. } => 1,
+            Self::CoHostConnected { .. } | Self::CoHostPending { .. } => 2,
+            Self::CoHostElsewhere { .. } => 3,
+            Self::CoHostFull { .. } => 4,
+            _ => 5,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::command::{About, SeatSettings};
+use super::command::{About, MemberView, SeatSettings};
 use super::ids::{ConnectionId, RoomId, RoomKey, UserId};
 use super::profile::Profile;
 use super::roles::{Rank, Role, Scene};
@@ -224,6 +224,42 @@ pub enum Event {
         /// By whom; `None` is the operator.
         host: Option<UserId>,
     },
+    /// Hosts: another room asks to connect.
+    CoHostRequested {
+        /// The room.
+        room: RoomId,
+        /// The room that asks.
+        other: RoomId,
+        /// The other page's own text.
+        extension: String,
+    },
+    /// Hosts of both rooms: a request is no longer open.
+    CoHostRequestEnded {
+        /// The room.
+        room: RoomId,
+        /// The other room.
+        other: RoomId,
+        /// Whether this room had asked.
+        sent: bool,
+        /// How it ended.
+        result: RequestResult,
+    },
+    /// Other rooms came to this one or left it.
+    CoHostsChanged {
+        /// The room.
+        room: RoomId,
+        /// All rooms that are connected with it.
+        co_hosts: Vec<CoHostView>,
+    },
+    /// The anchors of a connected room changed.
+    CoHostAnchors {
+        /// The room.
+        room: RoomId,
+        /// The connected room.
+        other: RoomId,
+        /// All of its anchors.
+        anchors: Vec<MemberView>,
+    },
     /// A host has closed your device, or lets you open it again.
     DeviceChanged {
         /// The room.
@@ -258,6 +294,10 @@ impl Event {
             | Self::InvitationAnswered { room, .. }
             | Self::InvitationUnanswered { room, .. }
             | Self::KickedOffSeat { room, .. }
+            | Self::CoHostRequested { room, .. }
+            | Self::CoHostRequestEnded { room, .. }
+            | Self::CoHostsChanged { room, .. }
+            | Self::CoHostAnchors { room, .. }
             | Self::DeviceChanged { room, .. } => Some(room),
         }
     }
@@ -360,6 +400,13 @@ pub enum Effect {
     SeatsChanged {
         /// The room.
         key: RoomKey,
+    },
+    /// The media of other rooms is to be heard and seen in a room, or no more.
+    CoHostsChanged {
+        /// The room.
+        key: RoomKey,
+        /// All rooms that are connected with it, and whether their sound is muted there.
+        others: Vec<(RoomKey, bool)>,
     },
     /// A connection has ended: send what waits for it, then close it.
     ConnectionEnded {
@@ -473,6 +520,20 @@ impl RoomInfo {
             notice: self.notice.clone(),
         }
     }
+}
+
+/// A connected room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CoHostView {
+    /// The room.
+    pub room: RoomId,
+    /// Its owner.
+    pub owner: Option<UserId>,
+    /// Its sound is muted for this room's audience.
+    pub is_muted: bool,
+    /// Its anchors, with what they publish.
+    pub anchors: Vec<MemberView>,
 }
 
 /// One seat, as everybody sees it.

@@ -24,6 +24,10 @@ pub struct Limits {
     pub seats: u16,
     /// Open applications of one room, and as many open invitations.
     pub seat_requests: usize,
+    /// Connected rooms in one group.
+    pub cohosts: usize,
+    /// Open requests to connect, sent and got, of one room.
+    pub cohost_requests: usize,
     /// Running bans of one room.
     pub bans_per_room: usize,
     /// Running bans on this server.
@@ -57,6 +61,8 @@ impl Default for Limits {
             administrators: 10,
             seats: 50,
             seat_requests: 200,
+            cohosts: 9,
+            cohost_requests: 20,
             bans_per_room: 1_000,
             bans: 100_000,
             users_per_command: 10,
@@ -91,6 +97,8 @@ pub enum Refusal {
     Administrators,
     /// Open seat requests of a room.
     SeatRequests,
+    /// Open requests to connect of a room.
+    CoHostRequests,
     /// Bans of a room or of the server.
     Bans,
     /// Users in one command.
@@ -101,7 +109,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them, in the order of their discriminants.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Connections,
         Self::Rooms,
         Self::RoomsPerConnection,
@@ -110,6 +118,7 @@ impl Refusal {
         Self::Anchors,
         Self::Administrators,
         Self::SeatRequests,
+        Self::CoHostRequests,
         Self::Bans,
         Self::UsersPerCommand,
         Self::Outputs,
@@ -126,6 +135,7 @@ impl Refusal {
             Self::Anchors => "anchors",
             Self::Administrators => "administrators",
             Self::SeatRequests => "seat_requests",
+            Self::CoHostRequests => "cohost_requests",
             Self::Bans => "bans",
             Self::UsersPerCommand => "users_per_command",
             Self::Outputs => "outputs",
@@ -153,6 +163,7 @@ impl fmt::Display for Refusal {
             Self::Anchors => "the room has as many anchors as it may",
             Self::Administrators => "the room has as many administrators as it may",
             Self::SeatRequests => "the room has as many open seat requests as it may",
+            Self::CoHostRequests => "one of the rooms has as many open requests as it may",
             Self::Bans => "there are as many running bans as there may be",
             Self::UsersPerCommand => "the command names too many users",
             Self::Outputs => "too many events wait",

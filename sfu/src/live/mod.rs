@@ -6,6 +6,7 @@
 
 mod agenda;
 mod bans;
+mod cohosts;
 mod command;
 mod error;
 mod event;
@@ -22,13 +23,13 @@ mod tests;
 mod tracks;
 
 pub use command::{
-    About, Command, Entered, Entry, Login, MediaEntry, MemberView, Order, Part, Reply,
+    About, CoHostOrder, Command, Entered, Entry, Login, MediaEntry, MemberView, Order, Part, Reply,
     RoomSettings, SeatCommand, SeatMode, SeatOrder, SeatSettings,
 };
 pub use error::{Face, LiveError};
 pub use event::{
-    Effect, EndReason, Event, LeaveReason, NoResponse, Output, Recipient, RemovalReason,
-    RequestResult, RoomInfo, SeatUser, SeatView,
+    CoHostView, Effect, EndReason, Event, LeaveReason, NoResponse, Output, Recipient,
+    RemovalReason, RequestResult, RoomInfo, SeatUser, SeatView,
 };
 pub use ids::{AppId, ConnectionId, InvalidId, RoomId, RoomKey, UserId};
 pub use limits::{Counters, Limits, Refusal};

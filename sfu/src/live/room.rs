@@ -7,6 +7,8 @@ mod seat_orders;
 mod seat_requests;
 mod seating;
 
+pub(super) use self::seat_requests::deadline;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::time::Instant;
@@ -53,6 +55,12 @@ pub(super) struct Room {
     seating: Option<Seating>,
     total_entered: u64,
     empty_since: Option<Instant>,
+    /// The connected rooms whose audiences see these anchors.
+    links: Vec<RoomKey>,
+    /// The connected rooms whose sound is muted here.
+    muted: BTreeSet<RoomId>,
+    /// The anchors have changed and the connected rooms were not told.
+    anchors_changed: bool,
 }
 
 /// The seats of a room that has some.
@@ -81,6 +89,9 @@ impl Room {
             seating: None,
             total_entered: 0,
             empty_since: Some(now),
+            links: Vec::new(),
+            muted: BTreeSet::new(),
+            anchors_changed: false,
         }
     }
 
@@ -121,7 +132,8 @@ impl Room {
         Ok(())
     }
 
-    /// Tells everybody of seats that have changed; the last step of each command.
+    /// Tells everybody of seats that have changed, and the connected rooms of anchors; the last
+    /// step of each command.
     pub(super) fn finish(&mut self, turn: &mut Turn<'_>) {
         let changed = match &mut self.seating {
             Some(seating) => std::mem::take(&mut seating.changed),
@@ -136,6 +148,19 @@ impl Room {
             turn.out.effect(Effect::SeatsChanged {
                 key: self.key.clone(),
             });
+        }
+        if std::mem::take(&mut self.anchors_changed) && !self.links.is_empty() {
+            let anchors = self.anchors();
+            for link in &self.links {
+                turn.out.event(
+                    Recipient::Media(link.clone()),
+                    Event::CoHostAnchors {
+                        room: link.room.clone(),
+                        other: self.id(),
+                        anchors: anchors.clone(),
+                    },
+                );
+            }
         }
         if !self.members.is_empty() || !self.guests.is_empty() {
             self.empty_since = None;
@@ -188,6 +213,25 @@ impl Room {
         self.members
             .get(user)
             .ok_or_else(|| LiveError::NotEntered { room: self.id() })
+    }
+
+    /// Sets the connected rooms; what was muted of others is forgotten.
+    pub(super) fn set_links(&mut self, links: Vec<RoomKey>) {
+        self.muted
+            .retain(|muted| links.iter().any(|link| link.room == *muted));
+        self.links = links;
+    }
+
+    pub(super) fn set_muted(&mut self, other: &RoomId, muted: bool) {
+        if muted {
+            self.muted.insert(other.clone());
+        } else {
+            self.muted.remove(other);
+        }
+    }
+
+    pub(super) fn has_muted(&self, other: &RoomId) -> bool {
+        self.muted.contains(other)
     }
 
     pub(super) fn rank(&self, user: &UserId) -> Rank {

@@ -1,5 +1,6 @@
 //! All rooms of the server: the core that the signalling shell drives.
 
+mod cohosts;
 mod commands;
 mod connections;
 mod orders;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use self::connections::Connection;
 use super::agenda::Agenda;
 use super::bans::Bans;
+use super::cohosts::CoHosts;
 use super::command::MemberView;
 use super::error::LiveError;
 use super::event::{Effect, EndReason, LeaveReason, Output, Outputs, Recipient, RoomInfo};
@@ -31,6 +33,7 @@ pub struct Rooms {
     logins: HashMap<(AppId, UserId), ConnectionId>,
     rooms: BTreeMap<RoomKey, Room>,
     bans: Bans,
+    cohosts: CoHosts,
     agenda: Agenda<Timer>,
     out: Outputs,
 }
@@ -52,6 +55,8 @@ pub struct Gauges {
 enum Timer {
     Connection(ConnectionId),
     Room(RoomKey),
+    /// All requests to connect rooms.
+    CoHosts,
 }
 
 impl Rooms {
@@ -64,6 +69,7 @@ impl Rooms {
             logins: HashMap::new(),
             rooms: BTreeMap::new(),
             bans: Bans::default(),
+            cohosts: CoHosts::default(),
             agenda: Agenda::default(),
             out: Outputs::default(),
         }
@@ -106,6 +112,7 @@ impl Rooms {
                 Timer::Connection(connection) => {
                     self.end_connection(now, connection, LeaveReason::Lost);
                 }
+                Timer::CoHosts => self.end_cohost_requests(now),
                 Timer::Room(key) => {
                     self.in_room(now, &key, |room, turn| room.handle_timeout(turn));
                     let over = |room: &Room| room.is_over(now, &self.limits);
@@ -215,6 +222,7 @@ impl Rooms {
         let Some(mut room) = self.rooms.remove(key) else {
             return;
         };
+        self.drop_cohosts_of(now, key);
         self.agenda.set(&Timer::Room(key.clone()), None);
         let mut turn = Turn {
             now,

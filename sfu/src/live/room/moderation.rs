@@ -129,6 +129,7 @@ impl Room {
                 self.drop_invitations_by(turn, user);
             }
             self.mark_seats_of(user);
+            self.anchors_changed |= self.anchors.contains(user);
         }
         Ok(())
     }

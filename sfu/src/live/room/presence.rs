@@ -102,6 +102,7 @@ impl Room {
             role: None,
             anchors: Vec::new(),
             seats: self.seats(),
+            co_hosts: Vec::new(),
         })
     }
 
@@ -209,6 +210,7 @@ impl Room {
             return;
         };
         member.profile = profile.clone();
+        self.anchors_changed |= self.anchors.contains(user);
         if self.anchors.contains(user) || self.is_host(user) {
             turn.out.event(
                 Recipient::Room(self.key.clone()),
@@ -245,6 +247,7 @@ impl Room {
             return;
         };
         media.role = role;
+        self.anchors_changed = true;
         let others = Recipient::MediaExcept(self.key.clone(), connection);
         turn.out.effect(Effect::RoleChanged {
             key: self.key.clone(),
@@ -307,6 +310,7 @@ impl Room {
         });
         if role == Role::Anchor {
             self.anchors.insert(user.clone());
+            self.anchors_changed = true;
             turn.out.event(
                 Recipient::MediaExcept(self.key.clone(), connection),
                 Event::AnchorEntered {
@@ -351,6 +355,7 @@ impl Room {
             self.scene = None;
         }
         if self.anchors.remove(user) {
+            self.anchors_changed = true;
             turn.out.event(
                 Recipient::MediaExcept(self.key.clone(), connection),
                 Event::AnchorLeft {
@@ -394,6 +399,7 @@ impl Room {
             role,
             anchors: role.map(|_| self.anchors()).unwrap_or_default(),
             seats: self.seats(),
+            co_hosts: Vec::new(),
         }
     }
 }

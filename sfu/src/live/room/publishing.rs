@@ -114,6 +114,7 @@ impl Room {
             return;
         }
         *slot = after;
+        self.anchors_changed = true;
         turn.out.effect(Effect::TrackChanged {
             key: self.key.clone(),
             user: user.clone(),

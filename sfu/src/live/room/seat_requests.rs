@@ -262,7 +262,10 @@ impl Room {
 }
 
 /// The end of a request that begins now.
-fn deadline(now: Instant, timeout: Option<Duration>) -> Result<Option<Instant>, LiveError> {
+pub(in crate::live) fn deadline(
+    now: Instant,
+    timeout: Option<Duration>,
+) -> Result<Option<Instant>, LiveError> {
     match timeout {
         None => Ok(None),
         Some(timeout) if timeout.is_zero() || timeout > MAX_TIMEOUT => Err(LiveError::BadValue {

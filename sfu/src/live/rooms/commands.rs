@@ -190,9 +190,12 @@ impl Rooms {
         };
         found.rooms.insert(key.clone());
         let profile = found.profile.clone();
-        let entered = self.in_known_room(now, &key, |room, turn| {
+        let mut entered = self.in_known_room(now, &key, |room, turn| {
             Ok(room.enter(turn, (&user, connection, &profile), chat, media))
         })?;
+        if media.is_some() {
+            entered.co_hosts = self.co_hosts(&key);
+        }
         Ok(Reply::Entered(Box::new(entered)))
     }
 

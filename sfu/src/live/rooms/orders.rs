@@ -92,6 +92,7 @@ impl Rooms {
                 let users = self.listed(users)?;
                 self.seat_order(now, key, actor, SeatOrder::KickOff { users })
             }
+            Order::CoHost(order) => self.co_host_order(now, key, actor, order),
             Order::Seat(order) => self.seat_order(now, key, actor, order),
         }
     }

@@ -15,6 +15,7 @@ fn small() -> Limits {
         anchors: 2,
         administrators: 1,
         seat_requests: 1,
+        cohost_requests: 1,
         bans_per_room: 1,
         bans: 2,
         users_per_command: 2,
@@ -107,6 +108,20 @@ fn every_list_refuses_at_its_bound_and_counts_it() {
     assert_eq!(w.rooms.online(&key(1)), 4, "a refusal changes nothing");
     counted.push(Refusal::Bans);
     w.ok(o, order(1, kick_all(&["b"], Some(60))));
+
+    let ask = |number| {
+        order(
+            3,
+            Order::CoHost(CoHostOrder::Request {
+                room: room(number),
+                timeout: None,
+                extension: String::new(),
+            }),
+        )
+    };
+    w.ok(o, ask(1));
+    assert_eq!(w.refused(o, ask(2)), full(Refusal::CoHostRequests, 1));
+    counted.push(Refusal::CoHostRequests);
 
     for refusal in Refusal::ALL {
         let times = counted.iter().filter(|r| **r == refusal).count() as u64;

@@ -1,5 +1,6 @@
 //! The rooms as a shell drives them: on virtual time, every event checked on its way.
 
+mod cohosts;
 mod errors;
 mod limits;
 mod model;

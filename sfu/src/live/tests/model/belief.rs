@@ -6,6 +6,7 @@ use super::super::*;
 #[derive(Default)]
 pub(super) struct Belief {
     pub(super) anchors: BTreeMap<u32, BTreeMap<UserId, Tracks>>,
+    pub(super) co_hosts: BTreeMap<u32, Vec<CoHostView>>,
     pub(super) seats: BTreeMap<u32, Vec<SeatView>>,
 }
 
@@ -23,6 +24,7 @@ impl Belief {
         let anchors = anchors.map(|view| (view.user.clone(), view.tracks));
         if entered.role.is_some() {
             self.anchors.insert(room, anchors.collect());
+            self.co_hosts.insert(room, entered.co_hosts.clone());
         }
         self.seats.insert(room, entered.seats.clone());
     }
@@ -52,7 +54,14 @@ impl Belief {
                 }
             }
             Event::SeatsChanged { seats, .. } => drop(self.seats.insert(room, seats)),
+            Event::CoHostsChanged { co_hosts, .. } => drop(self.co_hosts.insert(room, co_hosts)),
+            Event::CoHostAnchors { other, anchors, .. } => {
+                let co_hosts = self.co_hosts.get_mut(&room).unwrap();
+                let co_host = co_hosts.iter_mut().find(|view| view.room == other);
+                co_host.unwrap().anchors = anchors;
+            }
             Event::Removed { .. } => {
+                self.co_hosts.remove(&room);
                 self.anchors.remove(&room);
                 self.seats.remove(&room);
             }

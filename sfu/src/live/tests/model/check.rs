@@ -94,6 +94,8 @@ impl Run {
                     .map(|view| (view.user, view.tracks))
                     .collect();
                 assert_eq!(known, truth, "what {user} knows of the anchors");
+                let known = &belief.co_hosts[&number];
+                assert_eq!(*known, w.rooms.co_hosts(&key(number)), "connected rooms");
             }
             let known: BTreeMap<_, _> = belief.seats[&number]
                 .iter()

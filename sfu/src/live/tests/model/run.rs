@@ -287,6 +287,10 @@ impl Run {
                     model.set_role(room, other, Role::Audience);
                 }
             }
+            Decision::CoHostAsk(..)
+            | Decision::CoHostAnswer(..)
+            | Decision::CoHostExit
+            | Decision::CoHostMute(..) => {}
             Decision::Mode(_) | Decision::Lock(..) | Decision::Device(..) => {}
         }
     }

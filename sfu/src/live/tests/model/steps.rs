@@ -45,6 +45,10 @@ pub(super) enum Ask {
 #[derive(Debug, Clone)]
 pub(super) enum Decision {
     Dismiss,
+    CoHostAsk(u32, u64),
+    CoHostAnswer(u32, bool),
+    CoHostExit,
+    CoHostMute(u32, bool),
     Kick(u8, Option<u64>),
     Unban(u8),
     Administrator(u8, bool),
@@ -123,6 +127,20 @@ impl Decision {
         let seat = Order::Seat;
         match *self {
             Self::Dismiss => Order::Dismiss,
+            Self::CoHostAsk(other, seconds) => Order::CoHost(CoHostOrder::Request {
+                room: room(other),
+                timeout: (seconds > 0).then(|| Duration::from_secs(seconds)),
+                extension: String::new(),
+            }),
+            Self::CoHostAnswer(other, accept) => Order::CoHost(CoHostOrder::Answer {
+                room: room(other),
+                accept,
+            }),
+            Self::CoHostExit => Order::CoHost(CoHostOrder::Exit),
+            Self::CoHostMute(other, muted) => Order::CoHost(CoHostOrder::Mute {
+                room: room(other),
+                muted,
+            }),
             Self::Kick(target, ban) => kick(name(target).as_str(), ban),
             Self::Unban(target) => Order::Unban { user: name(target) },
             Self::Administrator(target, is_administrator) => Order::SetAdministrator {
@@ -196,6 +214,10 @@ fn a_decision() -> impl Strategy<Value = Decision> {
     let device = prop_oneof![Just(Device::Microphone), Just(Device::Camera)];
     prop_oneof![
         1 => Just(Decision::Dismiss),
+        3 => (1..=ROOMS, a_wait()).prop_map(|(r, t)| Decision::CoHostAsk(r, t)),
+        6 => (1..=ROOMS, any::<bool>()).prop_map(|(r, a)| Decision::CoHostAnswer(r, a)),
+        1 => Just(Decision::CoHostExit),
+        1 => (1..=ROOMS, any::<bool>()).prop_map(|(r, m)| Decision::CoHostMute(r, m)),
         3 => (a_user(), proptest::option::of(1..40u64)).prop_map(|(u, b)| Decision::Kick(u, b)),
         2 => a_user().prop_map(Decision::Unban),
         4 => (a_user(), any::<bool>()).prop_map(|(u, is)| Decision::Administrator(u, is)),
