@@ -129,6 +129,13 @@ impl Room {
             key: self.key.clone(),
             owner: self.owner.clone(),
         });
+        turn.out.event(
+            Recipient::Room(self.key.clone()),
+            Event::RoomUpdated {
+                room: self.id(),
+                info: self.info(),
+            },
+        );
         Ok(())
     }
 

@@ -78,7 +78,8 @@ impl Rooms {
                     self.check_connect(&from, key)?;
                     self.end_request(&from, key, RequestResult::Accepted);
                     self.cohosts.connect(&from, key);
-                    self.tell_group(now, key);
+                    self.tell_others(now, key);
+                    self.tell_room(now, key);
                 }
             }
             CoHostOrder::Exit => self.disconnect(now, key),
@@ -197,11 +198,11 @@ impl Rooms {
         }
     }
 
-    fn tell_group(&mut self, now: Instant, key: &RoomKey) {
+    /// Tells the rooms that are connected with `key` what it is.
+    pub(super) fn tell_others(&mut self, now: Instant, key: &RoomKey) {
         for other in self.cohosts.others(key) {
             self.tell_room(now, &other);
         }
-        self.tell_room(now, key);
     }
 
     /// Tells a room, and the media side, with whom it is connected.

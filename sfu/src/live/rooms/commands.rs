@@ -139,7 +139,9 @@ impl Rooms {
             check_seats(settings.seats, &self.limits)?;
             self.add_room(now, key)?;
         }
-        self.in_known_room(now, key, |room, turn| room.claim(turn, owner, settings))
+        self.in_known_room(now, key, |room, turn| room.claim(turn, owner, settings))?;
+        self.tell_others(now, key);
+        Ok(())
     }
 
     fn enter(
@@ -193,7 +195,7 @@ impl Rooms {
         let mut entered = self.in_known_room(now, &key, |room, turn| {
             Ok(room.enter(turn, (&user, connection, &profile), chat, media))
         })?;
-        if media.is_some() {
+        if entered.role.is_some() {
             entered.co_hosts = self.co_hosts(&key);
         }
         Ok(Reply::Entered(Box::new(entered)))

@@ -101,6 +101,17 @@ fn the_audiences_of_connected_rooms_know_the_anchors_of_both() {
     let late = s.w.login("late");
     assert_eq!(s.w.enter(late, 1, audience()).co_hosts.len(), 1);
     s.w.forget();
+    let mute = Command::Mute {
+        room: room(2),
+        track: TrackKind::Main,
+        audio: Some(true),
+        video: None,
+    };
+    s.w.ok(s.owners[1], mute);
+    assert!(matches!(
+        &s.w.take(s.listeners[0])[..],
+        [Event::CoHostAnchors { anchors, .. }] if anchors[0].tracks.main.unwrap().audio_muted
+    ));
     s.w.ok(s.owners[1], switch(2, Role::Audience));
     let told = s.w.take(s.listeners[0]);
     assert!(

@@ -455,7 +455,12 @@ fn a_room_that_was_entered_first_can_still_be_claimed_once() {
     let (a, b) = (w.login("a"), w.login("b"));
     w.enter(b, 1, audience());
     assert_eq!(w.rooms.room(&key(1)).unwrap().owner, None);
+    w.forget();
     w.ok(a, create(1, None));
+    let told = w.take(b);
+    assert!(
+        matches!(&told[..], [Event::RoomUpdated { info, .. }] if info.owner == Some(user("a")))
+    );
     assert_eq!(
         w.refused(a, create(1, None)),
         LiveError::AlreadyYours { room: room(1) }

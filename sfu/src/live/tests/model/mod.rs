@@ -10,7 +10,7 @@ mod steps;
 use proptest::prelude::*;
 
 use self::run::Run;
-use self::steps::{Ask, SEATED, Step, USERS, a_step};
+use self::steps::{Ask, Decision, SEATED, Step, USERS, a_step};
 use super::*;
 
 fn name(number: u8) -> UserId {
@@ -18,7 +18,7 @@ fn name(number: u8) -> UserId {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
     #[test]
     fn no_commands_break_the_rules(
@@ -29,6 +29,9 @@ proptest! {
             run.step(Step::Login(user));
         }
         run.step(Step::Run(0, Ask::Create(SEATED, SeatMode::ApplyToTake)));
+        run.step(Step::Run(3, Ask::Enter(2, false, Some(Role::Anchor))));
+        run.step(Step::Operator(SEATED, Decision::CoHostAsk(2, 0)));
+        run.step(Step::Operator(2, Decision::CoHostAnswer(SEATED, true)));
         for step in steps {
             run.step(step);
         }
