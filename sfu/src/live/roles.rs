@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::auth::Privileges;
+
 /// The mode of a room's media; one for all who are in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -98,6 +100,13 @@ impl Rights {
     }
 }
 
+impl From<Privileges> for Rights {
+    /// Bits above the eight that have a meaning are ignored.
+    fn from(privileges: Privileges) -> Self {
+        Self(privileges.0.to_le_bytes()[0])
+    }
+}
+
 impl Default for Rights {
     fn default() -> Self {
         Self::ALL
@@ -120,6 +129,23 @@ mod tests {
             Right::SendAux,
         ] {
             assert!(!rights.has(right), "{right}");
+        }
+    }
+
+    #[test]
+    fn the_bits_of_a_token_are_the_rights() {
+        for (privilege, right) in [
+            (Privileges::CREATE_ROOM, Right::CreateRoom),
+            (Privileges::JOIN, Right::Enter),
+            (Privileges::SEND_AUDIO, Right::SendAudio),
+            (Privileges::RECEIVE_AUDIO, Right::ReceiveAudio),
+            (Privileges::SEND_VIDEO, Right::SendVideo),
+            (Privileges::RECEIVE_VIDEO, Right::ReceiveVideo),
+            (Privileges::SEND_AUX_VIDEO, Right::SendAux),
+            (Privileges::RECEIVE_AUX_VIDEO, Right::ReceiveAux),
+        ] {
+            let high = Privileges(privilege.0 | 0xffff_ff00);
+            assert_eq!(Rights::from(high), Rights(right as u8), "{right}");
         }
     }
 

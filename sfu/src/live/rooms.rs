@@ -18,6 +18,7 @@ use super::error::LiveError;
 use super::event::{Effect, EndReason, LeaveReason, Output, Outputs, Recipient, RoomInfo};
 use super::ids::{AppId, ConnectionId, RoomKey, UserId};
 use super::limits::{Counters, Limits, Refusal};
+use super::roles::Rights;
 use super::room::{Room, Turn};
 
 /// Rooms, their members and the connections behind them. No IO, no clock.
@@ -147,6 +148,13 @@ impl Rooms {
     /// A member of a room, as the server itself sees it.
     pub fn member(&self, key: &RoomKey, user: &UserId) -> Option<MemberView> {
         self.rooms.get(key)?.member_view(user)
+    }
+
+    /// What the token of a user in the room's media allows: the media side asks it before it
+    /// lets somebody receive.
+    pub fn rights(&self, key: &RoomKey, user: &UserId) -> Option<Rights> {
+        let member = self.rooms.get(key)?.member(user)?;
+        Some(member.media.as_ref()?.rights)
     }
 
     /// Whether `user` may speak in the room's chat as far as membership goes.

@@ -496,6 +496,8 @@ fn a_token_can_change_what_its_user_sends() {
         .set_rights(w.now, a, &key(1), Rights(2 | 16))
         .unwrap();
     w.deliver();
+    assert_eq!(w.rooms.rights(&key(1), &user("a")), Some(Rights(2 | 16)));
+    assert_eq!(w.rooms.rights(&key(1), &user("c")), None);
     assert!(matches!(
         &w.take(b)[..],
         [Event::TrackChanged { publication: Some(p), .. }] if p.audio_muted && !p.video_muted
