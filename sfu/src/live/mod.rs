@@ -6,6 +6,7 @@
 
 mod agenda;
 mod bans;
+pub mod chat;
 mod cohosts;
 mod command;
 mod error;
