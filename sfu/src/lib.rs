@@ -7,6 +7,7 @@ pub mod http;
 pub mod live;
 pub mod media;
 pub mod server;
+pub mod store;
 pub mod telemetry;
 pub mod worker;
 
