@@ -4,6 +4,7 @@ pub mod auth;
 mod cli;
 pub mod config;
 pub mod http;
+pub mod images;
 pub mod live;
 pub mod media;
 pub mod server;
