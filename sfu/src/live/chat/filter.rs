@@ -422,6 +422,20 @@ mod tests {
         }
 
         #[test]
+        fn composition_of_the_text_changes_no_verdict(
+            text in "[시발놈년소ㅅㅂㅣㅏㄹ ass.가é\u{301}\u{200b}]{0,16}",
+        ) {
+            let list = "시발\nㅅㅂ\n년\n|ass|";
+            let list = WordList { name: "any", mode: FilterMode::Reject, text: list };
+            if let Ok(filter) = WordFilter::new(&[list]) {
+                let verdict = filter.check(&text);
+                let (nfc, nfd): (String, String) = (text.nfc().collect(), text.nfd().collect());
+                prop_assert_eq!(&filter.check(&nfc), &verdict, "{:?}", nfc);
+                prop_assert_eq!(&filter.check(&nfd), &verdict, "{:?}", nfd);
+            }
+        }
+
+        #[test]
         fn any_text_gets_a_verdict(text in "\\PC{0,80}", word in "\\PC{1,8}") {
             let list = WordList { name: "any", mode: FilterMode::Mask, text: &word };
             if let Ok(filter) = WordFilter::new(&[list]) {

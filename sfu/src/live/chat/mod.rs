@@ -9,6 +9,8 @@
 mod attributes;
 mod error;
 mod filter;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod history;
 mod likes;
 mod message;
