@@ -44,6 +44,12 @@ pub enum Ordered {
 /// Why a packet was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RefusedPacket {
+    /// Its number is none that a sequence reaches.
+    #[error("packet number {seq} is above {MAX_SEQ}, the highest there is")]
+    Invalid {
+        /// The packet's sequence number.
+        seq: u64,
+    },
     /// Its place in the order has gone by.
     #[error("packet {seq} came after its place in the order had gone by")]
     Late {
@@ -69,6 +75,8 @@ pub enum RefusedPacket {
 /// What a [`Reorder`] has refused and given up so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReorderCounters {
+    /// Packets refused for a number that no sequence reaches.
+    pub invalid: u64,
     /// Packets refused as late.
     pub late: u64,
     /// Packets refused as duplicates.
@@ -114,6 +122,10 @@ impl Reorder {
     /// Takes a packet in.
     pub fn push(&mut self, packet: RtpPacket) -> Result<(), RefusedPacket> {
         let seq = packet.seq;
+        if seq > MAX_SEQ {
+            self.counters.invalid += 1;
+            return Err(RefusedPacket::Invalid { seq });
+        }
         let next = *self.next.get_or_insert(seq);
         if seq < next && !self.confirms_restart(seq, next) {
             self.counters.late += 1;
@@ -202,6 +214,11 @@ impl Reorder {
         true
     }
 }
+
+/// The highest extended sequence number: 48 bits, as the packet index of SRTP
+/// (RFC 3711 §3.3.1). Above it the order would have an end, where the same
+/// number came out again and again.
+const MAX_SEQ: u64 = (1 << 48) - 1;
 
 /// A packet further below its place than this cannot be a retransmission any
 /// more: ten seconds of a busy stream. RFC 3550 §A.1 has 100, from the time
@@ -330,6 +347,21 @@ mod tests {
         );
         assert_eq!(reorder.len(), 4);
         assert_eq!(reorder.counters().full, 1);
+    }
+
+    #[test]
+    fn a_number_that_no_sequence_reaches_is_refused() {
+        let now = Instant::now();
+        let mut reorder = small();
+        assert_eq!(reorder.push(packet(MAX_SEQ, now)), Ok(()));
+        for seq in [MAX_SEQ + 1, u64::MAX, u64::MAX] {
+            assert_eq!(
+                reorder.push(packet(seq, now)),
+                Err(RefusedPacket::Invalid { seq })
+            );
+        }
+        assert_eq!(drain(&mut reorder, now), [MAX_SEQ as i64]);
+        assert_eq!(reorder.counters().invalid, 3);
     }
 
     #[test]

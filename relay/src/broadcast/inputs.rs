@@ -251,6 +251,7 @@ impl AudioInput {
 fn report_order(metrics: &Metrics, before: &ReorderCounters, after: &ReorderCounters) {
     metrics.count_event("sequence_restart", after.restarts - before.restarts);
     for (reason, before, after) in [
+        ("packet_number_invalid", before.invalid, after.invalid),
         ("packet_late", before.late, after.late),
         ("packet_duplicate", before.duplicate, after.duplicate),
         ("packet_reorder_full", before.full, after.full),
