@@ -52,7 +52,7 @@ $(VENV)/.installed: deploy/test/requirements.txt
 	$(VENV)/bin/pip install -q --disable-pip-version-check -r $<
 	touch $@
 
-fuzz: ## Build the fuzz targets and run each for FUZZ_SECONDS.
+fuzz: ## Build the fuzz targets and run each 10000 times; FUZZ_SECONDS=60 searches that long.
 	deploy/test/fuzz.sh
 
 bench: web ## Criterion benchmarks (minutes, on a quiet machine).
