@@ -8,13 +8,11 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 
-use crate::flv::run::FlvOptions;
-use crate::hls::run::HlsOptions;
 use crate::rtc::answer::CandidateFilter;
 use crate::rtc::run::RtcOptions;
 use crate::rtc::signalling::checked_url;
 use crate::source::SourceConfig;
-use crate::viewers::WARM_UP;
+use crate::viewers::{CrowdOptions, WARM_UP};
 
 /// Load generators for WHIP, WHEP, HTTP-FLV and HLS servers of this machine.
 #[derive(Debug, Parser)]
@@ -126,32 +124,12 @@ impl Cli {
                 common.write(&report, out)
             }
             Command::Flv(args) => {
-                let common = &args.common;
-                let filter = common.filter();
-                let options = FlvOptions {
-                    url: checked_url(&args.url, filter)?,
-                    viewers: args.viewers,
-                    duration: common.duration(),
-                    pid: common.pid,
-                    publish: args.publish(filter)?,
-                    warm_up: WARM_UP,
-                };
-                let report = crate::flv::run::run(options).await?;
-                common.write(&report, out)
+                let report = crate::flv::run::run(args.crowd()?).await?;
+                args.common.write(&report, out)
             }
             Command::Hls(args) => {
-                let common = &args.common;
-                let filter = common.filter();
-                let options = HlsOptions {
-                    url: checked_url(&args.url, filter)?,
-                    viewers: args.viewers,
-                    duration: common.duration(),
-                    pid: common.pid,
-                    publish: args.publish(filter)?,
-                    warm_up: WARM_UP,
-                };
-                let report = crate::hls::run::run(options).await?;
-                common.write(&report, out)
+                let report = crate::hls::run::run(args.crowd()?).await?;
+                args.common.write(&report, out)
             }
         }
     }
@@ -169,6 +147,19 @@ pub struct PublishOptions {
 }
 
 impl HttpArgs {
+    fn crowd(&self) -> anyhow::Result<CrowdOptions> {
+        let common = &self.common;
+        let filter = common.filter();
+        Ok(CrowdOptions {
+            url: checked_url(&self.url, filter)?,
+            viewers: self.viewers,
+            duration: common.duration(),
+            pid: common.pid,
+            publish: self.publish(filter)?,
+            warm_up: WARM_UP,
+        })
+    }
+
     fn publish(&self, filter: CandidateFilter) -> anyhow::Result<Option<PublishOptions>> {
         self.whip
             .as_deref()

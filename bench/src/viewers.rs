@@ -97,24 +97,31 @@ struct Tally {
     skips: u64,
 }
 
-/// What a crowd run needs to know.
-pub struct Crowd {
-    /// How the viewers are called in the report, `FLV` for one.
-    pub protocol: &'static str,
-    /// What is counted as a unit, `tags` for one.
-    pub unit: &'static str,
+/// What to do in a run of viewers.
+#[derive(Clone, Debug)]
+pub struct CrowdOptions {
+    /// Address of the FLV stream or of the playlist; it answers once the broadcast can be watched.
+    pub url: Url,
     /// How many viewers.
     pub viewers: u32,
     /// Length of the measured window.
     pub duration: Duration,
     /// The server's process.
     pub pid: Option<u32>,
-    /// Address that answers once the broadcast can be watched.
-    pub url: Url,
     /// A broadcast to publish meanwhile.
     pub publish: Option<PublishOptions>,
     /// How long it runs before the first viewer comes.
     pub warm_up: Duration,
+}
+
+/// Viewers of one kind.
+pub struct Crowd {
+    /// How they are called in the report, `FLV` for one.
+    pub protocol: &'static str,
+    /// What is counted as a unit, `tags` for one.
+    pub unit: &'static str,
+    /// What they do.
+    pub options: CrowdOptions,
 }
 
 impl Crowd {
@@ -132,21 +139,26 @@ impl Crowd {
         V: Fn(Arc<Counters>, Option<Instant>) -> F,
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
-        let mut publishing = match &self.publish {
+        let Self {
+            protocol,
+            unit,
+            options,
+        } = self;
+        let mut publishing = match &options.publish {
             Some(publish) => {
                 let publishing =
                     Publishing::to(&publish.whip, publish.filter, publish.source).await?;
-                wait_for(&self.url).await?;
-                sleep(self.warm_up).await;
+                wait_for(&options.url).await?;
+                sleep(options.warm_up).await;
                 Some(publishing)
             }
             None => None,
         };
         let epoch = publishing.as_ref().map(Publishing::epoch);
-        let before = self.pid.map(Usage::of).transpose()?;
+        let before = options.pid.map(Usage::of).transpose()?;
         let counters = Arc::new(Counters::default());
         let mut viewers = JoinSet::new();
-        for _ in 0..self.viewers {
+        for _ in 0..options.viewers {
             let viewer = view(Arc::clone(&counters), epoch);
             let counters = Arc::clone(&counters);
             viewers.spawn(async move {
@@ -161,17 +173,17 @@ impl Crowd {
         while Instant::now() < give_up {
             let done =
                 counters.started.load(Ordering::Relaxed) + counters.failed.load(Ordering::Relaxed);
-            if done >= u64::from(self.viewers) {
+            if done >= u64::from(options.viewers) {
                 break;
             }
             sleep(Duration::from_millis(10)).await;
         }
-        let (start, start_usage) = (counters.tally(), self.pid.map(Usage::of).transpose()?);
+        let (start, start_usage) = (counters.tally(), options.pid.map(Usage::of).transpose()?);
         let own = Usage::of(std::process::id())?;
         counters.measuring.store(true, Ordering::Relaxed);
-        sleep(self.duration).await;
+        sleep(options.duration).await;
         counters.measuring.store(false, Ordering::Relaxed);
-        let (end, end_usage) = (counters.tally(), self.pid.map(Usage::of).transpose()?);
+        let (end, end_usage) = (counters.tally(), options.pid.map(Usage::of).transpose()?);
         let own = Usage::of(std::process::id())?.cpu - own.cpu;
         viewers.shutdown().await;
         if let Some(publishing) = &mut publishing {
@@ -182,10 +194,10 @@ impl Crowd {
         let started = counters.started.load(Ordering::Relaxed);
         let percent = |cpu: Duration| cpu.as_secs_f64() / seconds * 100.0;
         Ok(ViewersReport {
-            protocol: self.protocol,
-            unit: self.unit,
-            viewers: self.viewers.into(),
-            without_picture: u64::from(self.viewers).saturating_sub(started),
+            protocol,
+            unit,
+            viewers: options.viewers.into(),
+            without_picture: u64::from(options.viewers).saturating_sub(started),
             ended_early: counters.failed.load(Ordering::Relaxed),
             first_failure: counters
                 .first_failure
@@ -207,7 +219,7 @@ impl Crowd {
                 .map(|(start, end)| percent(end.cpu.saturating_sub(start.cpu))),
             server_rss_bytes: end_usage.map(|usage| usage.rss),
             server_rss_per_viewer_bytes: before.zip(end_usage).map(|(before, end)| {
-                end.rss.saturating_sub(before.rss) / u64::from(self.viewers.max(1))
+                end.rss.saturating_sub(before.rss) / u64::from(options.viewers.max(1))
             }),
         })
     }

@@ -5,11 +5,10 @@
 use std::time::Duration;
 
 use bench::cli::PublishOptions;
-use bench::flv::run::FlvOptions;
-use bench::hls::run::HlsOptions;
 use bench::rtc::answer::CandidateFilter;
 use bench::rtc::run::{Publishing, RtcOptions};
 use bench::source::SourceConfig;
+use bench::viewers::CrowdOptions;
 use sfu::config::Settings;
 use sfu::server::Server;
 
@@ -68,7 +67,7 @@ async fn a_webrtc_run_measures_joins_and_delivery() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_flv_run_sees_pictures_and_their_delay() {
     let server = server().await;
-    let report = bench::flv::run::run(FlvOptions {
+    let report = bench::flv::run::run(CrowdOptions {
         url: url(&server, "live/load.flv"),
         viewers: 3,
         duration: Duration::from_secs(2),
@@ -90,7 +89,7 @@ async fn an_flv_run_sees_pictures_and_their_delay() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_hls_run_fetches_segments_as_they_come() {
     let server = server().await;
-    let report = bench::hls::run::run(HlsOptions {
+    let report = bench::hls::run::run(CrowdOptions {
         url: url(&server, "live/load.m3u8"),
         viewers: 3,
         duration: Duration::from_secs(4),

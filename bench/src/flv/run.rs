@@ -8,26 +8,8 @@ use anyhow::{Context, ensure};
 use reqwest::{Client, Url};
 
 use super::reader::{FlvReader, Tag, TagKind};
-use crate::cli::PublishOptions;
 use crate::stamp::Stamp;
-use crate::viewers::{Counters, Crowd, ViewersReport};
-
-/// What to do in a run.
-#[derive(Clone, Debug)]
-pub struct FlvOptions {
-    /// Address of the stream.
-    pub url: Url,
-    /// How many viewers.
-    pub viewers: u32,
-    /// Length of the measured window.
-    pub duration: Duration,
-    /// The server's process.
-    pub pid: Option<u32>,
-    /// A broadcast to publish meanwhile.
-    pub publish: Option<PublishOptions>,
-    /// How long it runs before the first viewer comes.
-    pub warm_up: Duration,
-}
+use crate::viewers::{Counters, Crowd, CrowdOptions, ViewersReport};
 
 /// Runs it and reports.
 ///
@@ -35,24 +17,20 @@ pub struct FlvOptions {
 ///
 /// When nothing can be published or the HTTP client does not start. Viewers
 /// that fail are counted, not errors.
-pub async fn run(options: FlvOptions) -> anyhow::Result<ViewersReport> {
+pub async fn run(options: CrowdOptions) -> anyhow::Result<ViewersReport> {
     let client = Client::builder()
         .connect_timeout(Duration::from_secs(10))
         .no_proxy()
         .build()
         .context("the HTTP client does not start")?;
+    let url = options.url.clone();
     let crowd = Crowd {
         protocol: "FLV",
         unit: "tags",
-        viewers: options.viewers,
-        duration: options.duration,
-        pid: options.pid,
-        url: options.url.clone(),
-        publish: options.publish,
-        warm_up: options.warm_up,
+        options,
     };
     crowd
-        .run(|counters, epoch| view(client.clone(), options.url.clone(), counters, epoch))
+        .run(|counters, epoch| view(client.clone(), url.clone(), counters, epoch))
         .await
 }
 

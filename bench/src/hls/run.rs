@@ -9,25 +9,7 @@ use reqwest::{Client, Url};
 use tokio::time::sleep;
 
 use super::playlist::{MediaPlaylist, Playlist, Segment};
-use crate::cli::PublishOptions;
-use crate::viewers::{Counters, Crowd, ViewersReport};
-
-/// What to do in a run.
-#[derive(Clone, Debug)]
-pub struct HlsOptions {
-    /// Address of the playlist.
-    pub url: Url,
-    /// How many viewers.
-    pub viewers: u32,
-    /// Length of the measured window.
-    pub duration: Duration,
-    /// The server's process.
-    pub pid: Option<u32>,
-    /// A broadcast to publish meanwhile.
-    pub publish: Option<PublishOptions>,
-    /// How long it runs before the first viewer comes.
-    pub warm_up: Duration,
-}
+use crate::viewers::{Counters, Crowd, CrowdOptions, ViewersReport};
 
 /// Runs it and reports.
 ///
@@ -35,20 +17,14 @@ pub struct HlsOptions {
 ///
 /// When nothing can be published or the HTTP client does not start. Viewers
 /// that fail are counted, not errors.
-pub async fn run(options: HlsOptions) -> anyhow::Result<ViewersReport> {
+pub async fn run(options: CrowdOptions) -> anyhow::Result<ViewersReport> {
+    let url = options.url.clone();
     let crowd = Crowd {
         protocol: "HLS",
         unit: "segments",
-        viewers: options.viewers,
-        duration: options.duration,
-        pid: options.pid,
-        url: options.url.clone(),
-        publish: options.publish,
-        warm_up: options.warm_up,
+        options,
     };
-    crowd
-        .run(|counters, _| view(options.url.clone(), counters))
-        .await
+    crowd.run(|counters, _| view(url.clone(), counters)).await
 }
 
 async fn view(url: Url, counters: Arc<Counters>) -> anyhow::Result<()> {
