@@ -129,6 +129,12 @@ impl Room {
             key: self.key.clone(),
             owner: self.owner.clone(),
         });
+        self.tell_info(turn);
+        Ok(())
+    }
+
+    /// Tells the room what it is now.
+    fn tell_info(&self, turn: &mut Turn) {
         turn.out.event(
             Recipient::Room(self.key.clone()),
             Event::RoomUpdated {
@@ -136,7 +142,6 @@ impl Room {
                 info: self.info(),
             },
         );
-        Ok(())
     }
 
     /// Tells everybody of seats that have changed, and the connected rooms of anchors; the last

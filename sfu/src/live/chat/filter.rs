@@ -197,13 +197,11 @@ fn mask(text: &str, skeleton: &Skeleton, masked: &[bool]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod testing {
     use super::*;
-    use crate::live::chat::word_list::MAX_WORD_LENGTH;
-    use proptest::prelude::*;
-    use unicode_normalization::UnicodeNormalization;
 
-    fn filter(mode: FilterMode, text: &str) -> WordFilter {
+    /// A filter of one list.
+    pub(in crate::live::chat) fn filter(mode: FilterMode, text: &str) -> WordFilter {
         WordFilter::new(&[WordList {
             name: "test",
             mode,
@@ -212,13 +210,23 @@ mod tests {
         .expect("a good list")
     }
 
-    fn masked(filter: &WordFilter, text: &str) -> String {
+    /// What a filter that masks leaves of a text.
+    pub(in crate::live::chat) fn masked(filter: &WordFilter, text: &str) -> String {
         match filter.check(text) {
             Verdict::Clean => text.to_owned(),
             Verdict::Masked(masked) => masked,
             other => panic!("{other:?}"),
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{filter, masked};
+    use super::*;
+    use crate::live::chat::word_list::MAX_WORD_LENGTH;
+    use proptest::prelude::*;
+    use unicode_normalization::UnicodeNormalization;
 
     #[test]
     fn latin_words_are_masked_through_simple_evasion() {

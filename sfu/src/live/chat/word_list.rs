@@ -264,24 +264,8 @@ pub const MAX_PROBLEMS: usize = 20;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::live::chat::filter::{Verdict, WordFilter};
-
-    fn filter(mode: FilterMode, text: &str) -> WordFilter {
-        WordFilter::new(&[WordList {
-            name: "test",
-            mode,
-            text,
-        }])
-        .expect("a good list")
-    }
-
-    fn masked(filter: &WordFilter, text: &str) -> String {
-        match filter.check(text) {
-            Verdict::Clean => text.to_owned(),
-            Verdict::Masked(masked) => masked,
-            other => panic!("{other:?}"),
-        }
-    }
+    use crate::live::chat::filter::WordFilter;
+    use crate::live::chat::filter::testing::{filter, masked};
 
     fn problems(text: &str) -> Vec<(usize, ListProblem)> {
         let list = WordList {

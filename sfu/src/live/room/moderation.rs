@@ -81,13 +81,7 @@ impl Room {
         if let Some(about) = about {
             self.about = about;
         }
-        turn.out.event(
-            Recipient::Room(self.key.clone()),
-            Event::RoomUpdated {
-                room: self.id(),
-                info: self.info(),
-            },
-        );
+        self.tell_info(turn);
         Ok(())
     }
 
