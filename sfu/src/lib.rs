@@ -10,6 +10,7 @@ pub mod media;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+pub mod webhook;
 pub mod worker;
 
 pub use cli::run;

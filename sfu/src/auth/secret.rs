@@ -25,12 +25,12 @@ impl SecretKey {
     }
 
     /// HMAC-SHA256 (RFC 2104) of a content.
-    pub(super) fn sign(&self, content: &[u8]) -> [u8; 32] {
+    pub(crate) fn sign(&self, content: &[u8]) -> [u8; 32] {
         self.mac(content).finalize().into_bytes().into()
     }
 
     /// Whether a tag is that of the content; takes the same time for any tag.
-    pub(super) fn verifies(&self, content: &[u8], tag: &[u8; 32]) -> bool {
+    pub(crate) fn verifies(&self, content: &[u8], tag: &[u8; 32]) -> bool {
         self.mac(content).verify_slice(tag).is_ok()
     }
 
