@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use relay::StreamId;
 
+pub use super::receive::{MediaEvent, ReceiveError, ServerOffer, StreamLevel, Wanted};
 use crate::live::{AppId, UserId};
 
 /// Names one WebRTC session in its session URL: 128 random bits, 32 lower-case hex digits.

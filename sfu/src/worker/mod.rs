@@ -7,6 +7,7 @@ pub mod api;
 mod directory;
 mod metrics;
 mod published;
+mod receive;
 mod socket;
 mod thread;
 
@@ -25,6 +26,7 @@ pub use self::api::{
     Accepted, BadSessionId, OfferError, Owner, PatchError, Patched, Role, SessionId, SessionRef,
     Snapshot, UnknownSession, WorkerConfig,
 };
+pub use self::receive::{MediaEvent, ReceiveError, ServerOffer, StreamLevel, Wanted};
 use self::directory::{Directory, Placement};
 use self::metrics::Metrics;
 use self::socket::MediaSocket;
