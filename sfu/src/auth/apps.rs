@@ -11,8 +11,8 @@ use super::signed_address::{AddressError, SignedAddress};
 use super::user_sig::{Claims, TokenError, Unverified};
 use crate::live::{AppId, RoomId, UserId};
 
-/// One app and its keys.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One app, its keys, and its back end.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct App {
     /// Its number (`sdkAppId`).
     pub id: AppId,
@@ -26,6 +26,23 @@ pub struct App {
     pub play_url_window: u64,
     /// Whether a room is entered with a PrivateMapKey only.
     pub require_private_map_key: bool,
+    /// Users whose UserSig opens the vendor's forms of REST.
+    pub admins: Vec<UserId>,
+    /// Where its back end is told what happens.
+    pub webhook: Option<AppWebhook>,
+}
+
+/// The back end of an app, as it is called.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AppWebhook {
+    /// `http` or `https`.
+    pub url: String,
+    /// Signs what is told of rooms and media; without one nothing is signed.
+    pub key: Option<SecretKey>,
+    /// Signs what is told of streams on the CDN path.
+    pub cdn_key: Option<SecretKey>,
+    /// Whether it is asked before a message is sent.
+    pub before_chat: bool,
 }
 
 /// Keys of one app: the one in use, and the one before or after it while they are changed.

@@ -16,7 +16,7 @@ mod secret;
 mod signed_address;
 mod user_sig;
 
-pub use apps::{App, Apps, MAX_KEYS, MAX_SKEW, UnknownApp};
+pub use apps::{App, AppWebhook, Apps, MAX_KEYS, MAX_SKEW, UnknownApp};
 pub use envelope::{EnvelopeError, MAX_INFLATED, MAX_TOKEN_LEN};
 pub use private_map_key::{BadUserBuf, Grant, PrivateMapKeyError, Privileges};
 pub use secret::{BadSecretKey, SecretKey};

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::value::{Raw, duration};
-use crate::auth::{App, MAX_KEYS, SecretKey};
+use super::value::{Raw, call_address, duration};
+use crate::auth::{App, AppWebhook, MAX_KEYS, SecretKey};
 use crate::live::AppId;
 
 /// Reads the apps: an array of tables, or that array as text. Its messages show no key.
@@ -38,14 +38,8 @@ pub(super) fn apps(raw: Raw<'_>) -> Result<Vec<App>, String> {
 fn app(entry: &toml::Value) -> Result<App, String> {
     let table = entry.as_table().ok_or("it is no table")?;
     let mut id = None;
-    let mut app = App {
-        id: AppId(0),
-        keys: Vec::new(),
-        push_url_key: None,
-        play_url_key: None,
-        play_url_window: 0,
-        require_private_map_key: false,
-    };
+    let mut app = App::default();
+    let mut webhook = AppWebhook::default();
     for (name, value) in table {
         match name.as_str() {
             "id" => {
@@ -76,6 +70,28 @@ fn app(entry: &toml::Value) -> Result<App, String> {
                     .as_bool()
                     .ok_or_else(|| format!("`{name}` is true or false"))?;
             }
+            "admins" => {
+                let admins = value.as_array().filter(|list| list.len() <= MAX_ADMINS);
+                app.admins = admins
+                    .and_then(|list| {
+                        let admin = |user: &toml::Value| user.as_str()?.parse().ok();
+                        list.iter().map(admin).collect::<Option<_>>()
+                    })
+                    .ok_or(ADMINS)?;
+            }
+            "webhook_url" => {
+                let text = value.as_str().ok_or("`webhook_url` is a text")?;
+                if !text.is_empty() {
+                    webhook.url = call_address(text).map_err(|a| format!("`{name}` is {a}"))?;
+                }
+            }
+            "webhook_key" => webhook.key = url_key(name, value)?,
+            "cdn_webhook_key" => webhook.cdn_key = url_key(name, value)?,
+            "webhook_before_chat" => {
+                webhook.before_chat = value
+                    .as_bool()
+                    .ok_or_else(|| format!("`{name}` is true or false"))?;
+            }
             other => {
                 // It may be a key in the wrong place.
                 let shown = other.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
@@ -92,6 +108,11 @@ fn app(entry: &toml::Value) -> Result<App, String> {
     if !(1..=MAX_KEYS).contains(&app.keys.len()) {
         return Err(KEYS.to_owned());
     }
+    if !webhook.url.is_empty() {
+        app.webhook = Some(webhook);
+    } else if webhook != AppWebhook::default() {
+        return Err("its webhook has no `webhook_url`".to_owned());
+    }
     Ok(app)
 }
 
@@ -107,7 +128,14 @@ fn url_key(name: &str, value: &toml::Value) -> Result<Option<SecretKey>, String>
 }
 
 const ALLOWED: &str = "a list of { id = 1400000000, keys = [\"secret\"] }, each with push_url_key, \
-    play_url_key, play_url_window and require_private_map_key if wanted";
+    play_url_key, play_url_window, require_private_map_key, admins, webhook_url, webhook_key, \
+    cdn_webhook_key and webhook_before_chat if wanted";
+
+const ADMINS: &str = "`admins` is a list of at most 100 user ids, each of 1 to 32 bytes without \
+    control characters";
+
+/// Administrators of one app.
+const MAX_ADMINS: usize = 100;
 
 const KEYS: &str = "`keys` is a list of one secret key, or two while they are changed, of 1 to 256 \
     visible ASCII characters";
@@ -137,6 +165,21 @@ mod tests {
         assert!(read[1].require_private_map_key);
         assert_eq!(apps(Raw::Text(" ")), Ok(Vec::new()));
         assert_eq!(apps(Raw::Text("[]")), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn an_app_has_administrators_and_a_back_end_that_is_called() {
+        let read = apps(Raw::Text(
+            "[{ id = 1, keys = [\"a\"], admins = [\"root\"], webhook_url = \"http://127.0.0.1:9/h\",
+                webhook_key = \"k\", cdn_webhook_key = \"c\", webhook_before_chat = true },
+              { id = 2, keys = [\"b\"], webhook_url = \"\" }]",
+        ))
+        .unwrap();
+        assert_eq!(read[0].admins[0].as_str(), "root");
+        let hook = read[0].webhook.as_ref().expect("a webhook");
+        assert_eq!(hook.url, "http://127.0.0.1:9/h");
+        assert!(hook.before_chat && hook.key.is_some() && hook.cdn_key.is_some());
+        assert_eq!((read[1].admins.len(), &read[1].webhook), (0, &None));
     }
 
     #[test]
@@ -175,6 +218,26 @@ mod tests {
             (
                 "[{ id = 1, keys = [\"a\"], key = \"hunter2\" }]",
                 "there is no `key`",
+            ),
+            (
+                "[{ id = 1, keys = [\"a\"], admins = [\"\"] }]",
+                "`admins` is a list",
+            ),
+            (
+                "[{ id = 1, keys = [\"a\"], webhook_url = \"hunter2\" }]",
+                "`webhook_url` is an address",
+            ),
+            (
+                "[{ id = 1, keys = [\"a\"], webhook_key = \"hunter2\" }]",
+                "no `webhook_url`",
+            ),
+            (
+                "[{ id = 1, keys = [\"a\"], cdn_webhook_key = \"hunter2 \" }]",
+                "`cdn_webhook_key`: a secret",
+            ),
+            (
+                "[{ id = 1, keys = [\"a\"], webhook_before_chat = \"hunter2\" }]",
+                "`webhook_before_chat` is true",
             ),
             (
                 "[{ id = 1, keys = [\"a\"], Hunter2hunter2 = \"\" }]",

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use super::keys::KEYS;
+use super::keys::keys;
 use crate::auth::Privileges;
 use crate::live::{AppId, InvalidId, RoomId, UserId};
 
@@ -36,7 +36,7 @@ pub struct TokenRequest {
 
 /// Everything that can stand behind the program's name.
 pub(super) fn command() -> Command {
-    let settings = KEYS.iter().map(|key| {
+    let settings = keys().map(|key| {
         let arg = Arg::new(key.flag())
             .long(key.flag())
             .help(format!("{} [{}]", key.help, key.variable()))

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::apps::apps;
-use super::settings::{LogFormat, MediaBind, Settings};
+use super::live_keys::LIVE_KEYS;
+use super::settings::{LogFormat, MediaBind, RelayMode, Settings};
 use super::value::{self, Raw};
 use crate::media::offer::MAX_OFFER;
 
@@ -25,7 +26,7 @@ pub(super) struct Key {
 }
 
 impl Key {
-    const fn new(
+    pub(super) const fn new(
         name: &'static str,
         help: &'static str,
         set: fn(&mut Settings, Raw<'_>) -> Result<(), String>,
@@ -61,15 +62,29 @@ impl Key {
 pub(super) const PREFIX: &str = "WEBLIVE_";
 
 const MS: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
 /// Every setting, in the order of `deploy/weblive.toml`.
-pub(super) const KEYS: &[Key] = &[
+pub(super) fn keys() -> impl Iterator<Item = &'static Key> {
+    SERVER_KEYS.iter().chain(LIVE_KEYS)
+}
+
+/// The server itself.
+const SERVER_KEYS: &[Key] = &[
     Key::new("listen", "Address and TCP port of HTTP", |s, raw| {
         s.listen = value::socket_address(raw)?;
         Ok(())
     }),
+    Key::new(
+        "data_dir",
+        "Folder of what is kept on disk; empty to keep nothing",
+        |s, raw| {
+            s.data_dir = value::place(raw)?;
+            Ok(())
+        },
+    )
+    .flag_named("data"),
     Key {
         is_switch: true,
         ..Key::new(
@@ -177,6 +192,20 @@ pub(super) const KEYS: &[Key] = &[
         "How long subscribers stay without a publisher",
         |s, raw| {
             s.media.linger = value::duration(raw, Duration::ZERO..=60 * MINUTE)?;
+            Ok(())
+        },
+    ),
+    Key::new(
+        "relay.mode",
+        "Which publishers get CDN addresses: automatic or named",
+        |s, raw| {
+            s.relay.mode = value::choice(
+                raw,
+                &[
+                    ("automatic", RelayMode::Automatic),
+                    ("named", RelayMode::Named),
+                ],
+            )?;
             Ok(())
         },
     ),

@@ -8,6 +8,8 @@ mod apps;
 mod command;
 mod error;
 mod keys;
+mod live;
+mod live_keys;
 mod settings;
 mod value;
 
@@ -18,14 +20,18 @@ use std::path::{Path, PathBuf};
 pub use addresses::{MediaAddresses, interface_addresses};
 pub use command::{Task, TokenRequest};
 pub use error::{ConfigError, ConfigErrors, Source};
+pub use live::{
+    ApiSettings, ChatSettings, ImagesSettings, RoomsSettings, SignalSettings, StoreSettings,
+    WebhooksSettings,
+};
 pub use settings::{
     CorsSettings, HttpSettings, IceServer, LogFormat, LogSettings, MediaBind, MediaSettings,
-    RelaySettings, Settings, ShutdownSettings, TlsSettings,
+    RelayMode, RelaySettings, Settings, ShutdownSettings, TlsSettings,
 };
 
 use command::{CONFIG_VARIABLE, command};
 use error::nearest;
-use keys::{KEYS, Key, PREFIX};
+use keys::{Key, PREFIX, keys};
 use value::Raw;
 
 /// Settings as read from all sources.
@@ -81,7 +87,7 @@ pub fn load(
         }
     }
     layers.apply_environment(&environment);
-    for key in KEYS {
+    for key in keys() {
         if let Some(text) = flags.get_one::<String>(&key.flag()) {
             layers.apply(
                 key,
@@ -170,9 +176,9 @@ impl Layers {
             let key_name = format!("{prefix}{name}");
             let inner = format!("{key_name}.");
             let source = Source::File(path.to_owned());
-            if let Some(key) = KEYS.iter().find(|key| key.name == key_name) {
+            if let Some(key) = keys().find(|key| key.name == key_name) {
                 self.apply(key, Raw::Toml(value), source);
-            } else if KEYS.iter().any(|key| key.name.starts_with(&inner)) {
+            } else if keys().any(|key| key.name.starts_with(&inner)) {
                 match value.as_table() {
                     Some(table) => self.apply_table(&inner, table, path),
                     None => self.errors.push(ConfigError::WrongValue {
@@ -183,11 +189,10 @@ impl Layers {
                     }),
                 }
             } else {
-                let sections = KEYS
-                    .iter()
+                let sections = keys()
                     .filter_map(|key| key.name.split_once('.'))
                     .map(|k| k.0);
-                let hint = nearest(&key_name, KEYS.iter().map(|key| key.name).chain(sections));
+                let hint = nearest(&key_name, keys().map(|key| key.name).chain(sections));
                 self.errors.push(ConfigError::UnknownKey {
                     hint: hint.map(str::to_owned),
                     key: key_name,
@@ -198,14 +203,11 @@ impl Layers {
     }
 
     fn apply_environment(&mut self, environment: &BTreeMap<String, String>) {
-        let names: Vec<String> = KEYS.iter().map(Key::variable).collect();
+        let names: Vec<String> = keys().map(Key::variable).collect();
         for (name, text) in environment {
-            if let Some(at) = names.iter().position(|known| known == name) {
-                self.apply(
-                    &KEYS[at],
-                    Raw::Text(text),
-                    Source::Environment(name.clone()),
-                );
+            let key = keys().zip(&names).find(|(_, known)| *known == name);
+            if let Some((key, _)) = key {
+                self.apply(key, Raw::Text(text), Source::Environment(name.clone()));
                 continue;
             }
             if name == CONFIG_VARIABLE || is_kubernetes(name) {
@@ -289,6 +291,25 @@ fn conflicts(settings: &Settings) -> Vec<ConfigError> {
                 "{} workers need ports up to {last}: allowed is at most {}",
                 media.workers,
                 usize::from(u16::MAX) + 1 - media.workers
+            ),
+        });
+    }
+    let (shown, kept) = (settings.chat.history, settings.store.history);
+    if usize::try_from(kept).is_ok_and(|kept| shown > kept) {
+        found.push(ConfigError::Conflict {
+            key: "chat.history",
+            value: shown.to_string(),
+            reason: format!("`store.history` keeps {kept} messages of a room: that is the most"),
+        });
+    }
+    let signal = &settings.signal;
+    if signal.max_waiting_bytes < signal.max_message_bytes {
+        found.push(ConfigError::Conflict {
+            key: "signal.max_waiting_bytes",
+            value: signal.max_waiting_bytes.to_string(),
+            reason: format!(
+                "a message may have {} bytes (`signal.max_message_bytes`), and one must fit",
+                signal.max_message_bytes
             ),
         });
     }

@@ -6,14 +6,21 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use super::live::{
+    ApiSettings, ChatSettings, ImagesSettings, RoomsSettings, SignalSettings, StoreSettings,
+    WebhooksSettings,
+};
 use super::value::write_duration;
 use crate::auth::{App, SecretKey};
+use crate::live::UserId;
 
 /// The settings of one server. `deploy/weblive.toml` documents each.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Settings {
     /// Address and TCP port of HTTP; port 0 lets the system choose.
     pub listen: SocketAddr,
+    /// Folder of what is kept on disk; empty to keep nothing.
+    pub data_dir: PathBuf,
     /// Let everybody in without an app on an address that others reach.
     pub insecure_open: bool,
     /// The apps whose tokens are taken; without any the server is open.
@@ -35,6 +42,20 @@ pub struct Settings {
     pub log: LogSettings,
     /// The way down.
     pub shutdown: ShutdownSettings,
+    /// Live rooms.
+    pub rooms: RoomsSettings,
+    /// Their messages.
+    pub chat: ChatSettings,
+    /// What outlives a restart.
+    pub store: StoreSettings,
+    /// Uploaded pictures.
+    pub images: ImagesSettings,
+    /// The WebSocket of rooms.
+    pub signal: SignalSettings,
+    /// How the apps' back ends are called.
+    pub webhooks: WebhooksSettings,
+    /// How they call.
+    pub api: ApiSettings,
 }
 
 /// One entry of `RTCIceServer` as a client sees it.
@@ -90,6 +111,8 @@ pub enum MediaBind {
 /// HTTP-FLV and HLS for the audience that only watches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RelaySettings {
+    /// Which publishers it takes.
+    pub mode: RelayMode,
     /// Length of a Media Segment, cut at the first IDR after it.
     #[serde(serialize_with = "duration_as_text")]
     pub segment_duration: Duration,
@@ -114,6 +137,16 @@ pub struct RelaySettings {
     pub max_viewers_per_broadcast: usize,
     /// HTTP-FLV viewers at once, over all broadcasts.
     pub max_viewers: usize,
+}
+
+/// Which publishers get addresses for the audience that only watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RelayMode {
+    /// All of them.
+    Automatic,
+    /// Those that name their stream, or are told to.
+    Named,
 }
 
 /// Bounds on what one HTTP client, and all of them, can hold.
@@ -174,6 +207,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            data_dir: PathBuf::from("weblive-data"),
             insecure_open: false,
             apps: Vec::new(),
             ice_servers: Vec::new(),
@@ -187,6 +221,7 @@ impl Default for Settings {
                 linger: Duration::from_secs(60),
             },
             relay: RelaySettings {
+                mode: RelayMode::Automatic,
                 segment_duration: Duration::from_secs(2),
                 window: 6,
                 max_latency: Duration::from_secs(3),
@@ -215,6 +250,13 @@ impl Default for Settings {
             shutdown: ShutdownSettings {
                 deadline: Duration::from_secs(4),
             },
+            rooms: RoomsSettings::default(),
+            chat: ChatSettings::default(),
+            store: StoreSettings::default(),
+            images: ImagesSettings::default(),
+            signal: SignalSettings::default(),
+            webhooks: WebhooksSettings::default(),
+            api: ApiSettings::default(),
         }
     }
 }
@@ -259,7 +301,10 @@ impl std::fmt::Debug for IceServer {
     }
 }
 
-fn duration_as_text<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn duration_as_text<S: Serializer>(
+    value: &Duration,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&write_duration(value))
 }
 
@@ -273,6 +318,11 @@ fn apps_as_tables<S: Serializer>(apps: &[App], serializer: S) -> Result<S::Ok, S
         play_url_key: &'a str,
         play_url_window: String,
         require_private_map_key: bool,
+        admins: Vec<&'a str>,
+        webhook_url: &'a str,
+        webhook_key: &'a str,
+        cdn_webhook_key: &'a str,
+        webhook_before_chat: bool,
     }
     fn text(key: Option<&SecretKey>) -> &str {
         key.map_or("", SecretKey::expose)
@@ -284,6 +334,11 @@ fn apps_as_tables<S: Serializer>(apps: &[App], serializer: S) -> Result<S::Ok, S
         play_url_key: text(app.play_url_key.as_ref()),
         play_url_window: write_duration(&Duration::from_secs(app.play_url_window)),
         require_private_map_key: app.require_private_map_key,
+        admins: app.admins.iter().map(UserId::as_str).collect(),
+        webhook_url: app.webhook.as_ref().map_or("", |hook| &hook.url),
+        webhook_key: text(app.webhook.as_ref().and_then(|hook| hook.key.as_ref())),
+        cdn_webhook_key: text(app.webhook.as_ref().and_then(|hook| hook.cdn_key.as_ref())),
+        webhook_before_chat: app.webhook.as_ref().is_some_and(|hook| hook.before_chat),
     }))
 }
 

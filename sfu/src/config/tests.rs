@@ -1,5 +1,6 @@
 use super::*;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 const DOCUMENTED: &str = include_str!("../../../deploy/weblive.toml");
 
@@ -50,14 +51,14 @@ fn the_documented_file_is_the_defaults_and_names_every_key() {
         &toml::Table::try_from(Settings::default()).unwrap(),
         &mut in_struct,
     );
-    let in_table: BTreeSet<String> = KEYS.iter().map(|key| key.name.to_owned()).collect();
+    let in_table: BTreeSet<String> = keys().map(|key| key.name.to_owned()).collect();
     assert_eq!(documented, in_struct);
     assert_eq!(in_table, in_struct);
 }
 
 #[test]
 fn every_key_of_the_documented_file_has_a_comment_with_its_flag_and_variable() {
-    for key in KEYS {
+    for key in keys() {
         assert!(
             DOCUMENTED.contains(&format!("--{}", key.flag())),
             "--{}",
@@ -80,9 +81,15 @@ fn settings_written_out_read_back_the_same() {
     }];
     settings.apps = apps::apps(Raw::Text(
         "[{ id = 7, keys = [\"a\", \"b\"], play_url_key = \"c\", play_url_window = \"90s\" },
-          { id = 8, keys = [\"d\"], push_url_key = \"e\", require_private_map_key = true }]",
+          { id = 8, keys = [\"d\"], push_url_key = \"e\", require_private_map_key = true,
+            admins = [\"root\"], webhook_url = \"https://a.example/h\", webhook_key = \"f\",
+            cdn_webhook_key = \"g\", webhook_before_chat = true }]",
     ))
     .unwrap();
+    settings.relay.mode = RelayMode::Named;
+    settings.chat.mask_words = vec!["/etc/words".into(), "more.txt".into()];
+    settings.rooms.resume_grace = Duration::from_millis(1_500);
+    settings.api.tokens = vec!["0123456789abcdef".parse().unwrap()];
     let text = toml::to_string(&settings).unwrap();
     assert_eq!(Settings::from_toml(Path::new("x"), &text), Ok(settings));
 }
@@ -119,7 +126,7 @@ fn a_wrong_value_names_key_value_source_and_what_is_allowed() {
 #[test]
 fn every_key_refuses_nonsense_from_every_source() {
     let nonsense = toml::Value::Datetime("1979-05-27".parse().unwrap());
-    for key in KEYS {
+    for key in keys() {
         let mut settings = Settings::default();
         let allowed = (key.set)(&mut settings, Raw::Toml(&nonsense)).unwrap_err();
         assert!(!allowed.is_empty(), "{}", key.name);
@@ -249,6 +256,20 @@ fn values_that_fight_are_refused() {
     assert!(text.contains("at most 65534"), "{text}");
     let text = errors(load_from(&["--announce", "10.0.0.1,::1"], &[], None));
     assert!(text.contains("same family"), "{text}");
+    let text = errors(load_from(&["--chat-history", "300"], &[], None));
+    assert!(
+        text.contains("`chat.history` cannot be 300: `store.history` keeps 200"),
+        "{text}"
+    );
+    let text = errors(load_from(
+        &["--signal-max-waiting-bytes", "65536"],
+        &[],
+        None,
+    ));
+    assert!(
+        text.contains("`signal.max_waiting_bytes`") && text.contains("131072"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -367,7 +388,14 @@ fn secrets_stay_out_of_messages() {
         let text = errors(load_from(&[], &[], Some(file)));
         assert!(!text.contains("hunter2"), "{text}");
     }
-    let file = "[[apps]]\nid = 1\nkeys = [\"hunter2\"]\nplay_url_key = \"hunter2\"";
+    let text = errors(load_from(&[], &[("WEBLIVE_API_TOKENS", "hunter2")], None));
+    assert!(
+        text.contains("`api.tokens`") && !text.contains("hunter2"),
+        "{text}"
+    );
+    let file = "api.tokens = [\"hunter2hunter2hunter2\"]\n[[apps]]\nid = 1\nkeys = [\"hunter2\"]\n\
+        play_url_key = \"hunter2\"\nwebhook_url = \"http://a.example\"\nwebhook_key = \"hunter2\"\n\
+        cdn_webhook_key = \"hunter2\"";
     let loaded = load_from(&[], &[], Some(file)).unwrap();
     assert!(!format!("{loaded:?}").contains("hunter2"));
 }

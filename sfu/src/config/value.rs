@@ -10,6 +10,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::settings::IceServer;
+use crate::auth::SecretKey;
 
 /// A value before it is read.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +72,67 @@ pub(super) fn path(raw: Raw<'_>) -> Result<PathBuf, String> {
     raw.as_text()
         .map(PathBuf::from)
         .ok_or_else(|| "the path of a file, or \"\" for none".to_owned())
+}
+
+/// A place where something is kept. Control characters in it are a slip.
+pub(super) fn place(raw: Raw<'_>) -> Result<PathBuf, String> {
+    raw.as_text()
+        .filter(|text| is_place(text))
+        .map(PathBuf::from)
+        .ok_or_else(|| "a path without control characters, or \"\" for none".to_owned())
+}
+
+/// Files or folders that are read.
+pub(super) fn paths(raw: Raw<'_>) -> Result<Vec<PathBuf>, String> {
+    let allowed = format!(
+        "a list of at most {MAX_PATHS} paths of files or folders, such as [\"/etc/weblive/words.txt\"]"
+    );
+    let list: Vec<String> = list(raw, &allowed)?;
+    let is_sound = list.len() <= MAX_PATHS && list.iter().all(|p| !p.is_empty() && is_place(p));
+    match is_sound {
+        true => Ok(list.into_iter().map(PathBuf::from).collect()),
+        false => Err(allowed),
+    }
+}
+
+fn is_place(text: &str) -> bool {
+    text.len() <= 4_096 && !text.chars().any(char::is_control)
+}
+
+/// Tokens that open everything; a guess must not find one.
+pub(super) fn tokens(raw: Raw<'_>) -> Result<Vec<SecretKey>, String> {
+    let allowed =
+        "a list of at most 16 different tokens, each of 16 to 256 visible ASCII characters";
+    let list: Vec<SecretKey> = list(raw, allowed)?;
+    let is_new = |(at, token): (usize, &SecretKey)| !list[..at].contains(token);
+    let is_sound = list.len() <= 16
+        && list.iter().all(|token| token.expose().len() >= 16)
+        && list.iter().enumerate().all(is_new);
+    if is_sound {
+        Ok(list)
+    } else {
+        Err(allowed.to_owned())
+    }
+}
+
+/// The address of a back end that is called.
+pub(super) fn call_address(text: &str) -> Result<String, String> {
+    let is_sound = text.len() <= 1_024
+        && text.bytes().all(|b| b.is_ascii_graphic())
+        && !text.contains('#')
+        && text.parse::<http::Uri>().is_ok_and(|uri| {
+            matches!(uri.scheme_str(), Some("http" | "https"))
+                && uri
+                    .authority()
+                    .is_some_and(|a| !a.as_str().contains('@') && !a.host().is_empty())
+        });
+    match is_sound {
+        true => Ok(text.to_owned()),
+        false => Err(
+            "an address such as \"https://back.example/hook\", without user and fragment"
+                .to_owned(),
+        ),
+    }
 }
 
 pub(super) fn text(raw: Raw<'_>, allowed: &str) -> Result<String, String> {
@@ -247,6 +309,9 @@ fn read_ice_servers(value: &toml::Value) -> Option<Vec<IceServer>> {
         .collect()
 }
 
+/// Paths in one list.
+const MAX_PATHS: usize = 100;
+
 fn parse_duration(text: &str) -> Option<Duration> {
     let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
     let (count, unit) = text.split_at(split);
@@ -317,6 +382,52 @@ mod tests {
             log_filter(Raw::Text("info,sfu=debug")),
             Ok("info,sfu=debug".to_owned())
         );
+    }
+
+    #[test]
+    fn paths_are_plain_and_their_number_is_bounded() {
+        assert_eq!(place(Raw::Text("")), Ok(PathBuf::new()));
+        assert_eq!(place(Raw::Text("/a b/ü")), Ok(PathBuf::from("/a b/ü")));
+        assert!(place(Raw::Text("a\u{0}b")).is_err());
+        assert_eq!(paths(Raw::Text("a.txt, /b")).unwrap().len(), 2);
+        assert_eq!(paths(Raw::Text("")), Ok(Vec::new()));
+        for text in ["a,,b", "a\nb", &vec!["a"; MAX_PATHS + 1].join(",")] {
+            assert!(paths(Raw::Text(text)).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn operators_tokens_are_long_and_differ() {
+        let token = "0123456789abcdef";
+        assert_eq!(tokens(Raw::Text(token)).unwrap().len(), 1);
+        assert_eq!(tokens(Raw::Text("")), Ok(Vec::new()));
+        for text in ["short", "0123456789abcde ü", &format!("{token},{token}")] {
+            let allowed = tokens(Raw::Text(text)).unwrap_err();
+            assert!(!allowed.contains(text), "{allowed}");
+        }
+    }
+
+    #[test]
+    fn back_ends_are_called_over_http() {
+        for good in [
+            "http://127.0.0.1:9000/",
+            "https://a.example/hook?x=1",
+            "http://[::1]:9",
+        ] {
+            assert_eq!(call_address(good).as_deref(), Ok(good));
+        }
+        for bad in [
+            "a.example/hook",
+            "ftp://a.example",
+            "file:///etc/passwd",
+            "https://u:p@a.example/",
+            "https://a.example/#x",
+            "https://a b",
+            "https://",
+            &format!("https://a.example/{}", "x".repeat(1_024)),
+        ] {
+            assert!(call_address(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -7,10 +7,7 @@ fn app(id: u32, keys: &[&str]) -> App {
     App {
         id: AppId(id),
         keys: keys.iter().map(|key| key.parse().unwrap()).collect(),
-        push_url_key: None,
-        play_url_key: None,
-        play_url_window: 0,
-        require_private_map_key: false,
+        ..App::default()
     }
 }
 

@@ -1,0 +1,393 @@
+//! Settings of live rooms, and of what belongs to them: chat, store, images, signalling.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use super::settings::{Settings, duration_as_text};
+use crate::auth::SecretKey;
+use crate::images::ImageLimits;
+use crate::live::Limits;
+use crate::live::chat::{DEFAULT_HISTORY, FilterMode};
+use crate::store::SqliteConfig;
+
+/// Bounds and waits of rooms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RoomsSettings {
+    /// Rooms at once.
+    pub max_rooms: usize,
+    /// Connections at once, guests and lost ones included.
+    pub max_connections: usize,
+    /// Rooms that one connection is in.
+    pub max_rooms_per_connection: usize,
+    /// Members of one room, without guests.
+    pub max_members: usize,
+    /// Guests of one room.
+    pub max_guests: usize,
+    /// Anchors of one room.
+    pub max_anchors: usize,
+    /// Administrators of one room.
+    pub max_administrators: usize,
+    /// Seats of one room.
+    pub max_seats: u16,
+    /// Open applications of one room, and as many open invitations.
+    pub max_seat_requests: usize,
+    /// Connected rooms in one group.
+    pub max_cohosts: usize,
+    /// Running bans of one room.
+    pub max_bans_per_room: usize,
+    /// Running bans on this server.
+    pub max_bans: usize,
+    /// How long a lost connection and its seat are kept.
+    #[serde(serialize_with = "duration_as_text")]
+    pub resume_grace: Duration,
+    /// How long a room without owner stays when it is empty.
+    #[serde(serialize_with = "duration_as_text")]
+    pub empty_room: Duration,
+    /// How long a room that was created by its owner stays when it is empty.
+    #[serde(serialize_with = "duration_as_text")]
+    pub empty_owned_room: Duration,
+}
+
+/// Messages of rooms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChatSettings {
+    /// Messages that those who enter are given.
+    pub history: usize,
+    /// Word lists whose words become `*`: files, or folders of `.txt` files.
+    pub mask_words: Vec<PathBuf>,
+    /// Word lists whose words make a message vanish.
+    pub drop_words: Vec<PathBuf>,
+    /// Word lists whose words make a message refused.
+    pub reject_words: Vec<PathBuf>,
+    /// How often the word lists are looked at for changes.
+    #[serde(serialize_with = "duration_as_text")]
+    pub reload_interval: Duration,
+}
+
+/// What outlives a restart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StoreSettings {
+    /// The database, inside `data_dir` unless it is absolute; empty for memory alone.
+    pub file: PathBuf,
+    /// Messages kept of each room.
+    pub history: u32,
+    /// Rooms kept; those not touched for longest go.
+    pub max_rooms: u32,
+    /// Profiles kept; those not touched for longest go.
+    pub max_profiles: u32,
+    /// Changes that may wait for the disk.
+    pub max_waiting: usize,
+}
+
+/// Uploaded pictures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImagesSettings {
+    /// Where they are kept, inside `data_dir` unless it is absolute; empty for no uploads.
+    pub folder: PathBuf,
+    /// Bytes of all of them, smaller copies included; the oldest go first.
+    pub max_total_bytes: u64,
+    /// Bytes of one upload.
+    pub max_bytes: usize,
+    /// Pixels of an upload's longer side.
+    pub max_side: u32,
+    /// Pixels of an upload.
+    pub max_pixels: u64,
+    /// Uploads of one user, or of one address where nobody has to log in, in a minute.
+    pub max_per_minute: u32,
+    /// Uploads that are unpacked at the same time.
+    pub max_at_once: usize,
+}
+
+/// The WebSocket of rooms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SignalSettings {
+    /// Pages that may open it: `*`, origins, or none for those of `cors.origins`.
+    pub origins: Vec<String>,
+    /// Sockets at once.
+    pub max_sockets: usize,
+    /// Sockets of one address at once; 0 for no bound.
+    pub max_sockets_per_address: usize,
+    /// Bytes of one message from a client.
+    pub max_message_bytes: usize,
+    /// Messages of one socket, a second in the long run.
+    pub messages_per_second: u32,
+    /// Messages of one socket at once.
+    pub message_burst: u32,
+    /// Messages that may wait for a socket that is slow.
+    pub max_waiting_messages: usize,
+    /// Bytes of the messages that may wait for a socket.
+    pub max_waiting_bytes: usize,
+    /// How long a socket may stay without a login.
+    #[serde(serialize_with = "duration_as_text")]
+    pub login_timeout: Duration,
+    /// How long nothing may come from a client before its socket is closed.
+    #[serde(serialize_with = "duration_as_text")]
+    pub idle_timeout: Duration,
+}
+
+/// How webhooks are called; where to stands in each app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WebhooksSettings {
+    /// For one try.
+    #[serde(serialize_with = "duration_as_text")]
+    pub timeout: Duration,
+    /// For the question before a message; without an answer the message is sent.
+    #[serde(serialize_with = "duration_as_text")]
+    pub before_chat_timeout: Duration,
+    /// How long a notice is tried again.
+    #[serde(serialize_with = "duration_as_text")]
+    pub retry_for: Duration,
+    /// Notices of all apps that may wait.
+    pub max_waiting: usize,
+}
+
+/// The REST interface for back ends.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ApiSettings {
+    /// Tokens of operators: each is good for every app.
+    #[serde(serialize_with = "keys_as_texts")]
+    pub tokens: Vec<SecretKey>,
+}
+
+impl Settings {
+    /// The database file, or none when everything is kept in memory.
+    pub fn store_file(&self) -> Option<PathBuf> {
+        self.kept_at(&self.store.file)
+    }
+
+    /// The folder of uploaded images, or none when there are no uploads.
+    pub fn images_folder(&self) -> Option<PathBuf> {
+        self.kept_at(&self.images.folder)
+    }
+
+    /// Origins of the pages that may open `/signal`: `*` alone, or a list.
+    pub fn signal_origins(&self) -> &[String] {
+        match self.signal.origins.as_slice() {
+            [] => &self.cors.origins,
+            own => own,
+        }
+    }
+
+    fn kept_at(&self, path: &Path) -> Option<PathBuf> {
+        let is_nowhere = self.data_dir.as_os_str().is_empty() && path.is_relative();
+        (!path.as_os_str().is_empty() && !is_nowhere).then(|| self.data_dir.join(path))
+    }
+}
+
+impl RoomsSettings {
+    /// These bounds for the rooms' core.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            connections: self.max_connections,
+            rooms: self.max_rooms,
+            rooms_per_connection: self.max_rooms_per_connection,
+            members: self.max_members,
+            guests: self.max_guests,
+            anchors: self.max_anchors,
+            administrators: self.max_administrators,
+            seats: self.max_seats,
+            seat_requests: self.max_seat_requests,
+            cohosts: self.max_cohosts,
+            bans_per_room: self.max_bans_per_room,
+            bans: self.max_bans,
+            resume: self.resume_grace,
+            empty_room: self.empty_room,
+            empty_owned_room: self.empty_owned_room,
+            ..Limits::default()
+        }
+    }
+}
+
+impl ChatSettings {
+    /// The word lists with what their words do.
+    pub fn word_lists(&self) -> Vec<(PathBuf, FilterMode)> {
+        let lists = [
+            (&self.mask_words, FilterMode::Mask),
+            (&self.drop_words, FilterMode::Drop),
+            (&self.reject_words, FilterMode::Reject),
+        ];
+        let with_mode = |(paths, mode): (&Vec<PathBuf>, FilterMode)| {
+            paths.iter().map(move |path| (path.clone(), mode)).collect()
+        };
+        lists.into_iter().flat_map::<Vec<_>, _>(with_mode).collect()
+    }
+}
+
+impl StoreSettings {
+    /// These bounds for the store.
+    pub fn config(&self) -> SqliteConfig {
+        SqliteConfig {
+            queue: self.max_waiting,
+            history: self.history,
+            rooms: self.max_rooms,
+            profiles: self.max_profiles,
+            ..SqliteConfig::default()
+        }
+    }
+}
+
+impl ImagesSettings {
+    /// These bounds for one upload.
+    pub fn limits(&self) -> ImageLimits {
+        ImageLimits {
+            bytes: self.max_bytes,
+            side: self.max_side,
+            pixels: self.max_pixels,
+        }
+    }
+}
+
+impl Default for RoomsSettings {
+    fn default() -> Self {
+        let limits = Limits::default();
+        Self {
+            max_rooms: limits.rooms,
+            max_connections: limits.connections,
+            max_rooms_per_connection: limits.rooms_per_connection,
+            max_members: limits.members,
+            max_guests: limits.guests,
+            max_anchors: limits.anchors,
+            max_administrators: limits.administrators,
+            max_seats: limits.seats,
+            max_seat_requests: limits.seat_requests,
+            max_cohosts: limits.cohosts,
+            max_bans_per_room: limits.bans_per_room,
+            max_bans: limits.bans,
+            resume_grace: limits.resume,
+            empty_room: limits.empty_room,
+            empty_owned_room: limits.empty_owned_room,
+        }
+    }
+}
+
+impl Default for ChatSettings {
+    fn default() -> Self {
+        Self {
+            history: DEFAULT_HISTORY,
+            mask_words: Vec::new(),
+            drop_words: Vec::new(),
+            reject_words: Vec::new(),
+            reload_interval: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        let config = SqliteConfig::default();
+        Self {
+            file: PathBuf::from("weblive.db"),
+            history: config.history,
+            max_rooms: config.rooms,
+            max_profiles: config.profiles,
+            max_waiting: config.queue,
+        }
+    }
+}
+
+impl Default for ImagesSettings {
+    fn default() -> Self {
+        let limits = ImageLimits::default();
+        Self {
+            folder: PathBuf::from("images"),
+            max_total_bytes: 10 << 30,
+            max_bytes: limits.bytes,
+            max_side: limits.side,
+            max_pixels: limits.pixels,
+            max_per_minute: 20,
+            max_at_once: 2,
+        }
+    }
+}
+
+impl Default for SignalSettings {
+    fn default() -> Self {
+        Self {
+            origins: Vec::new(),
+            max_sockets: 16_000,
+            max_sockets_per_address: 2_000,
+            // An offer of `http.max_sdp_bytes` whose line ends are escaped.
+            max_message_bytes: 128 * 1024,
+            messages_per_second: 50,
+            message_burst: 200,
+            max_waiting_messages: 2_000,
+            max_waiting_bytes: 2 << 20,
+            login_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Default for WebhooksSettings {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(5),
+            before_chat_timeout: Duration::from_secs(2),
+            retry_for: Duration::from_secs(60),
+            max_waiting: 10_000,
+        }
+    }
+}
+
+fn keys_as_texts<S: Serializer>(keys: &[SecretKey], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(keys.iter().map(SecretKey::expose))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_those_of_the_parts_that_they_are_for() {
+        let settings = Settings::default();
+        assert_eq!(settings.rooms.limits(), Limits::default());
+        assert_eq!(settings.store.config(), SqliteConfig::default());
+        assert_eq!(settings.images.limits(), ImageLimits::default());
+    }
+
+    #[test]
+    fn what_is_kept_lies_in_the_data_folder_unless_it_is_named_whole_or_not_at_all() {
+        let mut settings = Settings::default();
+        let file = |settings: &Settings| settings.store_file();
+        assert_eq!(file(&settings), Some("weblive-data/weblive.db".into()));
+        assert_eq!(settings.images_folder(), Some("weblive-data/images".into()));
+        settings.data_dir = "/srv/weblive".into();
+        assert_eq!(file(&settings), Some("/srv/weblive/weblive.db".into()));
+        settings.store.file = "/fast/chat.db".into();
+        assert_eq!(file(&settings), Some("/fast/chat.db".into()));
+        settings.data_dir = PathBuf::new();
+        assert_eq!(file(&settings), Some("/fast/chat.db".into()));
+        assert_eq!(settings.images_folder(), None);
+        settings.store.file = PathBuf::new();
+        assert_eq!(file(&settings), None);
+    }
+
+    #[test]
+    fn sockets_are_opened_by_the_pages_of_cors_unless_they_have_a_list_of_their_own() {
+        let mut settings = Settings::default();
+        assert_eq!(settings.signal_origins(), ["*"]);
+        settings.cors.origins = vec!["https://a.example".to_owned()];
+        assert_eq!(settings.signal_origins(), ["https://a.example"]);
+        settings.signal.origins = vec!["https://b.example".to_owned()];
+        assert_eq!(settings.signal_origins(), ["https://b.example"]);
+    }
+
+    #[test]
+    fn every_word_list_has_the_mode_of_its_key() {
+        let chat = ChatSettings {
+            mask_words: vec!["a".into()],
+            drop_words: vec!["b".into()],
+            reject_words: vec!["c".into(), "d".into()],
+            ..ChatSettings::default()
+        };
+        let modes: Vec<_> = chat
+            .word_lists()
+            .into_iter()
+            .map(|(_, mode)| mode)
+            .collect();
+        use FilterMode::{Drop, Mask, Reject};
+        assert_eq!(modes, [Mask, Drop, Reject, Reject]);
+    }
+}
