@@ -15,6 +15,7 @@ use sfu::server::Server;
 async fn server() -> Server {
     let mut settings = Settings {
         listen: "127.0.0.1:0".parse().unwrap(),
+        data_dir: std::path::PathBuf::new(),
         ..Settings::default()
     };
     settings.media.port = 0;

@@ -11,6 +11,7 @@ pub mod server;
 pub mod store;
 pub mod telemetry;
 pub mod webhook;
+pub mod words;
 pub mod worker;
 
 pub use cli::run;

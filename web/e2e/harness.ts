@@ -28,7 +28,11 @@ export class WebliveServer {
   static async start(...more: string[]): Promise<WebliveServer> {
     const binary = process.env['WEBLIVE_BIN'] ?? join(WEB, '../target/release/weblive');
     if (!existsSync(binary)) throw new Error(`no server at ${binary}: build it or set WEBLIVE_BIN`);
-    const child = spawn(binary, ['--listen', '127.0.0.1:0', '--media-port', '0', ...more], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(binary, ['--listen', '127.0.0.1:0', '--media-port', '0', ...more], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // Runs at the same time share the folder that they are started in.
+      env: { WEBLIVE_DATA: '', ...process.env },
+    });
     const log: string[] = [];
     const origin = await new Promise<string>((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`the server did not start:\n${log.join('\n')}`)), 15_000);

@@ -103,7 +103,8 @@ pub struct ImagesSettings {
 /// The WebSocket of rooms.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SignalSettings {
-    /// Pages that may open it: `*`, origins, or none for those of `cors.origins`.
+    /// Pages that may open it: `*`, origins, or none for those of `cors.origins`, which on an
+    /// open server means its own pages alone while that is `*`.
     pub origins: Vec<String>,
     /// Sockets at once.
     pub max_sockets: usize,
@@ -160,14 +161,6 @@ impl Settings {
     /// The folder of uploaded images, or none when there are no uploads.
     pub fn images_folder(&self) -> Option<PathBuf> {
         self.kept_at(&self.images.folder)
-    }
-
-    /// Origins of the pages that may open `/signal`: `*` alone, or a list.
-    pub fn signal_origins(&self) -> &[String] {
-        match self.signal.origins.as_slice() {
-            [] => &self.cors.origins,
-            own => own,
-        }
     }
 
     fn kept_at(&self, path: &Path) -> Option<PathBuf> {
@@ -308,14 +301,14 @@ impl Default for SignalSettings {
             origins: Vec::new(),
             max_sockets: 16_000,
             max_sockets_per_address: 2_000,
-            // An offer of `http.max_sdp_bytes` whose line ends are escaped.
-            max_message_bytes: 128 * 1024,
+            // An answer for the most tracks that one receiver can have, with its line ends escaped.
+            max_message_bytes: 192 * 1024,
             messages_per_second: 50,
             message_burst: 200,
             max_waiting_messages: 2_000,
             max_waiting_bytes: 2 << 20,
             login_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(45),
         }
     }
 }
@@ -362,16 +355,6 @@ mod tests {
         assert_eq!(settings.images_folder(), None);
         settings.store.file = PathBuf::new();
         assert_eq!(file(&settings), None);
-    }
-
-    #[test]
-    fn sockets_are_opened_by_the_pages_of_cors_unless_they_have_a_list_of_their_own() {
-        let mut settings = Settings::default();
-        assert_eq!(settings.signal_origins(), ["*"]);
-        settings.cors.origins = vec!["https://a.example".to_owned()];
-        assert_eq!(settings.signal_origins(), ["https://a.example"]);
-        settings.signal.origins = vec!["https://b.example".to_owned()];
-        assert_eq!(settings.signal_origins(), ["https://b.example"]);
     }
 
     #[test]

@@ -267,7 +267,7 @@ fn values_that_fight_are_refused() {
         None,
     ));
     assert!(
-        text.contains("`signal.max_waiting_bytes`") && text.contains("131072"),
+        text.contains("`signal.max_waiting_bytes`") && text.contains("196608"),
         "{text}"
     );
 }

@@ -10,7 +10,7 @@ use relay::StreamId;
 use super::app::App;
 use super::problem::Problem;
 use crate::auth::{AddressError, Claims, PrivateMapKeyError, Privileges, SignedAddress};
-use crate::live::{AppId, RoomId};
+use crate::live::{AppId, RoomId, UserId};
 use crate::worker::{Owner, Role};
 
 /// A client that was let in to an endpoint.
@@ -136,6 +136,29 @@ impl Visitor {
     }
 }
 
+/// The user that a request's UserSig speaks of; none on an open server, where everybody may come.
+pub(super) fn user(app: &App, headers: &HeaderMap) -> Result<Option<(AppId, UserId)>, Problem> {
+    if app.apps().is_open() {
+        return Ok(None);
+    }
+    let claims = match bearer(headers) {
+        Some(token) => app
+            .apps()
+            .authenticate(now(), token)
+            .map_err(Problem::Token),
+        None => Err(Problem::NoUserSig),
+    };
+    match claims {
+        Ok(claims) => Ok(Some((claims.app, claims.user))),
+        Err(refusal) => {
+            let (label, reason) = label(&refusal);
+            app.metrics().refuse(label);
+            tracing::info!(reason, "refused");
+            Err(refusal)
+        }
+    }
+}
+
 /// Whether the address of a request below `/live/` may be played; gives the signature that its
 /// files need as well. An FLV body that has begun goes on beyond the end of its address.
 pub(super) fn play(app: &App, request: &Request) -> Result<Option<SignedAddress>, Problem> {
@@ -188,7 +211,13 @@ fn needed(role: Role, offer: &str) -> Privileges {
 
 /// The reason stands in the log and the metrics; neither holds the token.
 fn refused(app: &App, stream: &StreamId, refusal: &Problem) {
-    let (label, reason) = match refusal {
+    let (label, reason) = label(refusal);
+    app.metrics().refuse(label);
+    tracing::info!(%stream, reason, "refused");
+}
+
+fn label(refusal: &Problem) -> (&'static str, String) {
+    match refusal {
         Problem::Token(error) => (error.label(), error.to_string()),
         Problem::MapKey(error) => (error.label(), error.to_string()),
         Problem::EndpointAddress(error) | Problem::PlayAddress(error) => {
@@ -196,9 +225,7 @@ fn refused(app: &App, stream: &StreamId, refusal: &Problem) {
         }
         Problem::OtherApp { .. } => ("other_app", refusal.to_string()),
         _ => ("missing", "no credentials".to_owned()),
-    };
-    app.metrics().refuse(label);
-    tracing::info!(%stream, reason, "refused");
+    }
 }
 
 fn now() -> u64 {

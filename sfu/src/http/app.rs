@@ -14,6 +14,7 @@ use prometheus::Registry;
 use relay::Relay;
 
 use super::cors::{self, Cors};
+use super::images::{self, Images};
 use super::metrics::{self, HttpMetrics};
 use super::{access, files, health, ice, observe, playlist, whip};
 use crate::auth::Apps;
@@ -29,6 +30,7 @@ struct Inner {
     relay: Relay,
     registry: Registry,
     metrics: HttpMetrics,
+    images: Option<Images>,
     apps: Apps,
     cors: Cors,
     ice_links: Vec<HeaderValue>,
@@ -47,12 +49,14 @@ impl App {
         relay: Relay,
         registry: Registry,
         metrics: HttpMetrics,
+        images: Option<Images>,
     ) -> Self {
         Self(Arc::new(Inner {
             workers,
             relay,
             registry,
             metrics,
+            images,
             apps: Apps::new(settings.apps.clone()),
             cors: Cors::new(&settings.cors.origins),
             ice_links: ice::links(&settings.ice_servers),
@@ -77,6 +81,11 @@ impl App {
 
     pub(super) fn metrics(&self) -> &HttpMetrics {
         &self.0.metrics
+    }
+
+    /// Uploaded images, if the server takes any.
+    pub(super) fn images(&self) -> Option<&Images> {
+        self.0.images.as_ref()
     }
 
     pub(super) fn cors(&self) -> &Cors {
@@ -112,6 +121,8 @@ pub fn router(app: App) -> Router {
         .route("/whep/{id}", whip::endpoint(Role::Subscriber))
         .route("/whep/{id}/{session}", whip::session(Role::Subscriber))
         .route("/live/{*path}", any(live))
+        .route("/api/images", images::upload())
+        .route("/images/{name}", images::file())
         .route("/metrics", read_only(get(metrics::scrape)))
         .route("/healthz", read_only(get(health::healthz)))
         .route("/readyz", read_only(get(health::readyz)))

@@ -7,6 +7,7 @@ mod cors;
 mod files;
 mod health;
 mod ice;
+mod images;
 mod listener;
 mod metrics;
 mod observe;
@@ -17,6 +18,7 @@ mod tls;
 mod whip;
 
 pub use app::{App, router};
+pub use images::{Images, ImagesError};
 pub use listener::{Connections, ListenError, Listener, Phase};
 pub use metrics::HttpMetrics;
 pub use problem::Problem;

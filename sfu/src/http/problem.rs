@@ -1,5 +1,7 @@
 //! The one place that turns what went wrong into a status and a problem body.
 
+use std::time::Duration;
+
 use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, StatusCode};
@@ -9,6 +11,7 @@ use serde::Serialize;
 use super::body::BodyError;
 use crate::auth::{AddressError, PrivateMapKeyError, TokenError};
 use crate::live::AppId;
+use crate::live::chat::ChatError;
 use crate::worker::{BadSessionId, OfferError, PatchError, UnknownSession};
 
 /// Every way in which the server refuses a request, outside of `/live/`.
@@ -38,6 +41,9 @@ pub enum Problem {
         "this needs a UserSig of the page's back end as `Authorization: Bearer`, or a signed address"
     )]
     NoCredentials,
+    /// Nothing says who uploads.
+    #[error("this needs a UserSig of the page's back end as `Authorization: Bearer`")]
+    NoUserSig,
     /// The token is not taken. The log says why; the client is told what helps it.
     #[error("{}", .0.sentence())]
     Token(TokenError),
@@ -83,6 +89,34 @@ pub enum Problem {
     /// The session URL ends with no session id.
     #[error("there is no such session: {0}")]
     SessionId(#[from] BadSessionId),
+    /// The server keeps no images.
+    #[error("this server takes no images")]
+    NoUploads,
+    /// What was uploaded is not taken.
+    #[error("{0}")]
+    Image(ChatError),
+    /// One user is too fast.
+    #[error("{per_minute} uploads a minute are allowed; try again in {} s", retry.as_secs() + 1)]
+    UploadRate {
+        /// `images.max_per_minute`.
+        per_minute: u32,
+        /// When the next one is taken.
+        retry: Duration,
+    },
+    /// One user sends too much at the same time.
+    #[error("{allowed} uploads at the same time are allowed; wait for the end of one")]
+    UploadsAtOnce {
+        /// The bound.
+        allowed: usize,
+    },
+    /// All users together send too much at the same time.
+    #[error("as many uploads as the server can hold are under way; try again in a moment")]
+    UploadsBusy,
+    /// No image has this name.
+    #[error(
+        "there is no image at this address; it was never uploaded here, or made place for newer ones"
+    )]
+    NoSuchImage,
     /// The server cannot take traffic now.
     #[error("the server is not ready: {reason}")]
     NotReady {
@@ -111,7 +145,7 @@ impl Problem {
                 "method-not-allowed",
                 "Method not allowed",
             ),
-            Self::NoCredentials => (
+            Self::NoCredentials | Self::NoUserSig => (
                 S::UNAUTHORIZED,
                 "credentials-missing",
                 "Credentials are missing",
@@ -215,6 +249,19 @@ impl Problem {
                 PatchError::ShuttingDown => SHUTTING_DOWN,
             },
             Self::Session(_) | Self::SessionId(_) => NO_SESSION,
+            Self::NoUploads => (S::NOT_FOUND, "no-uploads", "No uploads"),
+            Self::Image(error) => match error {
+                ChatError::ImageSize { .. } => {
+                    (S::PAYLOAD_TOO_LARGE, "image-too-large", "Image too large")
+                }
+                ChatError::ImageMissing { .. } => (S::BAD_REQUEST, "image-empty", "Image is empty"),
+                _ => (S::UNSUPPORTED_MEDIA_TYPE, "no-image", "Not an image"),
+            },
+            Self::UploadRate { .. } | Self::UploadsAtOnce { .. } => {
+                (S::TOO_MANY_REQUESTS, "too-many-uploads", "Too many uploads")
+            }
+            Self::UploadsBusy => (S::SERVICE_UNAVAILABLE, "uploads-busy", "Too many uploads"),
+            Self::NoSuchImage => (S::NOT_FOUND, "no-such-image", "No such image"),
             Self::NotReady { .. } => (S::SERVICE_UNAVAILABLE, "not-ready", "Not ready"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Server error"),
         }
@@ -225,6 +272,7 @@ impl Problem {
         match self {
             Self::Token(error) => Some(error.code()),
             Self::MapKey(error) => Some(error.code()),
+            Self::Image(error) => Some(error.code()),
             _ => None,
         }
     }
@@ -232,7 +280,7 @@ impl Problem {
     /// How to come with better credentials (RFC 6750 §3).
     fn challenge(&self) -> Option<&'static str> {
         match self {
-            Self::NoCredentials | Self::EndpointAddress(_) => Some("Bearer"),
+            Self::NoCredentials | Self::NoUserSig | Self::EndpointAddress(_) => Some("Bearer"),
             Self::Token(_) => Some("Bearer error=\"invalid_token\""),
             Self::MapKey(_) => Some("Bearer error=\"insufficient_scope\""),
             _ => None,
@@ -243,7 +291,13 @@ impl Problem {
     fn retry_after(&self) -> Option<u32> {
         match self {
             Self::Offer(OfferError::NotLive { .. }) => Some(2),
-            Self::Offer(OfferError::LimitReached { .. }) | Self::NotReady { .. } => Some(5),
+            Self::Offer(OfferError::LimitReached { .. })
+            | Self::NotReady { .. }
+            | Self::UploadsAtOnce { .. }
+            | Self::UploadsBusy => Some(5),
+            Self::UploadRate { retry, .. } => {
+                Some(u32::try_from(retry.as_secs()).unwrap_or(u32::MAX - 1) + 1)
+            }
             Self::Offer(OfferError::ShuttingDown) | Self::Patch(PatchError::ShuttingDown) => {
                 Some(5)
             }

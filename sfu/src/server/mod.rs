@@ -15,8 +15,10 @@ pub use shutdown::{Outcome, Shutdown, StepReport};
 
 use crate::config::{ConfigError, MediaAddresses, Settings, interface_addresses};
 use crate::http::{
-    App, Connections, HttpMetrics, ListenError, Listener, Phase, TlsError, router, server_config,
+    App, Connections, HttpMetrics, Images, ImagesError, ListenError, Listener, Phase, TlsError,
+    router, server_config,
 };
+use crate::store::{DataDir, DataDirError};
 use crate::worker::{self, WorkerConfig, Workers, WorkersGuard};
 
 /// Why the server did not start.
@@ -37,6 +39,12 @@ pub enum StartError {
     /// HTTP-FLV and HLS cannot be served.
     #[error(transparent)]
     Relay(#[from] relay::StartError),
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataDirError),
+    /// Images cannot be kept.
+    #[error(transparent)]
+    Images(#[from] ImagesError),
     /// Metrics cannot be registered.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -58,6 +66,8 @@ pub struct Server {
     guard: WorkersGuard,
     connections: Connections,
     accepting: JoinHandle<()>,
+    /// Held as long as something writes there.
+    data: Option<DataDir>,
 }
 
 impl Server {
@@ -79,12 +89,21 @@ impl Server {
 
         let registry = registry()?;
         let metrics = HttpMetrics::register(&registry)?;
+        let data = open_data_dir(settings)?;
+        let images = Images::open(settings, &registry)?;
         let relay = Relay::new(relay_config(settings), &registry)?;
         let config = worker_config(settings, &media);
         let (workers, guard) = Workers::start(config, relay.clone(), &registry)?;
 
         let connections = Connections::new(settings.http.clone(), tls, metrics.clone());
-        let app = App::new(settings, workers.clone(), relay.clone(), registry, metrics);
+        let app = App::new(
+            settings,
+            workers.clone(),
+            relay.clone(),
+            registry,
+            metrics,
+            images,
+        );
         let accepting = tokio::spawn(listener.serve(connections.clone(), router(app.clone())));
         let server = Self {
             local,
@@ -97,6 +116,7 @@ impl Server {
             guard,
             connections,
             accepting,
+            data,
         };
         server.tell(&media);
         Ok(server)
@@ -166,6 +186,7 @@ impl Server {
             connections,
             accepting,
             deadline,
+            data,
             ..
         } = self;
         let (closing, draining, cutting) = (connections.clone(), connections.clone(), connections);
@@ -191,7 +212,7 @@ impl Server {
             // An error would be the guard's panic.
             let _ = tokio::task::spawn_blocking(move || drop(guard)).await;
         };
-        Shutdown::new(deadline)
+        let reports = Shutdown::new(deadline)
             .then(
                 "end broadcasts",
                 SECOND,
@@ -204,7 +225,9 @@ impl Server {
             .then("cut connections", MOMENT, cut)
             .then("join media workers", SECOND, join)
             .run()
-            .await
+            .await;
+        drop(data);
+        reports
     }
 }
 
@@ -215,6 +238,17 @@ fn registry() -> Result<Registry, prometheus::Error> {
         prometheus::process_collector::ProcessCollector::for_self(),
     ))?;
     Ok(registry)
+}
+
+/// The data folder, unless nothing is kept.
+fn open_data_dir(settings: &Settings) -> Result<Option<DataDir>, DataDirError> {
+    if settings.data_dir.as_os_str().is_empty() {
+        tracing::info!("no data folder: history, bans and images are not kept");
+        return Ok(None);
+    }
+    let data = DataDir::open(&settings.data_dir)?;
+    tracing::info!(folder = %settings.data_dir.display(), "history, bans and images are kept");
+    Ok(Some(data))
 }
 
 fn relay_config(settings: &Settings) -> RelayConfig {

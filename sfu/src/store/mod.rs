@@ -4,8 +4,10 @@
 //! once, when they are made. Two stores keep the same promises: [`SqliteStore`] in a file, and
 //! [`MemoryStore`] for as long as the process lives.
 
+mod data_dir;
 mod database;
 mod memory;
+pub mod metrics;
 mod schema;
 mod sqlite;
 
@@ -18,6 +20,7 @@ use std::task::{Context, Poll};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
+pub use data_dir::{DataDir, DataDirError};
 pub use memory::MemoryStore;
 pub use schema::OpenError;
 pub use sqlite::{SqliteConfig, SqliteStore};

@@ -3,6 +3,7 @@
 
 mod access;
 mod files;
+mod images;
 mod listener;
 mod metrics;
 mod program;

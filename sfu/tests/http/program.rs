@@ -27,6 +27,8 @@ fn weblive(arguments: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
+    // Nothing is left in the folder that the tests are started in; a flag says otherwise.
+    command.env("WEBLIVE_DATA", "");
     command
 }
 

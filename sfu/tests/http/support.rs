@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use relay::{Relay, RelayConfig};
 use serde_json::Value;
 use sfu::config::Settings;
-use sfu::http::{App, HttpMetrics, router};
+use sfu::http::{App, HttpMetrics, Images, router};
 use sfu::worker::{WorkerConfig, Workers, WorkersGuard};
 use str0m::RtcConfig;
 use str0m::media::{Direction, MediaKind};
@@ -38,7 +38,11 @@ pub(crate) struct Reply {
 }
 
 pub(crate) fn settings(toml: &str) -> Settings {
-    let base = "listen = \"127.0.0.1:0\"\nmedia.port = 0\nmedia.workers = 1\n";
+    let mut base = "listen = \"127.0.0.1:0\"\nmedia.port = 0\nmedia.workers = 1\n".to_owned();
+    // Tests of one program share the folder that it is started in.
+    if !toml.contains("data_dir") {
+        base += "data_dir = \"\"\n";
+    }
     Settings::from_toml(Path::new("test"), &format!("{base}{toml}")).expect("settings")
 }
 
@@ -54,7 +58,8 @@ impl Routes {
             ..WorkerConfig::new(LOCAL, 0, 1, vec![LOCAL])
         };
         let (workers, guard) = Workers::start(config, relay.clone(), &registry).expect("workers");
-        let app = App::new(&settings, workers.clone(), relay, registry, metrics);
+        let images = Images::open(&settings, &registry).expect("images");
+        let app = App::new(&settings, workers.clone(), relay, registry, metrics, images);
         Self {
             router: router(app),
             workers,

@@ -8,22 +8,23 @@ use std::time::SystemTime;
 use super::filter::WordFilter;
 use super::word_list::{FilterMode, ListError, ListErrors, ListProblem, MAX_LIST_BYTES, WordList};
 
-/// The files that the filter is made of.
+/// The files that the filter is made of, named one by one or by the folders that they are in.
 #[derive(Debug)]
 pub struct WordFiles {
-    files: Vec<(PathBuf, FilterMode)>,
+    places: Vec<(PathBuf, FilterMode)>,
     /// What the files looked like when they were last read.
-    seen: Vec<Option<Stamp>>,
+    seen: Vec<(PathBuf, Option<Stamp>)>,
 }
 
 /// Changes when a file is written or replaced.
 type Stamp = (u64, SystemTime);
 
 impl WordFiles {
-    /// Files and what their words do. Nothing is read yet.
-    pub fn new(files: Vec<(PathBuf, FilterMode)>) -> Self {
+    /// Files, or folders whose files that end in `.txt` count, and what their words do. Nothing
+    /// is read yet.
+    pub fn new(places: Vec<(PathBuf, FilterMode)>) -> Self {
         Self {
-            files,
+            places,
             seen: Vec::new(),
         }
     }
@@ -33,19 +34,14 @@ impl WordFiles {
     /// # Errors
     /// What is wrong with a file or a line. The filter in use stays in use then.
     pub fn load(&mut self) -> Result<WordFilter, ListErrors> {
+        let (files, mut problems) = self.files();
         // Taken before the reading: a file written meanwhile differs at the next look.
-        self.seen = self.stamps();
-        let mut texts = Vec::with_capacity(self.files.len());
-        let mut problems = Vec::new();
-        for (path, mode) in &self.files {
-            let name = path.display().to_string();
+        self.seen = stamps(&files);
+        let mut texts = Vec::with_capacity(files.len());
+        for (path, mode) in &files {
             match read(path) {
-                Ok(text) => texts.push((name, *mode, text)),
-                Err(problem) => problems.push(ListError {
-                    list: name,
-                    line: 0,
-                    problem,
-                }),
+                Ok(text) => texts.push((path.display().to_string(), *mode, text)),
+                Err(problem) => problems.push(of_whole(path, problem)),
             }
         }
         let lists: Vec<_> = texts
@@ -63,18 +59,61 @@ impl WordFiles {
         }
     }
 
-    /// A new filter, or why there is none, when a file has changed since the last reading. A
-    /// wrong file is reported once, not at every look.
+    /// A new filter, or why there is none, when a file has changed, came or went since the last
+    /// reading. A wrong file is reported once, not at every look.
     pub fn reload_if_changed(&mut self) -> Option<Result<WordFilter, ListErrors>> {
-        (self.seen != self.stamps()).then(|| self.load())
+        let (files, _) = self.files();
+        (self.seen != stamps(&files)).then(|| self.load())
     }
 
-    fn stamps(&self) -> Vec<Option<Stamp>> {
-        let stamp = |path: &Path| {
-            let metadata = fs::metadata(path).ok()?;
-            Some((metadata.len(), metadata.modified().ok()?))
-        };
-        self.files.iter().map(|(path, _)| stamp(path)).collect()
+    /// The files in the order of their places and names, and the folders that cannot be read.
+    fn files(&self) -> (Vec<(PathBuf, FilterMode)>, Vec<ListError>) {
+        let (mut files, mut problems) = (Vec::new(), Vec::new());
+        for (place, mode) in &self.places {
+            if !place.is_dir() {
+                files.push((place.clone(), *mode));
+                continue;
+            }
+            match lists_in(place) {
+                Ok(found) => files.extend(found.into_iter().map(|path| (path, *mode))),
+                Err(problem) => problems.push(of_whole(place, problem)),
+            }
+        }
+        (files, problems)
+    }
+}
+
+fn stamps(files: &[(PathBuf, FilterMode)]) -> Vec<(PathBuf, Option<Stamp>)> {
+    let stamp = |path: &Path| {
+        let metadata = fs::metadata(path).ok()?;
+        Some((metadata.len(), metadata.modified().ok()?))
+    };
+    let with_stamp = |(path, _): &(PathBuf, _)| (path.clone(), stamp(path));
+    files.iter().map(with_stamp).collect()
+}
+
+/// The lists of a folder, by name.
+fn lists_in(folder: &Path) -> Result<Vec<PathBuf>, ListProblem> {
+    let unreadable = |error: std::io::Error| ListProblem::Unreadable(error.to_string());
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|end| end == "txt") && path.is_file() {
+            found.push(path);
+        }
+        if found.len() > MAX_LISTS {
+            return Err(ListProblem::TooManyLists);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn of_whole(path: &Path, problem: ListProblem) -> ListError {
+    ListError {
+        list: path.display().to_string(),
+        line: 0,
+        problem,
     }
 }
 
@@ -91,6 +130,9 @@ fn read(path: &Path) -> Result<String, ListProblem> {
     }
     String::from_utf8(bytes).map_err(|e| ListProblem::NotUtf8(e.utf8_error().valid_up_to()))
 }
+
+/// Lists in one folder: each is looked at every few seconds.
+pub(super) const MAX_LISTS: usize = 1_000;
 
 #[cfg(test)]
 mod tests {
@@ -126,6 +168,31 @@ mod tests {
             .expect_err("a bad line");
         assert_eq!(errors.0[0].line, 3);
         assert!(files.reload_if_changed().is_none(), "said once");
+    }
+
+    #[test]
+    fn a_folder_is_all_its_lists_and_one_that_comes_or_goes_is_a_change() {
+        let directory = directory();
+        let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+        write("a.txt", "bad\n");
+        write("readme.md", "!!!\n");
+        fs::create_dir(directory.path().join("folder.txt")).unwrap();
+        let place = (directory.path().to_owned(), FilterMode::Reject);
+        let mut files = WordFiles::new(vec![place]);
+        let filter = files.load().expect("a good list");
+        assert_eq!(filter.len(), 1);
+        write("b.txt", "worse\n");
+        let filter = files.reload_if_changed().expect("one came").expect("good");
+        assert_eq!(filter.check("worse"), Verdict::Rejected);
+        assert!(files.reload_if_changed().is_none(), "nothing has changed");
+        fs::remove_file(directory.path().join("a.txt")).unwrap();
+        let filter = files.reload_if_changed().expect("one went").expect("good");
+        assert_eq!(filter.check("bad"), Verdict::Clean);
+        for n in 0..=MAX_LISTS {
+            write(&format!("{n}.txt"), "");
+        }
+        let errors = files.load().expect_err("too many");
+        assert_eq!(errors.0[0].problem, ListProblem::TooManyLists);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use thiserror::Error;
 
 use super::normalize::{Gap, Script, Skeleton, Unit};
+use super::word_files::MAX_LISTS;
 
 /// What happens to a text with a word of the list in it. Of several, the last one here wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize)]
@@ -238,6 +239,9 @@ pub enum ListProblem {
     /// Too much text.
     #[error("the lists are larger than {MAX_LIST_BYTES} bytes together")]
     TooManyBytes,
+    /// Too many files.
+    #[error("the folder has more than {MAX_LISTS} lists")]
+    TooManyLists,
     /// The file cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(String),
