@@ -46,6 +46,12 @@ impl Key {
         self
     }
 
+    /// Keeps its values out of messages.
+    pub(super) const fn secret(mut self) -> Self {
+        self.is_secret = true;
+        self
+    }
+
     /// The flag, without its dashes.
     pub(super) fn flag(&self) -> String {
         self.short

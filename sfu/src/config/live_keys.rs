@@ -229,14 +229,12 @@ pub(super) const LIVE_KEYS: &[Key] = &[
         "Notices of all apps that may wait",
         |raw| value::number(raw, 1..=1_000_000)
     ),
-    Key {
-        is_secret: true,
-        ..key!(
-            api.tokens,
-            "Operators' tokens of the REST interface (better in the file)",
-            value::tokens
-        )
-    },
+    key!(
+        api.tokens,
+        "Operators' tokens of the REST interface (better in the file)",
+        value::tokens
+    )
+    .secret(),
 ];
 
 const HOUR: Duration = Duration::from_secs(3_600);

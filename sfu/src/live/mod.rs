@@ -14,6 +14,7 @@ mod event;
 mod ids;
 mod limits;
 mod member;
+pub mod metrics;
 mod profile;
 mod roles;
 mod room;

@@ -13,6 +13,7 @@ pub(crate) struct Published {
     apps: HashMap<StreamId, AppId>,
     /// Oldest first.
     order: VecDeque<StreamId>,
+    forgotten: u64,
 }
 
 impl Published {
@@ -25,7 +26,13 @@ impl Published {
             && let Some(oldest) = self.order.pop_front()
         {
             self.apps.remove(&oldest);
+            self.forgotten += 1;
         }
+    }
+
+    /// Streams that made place for newer ones, since the start.
+    pub(crate) fn forgotten(&self) -> u64 {
+        self.forgotten
     }
 
     pub(crate) fn app_of(&self, stream: &StreamId) -> Option<AppId> {
@@ -51,6 +58,7 @@ mod tests {
         assert_eq!(published.app_of(&stream(0)), None);
         assert_eq!(published.app_of(&stream(1)), Some(AppId(2)));
         assert_eq!(published.app_of(&stream(LIMIT)), Some(AppId(2)));
+        assert_eq!(published.forgotten(), 1);
         assert_eq!(published.apps.len(), LIMIT);
         assert_eq!(published.order.len(), LIMIT);
     }

@@ -7,6 +7,7 @@
 //! when it sees a [`ChatEvent`] or the result of a command.
 
 mod attributes;
+mod counts;
 mod error;
 mod filter;
 #[cfg(any(test, fuzzing))]
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use attributes::{Attributes, AttributesChange, Counters, MAX_ATTRIBUTES, MAX_COUNTERS};
+pub use counts::{ChatCounts, KINDS};
 pub use error::ChatError;
 pub use filter::{Verdict, WordFilter};
 pub use history::{DEFAULT_HISTORY, History};
@@ -107,31 +109,6 @@ pub enum ChatEvent {
     Message(Arc<Message>),
     /// New likes.
     Likes(LikeTotal),
-}
-
-/// What was taken, delivered and refused, by name, since the start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ChatCounts {
-    /// Messages and notices given to the members.
-    pub delivered: u64,
-    /// Texts with masked words.
-    pub masked: u64,
-    /// Swallowed by the word filter.
-    pub filter_dropped: u64,
-    /// Refused by the word filter.
-    pub filter_rejected: u64,
-    /// Refused by moderation: guest, banned, muted, all muted.
-    pub not_allowed: u64,
-    /// Refused for size or content.
-    pub invalid: u64,
-    /// Refused because one user was too fast, likes included.
-    pub user_rate: u64,
-    /// Dropped because the room was too fast, by priority from the lowest.
-    pub room_rate: [u64; Priority::ALL.len()],
-    /// Members that came or went and were named in no notice.
-    pub unnamed_tips: u64,
-    /// Mutes refused because there were too many.
-    pub mutes_refused: u64,
 }
 
 impl Chat {
@@ -268,6 +245,7 @@ impl Chat {
                 retry,
             })?;
         self.likes.add(user, count);
+        self.counts.likes += u64::from(count);
         Ok(())
     }
 
@@ -309,7 +287,7 @@ impl Chat {
             return Some(ChatEvent::Likes(total));
         }
         let message = self.rate.poll(now)?;
-        self.counts.delivered += 1;
+        self.counts.deliver(&message.payload, message.priority);
         Some(ChatEvent::Message(match message.payload {
             Payload::Tip(_) => Arc::new(message),
             _ => self.history.push(message),
