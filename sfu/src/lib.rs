@@ -8,6 +8,7 @@ pub mod images;
 pub mod live;
 pub mod media;
 pub mod server;
+pub mod signal;
 pub mod store;
 pub mod telemetry;
 pub mod webhook;
