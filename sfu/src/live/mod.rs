@@ -6,6 +6,7 @@
 
 mod agenda;
 mod bans;
+pub mod broadcasts;
 pub mod chat;
 mod cohosts;
 mod command;
@@ -16,10 +17,12 @@ mod limits;
 mod member;
 pub mod metrics;
 mod profile;
+pub mod quality;
 mod roles;
 mod room;
 mod rooms;
 mod seats;
+pub mod speakers;
 #[cfg(test)]
 mod tests;
 mod tracks;
