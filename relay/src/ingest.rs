@@ -1,6 +1,7 @@
 //! The publisher's end of the lane into a broadcast.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use packager::rtp::{Codec, MediaKind, RtpPacket, SenderReport};
 use tokio::sync::mpsc;
@@ -43,17 +44,35 @@ pub enum IngestItem {
 #[error("the lane to the broadcast is full ({LANE_ITEMS} items); the item is dropped")]
 pub struct IngestFull;
 
-/// The right to send media into a broadcast. Dropping it says that the publisher is gone.
+/// The right to send media into a broadcast. Dropping it says that the publisher is gone and may
+/// come back; [`Ingest::end`] that nobody will.
 #[derive(Debug)]
 pub struct Ingest {
     lane: mpsc::Sender<IngestItem>,
+    is_over: Over,
     metrics: Arc<Metrics>,
 }
 
+/// Set before the lane closes if the broadcast is to end with it.
+pub(crate) type Over = Arc<AtomicBool>;
+
 impl Ingest {
-    pub(crate) fn new(metrics: Arc<Metrics>) -> (Self, mpsc::Receiver<IngestItem>) {
+    pub(crate) fn new(metrics: Arc<Metrics>) -> (Self, mpsc::Receiver<IngestItem>, Over) {
         let (lane, items) = mpsc::channel(LANE_ITEMS);
-        (Self { lane, metrics }, items)
+        let is_over = Over::default();
+        let ingest = Self {
+            lane,
+            is_over: Arc::clone(&is_over),
+            metrics,
+        };
+        (ingest, items, is_over)
+    }
+
+    /// Ends the broadcast once what was sent is out, without waiting for a publisher to come
+    /// back: FLV bodies end, the playlist gets `EXT-X-ENDLIST` and stays for a while. Nothing
+    /// ends if another publisher has taken the broadcast over.
+    pub fn end(self) {
+        self.is_over.store(true, Ordering::Release);
     }
 
     /// Hands one item to the broadcast's task. Never blocks.

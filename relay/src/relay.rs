@@ -104,9 +104,10 @@ impl Relay {
         ask_keyframe: KeyframeAsker,
     ) -> Result<Ingest, PublishError> {
         let inner = &self.inner;
-        let (ingest, lane) = Ingest::new(inner.metrics.clone());
+        let (ingest, lane, is_over) = Ingest::new(inner.metrics.clone());
         let mut publisher = Publisher {
             lane,
+            is_over,
             tracks,
             ask_keyframe,
         };

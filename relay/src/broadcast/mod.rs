@@ -23,7 +23,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use crate::config::RelayConfig;
 use crate::flv::{Ring, RingLimits};
 use crate::hls::{Store, StoreConfig};
-use crate::ingest::{IngestItem, KeyframeAsker};
+use crate::ingest::{IngestItem, KeyframeAsker, Over};
 use crate::limits::Seats;
 use crate::stream_id::StreamId;
 
@@ -74,6 +74,8 @@ struct Desk {
 /// A publisher that takes a broadcast on or over.
 pub(crate) struct Publisher {
     pub(crate) lane: mpsc::Receiver<IngestItem>,
+    /// Whether the broadcast ends with the lane.
+    pub(crate) is_over: Over,
     pub(crate) tracks: Tracks,
     pub(crate) ask_keyframe: KeyframeAsker,
 }

@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use packager::frames::AudioFrame;
@@ -13,7 +14,7 @@ use super::core::{Core, Output};
 use super::{Broadcast, Phase, Publisher};
 use crate::config::RelayConfig;
 use crate::flv::{Tag, TagKind};
-use crate::ingest::{IngestItem, KeyframeAsker};
+use crate::ingest::{self, IngestItem, KeyframeAsker};
 use crate::metrics::Metrics;
 use crate::transcoder::{AudioWork, TranscoderThread};
 
@@ -42,6 +43,8 @@ struct Task {
     context: Context,
     core: Core,
     lane: Option<mpsc::Receiver<IngestItem>>,
+    /// Read once the lane is closed: the broadcast ends then.
+    is_over: ingest::Over,
     ask_keyframe: KeyframeAsker,
     transcoder: Option<TranscoderThread>,
     aac: Option<mpsc::Receiver<AudioFrame>>,
@@ -52,8 +55,8 @@ struct Task {
     has_logged_refusal: bool,
     /// No transcoder is started any more.
     is_ending: bool,
-    /// The publisher left then.
-    alone_since: Option<Instant>,
+    /// The publisher has left, and is waited for until then.
+    alone_until: Option<Instant>,
 }
 
 /// Runs a broadcast from its first publisher to its end, when the last publisher has been gone
@@ -107,6 +110,7 @@ impl Task {
             context,
             core,
             lane: Some(publisher.lane),
+            is_over: publisher.is_over,
             ask_keyframe: publisher.ask_keyframe,
             transcoder: None,
             aac: None,
@@ -114,7 +118,7 @@ impl Task {
             held_since: None,
             has_logged_refusal: false,
             is_ending: false,
-            alone_since: None,
+            alone_until: None,
         };
         task.announce();
         task
@@ -159,7 +163,7 @@ impl Task {
                         debug!(stream = %broadcast.id, "publisher is gone");
                         self.lane = None;
                         self.core.handle_publisher_gone();
-                        self.alone_since = Some(now);
+                        self.alone_until = Some(now + self.patience());
                     }
                 }
                 frame = receive_frame(&mut self.aac) => match frame {
@@ -172,7 +176,7 @@ impl Task {
                 () = sleep_until(deadline.into()) => {
                     let now = now();
                     self.core.handle_timeout(now);
-                    let is_over = self.alone_until().is_some_and(|until| until <= now);
+                    let is_over = self.alone_until.is_some_and(|until| until <= now);
                     if is_over && broadcast.close_desk() {
                         return;
                     }
@@ -181,9 +185,13 @@ impl Task {
         }
     }
 
-    fn alone_until(&self) -> Option<Instant> {
-        self.alone_since
-            .map(|since| since + self.context.config.linger)
+    /// How long a publisher who has left is waited for.
+    fn patience(&self) -> Duration {
+        if self.is_over.load(Ordering::Acquire) {
+            Duration::ZERO
+        } else {
+            self.context.config.linger
+        }
     }
 
     /// When to look again; a far time when there is nothing to wait for.
@@ -191,7 +199,7 @@ impl Task {
         self.core
             .next_timeout()
             .into_iter()
-            .chain(self.alone_until())
+            .chain(self.alone_until)
             .chain(self.held_since.map(|since| since + TAG_WAIT))
             .min()
             .unwrap_or_else(|| now() + Duration::from_secs(3_600))
@@ -200,8 +208,9 @@ impl Task {
     fn take_over(&mut self, publisher: Publisher) {
         info!(stream = %self.broadcast.id, tracks = ?publisher.tracks, "publisher takes over");
         self.lane = Some(publisher.lane);
+        self.is_over = publisher.is_over;
         self.ask_keyframe = publisher.ask_keyframe;
-        self.alone_since = None;
+        self.alone_until = None;
         self.has_logged_refusal = false;
         self.core.handle_republish(now(), publisher.tracks);
         self.announce();

@@ -40,6 +40,38 @@ async fn a_broadcast_lingers_then_ends_then_is_forgotten() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_broadcast_that_is_ended_does_not_linger() {
+    let relay = relay(RelayConfig::default());
+    let ingest = relay.publish(&id("a"), VIDEO, deaf()).unwrap();
+    Camera::new().send(&ingest, Duration::from_secs(5)).await;
+    let mut body = get(&relay, "/live/a.flv").await.into_body();
+    ingest.end();
+    sleep(Duration::from_millis(600)).await;
+    assert!(read_on(&mut body).await.1, "the body ends");
+    let playlist = text(get(&relay, "/live/a.m3u8").await).await;
+    assert!(playlist.ends_with("#EXT-X-ENDLIST\n"), "{playlist}");
+    assert_eq!(get(&relay, "/live/a.flv").await.status(), 404);
+    // The id is free for another broadcast.
+    let ingest = relay.publish(&id("a"), VIDEO, deaf()).unwrap();
+    Camera::new().send(&ingest, Duration::from_secs(1)).await;
+    assert_eq!(get(&relay, "/live/a.flv").await.status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_does_not_touch_the_publisher_who_took_over() {
+    let relay = relay(RelayConfig::default());
+    let first = relay.publish(&id("a"), VIDEO, deaf()).unwrap();
+    Camera::new().send(&first, Duration::from_secs(1)).await;
+    let mut body = get(&relay, "/live/a.flv").await.into_body();
+    let second = relay.publish(&id("a"), VIDEO, deaf()).unwrap();
+    Camera::new().send(&second, Duration::from_secs(1)).await;
+    first.end();
+    Camera::new().send(&second, Duration::from_secs(20)).await;
+    assert!(!read_on(&mut body).await.1);
+    assert_eq!(get(&relay, "/live/a.flv").await.status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_ended_broadcast_stays_for_as_long_as_its_playlist_plays() {
     let relay = relay(RelayConfig {
         keep_ended: Duration::ZERO,

@@ -69,10 +69,7 @@ impl StreamName {
         if text.is_empty() || text.len() > Self::MAX_CHOSEN_LEN {
             return Err(length);
         }
-        match text
-            .chars()
-            .find(|c| !u8::try_from(*c).is_ok_and(is_plain))
-        {
+        match text.chars().find(|c| !u8::try_from(*c).is_ok_and(is_plain)) {
             Some(character) => Err(InvalidStreamName::Character { character }),
             None => text.parse().map_err(|_| length),
         }
@@ -262,7 +259,10 @@ impl Broadcasts {
     pub fn close(&mut self, source: &Source) -> Option<Broadcast> {
         let broadcast = self.sources.remove(source)?;
         self.holders.remove(&broadcast.stream);
-        let names = [&broadcast.relayed_as, broadcast.change.as_ref().unwrap_or(&None)];
+        let names = [
+            &broadcast.relayed_as,
+            broadcast.change.as_ref().unwrap_or(&None),
+        ];
         for name in names.into_iter().flatten() {
             self.holders.remove(name);
         }
@@ -489,10 +489,7 @@ mod tests {
         for good in ["a", "My-stream_1", longest.as_str()] {
             assert_eq!(of(good).unwrap().as_str(), good);
         }
-        assert_eq!(
-            of(""),
-            Err(InvalidStreamName::Length { len: 0, limit: 64 })
-        );
+        assert_eq!(of(""), Err(InvalidStreamName::Length { len: 0, limit: 64 }));
         assert_eq!(
             of(&"x".repeat(65)),
             Err(InvalidStreamName::Length { len: 65, limit: 64 })
@@ -518,7 +515,8 @@ mod tests {
             };
             let track = if aux { TrackKind::Aux } else { TrackKind::Main };
             let made = StreamName::of(AppId(app), &room, &name, track, None).unwrap();
-            prop_assert!(made.as_str().starts_with(&format!("{app}_")));
+            let prefix = format!("{app}_");
+            prop_assert!(made.as_str().starts_with(&prefix));
         }
     }
 
@@ -569,7 +567,11 @@ mod tests {
         book.settle(&anna, &renamed, true);
         assert_eq!(book.start(&anna, Some("show")), Ok(None));
         assert_eq!(book.holder(&id("show")), Some(&anna));
-        assert_eq!(book.holder(&id(stream)), Some(&anna), "its id stays its own");
+        assert_eq!(
+            book.holder(&id(stream)),
+            Some(&anna),
+            "its id stays its own"
+        );
 
         let stopped = book.stop(&anna).unwrap().unwrap();
         assert_eq!(Some(stopped.clone()), order(stream, None));

@@ -546,7 +546,10 @@ mod tests {
             .map(|n| qualities.open(now, ConnectionId(n), Path::Down))
             .collect();
         assert_eq!(opened, [true, true, false]);
-        assert!(qualities.open(now, ConnectionId(0), Path::Up), "it is one of them");
+        assert!(
+            qualities.open(now, ConnectionId(0), Path::Up),
+            "it is one of them"
+        );
         assert_eq!(qualities.refused(), 1);
         qualities.handle_figures(now, ConnectionId(2), Path::Down, figures(1, 0.0, 1));
         assert_eq!(qualities.of(ConnectionId(2)), None);

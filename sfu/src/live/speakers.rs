@@ -277,7 +277,13 @@ impl Speakers {
                 continue;
             };
             room.compare(now, &key, &mut self.outputs);
-            room.list(now, &key, &self.limits, &mut self.counters, &mut self.outputs);
+            room.list(
+                now,
+                &key,
+                &self.limits,
+                &mut self.counters,
+                &mut self.outputs,
+            );
             self.tidy(&key);
         }
     }
@@ -584,7 +590,11 @@ mod tests {
                 }
                 tick += 1;
                 self.now += MS;
-                if self.speakers.next_timeout().is_some_and(|at| at <= self.now) {
+                if self
+                    .speakers
+                    .next_timeout()
+                    .is_some_and(|at| at <= self.now)
+                {
                     self.speakers.handle_timeout(self.now);
                 }
                 while let Some(output) = self.speakers.poll_output() {
@@ -683,7 +693,11 @@ mod tests {
         stage.speak(Duration::from_secs(1), &[("anna", LOUD)]);
         stage.heard.clear();
         stage.speak(Duration::from_secs(10), &[]);
-        let empty: Vec<_> = stage.lists_of(1).into_iter().filter(|l| l.1.is_none()).collect();
+        let empty: Vec<_> = stage
+            .lists_of(1)
+            .into_iter()
+            .filter(|l| l.1.is_none())
+            .collect();
         assert_eq!(empty.len(), 1);
         assert_eq!(stage.told(), [None]);
         stage.speakers.forget(&room(), &user("anna"));
@@ -698,7 +712,11 @@ mod tests {
         stage.speak(Duration::from_secs(1), &[("anna", LOUD)]);
         assert_eq!(stage.volume("anna"), 67);
         stage.speak(Duration::from_millis(200), &[]);
-        assert_eq!(stage.volume("anna"), 67, "one silent packet may be a lost one");
+        assert_eq!(
+            stage.volume("anna"),
+            67,
+            "one silent packet may be a lost one"
+        );
         stage.speak(Duration::from_secs(3), &[]);
         assert_eq!(stage.volume("anna"), 0);
     }
@@ -707,11 +725,17 @@ mod tests {
     fn the_first_to_speak_is_active_and_a_click_is_not() {
         let mut stage = Stage::new();
         stage.speak(Duration::from_millis(20), &[("anna", 0)]);
-        stage.speak(Duration::from_secs(1), &[("anna", SILENT), ("bert", SILENT)]);
+        stage.speak(
+            Duration::from_secs(1),
+            &[("anna", SILENT), ("bert", SILENT)],
+        );
         let click = stage.told();
         assert!(click.len() <= 2, "{click:?}");
         let mut stage = Stage::new();
-        stage.speak(Duration::from_millis(500), &[("anna", LOUD), ("bert", SILENT)]);
+        stage.speak(
+            Duration::from_millis(500),
+            &[("anna", LOUD), ("bert", SILENT)],
+        );
         assert_eq!(stage.told(), [Some("anna".to_owned())]);
     }
 
@@ -721,8 +745,15 @@ mod tests {
         stage.speak(Duration::from_secs(1), &[("anna", LOUD)]);
         for turn in 0..50 {
             // 5 dB apart, this way and that.
-            let (anna, bert) = if turn % 2 == 0 { (LOUD, SOFT) } else { (SOFT, LOUD) };
-            stage.speak(Duration::from_millis(300), &[("anna", anna), ("bert", bert)]);
+            let (anna, bert) = if turn % 2 == 0 {
+                (LOUD, SOFT)
+            } else {
+                (SOFT, LOUD)
+            };
+            stage.speak(
+                Duration::from_millis(300),
+                &[("anna", anna), ("bert", bert)],
+            );
         }
         assert_eq!(stage.told(), [Some("anna".to_owned())]);
     }
@@ -783,7 +814,9 @@ mod tests {
         let levels = [("a", 10), ("b", 20), ("c", 30), ("d", 0)];
         stage.speak(Duration::from_secs(1), &levels);
         let other = RoomKey::new(AppId(2), RoomId::Number(7));
-        stage.speakers.handle_level(stage.now, &other, &user("a"), 0);
+        stage
+            .speakers
+            .handle_level(stage.now, &other, &user("a"), 0);
         let again = stage
             .speakers
             .listen(stage.now, &room(), ConnectionId(2), MIN_INTERVAL);
@@ -802,11 +835,19 @@ mod tests {
                 not_listed: 1,
             }
         );
-        let last = stage.heard.iter().rev().find_map(|(_, output)| match output {
-            SpeakerOutput::Volumes { volumes, .. } => Some(volumes.clone()),
-            SpeakerOutput::Active { .. } => None,
-        });
-        let users: Vec<_> = last.iter().flat_map(|l| l.iter()).map(|v| v.user.as_str()).collect();
+        let last = stage
+            .heard
+            .iter()
+            .rev()
+            .find_map(|(_, output)| match output {
+                SpeakerOutput::Volumes { volumes, .. } => Some(volumes.clone()),
+                SpeakerOutput::Active { .. } => None,
+            });
+        let users: Vec<_> = last
+            .iter()
+            .flat_map(|l| l.iter())
+            .map(|v| v.user.as_str())
+            .collect();
         assert_eq!(users, ["a", "b"]);
     }
 
@@ -824,6 +865,11 @@ mod tests {
             lists += usize::from(matches!(output, SpeakerOutput::Volumes { .. }));
         }
         assert_eq!(lists, 1);
-        assert!(stage.speakers.next_timeout().is_some_and(|at| at > stage.now));
+        assert!(
+            stage
+                .speakers
+                .next_timeout()
+                .is_some_and(|at| at > stage.now)
+        );
     }
 }

@@ -12,7 +12,7 @@ pub type RelayItem = IngestItem;
 /// [`Core::transmits`](super::Core::transmits).
 #[derive(Debug)]
 pub enum Output {
-    /// A publisher is connected: the relay should open, or take over, the broadcast.
+    /// A publisher is connected.
     Published {
         /// The stream.
         stream: StreamId,
@@ -21,8 +21,25 @@ pub enum Output {
         /// There is an audio track.
         audio: bool,
     },
-    /// The stream's publisher has gone.
+    /// The stream's publisher has gone; the relay waits for another one.
     Unpublished {
+        /// The stream.
+        stream: StreamId,
+    },
+    /// The relay should open, or take over, a broadcast. One that the stream has under another
+    /// name is over.
+    BroadcastOpened {
+        /// The stream.
+        stream: StreamId,
+        /// The name of the broadcast.
+        name: StreamId,
+        /// There is a video track.
+        video: bool,
+        /// There is an audio track.
+        audio: bool,
+    },
+    /// The stream's broadcast is over: the relay should end it at once.
+    BroadcastStopped {
         /// The stream.
         stream: StreamId,
     },

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use packager::rtp::MediaKind;
-use relay::StreamId;
+use packager::rtp::{MediaKind, SenderReport};
+use relay::{IngestItem, StreamId};
 
 use super::core::delivery::Gathered;
 use super::forward::keyframe::KeyframeRequests;
@@ -12,6 +12,7 @@ use super::forward::rewrite::Rewritten;
 use super::forward::subscription::Subscription;
 use super::gop::GopCache;
 use super::packet::{MediaPacket, StreamKey};
+use super::session::NewReport;
 use super::slots::SlotKey;
 
 /// Where a room's media comes from.
@@ -39,7 +40,10 @@ pub(crate) struct Room {
     pub(crate) subscribers: Vec<SlotKey>,
     pub(crate) gathered: Gathered,
     pub(crate) lanes: Vec<Lane>,
-    pub(crate) relay: Option<Outlet>,
+    pub(crate) relay: Option<Relayed>,
+    /// The newest sender report of each incoming stream, and when it came: a relay that starts
+    /// later does not wait for the next ones.
+    pub(crate) reports: Vec<(NewReport, Instant)>,
     pub(crate) next_key: u32,
     pub(crate) layers: LayerSelector,
     pub(crate) audio: Option<StreamKey>,
@@ -80,6 +84,57 @@ impl Outlet {
     }
 }
 
+/// The stream on its way to the relay.
+pub(crate) struct Relayed {
+    /// Under which the relay has it.
+    pub(crate) name: StreamId,
+    pub(crate) outlet: Outlet,
+    /// The tracks of which the relay has had a sender report.
+    reported: Vec<MediaKind>,
+}
+
+impl Relayed {
+    pub(crate) fn new(name: StreamId) -> Self {
+        Self {
+            name,
+            outlet: Outlet::new(),
+            reported: Vec::new(),
+        }
+    }
+
+    /// A sender report in the numbers that the relay sees, if its stream is the followed one.
+    pub(crate) fn map(&mut self, report: &NewReport, received: Instant) -> Option<IngestItem> {
+        let track = self.outlet.track(report.kind);
+        let rtp_time = track.map_time(report.stream, report.rtp_time)?;
+        if !self.reported.contains(&report.kind) {
+            self.reported.push(report.kind);
+        }
+        Some(IngestItem::SenderReport {
+            kind: report.kind,
+            report: SenderReport {
+                ntp: report.ntp,
+                rtp_time,
+                received,
+            },
+        })
+    }
+
+    /// The report among these that the relay waits for, now that it has a packet of a track.
+    pub(crate) fn first_report(
+        &mut self,
+        kind: MediaKind,
+        reports: &[(NewReport, Instant)],
+    ) -> Option<IngestItem> {
+        if self.reported.contains(&kind) {
+            return None;
+        }
+        reports
+            .iter()
+            .filter(|(report, _)| report.kind == kind)
+            .find_map(|(report, received)| self.map(report, *received))
+    }
+}
+
 /// The stream on its way to another worker.
 pub(crate) struct Lane {
     /// Never used twice by a worker: what another lane sent before has other numbers.
@@ -110,6 +165,7 @@ impl Room {
             gathered: Gathered::default(),
             lanes: Vec::new(),
             relay: None,
+            reports: Vec::new(),
             next_key: 2,
             layers: LayerSelector::default(),
             audio: None,
@@ -189,11 +245,24 @@ impl Room {
             .collect()
     }
 
+    /// Keeps a sender report: one for each stream, which are bounded.
+    pub(crate) fn note_report(&mut self, report: &NewReport, received: Instant) {
+        match self
+            .reports
+            .iter_mut()
+            .find(|(known, _)| known.stream == report.stream)
+        {
+            Some(known) => *known = (*report, received),
+            None => self.reports.push((*report, received)),
+        }
+    }
+
     /// Forgets the streams of a publisher that has gone.
     pub(crate) fn remove_streams(&mut self, keys: impl Iterator<Item = StreamKey>) {
         for key in keys {
             self.layers.remove(key);
             self.videos.retain(|v| v.key != key);
+            self.reports.retain(|(report, _)| report.stream != key);
             if self.audio == Some(key) {
                 self.audio = None;
             }

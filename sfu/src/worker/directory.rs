@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use relay::StreamId;
 
-use super::api::{OfferError, Owner, Role, SessionId};
+use super::api::{OfferError, Owner, Role, SessionId, SessionRef};
+use super::names::Names;
 use super::published::Published;
+use super::relaying::RelayError;
 use crate::live::AppId;
 
 /// Control-path bookkeeping of all workers; media never looks at it.
@@ -18,6 +20,7 @@ pub(crate) struct Directory {
     subscribers: usize,
     max_sessions: usize,
     published: Published,
+    names: Names,
     pub(crate) shutting_down: bool,
 }
 
@@ -48,6 +51,7 @@ impl Directory {
             subscribers: 0,
             max_sessions,
             published: Published::default(),
+            names: Names::default(),
             shutting_down: false,
         }
     }
@@ -73,6 +77,11 @@ impl Directory {
             .min_by_key(|w| self.load[*w])
             .unwrap_or(0);
         let placement = match (self.streams.get(stream), role) {
+            (_, Role::Publisher) if !self.names.is_free(stream, stream) => {
+                return Err(OfferError::Taken {
+                    stream: stream.clone(),
+                });
+            }
             (None, Role::Publisher) => Placement {
                 worker: least,
                 home: least,
@@ -128,6 +137,7 @@ impl Directory {
         if let Some(load) = self.load.get_mut(worker) {
             *load = load.saturating_sub(1);
         }
+        self.names.forget(session);
         match role {
             Role::Publisher => self.publishers = self.publishers.saturating_sub(1),
             Role::Subscriber => self.subscribers = self.subscribers.saturating_sub(1),
@@ -149,6 +159,35 @@ impl Directory {
         if let Some(app) = owner.and_then(Owner::app) {
             self.published.note(stream, app);
         }
+    }
+
+    /// A stream is relayed under a name from now on: it is the name of its app, too.
+    pub(crate) fn relayed(&mut self, stream: &StreamId, name: &StreamId) {
+        if let Some(app) = self.live_app(stream) {
+            self.published.note(name, app);
+        }
+    }
+
+    /// Holds a name for the relay of a session's stream. The stream's own id needs no hold.
+    pub(crate) fn hold(&mut self, session: &SessionRef, name: &StreamId) -> Result<(), RelayError> {
+        if self.shutting_down {
+            return Err(RelayError::ShuttingDown);
+        }
+        if *name == session.stream {
+            return Ok(());
+        }
+        let is_live = self.streams.get(name).is_some_and(|e| e.publishers > 0);
+        if is_live || !self.names.hold(session.session, &session.stream, name) {
+            return Err(RelayError::Taken {
+                stream: name.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Lets a name go that was held for a session.
+    pub(crate) fn release(&mut self, session: SessionId, name: &StreamId) {
+        self.names.release(session, name);
     }
 
     /// The app of the stream's publisher, connected or not.
@@ -275,6 +314,58 @@ mod tests {
             publish(&mut d, &anna),
             Err(OfferError::Taken { stream: s.clone() })
         );
+    }
+
+    fn session(n: u128, name: &str) -> SessionRef {
+        SessionRef {
+            stream: stream(name),
+            session: id(n),
+            role: Role::Publisher,
+        }
+    }
+
+    #[test]
+    fn a_relay_name_is_like_a_live_stream() {
+        let mut d = Directory::new(1, 100);
+        let (a, b, show) = (stream("a"), stream("b"), stream("show"));
+        let place = |d: &mut Directory, n, s: &StreamId| {
+            d.place(s, id(n), Role::Publisher, Some(Owner::Anybody))
+        };
+        place(&mut d, 1, &a).expect("free");
+        place(&mut d, 2, &b).expect("free");
+        let taken = |name: &StreamId| RelayError::Taken {
+            stream: name.clone(),
+        };
+        assert_eq!(d.hold(&session(1, "a"), &b), Err(taken(&b)), "it is live");
+        assert_eq!(d.hold(&session(1, "a"), &show), Ok(()));
+        assert_eq!(d.hold(&session(2, "b"), &show), Err(taken(&show)));
+        assert_eq!(
+            place(&mut d, 3, &show),
+            Err(OfferError::Taken {
+                stream: show.clone()
+            })
+        );
+        d.closed(&a, id(1), Role::Publisher);
+        assert_eq!(d.hold(&session(2, "b"), &show), Ok(()));
+        d.release(id(2), &show);
+        place(&mut d, 3, &show).expect("free");
+        assert_eq!(d.hold(&session(3, "show"), &show), Ok(()));
+        d.shutting_down = true;
+        assert_eq!(
+            d.hold(&session(3, "show"), &stream("x")),
+            Err(RelayError::ShuttingDown)
+        );
+    }
+
+    #[test]
+    fn a_relay_name_is_its_streams_apps() {
+        let mut d = Directory::new(1, 100);
+        let (a, show) = (stream("a"), stream("show"));
+        d.place(&a, id(1), Role::Publisher, user(7, "anna"))
+            .expect("free");
+        d.relayed(&a, &show);
+        d.closed(&a, id(1), Role::Publisher);
+        assert_eq!(d.app_of(&show), Some(AppId(7)));
     }
 
     #[test]

@@ -6,8 +6,10 @@
 pub mod api;
 mod directory;
 mod metrics;
+mod names;
 mod published;
 mod receive;
+mod relaying;
 mod socket;
 mod thread;
 
@@ -26,9 +28,10 @@ pub use self::api::{
     Accepted, BadSessionId, OfferError, Owner, PatchError, Patched, Role, SessionId, SessionRef,
     Snapshot, UnknownSession, WorkerConfig,
 };
-pub use self::receive::{MediaEvent, ReceiveError, ServerOffer, StreamLevel, Wanted};
 use self::directory::{Directory, Placement};
 use self::metrics::Metrics;
+pub use self::receive::{MediaEvent, ReceiveError, ServerOffer, StreamLevel, Wanted};
+pub use self::relaying::RelayError;
 use self::socket::MediaSocket;
 use self::thread::{Command, Worker};
 use crate::live::AppId;
@@ -86,14 +89,19 @@ impl Reservation {
         Ok((placement, reservation))
     }
 
-    /// The session is open: its end takes the entry back.
-    pub(crate) fn keep(mut self) -> SessionRef {
-        self.kept = true;
+    /// The session that it is for.
+    pub(crate) fn session_ref(&self) -> SessionRef {
         SessionRef {
             stream: self.stream.clone(),
             session: self.session,
             role: self.role,
         }
+    }
+
+    /// The session is open: its end takes the entry back.
+    pub(crate) fn keep(mut self) -> SessionRef {
+        self.kept = true;
+        self.session_ref()
     }
 }
 
@@ -263,7 +271,23 @@ impl Workers {
         offer: String,
         owner: Owner,
     ) -> Result<Accepted, OfferError> {
-        self.open(stream, offer, Role::Publisher, Some(owner)).await
+        self.publish_with(stream, offer, owner, true).await
+    }
+
+    /// Accepts a publisher's offer like [`publish`](Self::publish). Unless `relay`, it does not go
+    /// to the relay before [`set_relay`](Self::set_relay).
+    ///
+    /// # Errors
+    /// See [`OfferError`].
+    pub async fn publish_with(
+        &self,
+        stream: StreamId,
+        offer: String,
+        owner: Owner,
+        relay: bool,
+    ) -> Result<Accepted, OfferError> {
+        let kind = Kind::Publisher { owner, relay };
+        self.open(stream, offer, kind).await
     }
 
     /// The app whose publisher the stream has now, connected or not.
@@ -282,16 +306,19 @@ impl Workers {
     /// # Errors
     /// See [`OfferError`]; [`OfferError::NotLive`] if nobody publishes the stream.
     pub async fn subscribe(&self, stream: StreamId, offer: String) -> Result<Accepted, OfferError> {
-        self.open(stream, offer, Role::Subscriber, None).await
+        self.open(stream, offer, Kind::Subscriber).await
     }
 
     async fn open(
         &self,
         stream: StreamId,
         offer: String,
-        role: Role,
-        owner: Option<Owner>,
+        kind: Kind,
     ) -> Result<Accepted, OfferError> {
+        let (role, owner, relay) = match kind {
+            Kind::Publisher { owner, relay } => (Role::Publisher, Some(owner), relay),
+            Kind::Subscriber => (Role::Subscriber, None, false),
+        };
         let offer: CheckedOffer = offer::check(&offer, role)?;
         let session = SessionId::from_bits(rand::random());
         let (placement, reservation) =
@@ -301,6 +328,7 @@ impl Workers {
             Role::Publisher => Command::Publish {
                 reservation,
                 offer,
+                relay,
                 reply,
             },
             Role::Subscriber => Command::Subscribe {
@@ -384,6 +412,12 @@ impl Workers {
             shutting_down: directory.shutting_down,
         }
     }
+}
+
+/// What an offer is for.
+enum Kind {
+    Publisher { owner: Owner, relay: bool },
+    Subscriber,
 }
 
 impl Shared {
@@ -478,7 +512,7 @@ impl Start {
                 lanes: self.lanes,
                 shared: self.shared,
                 metrics: self.metrics,
-                ingests: HashMap::new(),
+                relayed: HashMap::new(),
                 gauges: Gauges::default(),
             }
             .run()

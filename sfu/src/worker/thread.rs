@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use relay::{Ingest, KeyframeAsker, StreamId, Tracks};
+use relay::{KeyframeAsker, StreamId, Tracks};
 use tokio::sync::{mpsc, oneshot};
 
 use super::api::{Accepted, OfferError, PatchError, Patched, SessionRef, UnknownSession};
 use super::metrics::{Metrics, PERIOD};
+use super::relaying::{Hold, Relayed};
 use super::socket::MediaSocket;
 use super::{Reservation, Shared};
 use crate::media::offer::CheckedOffer;
@@ -19,7 +20,14 @@ pub(crate) enum Command {
     Publish {
         reservation: Reservation,
         offer: CheckedOffer,
+        /// It goes to the relay under its stream's id.
+        relay: bool,
         reply: oneshot::Sender<Result<Accepted, OfferError>>,
+    },
+    SetRelay {
+        session: SessionRef,
+        relay: Option<Hold>,
+        reply: oneshot::Sender<Result<(), UnknownSession>>,
     },
     Subscribe {
         reservation: Reservation,
@@ -53,7 +61,8 @@ pub(crate) struct Worker {
     pub(crate) lanes: mpsc::Receiver<LaneMessage>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) metrics: Metrics,
-    pub(crate) ingests: HashMap<StreamId, Ingest>,
+    /// By the id of the stream, which may be relayed under another name.
+    pub(crate) relayed: HashMap<StreamId, Relayed>,
     pub(crate) gauges: Gauges,
 }
 
@@ -133,10 +142,15 @@ impl Worker {
             Command::Publish {
                 reservation,
                 offer,
+                relay,
                 reply,
             } => {
                 let (stream, session) = (&reservation.stream, reservation.session);
                 let result = self.core.publish(now, stream, session, &offer);
+                if !relay {
+                    // An offer that was refused has no session.
+                    let _ = self.core.set_relay(now, &reservation.session_ref(), None);
+                }
                 self.opened(now, reservation, result, reply);
             }
             Command::Subscribe {
@@ -162,6 +176,23 @@ impl Worker {
             }
             Command::Close { session, reply } => {
                 let _ = reply.send(self.core.close(now, &session));
+            }
+            Command::SetRelay {
+                session,
+                relay,
+                reply,
+            } => {
+                let name = relay.as_ref().map(|hold| hold.name.clone());
+                let result = self.core.set_relay(now, &session, name);
+                if let Ok(before) = &result {
+                    if let Some(hold) = relay {
+                        hold.keep();
+                    }
+                    if let Some(before) = before {
+                        self.shared.directory().release(session.session, before);
+                    }
+                }
+                let _ = reply.send(result.map(drop));
             }
             Command::WantKeyframe { stream } => self.core.want_keyframe(now, &stream),
             Command::Shutdown { reply } => {
@@ -210,12 +241,12 @@ impl Worker {
     fn handle_output(&mut self, now: Instant, output: Output) {
         match output {
             Output::Relay { stream, item } => {
-                let Some(ingest) = self.ingests.get(&stream) else {
+                let Some(relayed) = self.relayed.get(&stream) else {
                     return;
                 };
                 // Only a full lane needs the item again, and only for its kind.
                 let kind = item.clone();
-                if ingest.try_send(item).is_err() {
+                if relayed.ingest.try_send(item).is_err() {
                     self.core.relay_full(now, &stream, &kind);
                 }
             }
@@ -231,29 +262,20 @@ impl Worker {
                     self.core.lane_full(now, worker, &message);
                 }
             }
-            Output::Published {
+            Output::Published { stream, .. } => self.shared.directory().published(&stream),
+            Output::BroadcastOpened {
                 stream,
+                name,
                 video,
                 audio,
-            } => {
-                self.shared.directory().published(&stream);
-                let asker = self.asker(&stream);
-                match self
-                    .shared
-                    .relay
-                    .publish(&stream, Tracks { video, audio }, asker)
-                {
-                    Ok(ingest) => {
-                        self.ingests.insert(stream, ingest);
-                    }
-                    Err(error) => {
-                        self.ingests.remove(&stream);
-                        tracing::warn!(%stream, %error, "the relay does not take the stream");
-                    }
+            } => self.open_broadcast(stream, name, Tracks { video, audio }),
+            Output::BroadcastStopped { stream } => {
+                if let Some(relayed) = self.relayed.remove(&stream) {
+                    relayed.ingest.end();
                 }
             }
             Output::Unpublished { stream } => {
-                self.ingests.remove(&stream);
+                self.relayed.remove(&stream);
             }
             Output::Closed {
                 stream,
@@ -262,6 +284,25 @@ impl Worker {
             } => {
                 tracing::info!(%stream, session = %session.short(), role = role.name(), "session closed");
                 self.shared.directory().closed(&stream, session, role);
+            }
+        }
+    }
+
+    /// Opens a broadcast, or takes it over. The one under the stream's name before ends.
+    fn open_broadcast(&mut self, stream: StreamId, name: StreamId, tracks: Tracks) {
+        self.shared.directory().relayed(&stream, &name);
+        if let Some(before) = self.relayed.remove(&stream)
+            && before.name != name
+        {
+            before.ingest.end();
+        }
+        let asker = self.asker(&stream);
+        match self.shared.relay.publish(&name, tracks, asker) {
+            Ok(ingest) => {
+                self.relayed.insert(stream, Relayed { name, ingest });
+            }
+            Err(error) => {
+                tracing::warn!(%stream, %name, %error, "the relay does not take the stream");
             }
         }
     }

@@ -8,6 +8,7 @@ mod listener;
 mod metrics;
 mod program;
 mod publisher;
+mod relaying;
 mod support;
 mod tls;
 mod whip;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use relay::{Relay, RelayConfig};
 use serde_json::Value;
@@ -67,13 +67,14 @@ impl Routes {
         }
     }
 
+    /// A response whose body is not read yet.
+    pub(crate) async fn open(&self, request: Request<Body>) -> Response<Body> {
+        let answered = self.router.clone().oneshot(request).await;
+        answered.expect("infallible")
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
-        let response = self
-            .router
-            .clone()
-            .oneshot(request)
-            .await
-            .expect("infallible");
+        let response = self.open(request).await;
         let (head, body) = response.into_parts();
         let body = body.collect().await.expect("body").to_bytes().to_vec();
         Reply {

@@ -9,5 +9,6 @@ mod hostile;
 mod joins;
 mod lanes;
 mod peer;
+mod relaying;
 mod sessions;
 mod world;

@@ -18,6 +18,9 @@ pub struct World {
     pub relayed: Vec<IngestItem>,
     pub published: usize,
     pub unpublished: usize,
+    /// The names of the broadcasts opened so far.
+    pub opened: Vec<String>,
+    pub stopped: usize,
     pub closed: Vec<SessionId>,
     pub datagrams_to: u64,
     pub bytes_to_unknown: u64,
@@ -73,6 +76,8 @@ impl World {
             relayed: Vec::new(),
             published: 0,
             unpublished: 0,
+            opened: Vec::new(),
+            stopped: 0,
             closed: Vec::new(),
             datagrams_to: 0,
             bytes_to_unknown: 0,
@@ -190,6 +195,8 @@ impl World {
             match output {
                 Output::Published { .. } => self.published += 1,
                 Output::Unpublished { .. } => self.unpublished += 1,
+                Output::BroadcastOpened { name, .. } => self.opened.push(name.to_string()),
+                Output::BroadcastStopped { .. } => self.stopped += 1,
                 Output::Relay { item, .. } => self.relayed.push(item),
                 Output::Lane { worker, message } => {
                     let media = matches!(message, LaneMessage::Media { .. });

@@ -15,7 +15,8 @@ use crate::worker::api::{
 };
 
 impl Core {
-    /// Accepts a publisher's offer. It takes the stream over once it is connected.
+    /// Accepts a publisher's offer. It takes the stream over once it is connected, and is relayed
+    /// under its id unless [`set_relay`](Self::set_relay) says otherwise.
     ///
     /// # Errors
     /// See [`OfferError`].
@@ -36,6 +37,7 @@ impl Core {
         {
             room.pending += 1;
             room.live_at = now;
+            self.relay_from_start(session, stream);
         }
         self.arm_room(room, now);
         self.remove_room_if_empty(room);

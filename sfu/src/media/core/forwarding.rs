@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use packager::rtp::{MediaKind, SenderReport};
-use relay::IngestItem;
+use packager::rtp::MediaKind;
 use str0m::{Event, IceConnectionState};
 
 use super::Core;
@@ -87,8 +86,6 @@ impl Core {
                 room.pending = room.pending.saturating_sub(1);
                 room.live_at = now;
                 let old = room.publisher.replace(key);
-                let outlet = room.relay.take();
-                room.relay = Some(outlet.unwrap_or_else(Outlet::new));
                 if let Some(old) = old {
                     self.remove(old, now);
                 }
@@ -97,6 +94,7 @@ impl Core {
                     video,
                     audio,
                 });
+                self.apply_relay(room_key);
             }
             Side::Subscriber(_) => self.join(room_key, key, now),
         }
@@ -167,6 +165,7 @@ impl Core {
             stream,
             videos,
             relay,
+            reports,
             lanes,
             ..
         } = room;
@@ -180,14 +179,23 @@ impl Core {
         let mut waiting = false;
 
         let outputs = &mut self.outputs;
-        if let Some(outlet) = relay {
+        if let Some(relayed) = relay {
             let emit = |packet: &MediaPacket, numbers| {
                 outputs.push_back(relay_output(stream, packet, numbers));
             };
-            let track = outlet.track(packet.kind);
-            if let Err(reason) = track.pass(packet, target, cached, now, emit) {
-                waiting |= reason == DropReason::AwaitingKeyframe;
-                self.counters.drop(reason);
+            let track = relayed.outlet.track(packet.kind);
+            match track.pass(packet, target, cached, now, emit) {
+                Ok(_) => {
+                    let first = relayed.first_report(packet.kind, reports);
+                    outputs.extend(first.map(|item| Output::Relay {
+                        stream: stream.clone(),
+                        item,
+                    }));
+                }
+                Err(reason) => {
+                    waiting |= reason == DropReason::AwaitingKeyframe;
+                    self.counters.drop(reason);
+                }
             }
         }
         for lane in lanes {
@@ -211,7 +219,7 @@ impl Core {
         };
         let target = room.target(MediaKind::Video);
         let outlet = |o: &Outlet| o.video.awaits(target);
-        room.relay.as_ref().is_some_and(outlet)
+        room.relay.as_ref().is_some_and(|r| outlet(&r.outlet))
             || room.lanes.iter().any(|l| outlet(&l.outlet))
             || room.subscribers.iter().any(|key| {
                 self.sessions
@@ -224,23 +232,12 @@ impl Core {
         let Some(room) = self.rooms.get_mut(room_key) else {
             return;
         };
-        let Some(outlet) = room.relay.as_mut() else {
-            return;
-        };
-        let mapped = outlet
-            .track(report.kind)
-            .map_time(report.stream, report.rtp_time);
-        if let Some(rtp_time) = mapped {
+        room.note_report(report, now);
+        let mapped = room.relay.as_mut().and_then(|r| r.map(report, now));
+        if let Some(item) = mapped {
             self.outputs.push_back(Output::Relay {
                 stream: room.stream.clone(),
-                item: IngestItem::SenderReport {
-                    kind: report.kind,
-                    report: SenderReport {
-                        ntp: report.ntp,
-                        rtp_time,
-                        received: now,
-                    },
-                },
+                item,
             });
         }
     }

@@ -138,9 +138,9 @@ impl Core {
         );
         if video {
             if let Some(&key) = self.by_stream.get(stream)
-                && let Some(outlet) = self.rooms.get_mut(key).and_then(|r| r.relay.as_mut())
+                && let Some(relayed) = self.rooms.get_mut(key).and_then(|r| r.relay.as_mut())
             {
-                outlet.video.restart();
+                relayed.outlet.video.restart();
             }
             self.want_keyframe(now, stream);
         }

@@ -4,6 +4,7 @@ mod commands;
 pub(crate) mod delivery;
 mod forwarding;
 mod lanes;
+mod relaying;
 mod upkeep;
 
 use std::collections::{HashMap, VecDeque};

@@ -68,6 +68,8 @@ pub(crate) struct Publisher {
     pub(crate) audio: bool,
     pub(crate) video: bool,
     pub(crate) streams: Vec<Incoming>,
+    /// The name under which the relay is to have it.
+    pub(crate) relay: Option<StreamId>,
     clock: CaptureClock,
     codecs: Vec<(Pt, Codec)>,
 }
@@ -129,6 +131,7 @@ impl Written {
 }
 
 /// A sender report that was not known before, in the numbers of its stream.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct NewReport {
     pub(crate) kind: MediaKind,
     pub(crate) stream: StreamKey,

@@ -1,0 +1,127 @@
+//! Relaying switched while a publisher is live: what HTTP-FLV and HLS viewers see of it.
+
+use axum::body::Body;
+use http_body_util::BodyExt;
+use relay::StreamId;
+use sfu::worker::{OfferError, Owner, RelayError, Role, SessionRef};
+
+use crate::publisher::Publisher;
+use crate::support::{Routes, offer, request, until};
+use std::time::{Duration, Instant};
+use str0m::media::Direction;
+
+fn id(name: &str) -> StreamId {
+    name.parse().expect("stream id")
+}
+
+/// Waits for the status of a path.
+async fn wait_for(routes: &Routes, path: &str, status: u16) {
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        let seen = status_of(routes, path).await;
+        if seen == status {
+            return;
+        }
+        assert!(Instant::now() < end, "{path} has {seen}, not {status}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn status_of(routes: &Routes, path: &str) -> u16 {
+    let response = routes.open(request("GET", path, &[], Body::empty())).await;
+    response.status().as_u16()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn viewers_come_under_the_name_that_relaying_has_and_go_as_it_stops() {
+    let routes = Routes::new("");
+    let (publisher, offered) = Publisher::new().await;
+    let accepted = routes
+        .workers
+        .publish_with(id("plain"), offered, Owner::Anybody, false)
+        .await
+        .expect("published");
+    let session = SessionRef {
+        stream: id("plain"),
+        session: accepted.session,
+        role: Role::Publisher,
+    };
+    let (state, task) = publisher.start(&accepted.answer);
+    until("connected", || state.is_connected()).await;
+    let set = |relay: Option<&str>| routes.workers.set_relay(session.clone(), relay.map(id));
+    assert_eq!(status_of(&routes, "/live/plain.flv").await, 404);
+
+    set(Some("show")).await.expect("relayed");
+    wait_for(&routes, "/live/show.m3u8", 200).await;
+    assert_eq!(status_of(&routes, "/live/plain.flv").await, 404);
+    let watching = routes
+        .open(request("GET", "/live/show.flv", &[], Body::empty()))
+        .await;
+    assert_eq!(watching.status(), 200);
+
+    set(Some("renamed")).await.expect("relayed");
+    let seen = tokio::time::timeout(Duration::from_secs(10), watching.into_body().collect());
+    let seen = seen.await.expect("the body ends").expect("cleanly");
+    assert!(seen.to_bytes().starts_with(b"FLV"));
+    let playlist = routes.call("GET", "/live/show.m3u8").await.text();
+    assert!(playlist.ends_with("#EXT-X-ENDLIST\n"), "{playlist}");
+    wait_for(&routes, "/live/renamed.flv", 200).await;
+
+    set(None).await.expect("stopped");
+    wait_for(&routes, "/live/renamed.flv", 404).await;
+    assert!(!state.is_closed(), "the publisher goes on");
+
+    set(Some("plain")).await.expect("relayed");
+    wait_for(&routes, "/live/plain.flv", 200).await;
+    task.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_has_one_stream_whoever_comes_first() {
+    let routes = Routes::new("");
+    let mut sessions = Vec::new();
+    for name in ["a", "b"] {
+        let offered = offer(Direction::SendOnly);
+        let published = routes.workers.publish(id(name), offered, Owner::Anybody);
+        sessions.push(SessionRef {
+            stream: id(name),
+            session: published.await.expect("published").session,
+            role: Role::Publisher,
+        });
+    }
+    let taken = |name: &str| RelayError::Taken { stream: id(name) };
+    let workers = &routes.workers;
+    let [a, b] = &sessions[..] else {
+        panic!("two sessions")
+    };
+    assert_eq!(
+        workers.set_relay(a.clone(), Some(id("b"))).await,
+        Err(taken("b"))
+    );
+    assert_eq!(workers.set_relay(a.clone(), Some(id("show"))).await, Ok(()));
+    assert_eq!(
+        workers.set_relay(b.clone(), Some(id("show"))).await,
+        Err(taken("show"))
+    );
+    let offered = offer(Direction::SendOnly);
+    assert_eq!(
+        workers.publish(id("show"), offered, Owner::Anybody).await,
+        Err(OfferError::Taken { stream: id("show") })
+    );
+    // The name is free with the next one, and with the end of the session.
+    assert_eq!(
+        workers.set_relay(a.clone(), Some(id("other"))).await,
+        Ok(())
+    );
+    assert_eq!(workers.set_relay(b.clone(), Some(id("show"))).await, Ok(()));
+    workers.close(a.clone()).await.expect("closed");
+    assert_eq!(
+        workers.set_relay(b.clone(), Some(id("other"))).await,
+        Ok(())
+    );
+    let gone = workers.set_relay(a.clone(), None).await;
+    assert!(
+        matches!(gone, Err(RelayError::UnknownSession(_))),
+        "{gone:?}"
+    );
+}
