@@ -484,7 +484,7 @@ mod tests {
         net.run(20, Path::Up, Some(figures(20, 0.0, 5)));
         let ups = net.ups();
         assert!(ups.windows(2).all(|w| w[0] - w[1] <= 1), "{ups:?}");
-        assert_eq!((ups[0], *ups.last().unwrap()), (5, 1), "{ups:?}");
+        assert_eq!((ups[0], *ups.last().unwrap()), (4, 1), "{ups:?}");
     }
 
     #[test]
