@@ -5,3 +5,4 @@ pub mod origin;
 pub mod outbox;
 pub mod pace;
 pub mod places;
+pub mod protocol;

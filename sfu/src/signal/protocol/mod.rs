@@ -1,0 +1,53 @@
+//! The messages of `/signal`, as `PROTOCOL.md` describes them.
+//!
+//! These types are the source: the TypeScript types in `web/src/protocol/` are generated from
+//! them, and both the file and the document are checked against them by tests. What a client
+//! sends is read strictly: an unknown name, a field too many or too few is refused with a
+//! sentence that says what is allowed.
+
+mod bounded;
+mod chat;
+mod close;
+mod error_name;
+mod errors;
+mod event;
+mod media;
+mod request;
+mod response;
+mod room;
+mod seats;
+mod session;
+
+pub use bounded::{MAX_DEPTH, MAX_REQUEST, MAX_TEXT, MAX_VALUES};
+pub use chat::{
+    AddCounter, AttributeValues, Attributes, ChatEvent, CounterValues, Counters, CustomContent,
+    DeleteAttributes, History, ImageContent, InitAttributes, Like, MessageContent, MessageList,
+    MuteAll, MuteUser, RevokeMessage, SendMessage, Sent, SetAttributes, SetCounters, TextContent,
+};
+pub use close::CloseCode;
+pub use error_name::ErrorName;
+pub use errors::{ErrorBody, ErrorCodes, RequestError};
+pub use event::{EventBody, SharedEvent};
+pub use media::{
+    Answer, ListenVolumes, MediaEvent, PatchPublisher, Patched, Publish, Published,
+    ReceiverTrickle, RelayAddresses, StartRelay, StopRelay, Subscribe, Subscribed, Unpublish,
+    Unsubscribe, UpdatePublication, UserVolume,
+};
+pub use request::{BadRequest, Converted, Request, RequestBody, parse};
+pub use response::{Done, Outcome, Response, ResultBody, ServerMessage};
+pub use room::{
+    CreateRoom, DismissRoom, EnterRoom, Kick, LeaveRoom, ListMembers, ListRooms, MemberList,
+    MuteTrack, RoomList, RoomPart, SetAdministrator, ShowRoom, SwitchRole, Unban,
+    UpdatePrivateMapKey, UpdateRoom, UserList,
+};
+pub use seats::{
+    AnswerApplication, AnswerCoHost, AnswerInvitation, ApplyForSeat, CancelApplication,
+    CancelCoHost, CancelInvitation, ExitCoHost, InviteToSeat, KickOffSeat, LeaveSeat, LockSeat,
+    MoveSeat, MoveUser, MuteCoHost, RequestCoHost, SeatAnswer, SetDevice, TakeSeat,
+};
+pub use session::{
+    IceServer, LoggedIn, Login, Logout, Ping, Pong, Resume, Resumed, SessionLimits, SetProfile,
+};
+
+/// The version of the protocol that this server speaks.
+pub const VERSION: u32 = 1;
