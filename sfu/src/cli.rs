@@ -15,6 +15,7 @@ use crate::config::{
 use crate::http::server_config;
 use crate::server::Server;
 use crate::telemetry;
+use crate::words::check_words;
 
 /// Runs `weblive` with this process's arguments and environment until a signal.
 ///
@@ -113,6 +114,12 @@ fn check(settings: &Settings) -> ExitCode {
     }
     if let Err(error) = server_config(&settings.tls, &[]) {
         let _ = writeln!(io::stderr(), "weblive: {error}");
+        return ExitCode::from(WRONG_SETTINGS);
+    }
+    if let Err(errors) = check_words(&settings.chat) {
+        for error in &errors.0 {
+            let _ = writeln!(io::stderr(), "weblive: {error}");
+        }
         return ExitCode::from(WRONG_SETTINGS);
     }
     let _ = writeln!(io::stdout(), "OK");

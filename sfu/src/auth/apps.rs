@@ -1,6 +1,7 @@
 //! The apps that this server knows, with their keys, and every question that is asked of them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -33,9 +34,9 @@ pub struct App {
 }
 
 /// The back end of an app, as it is called.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct AppWebhook {
-    /// `http` or `https`.
+    /// `http` or `https`; kept out of `Debug`, since what stands behind the host is often secret.
     pub url: String,
     /// Signs what is told of rooms and media; without one nothing is signed.
     pub key: Option<SecretKey>,
@@ -43,6 +44,16 @@ pub struct AppWebhook {
     pub cdn_key: Option<SecretKey>,
     /// Whether it is asked before a message is sent.
     pub before_chat: bool,
+}
+
+impl fmt::Debug for AppWebhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AppWebhook")
+            .field("key", &self.key)
+            .field("cdn_key", &self.cdn_key)
+            .field("before_chat", &self.before_chat)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Keys of one app: the one in use, and the one before or after it while they are changed.

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::value::{Raw, call_address, duration};
+use super::value::{Raw, duration};
 use crate::auth::{App, AppWebhook, MAX_KEYS, SecretKey};
 use crate::live::AppId;
+use crate::webhook::WebhookUrl;
 
 /// Reads the apps: an array of tables, or that array as text. Its messages show no key.
 pub(super) fn apps(raw: Raw<'_>) -> Result<Vec<App>, String> {
@@ -82,8 +83,10 @@ fn app(entry: &toml::Value) -> Result<App, String> {
             "webhook_url" => {
                 let text = value.as_str().ok_or("`webhook_url` is a text")?;
                 if !text.is_empty() {
-                    webhook.url = call_address(text).map_err(|a| format!("`{name}` is {a}"))?;
+                    text.parse::<WebhookUrl>()
+                        .map_err(|error| format!("`{name}`: {error}"))?;
                 }
+                webhook.url = text.to_owned();
             }
             "webhook_key" => webhook.key = url_key(name, value)?,
             "cdn_webhook_key" => webhook.cdn_key = url_key(name, value)?,
@@ -225,7 +228,7 @@ mod tests {
             ),
             (
                 "[{ id = 1, keys = [\"a\"], webhook_url = \"hunter2\" }]",
-                "`webhook_url` is an address",
+                "`webhook_url`: a webhook",
             ),
             (
                 "[{ id = 1, keys = [\"a\"], webhook_key = \"hunter2\" }]",

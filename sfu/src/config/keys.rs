@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::apps::apps;
 use super::live_keys::LIVE_KEYS;
-use super::settings::{LogFormat, MediaBind, RelayMode, Settings};
+use super::settings::{LogFormat, MediaBind, Settings};
 use super::value::{self, Raw};
+use crate::live::broadcasts::RelayMode;
 use crate::media::offer::MAX_OFFER;
 
 /// One setting.

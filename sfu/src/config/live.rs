@@ -6,11 +6,12 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::settings::{Settings, duration_as_text};
-use crate::auth::SecretKey;
+use crate::auth::{App, SecretKey};
 use crate::images::ImageLimits;
 use crate::live::Limits;
 use crate::live::chat::{DEFAULT_HISTORY, FilterMode};
 use crate::store::SqliteConfig;
+use crate::webhook::{AppHook, WebhookConfig};
 
 /// Bounds and waits of rooms.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -161,6 +162,29 @@ impl Settings {
     /// The folder of uploaded images, or none when there are no uploads.
     pub fn images_folder(&self) -> Option<PathBuf> {
         self.kept_at(&self.images.folder)
+    }
+
+    /// The back ends of the apps, and how they are called.
+    pub fn webhook_config(&self) -> WebhookConfig {
+        let hook_of = |app: &App| {
+            let hook = app.webhook.as_ref()?;
+            // Its text was read as one at the start.
+            let hook = AppHook {
+                url: hook.url.parse().ok()?,
+                key: hook.key.clone(),
+                cdn_key: hook.cdn_key.clone(),
+                before_chat: hook.before_chat,
+            };
+            Some((app.id, hook))
+        };
+        WebhookConfig {
+            apps: self.apps.iter().filter_map(hook_of).collect(),
+            timeout: self.webhooks.timeout,
+            ask_timeout: self.webhooks.before_chat_timeout,
+            retry_for: self.webhooks.retry_for,
+            max_waiting: self.webhooks.max_waiting,
+            ..WebhookConfig::default()
+        }
     }
 
     fn kept_at(&self, path: &Path) -> Option<PathBuf> {
@@ -315,11 +339,12 @@ impl Default for SignalSettings {
 
 impl Default for WebhooksSettings {
     fn default() -> Self {
+        let config = WebhookConfig::default();
         Self {
-            timeout: Duration::from_secs(5),
-            before_chat_timeout: Duration::from_secs(2),
-            retry_for: Duration::from_secs(60),
-            max_waiting: 10_000,
+            timeout: config.timeout,
+            before_chat_timeout: config.ask_timeout,
+            retry_for: config.retry_for,
+            max_waiting: config.max_waiting,
         }
     }
 }
@@ -331,6 +356,7 @@ fn keys_as_texts<S: Serializer>(keys: &[SecretKey], serializer: S) -> Result<S::
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::live::AppId;
 
     #[test]
     fn the_defaults_are_those_of_the_parts_that_they_are_for() {
@@ -338,6 +364,7 @@ mod tests {
         assert_eq!(settings.rooms.limits(), Limits::default());
         assert_eq!(settings.store.config(), SqliteConfig::default());
         assert_eq!(settings.images.limits(), ImageLimits::default());
+        assert_eq!(settings.webhook_config(), WebhookConfig::default());
     }
 
     #[test]
@@ -355,6 +382,17 @@ mod tests {
         assert_eq!(settings.images_folder(), None);
         settings.store.file = PathBuf::new();
         assert_eq!(file(&settings), None);
+    }
+
+    #[test]
+    fn an_app_with_an_address_has_a_back_end() {
+        let toml = "apps = [{ id = 1, keys = [\"a\"] }, { id = 2, keys = [\"b\"], \
+            webhook_url = \"https://a.example/h\", webhook_key = \"k\", webhook_before_chat = true }]";
+        let settings = Settings::from_toml(Path::new("x"), toml).expect("settings");
+        let config = settings.webhook_config();
+        assert!(!config.tells(AppId(1)) && config.tells(AppId(2)) && config.asks(AppId(2)));
+        let hook = &config.apps[&AppId(2)];
+        assert!(hook.url.is_https() && hook.key.is_some() && hook.cdn_key.is_none());
     }
 
     #[test]

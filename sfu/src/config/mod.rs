@@ -26,7 +26,7 @@ pub use live::{
 };
 pub use settings::{
     CorsSettings, HttpSettings, IceServer, LogFormat, LogSettings, MediaBind, MediaSettings,
-    RelayMode, RelaySettings, Settings, ShutdownSettings, TlsSettings,
+    RelaySettings, Settings, ShutdownSettings, TlsSettings,
 };
 
 use command::{CONFIG_VARIABLE, command};

@@ -13,6 +13,7 @@ use super::live::{
 use super::value::write_duration;
 use crate::auth::{App, SecretKey};
 use crate::live::UserId;
+use crate::live::broadcasts::RelayMode;
 
 /// The settings of one server. `deploy/weblive.toml` documents each.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -111,7 +112,8 @@ pub enum MediaBind {
 /// HTTP-FLV and HLS for the audience that only watches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RelaySettings {
-    /// Which publishers it takes.
+    /// Which publishers it takes without being asked.
+    #[serde(serialize_with = "mode_as_text")]
     pub mode: RelayMode,
     /// Length of a Media Segment, cut at the first IDR after it.
     #[serde(serialize_with = "duration_as_text")]
@@ -137,16 +139,6 @@ pub struct RelaySettings {
     pub max_viewers_per_broadcast: usize,
     /// HTTP-FLV viewers at once, over all broadcasts.
     pub max_viewers: usize,
-}
-
-/// Which publishers get addresses for the audience that only watches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RelayMode {
-    /// All of them.
-    Automatic,
-    /// Those that name their stream, or are told to.
-    Named,
 }
 
 /// Bounds on what one HTTP client, and all of them, can hold.
@@ -340,6 +332,13 @@ fn apps_as_tables<S: Serializer>(apps: &[App], serializer: S) -> Result<S::Ok, S
         cdn_webhook_key: text(app.webhook.as_ref().and_then(|hook| hook.cdn_key.as_ref())),
         webhook_before_chat: app.webhook.as_ref().is_some_and(|hook| hook.before_chat),
     }))
+}
+
+fn mode_as_text<S: Serializer>(value: &RelayMode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(match value {
+        RelayMode::Automatic => "automatic",
+        RelayMode::Named => "named",
+    })
 }
 
 fn bind_as_text<S: Serializer>(value: &MediaBind, serializer: S) -> Result<S::Ok, S::Error> {

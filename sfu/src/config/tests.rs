@@ -86,7 +86,7 @@ fn settings_written_out_read_back_the_same() {
             cdn_webhook_key = \"g\", webhook_before_chat = true }]",
     ))
     .unwrap();
-    settings.relay.mode = RelayMode::Named;
+    settings.relay.mode = crate::live::broadcasts::RelayMode::Named;
     settings.chat.mask_words = vec!["/etc/words".into(), "more.txt".into()];
     settings.rooms.resume_grace = Duration::from_millis(1_500);
     settings.api.tokens = vec!["0123456789abcdef".parse().unwrap()];
@@ -394,7 +394,7 @@ fn secrets_stay_out_of_messages() {
         "{text}"
     );
     let file = "api.tokens = [\"hunter2hunter2hunter2\"]\n[[apps]]\nid = 1\nkeys = [\"hunter2\"]\n\
-        play_url_key = \"hunter2\"\nwebhook_url = \"http://a.example\"\nwebhook_key = \"hunter2\"\n\
+        play_url_key = \"hunter2\"\nwebhook_url = \"http://a.example/hunter2\"\nwebhook_key = \"hunter2\"\n\
         cdn_webhook_key = \"hunter2\"";
     let loaded = load_from(&[], &[], Some(file)).unwrap();
     assert!(!format!("{loaded:?}").contains("hunter2"));

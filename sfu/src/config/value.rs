@@ -115,26 +115,6 @@ pub(super) fn tokens(raw: Raw<'_>) -> Result<Vec<SecretKey>, String> {
     }
 }
 
-/// The address of a back end that is called.
-pub(super) fn call_address(text: &str) -> Result<String, String> {
-    let is_sound = text.len() <= 1_024
-        && text.bytes().all(|b| b.is_ascii_graphic())
-        && !text.contains('#')
-        && text.parse::<http::Uri>().is_ok_and(|uri| {
-            matches!(uri.scheme_str(), Some("http" | "https"))
-                && uri
-                    .authority()
-                    .is_some_and(|a| !a.as_str().contains('@') && !a.host().is_empty())
-        });
-    match is_sound {
-        true => Ok(text.to_owned()),
-        false => Err(
-            "an address such as \"https://back.example/hook\", without user and fragment"
-                .to_owned(),
-        ),
-    }
-}
-
 pub(super) fn text(raw: Raw<'_>, allowed: &str) -> Result<String, String> {
     raw.as_text()
         .map(str::to_owned)
@@ -404,29 +384,6 @@ mod tests {
         for text in ["short", "0123456789abcde ü", &format!("{token},{token}")] {
             let allowed = tokens(Raw::Text(text)).unwrap_err();
             assert!(!allowed.contains(text), "{allowed}");
-        }
-    }
-
-    #[test]
-    fn back_ends_are_called_over_http() {
-        for good in [
-            "http://127.0.0.1:9000/",
-            "https://a.example/hook?x=1",
-            "http://[::1]:9",
-        ] {
-            assert_eq!(call_address(good).as_deref(), Ok(good));
-        }
-        for bad in [
-            "a.example/hook",
-            "ftp://a.example",
-            "file:///etc/passwd",
-            "https://u:p@a.example/",
-            "https://a.example/#x",
-            "https://a b",
-            "https://",
-            &format!("https://a.example/{}", "x".repeat(1_024)),
-        ] {
-            assert!(call_address(bad).is_err(), "{bad}");
         }
     }
 

@@ -201,6 +201,11 @@ impl Directory {
         self.published.app_of(stream)
     }
 
+    /// Streams whose app was known and is no longer, since the start.
+    pub(crate) fn forgotten(&self) -> u64 {
+        self.published.forgotten()
+    }
+
     pub(crate) fn worker_of(&self, session: SessionId) -> Option<usize> {
         self.sessions.get(&session).copied()
     }

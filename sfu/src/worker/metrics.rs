@@ -26,6 +26,7 @@ pub(crate) struct Metrics {
     cache_joins: IntCounter,
     panics: IntCounter,
     timeouts: IntCounter,
+    forgotten: IntCounter,
     pub(crate) delay: Histogram,
 }
 
@@ -116,6 +117,11 @@ impl Metrics {
                 "weblive_media_session_timeouts_total",
                 "Sessions closed by a time limit or by ICE.",
             )?,
+            forgotten: counter(
+                "weblive_media_forgotten_streams_total",
+                "Published streams whose app is no longer known, since newer ones needed the \
+                 place: their play addresses are checked more strictly.",
+            )?,
             delay,
         };
         for role in [Role::Publisher, Role::Subscriber] {
@@ -151,6 +157,12 @@ impl Metrics {
         self.cache_joins.inc_by(c.cache_joins);
         self.panics.inc_by(c.panics);
         self.timeouts.inc_by(c.timeouts);
+    }
+
+    /// Notes how many streams the directory has forgotten. Called by one worker alone.
+    pub(crate) fn forgotten(&self, total: u64) {
+        self.forgotten
+            .inc_by(total.saturating_sub(self.forgotten.get()));
     }
 
     /// Moves the gauges by the change of one worker's state.

@@ -352,6 +352,9 @@ impl Worker {
     fn report(&mut self) {
         let counters = self.core.counters().take();
         self.metrics.add(&counters);
+        if self.index == 0 {
+            self.metrics.forgotten(self.shared.directory().forgotten());
+        }
         let gauges = self.core.gauges();
         self.metrics.shift(&self.gauges, &gauges);
         self.gauges = gauges;

@@ -252,6 +252,47 @@ fn settings_are_checked_and_nothing_is_started() {
 }
 
 #[test]
+fn word_lists_are_checked_with_the_settings() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let list = folder.path().join("words.txt");
+    std::fs::write(&list, "good\n!!!\n").expect("written");
+    let list = list.to_str().expect("a plain path");
+    let (code, _, stderr) = output(&["--check-config", "--chat-mask-words", list]);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("words.txt, line 2"), "{stderr}");
+    std::fs::write(list, "good\n").expect("written");
+    let (code, ..) = output(&["--check-config", "--chat-mask-words", list]);
+    assert_eq!(code, Some(0));
+}
+
+#[tokio::test]
+async fn two_servers_do_not_share_a_data_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let data = data.to_str().expect("a plain path");
+    let mut first = Program::start(&["--data", data]);
+    let second = [
+        "--listen",
+        "127.0.0.1:0",
+        "--media-port",
+        "0",
+        "--data",
+        data,
+    ];
+    let (code, stdout, stderr) = output(&second);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    assert!(
+        stderr.contains(data) && stderr.contains("another running server"),
+        "{stderr}"
+    );
+    first.signal("-KILL");
+    first.ends().await;
+    let mut third = Program::start(&["--data", data]);
+    third.signal("-TERM");
+    assert_eq!(third.ends().await.code(), Some(0));
+}
+
+#[test]
 fn wrong_settings_end_the_program_before_it_starts() {
     let (code, stdout, stderr) = output(&["--listen", "nowhere"]);
     assert_eq!((code, stdout.as_str()), (Some(2), ""));
