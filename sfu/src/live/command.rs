@@ -304,6 +304,14 @@ pub enum Order {
         /// Who.
         user: UserId,
     },
+    /// Lets nothing of a member's media through, or lifts that (hosts, of those below). It ends
+    /// when the member leaves the media.
+    Block {
+        /// Who.
+        user: UserId,
+        /// Whether from now on.
+        blocked: bool,
+    },
     /// Makes a member an administrator, or takes it back (owner).
     SetAdministrator {
         /// Who.

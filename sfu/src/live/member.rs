@@ -21,6 +21,8 @@ pub(super) struct Media {
     pub(super) role: Role,
     pub(super) rights: Rights,
     pub(super) tracks: Tracks,
+    /// A host or the operator has silenced the member: nothing is sent until that is lifted.
+    pub(super) blocked: bool,
     /// What the media side was told last.
     pub(super) allowed: Allowed,
 }

@@ -356,6 +356,20 @@ impl Room {
         (page, rest.next().is_some())
     }
 
+    /// Up to `count` of everybody in the room after `after`, as the server itself sees them, and
+    /// whether there are more.
+    pub(super) fn everybody(
+        &self,
+        after: Option<&UserId>,
+        count: usize,
+    ) -> (Vec<MemberView>, bool) {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let all = self.members.range::<UserId, _>((start, Bound::Unbounded));
+        let mut rest = all.filter_map(|(user, _)| self.member_view(user));
+        let page = rest.by_ref().take(count).collect();
+        (page, rest.next().is_some())
+    }
+
     pub(super) fn seats(&self) -> Vec<SeatView> {
         let Some(seating) = &self.seating else {
             return Vec::new();

@@ -15,7 +15,9 @@ use super::bans::Bans;
 use super::cohosts::CoHosts;
 use super::command::MemberView;
 use super::error::LiveError;
-use super::event::{Effect, EndReason, LeaveReason, Output, Outputs, Recipient, RoomInfo};
+use super::event::{
+    Effect, EndReason, LeaveReason, Output, Outputs, Recipient, RoomInfo, SeatView,
+};
 use super::ids::{AppId, ConnectionId, RoomKey, UserId};
 use super::limits::{Counters, Limits, Refusal};
 use super::roles::Rights;
@@ -148,6 +150,27 @@ impl Rooms {
     /// A member of a room, as the server itself sees it.
     pub fn member(&self, key: &RoomKey, user: &UserId) -> Option<MemberView> {
         self.rooms.get(key)?.member_view(user)
+    }
+
+    /// Up to `count` of everybody in a room, in its chat or its media, ordered by user, after
+    /// `after`, and whether there are more; `None` without such a room.
+    pub fn members(
+        &self,
+        key: &RoomKey,
+        after: Option<&UserId>,
+        count: usize,
+    ) -> Option<(Vec<MemberView>, bool)> {
+        let room = self.rooms.get(key)?;
+        Some(room.everybody(after, count.min(self.limits.page)))
+    }
+
+    /// The seats of a room; none in a room without seats.
+    ///
+    /// # Errors
+    /// No such room.
+    pub fn seats(&self, key: &RoomKey) -> Result<Vec<SeatView>, LiveError> {
+        let room = self.rooms.get(key).ok_or_else(|| no_such_room(key))?;
+        Ok(room.seats())
     }
 
     /// What the token of a user in the room's media allows: the media side asks it before it

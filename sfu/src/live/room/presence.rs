@@ -301,6 +301,7 @@ impl Room {
             role,
             rights: entry.rights,
             tracks: Tracks::default(),
+            blocked: false,
             allowed: Allowed::default(),
         });
         turn.out.effect(Effect::MediaEntered {

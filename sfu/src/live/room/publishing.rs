@@ -1,6 +1,6 @@
 //! Publications, mute states, and who may send what.
 
-use super::{Room, Turn};
+use super::{Actor, Room, Turn};
 use crate::live::error::LiveError;
 use crate::live::event::{Effect, Event, Recipient};
 use crate::live::ids::UserId;
@@ -139,6 +139,23 @@ impl Room {
         }
     }
 
+    /// Lets nothing of a member through, or lifts that; the member's publications stay, muted.
+    pub(in crate::live) fn block(
+        &mut self,
+        turn: &mut Turn<'_>,
+        actor: Actor<'_>,
+        user: &UserId,
+        blocked: bool,
+    ) -> Result<(), LiveError> {
+        self.authorize_over(actor, user, "silencing that user")?;
+        let member = self.members.get_mut(user);
+        let media = member.and_then(|member| member.media.as_mut());
+        let media = media.ok_or_else(|| LiveError::NotMember { user: user.clone() })?;
+        media.blocked = blocked;
+        self.refresh_allowed(turn, user);
+        Ok(())
+    }
+
     /// Works out what `user` may send; tells the media side when that has changed.
     ///
     /// Publications that contain something no longer allowed are muted there.
@@ -151,7 +168,7 @@ impl Room {
         let Some(media) = &mut member.media else {
             return;
         };
-        let anchor = media.role == Role::Anchor;
+        let anchor = media.role == Role::Anchor && !media.blocked;
         let allowed = Allowed {
             audio: anchor && !microphone_closed && media.rights.has(Right::SendAudio),
             video: anchor && !camera_closed && media.rights.has(Right::SendVideo),

@@ -80,6 +80,11 @@ impl Rooms {
                 }
                 Ok(Reply::Done)
             }
+            Order::Block { user, blocked } => self
+                .in_known_room(now, key, |room, turn| {
+                    room.block(turn, actor, &user, blocked)
+                })
+                .map(|()| Reply::Done),
             Order::SetAdministrator {
                 user,
                 is_administrator,
