@@ -1,6 +1,7 @@
 //! Signalling: one WebSocket a client, behind which rooms, chat and media are asked for.
 
 pub mod close;
+pub mod hub;
 pub mod origin;
 pub mod outbox;
 pub mod pace;
