@@ -1,6 +1,7 @@
 //! HTTP: WHIP and WHEP, the relay's addresses, metrics, health and the web files.
 
 mod access;
+pub mod api;
 mod app;
 mod body;
 mod cors;

@@ -1,0 +1,250 @@
+//! JSON Schemas of answers.
+
+use serde_json::{Map, Value, json};
+
+/// All schemas of the description that are not bodies, by name.
+pub(super) fn schemas() -> Map<String, Value> {
+    let mut all = Map::new();
+    for schemas in [names(), rooms(), seats(), chat(), streams(), problem()] {
+        if let Value::Object(schemas) = schemas {
+            all.extend(schemas);
+        }
+    }
+    for (name, item) in [
+        ("RoomPage", "RoomInfo"),
+        ("MemberPage", "Member"),
+        ("TimePage", "Time"),
+        ("MessagePage", "Message"),
+        ("StreamPage", "Stream"),
+    ] {
+        let page = object(
+            &["items"],
+            json!({"items": list(item), "next": reference("Next")}),
+        );
+        all.insert(name.to_owned(), page);
+    }
+    for (name, item) in [
+        ("OnlineCounts", "OnlineCount"),
+        ("SeatList", "Seat"),
+        ("CoHostList", "CoHost"),
+    ] {
+        all.insert(
+            name.to_owned(),
+            object(&["items"], json!({"items": list(item)})),
+        );
+    }
+    all
+}
+
+/// An object with these properties and no others.
+fn object(required: &[&str], properties: Value) -> Value {
+    json!({
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    })
+}
+
+/// An object whose properties are all there.
+fn whole(properties: Value) -> Value {
+    let names = properties.as_object().into_iter().flatten();
+    let required: Vec<_> = names.map(|(name, _)| name.as_str()).collect();
+    object(&required, properties.clone())
+}
+
+fn reference(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+fn list(name: &str) -> Value {
+    json!({"type": "array", "items": reference(name)})
+}
+
+fn nullable(schema: Value) -> Value {
+    json!({"anyOf": [schema, {"type": "null"}]})
+}
+
+fn words(words: &[&str]) -> Value {
+    json!({"type": "string", "enum": words})
+}
+
+fn names() -> Value {
+    let count = json!({"type": "integer", "minimum": 0});
+    json!({
+        "RoomId": {
+            "description": "A number room is a number, a named room a string: 123 and \"123\" are \
+                            two rooms.",
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": 4_294_967_294_u32},
+                {"type": "string", "minLength": 1, "maxLength": 64},
+            ],
+        },
+        "RoomText": {"type": "string", "minLength": 1, "maxLength": 69},
+        "UserId": {"type": "string", "minLength": 1, "description": "1 to 32 bytes."},
+        "Track": words(&["main", "aux"]),
+        "Index": count,
+        "Name": {"type": "string", "minLength": 1},
+        "Next": {
+            "type": "string",
+            "description": "Leads to the next page; absent on the last one.",
+        },
+        "Users": whole(json!({"users": list("UserId")})),
+        "Time": whole(json!({
+            "user": reference("UserId"),
+            "seconds": {"type": "integer", "minimum": 0, "description": "Seconds left."},
+        })),
+        "OnlineCount": whole(json!({"room": reference("RoomId"), "online": count})),
+    })
+}
+
+fn rooms() -> Value {
+    let count = json!({"type": "integer", "minimum": 0});
+    let info = json!({
+        "room": reference("RoomId"),
+        "name": {"type": "string", "description": "The title."},
+        "notice": {"type": "string"},
+        "owner": nullable(reference("UserId")),
+        "scene": nullable(words(&["live", "rtc"])),
+        "online": {"type": "integer", "minimum": 0, "description": "Members and guests."},
+        "totalEntered": count,
+        "seats": nullable(reference("SeatSettings")),
+    });
+    let mut room = info.clone();
+    if let Some(room) = room.as_object_mut() {
+        room.insert("likes".to_owned(), count.clone());
+        room.insert("isMuteAll".to_owned(), json!({"type": "boolean"}));
+    }
+    let flag = json!({"type": "boolean"});
+    json!({
+        "RoomInfo": whole(info),
+        "Room": whole(room),
+        "SeatSettings": whole(json!({
+            "count": count,
+            "mode": words(&["freeToTake", "applyToTake"]),
+            "keepOwnerOnSeat": flag,
+        })),
+        "Profile": whole(json!({"nick": {"type": "string"}, "avatar": {"type": "string"}})),
+        "Rank": words(&["owner", "administrator", "generalUser"]),
+        "Member": whole(json!({
+            "user": reference("UserId"),
+            "profile": reference("Profile"),
+            "rank": reference("Rank"),
+            "role": nullable(words(&["anchor", "audience"])),
+            "tracks": reference("Tracks"),
+        })),
+        "Tracks": whole(json!({
+            "main": nullable(reference("Publication")),
+            "aux": nullable(reference("Publication")),
+        })),
+        "Publication": whole(json!({
+            "hasAudio": flag, "hasVideo": flag, "hasSmall": flag,
+            "audioMuted": flag, "videoMuted": flag,
+        })),
+    })
+}
+
+fn seats() -> Value {
+    let flag = json!({"type": "boolean"});
+    json!({
+        "Seated": whole(json!({"seat": reference("Index")})),
+        "Seat": whole(json!({
+            "index": reference("Index"),
+            "isLocked": flag, "isAudioLocked": flag, "isVideoLocked": flag,
+            "user": nullable(reference("SeatUser")),
+        })),
+        "SeatUser": whole(json!({
+            "user": reference("UserId"),
+            "profile": reference("Profile"),
+            "rank": reference("Rank"),
+            "microphoneOn": flag, "cameraOn": flag,
+            "away": {"type": "boolean", "description": "The seat is kept for one who reloads."},
+        })),
+        "CoHost": whole(json!({
+            "room": reference("RoomId"),
+            "owner": nullable(reference("UserId")),
+            "isMuted": flag,
+            "anchors": list("Member"),
+        })),
+    })
+}
+
+fn chat() -> Value {
+    let text = json!({"type": "string"});
+    json!({
+        "Message": object(
+            &[
+                "ID", "sequence", "random", "to", "time", "priority", "nick", "avatar",
+                "nameCard", "cloudCustomData", "isRevoked", "type", "payload",
+            ],
+            json!({
+                "ID": text,
+                "sequence": reference("Index"),
+                "random": reference("Index"),
+                "from": reference("UserId"),
+                "to": reference("RoomId"),
+                "time": {"type": "integer", "description": "Unix seconds."},
+                "priority": words(&["Lowest", "Low", "Normal", "High"]),
+                "nick": text, "avatar": text, "nameCard": text, "cloudCustomData": text,
+                "isRevoked": {"type": "boolean"},
+                "type": words(&["TIMTextElem", "TIMCustomElem", "TIMImageElem"]),
+                "payload": {"type": "object"},
+            }),
+        ),
+        "Sent": whole(json!({"time": {"type": "integer", "description": "Unix seconds."}})),
+        "MutePage": object(
+            &["isMuteAll", "items"],
+            json!({
+                "isMuteAll": {"type": "boolean"},
+                "items": list("Time"),
+                "next": reference("Next"),
+            }),
+        ),
+        "Attributes": whole(json!({
+            "attributes": {"type": "object", "additionalProperties": text},
+        })),
+        "Counters": whole(json!({
+            "counters": {"type": "object", "additionalProperties": {"type": "integer"}},
+            "likes": reference("Index"),
+        })),
+        "Counter": whole(json!({"value": {"type": "integer"}})),
+    })
+}
+
+fn streams() -> Value {
+    json!({
+        "Stream": whole(json!({
+            "room": reference("RoomId"),
+            "user": reference("UserId"),
+            "track": reference("Track"),
+            "publication": reference("Publication"),
+            "streamId": nullable(json!({"type": "string"})),
+            "isRelayed": {
+                "type": "boolean",
+                "description": "Whether it has HTTP-FLV and HLS addresses.",
+            },
+        })),
+    })
+}
+
+fn problem() -> Value {
+    json!({
+        "Problem": object(
+            &["type", "title", "status", "detail", "code"],
+            json!({
+                "type": {"type": "string"},
+                "title": {"type": "string"},
+                "status": {"type": "integer"},
+                "detail": {
+                    "type": "string",
+                    "description": "What is wrong and what is allowed, for people.",
+                },
+                "code": {"type": "string", "description": "A stable word for programs."},
+                "error_code": {
+                    "type": "integer",
+                    "description": "The code that clients get for the same refusal.",
+                },
+            }),
+        ),
+    })
+}
