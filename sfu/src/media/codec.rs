@@ -9,11 +9,11 @@ use str0m::media::{Frequency, MediaKind as RtcKind, Pt};
 use str0m::rtp::{Extension, ExtensionMap};
 use str0m::{IceCreds, Rtc, RtcConfig};
 
-use crate::worker::api::Role;
+use super::session::Purpose;
 
 /// A peer connection with the server's codecs and extensions, in the server's order.
 pub(crate) fn build_rtc(
-    role: Role,
+    purpose: Purpose,
     stereo: bool,
     cert: &DtlsCert,
     creds: IceCreds,
@@ -24,9 +24,12 @@ pub(crate) fn build_rtc(
         .set_ice_lite(true)
         .set_local_ice_credentials(creds)
         .set_dtls_cert(cert.clone())
-        .set_stats_interval(Some(STATS_INTERVAL))
+        .set_stats_interval(Some(match purpose {
+            Purpose::Publisher | Purpose::Receiver => FIGURES_INTERVAL,
+            Purpose::Subscriber => STATS_INTERVAL,
+        }))
         .clear_codecs()
-        .set_extension_map(extensions(role));
+        .set_extension_map(extensions(purpose));
     let codecs = config.codec_config();
     // An encoder sends stereo only if it is answered; answered unasked, it would spend bits on it.
     codecs.add_config(
@@ -42,7 +45,12 @@ pub(crate) fn build_rtc(
             ..Default::default()
         },
     );
-    for (pt, rtx, packetization_mode, profile_level_id) in H264 {
+    // One is sent for all of them; that the others are in a client's offer is its business.
+    let profiles = match purpose {
+        Purpose::Receiver => &H264[..1],
+        Purpose::Publisher | Purpose::Subscriber => &H264[..],
+    };
+    for &(pt, rtx, packetization_mode, profile_level_id) in profiles {
         codecs.add_h264(
             Pt::new_with_value(pt),
             Some(Pt::new_with_value(rtx)),
@@ -56,12 +64,12 @@ pub(crate) fn build_rtc(
     config.build(now)
 }
 
-fn extensions(role: Role) -> ExtensionMap {
+fn extensions(purpose: Purpose) -> ExtensionMap {
     let mut map = ExtensionMap::empty();
     map.set(1, Extension::AudioLevel);
     map.set(4, Extension::RtpMid);
     map.set(13, Extension::VideoOrientation);
-    if role == Role::Publisher {
+    if purpose == Purpose::Publisher {
         // Feedback for the browser's bandwidth estimation. Towards subscribers the server sends
         // what it has, so their feedback would only cost.
         map.set(3, Extension::TransportSequenceNumber);
@@ -84,8 +92,11 @@ const H264: [(u8, u8, bool, u32); 8] = [
     (35, 36, false, 0x4d001f),
 ];
 
-/// How often a session says how many packets were asked for again.
+/// How often a WHEP session says how many packets were asked for again.
 const STATS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How often the sessions of rooms say how their packets travel.
+const FIGURES_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Number of codecs, for tables by codec.
 pub(crate) const CODECS: usize = 5;

@@ -33,8 +33,12 @@ pub enum DropReason {
     Empty,
     /// The subscriber is not connected yet.
     NotConnected,
-    /// The subscriber's offer did not have the codec.
+    /// What was negotiated with the subscriber does not have the codec.
     CodecNotNegotiated,
+    /// The publisher may not send this kind of media now.
+    NotAllowed,
+    /// The subscriber does not want this kind of media of the stream.
+    NotWanted,
     /// Another simulcast layer is followed.
     WrongLayer,
     /// The subscriber waits for a key frame.
@@ -53,7 +57,7 @@ pub enum DropReason {
 
 impl DropReason {
     /// All reasons, in the order of their discriminants.
-    pub const ALL: [DropReason; 22] = [
+    pub const ALL: [DropReason; 24] = [
         DropReason::Oversize,
         DropReason::NotWebRtc,
         DropReason::BadStun,
@@ -69,6 +73,8 @@ impl DropReason {
         DropReason::Empty,
         DropReason::NotConnected,
         DropReason::CodecNotNegotiated,
+        DropReason::NotAllowed,
+        DropReason::NotWanted,
         DropReason::WrongLayer,
         DropReason::AwaitingKeyframe,
         DropReason::OldSequence,
@@ -96,6 +102,8 @@ impl DropReason {
             DropReason::Empty => "empty",
             DropReason::NotConnected => "not_connected",
             DropReason::CodecNotNegotiated => "codec_not_negotiated",
+            DropReason::NotAllowed => "not_allowed",
+            DropReason::NotWanted => "not_wanted",
             DropReason::WrongLayer => "wrong_layer",
             DropReason::AwaitingKeyframe => "awaiting_keyframe",
             DropReason::OldSequence => "old_sequence",
@@ -143,6 +151,12 @@ pub struct Counters {
     pub panics: u64,
     /// Sessions closed by a time limit or by ICE.
     pub timeouts: u64,
+    /// Offers made to receivers.
+    pub offers_out: u64,
+    /// Answers of receivers that were not taken.
+    pub answers_refused: u64,
+    /// Media events that found their lane full.
+    pub events_dropped: u64,
 }
 
 impl Counters {

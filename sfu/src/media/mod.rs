@@ -3,6 +3,7 @@
 //! Nothing here opens a socket, reads a clock or spawns. [`Core`] holds the sessions and rooms
 //! of one worker; the shell in [`crate::worker`] carries out what it puts out.
 
+mod answer;
 mod clock;
 mod codec;
 mod core;
@@ -13,6 +14,7 @@ pub mod fragment;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gop;
+mod levels;
 pub mod offer;
 mod output;
 mod packet;
@@ -22,7 +24,8 @@ mod slots;
 mod timers;
 mod transmit;
 
-pub use self::core::{Core, CoreConfig, Gauges};
+pub use self::answer::MAX_ANSWER;
+pub use self::core::{Core, CoreConfig, Gauges, Placed};
 pub use self::counters::{Counters, DropReason};
 pub use self::output::{LaneMessage, Output, RelayItem};
 pub use self::packet::{Extensions, MAX_PAYLOAD, MediaPacket, StreamKey};

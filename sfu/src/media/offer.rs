@@ -100,7 +100,7 @@ pub fn check(offer: &str, role: Role) -> Result<CheckedOffer, OfferError> {
                 return Err(malformed(format!("m-line {index} has no a={key}")));
             }
         }
-        check_payload_types(index, &media.media_name.formats)?;
+        check_payload_types(index, &media.media_name.formats).map_err(malformed)?;
         check_codecs(kind, media)?;
         check_layers(index, media)?;
         match kind {
@@ -148,37 +148,50 @@ pub fn check(offer: &str, role: Role) -> Result<CheckedOffer, OfferError> {
     })
 }
 
-/// Looks at the text line by line and gives it CRLF line ends.
 fn check_lines(offer: &str) -> Result<String, OfferError> {
-    let mut text = String::with_capacity(offer.len() + 64);
+    let clean = clean(offer, MAX_LINES).map_err(malformed)?;
+    if clean.media > MAX_MEDIA_LINES {
+        return Err(OfferError::TooManyMediaLines {
+            count: clean.media,
+            limit: MAX_MEDIA_LINES,
+        });
+    }
+    Ok(clean.text)
+}
+
+/// A description whose lines look like some.
+pub(super) struct Clean {
+    /// With CRLF line ends and without empty lines.
+    pub(super) text: String,
+    /// m-lines in it.
+    pub(super) media: usize,
+}
+
+/// Looks at a description line by line.
+pub(super) fn clean(description: &str, max_lines: usize) -> Result<Clean, String> {
+    let mut text = String::with_capacity(description.len() + 64);
     let (mut media, mut candidates) = (0_usize, 0_usize);
-    for (index, line) in offer.lines().enumerate() {
-        if index >= MAX_LINES {
-            return Err(malformed(format!("there are more than {MAX_LINES} lines")));
+    for (index, line) in description.lines().enumerate() {
+        if index >= max_lines {
+            return Err(format!("there are more than {max_lines} lines"));
         }
         if line.is_empty() {
             continue;
         }
         if line.len() > MAX_LINE {
-            return Err(malformed(format!(
+            return Err(format!(
                 "line {} has {} bytes; at most {MAX_LINE} are allowed",
                 index + 1,
                 line.len()
-            )));
+            ));
         }
         let typed = line.as_bytes().first().is_some_and(u8::is_ascii_lowercase)
             && line.as_bytes().get(1) == Some(&b'=');
         if !typed {
-            return Err(malformed(format!(
-                "line {} is not of the form x=…",
-                index + 1
-            )));
+            return Err(format!("line {} is not of the form x=…", index + 1));
         }
         if line.bytes().any(|b| b.is_ascii_control()) {
-            return Err(malformed(format!(
-                "line {} has a control character",
-                index + 1
-            )));
+            return Err(format!("line {} has a control character", index + 1));
         }
         if line.starts_with("m=") {
             media += 1;
@@ -190,38 +203,31 @@ fn check_lines(offer: &str) -> Result<String, OfferError> {
         text.push_str("\r\n");
     }
     if text.is_empty() {
-        return Err(malformed("it is empty"));
-    }
-    if media > MAX_MEDIA_LINES {
-        return Err(OfferError::TooManyMediaLines {
-            count: media,
-            limit: MAX_MEDIA_LINES,
-        });
+        return Err("it is empty".to_owned());
     }
     if candidates > MAX_CANDIDATES {
-        return Err(malformed(format!(
+        return Err(format!(
             "there are {candidates} candidates; at most {MAX_CANDIDATES} are allowed"
-        )));
+        ));
     }
-    Ok(text)
+    Ok(Clean { text, media })
 }
 
-fn check_payload_types(index: usize, formats: &[String]) -> Result<(), OfferError> {
+/// Payload types are numbers, each there once.
+pub(super) fn check_payload_types(index: usize, formats: &[String]) -> Result<(), String> {
     let mut seen = HashSet::new();
     for format in formats {
         match format.parse::<u8>() {
             Ok(pt) if pt <= 127 => {
                 if !seen.insert(pt) {
-                    return Err(malformed(format!(
-                        "m-line {index} lists payload type {pt} twice"
-                    )));
+                    return Err(format!("m-line {index} lists payload type {pt} twice"));
                 }
             }
             _ => {
-                return Err(malformed(format!(
+                return Err(format!(
                     "m-line {index} lists payload type {:?}; 0 to 127 are allowed",
                     clip(format)
-                )));
+                ));
             }
         }
     }
@@ -311,7 +317,7 @@ fn malformed(reason: impl Into<String>) -> OfferError {
 }
 
 /// The start of a text from outside, for an error message.
-fn clip(text: &str) -> &str {
+pub(super) fn clip(text: &str) -> &str {
     match text.char_indices().nth(32) {
         Some((end, _)) => &text[..end],
         None => text,

@@ -3,7 +3,8 @@
 use relay::{IngestItem, StreamId};
 
 use super::packet::MediaPacket;
-use crate::worker::api::{Role, SessionId};
+use crate::worker::MediaEvent;
+use crate::worker::api::{SessionId, SessionRef};
 
 /// An item for the relay's broadcast of a stream.
 pub type RelayItem = IngestItem;
@@ -12,15 +13,8 @@ pub type RelayItem = IngestItem;
 /// [`Core::transmits`](super::Core::transmits).
 #[derive(Debug)]
 pub enum Output {
-    /// A publisher is connected.
-    Published {
-        /// The stream.
-        stream: StreamId,
-        /// There is a video track.
-        video: bool,
-        /// There is an audio track.
-        audio: bool,
-    },
+    /// Something for the rooms to know.
+    Event(MediaEvent),
     /// The stream's publisher has gone; the relay waits for another one.
     Unpublished {
         /// The stream.
@@ -58,13 +52,16 @@ pub enum Output {
         message: LaneMessage,
     },
     /// A session has ended and its maps are clean.
-    Closed {
-        /// The stream that it was on.
+    Closed(SessionRef),
+    /// A receiver has ended and its maps are clean.
+    ReceiverClosed {
+        /// The receiver.
+        receiver: SessionId,
+    },
+    /// A receiver has done with a stream that was added: removed, or there already.
+    Left {
+        /// The stream.
         stream: StreamId,
-        /// The session.
-        session: SessionId,
-        /// What it did.
-        role: Role,
     },
 }
 

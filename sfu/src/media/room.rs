@@ -38,6 +38,8 @@ pub(crate) struct Room {
     /// Publishers that have an answer and are not the current one.
     pub(crate) pending: usize,
     pub(crate) subscribers: Vec<SlotKey>,
+    /// WHEP sessions among them, which end with the stream.
+    pub(crate) viewers: usize,
     pub(crate) gathered: Gathered,
     pub(crate) lanes: Vec<Lane>,
     pub(crate) relay: Option<Relayed>,
@@ -162,6 +164,7 @@ impl Room {
             sessions: 0,
             pending: 0,
             subscribers: Vec::new(),
+            viewers: 0,
             gathered: Gathered::default(),
             lanes: Vec::new(),
             relay: None,
@@ -288,7 +291,7 @@ impl Room {
             Source::Remote { renew_at, .. } => Some(renew_at),
             Source::Local => None,
         };
-        let end = (self.publisher.is_none()).then(|| self.live_at + linger);
+        let end = (self.publisher.is_none() && self.viewers > 0).then(|| self.live_at + linger);
         requests
             .chain(caches)
             .chain(lanes)

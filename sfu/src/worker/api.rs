@@ -318,6 +318,8 @@ pub struct Snapshot {
     pub publishers: usize,
     /// Open subscriber sessions.
     pub subscribers: usize,
+    /// Open sessions that receive the streams of a room.
+    pub receivers: usize,
     /// True from the start of the shutdown.
     pub shutting_down: bool,
 }

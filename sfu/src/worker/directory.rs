@@ -7,6 +7,7 @@ use relay::StreamId;
 use super::api::{OfferError, Owner, Role, SessionId, SessionRef};
 use super::names::Names;
 use super::published::Published;
+use super::receive::ReceiveError;
 use super::relaying::RelayError;
 use crate::live::AppId;
 
@@ -15,6 +16,8 @@ use crate::live::AppId;
 pub(crate) struct Directory {
     streams: HashMap<StreamId, Entry>,
     sessions: HashMap<SessionId, usize>,
+    /// Receivers and their workers; their streams are counted in `streams`.
+    receivers: HashMap<SessionId, usize>,
     load: Vec<usize>,
     publishers: usize,
     subscribers: usize,
@@ -46,6 +49,7 @@ impl Directory {
         Self {
             streams: HashMap::new(),
             sessions: HashMap::new(),
+            receivers: HashMap::new(),
             load: vec![0; workers.max(1)],
             publishers: 0,
             subscribers: 0,
@@ -68,14 +72,12 @@ impl Directory {
         if self.shutting_down {
             return Err(OfferError::ShuttingDown);
         }
-        if self.sessions.len() >= self.max_sessions {
+        if self.sessions.len() + self.receivers.len() >= self.max_sessions {
             return Err(OfferError::LimitReached {
                 limit: self.max_sessions,
             });
         }
-        let least = (0..self.load.len())
-            .min_by_key(|w| self.load[*w])
-            .unwrap_or(0);
+        let least = self.least();
         let placement = match (self.streams.get(stream), role) {
             (_, Role::Publisher) if !self.names.is_free(stream, stream) => {
                 return Err(OfferError::Taken {
@@ -142,15 +144,88 @@ impl Directory {
             Role::Publisher => self.publishers = self.publishers.saturating_sub(1),
             Role::Subscriber => self.subscribers = self.subscribers.saturating_sub(1),
         }
+        if role == Role::Publisher
+            && let Some(entry) = self.streams.get_mut(stream)
+        {
+            entry.publishers = entry.publishers.saturating_sub(1);
+        }
+        self.left(stream);
+    }
+
+    /// Finds the worker of a receiver, or one for a new receiver, and the homes of the streams
+    /// that it is to get. Each of those is counted as one more session on it: see [`Self::left`].
+    /// The homes are those of publishers that are there or will come.
+    pub(crate) fn place_receiver(
+        &mut self,
+        receiver: SessionId,
+        streams: &[StreamId],
+    ) -> Result<(usize, Vec<usize>), ReceiveError> {
+        if self.shutting_down {
+            return Err(ReceiveError::ShuttingDown);
+        }
+        let worker = match self.receivers.get(&receiver) {
+            Some(worker) => *worker,
+            None if streams.is_empty() => return Err(ReceiveError::UnknownReceiver { receiver }),
+            None if self.sessions.len() + self.receivers.len() >= self.max_sessions => {
+                return Err(ReceiveError::LimitReached {
+                    limit: self.max_sessions,
+                });
+            }
+            None => {
+                let least = self.least();
+                let home = streams.first().and_then(|s| self.streams.get(s));
+                let worker = match home.map(|e| e.home) {
+                    Some(home) if self.load[home] < self.load[least] + SPREAD => home,
+                    _ => least,
+                };
+                self.load[worker] += 1;
+                self.receivers.insert(receiver, worker);
+                worker
+            }
+        };
+        let homes = streams
+            .iter()
+            .map(|stream| {
+                let entry = self.streams.entry(stream.clone()).or_insert(Entry {
+                    home: worker,
+                    publishers: 0,
+                    sessions: 0,
+                    owner: None,
+                });
+                entry.sessions += 1;
+                entry.home
+            })
+            .collect();
+        Ok((worker, homes))
+    }
+
+    /// A session has done with a stream.
+    pub(crate) fn left(&mut self, stream: &StreamId) {
         if let Some(entry) = self.streams.get_mut(stream) {
             entry.sessions = entry.sessions.saturating_sub(1);
-            if role == Role::Publisher {
-                entry.publishers = entry.publishers.saturating_sub(1);
-            }
             if entry.sessions == 0 {
                 self.streams.remove(stream);
             }
         }
+    }
+
+    /// A receiver has ended, or was never opened.
+    pub(crate) fn receiver_closed(&mut self, receiver: SessionId) {
+        if let Some(worker) = self.receivers.remove(&receiver)
+            && let Some(load) = self.load.get_mut(worker)
+        {
+            *load = load.saturating_sub(1);
+        }
+    }
+
+    pub(crate) fn worker_of_receiver(&self, receiver: SessionId) -> Option<usize> {
+        self.receivers.get(&receiver).copied()
+    }
+
+    fn least(&self) -> usize {
+        (0..self.load.len())
+            .min_by_key(|w| self.load[*w])
+            .unwrap_or(0)
     }
 
     /// A publisher is connected: from now on the stream is its app's.
@@ -213,6 +288,10 @@ impl Directory {
     /// Publishers and subscribers.
     pub(crate) fn counts(&self) -> (usize, usize) {
         (self.publishers, self.subscribers)
+    }
+
+    pub(crate) fn receivers(&self) -> usize {
+        self.receivers.len()
     }
 }
 
@@ -282,6 +361,40 @@ mod tests {
             d.place(&stream("b"), id(1), Role::Publisher, None),
             Err(OfferError::LimitReached { limit: 1 })
         );
+    }
+
+    #[test]
+    fn receivers_wait_for_a_stream_where_its_publisher_will_come() {
+        let mut d = Directory::new(2, 3);
+        let (a, b) = (stream("a"), stream("b"));
+        d.place(&stream("c"), id(9), Role::Publisher, None)
+            .expect("placed");
+        let (worker, homes) = d
+            .place_receiver(id(1), &[a.clone(), b.clone()])
+            .expect("placed");
+        assert_eq!((worker, homes), (1, vec![1, 1]));
+        d.place(&stream("d"), id(8), Role::Publisher, None)
+            .expect("placed");
+        assert_eq!(
+            d.place_receiver(id(2), &[a.clone()]),
+            Err(ReceiveError::LimitReached { limit: 3 })
+        );
+        d.closed(&stream("d"), id(8), Role::Publisher);
+        let publisher = d
+            .place(&a, id(3), Role::Publisher, None)
+            .expect("the receiver makes it known, and nobody owns it");
+        assert_eq!(publisher.home, 1);
+        // The stream stays at home for as long as somebody waits for it.
+        d.closed(&a, id(3), Role::Publisher);
+        d.left(&b);
+        assert_eq!(d.place_receiver(id(1), &[b.clone()]), Ok((1, vec![1])));
+        d.left(&a);
+        d.left(&b);
+        d.receiver_closed(id(1));
+        d.receiver_closed(id(1));
+        d.closed(&stream("c"), id(9), Role::Publisher);
+        assert!(d.streams.is_empty() && d.receivers.is_empty());
+        assert_eq!(d.load, vec![0, 0]);
     }
 
     fn user(app: u32, name: &str) -> Option<Owner> {

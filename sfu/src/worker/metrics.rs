@@ -27,6 +27,9 @@ pub(crate) struct Metrics {
     panics: IntCounter,
     timeouts: IntCounter,
     forgotten: IntCounter,
+    offers: IntCounter,
+    answers_refused: IntCounter,
+    events_dropped: IntCounter,
     pub(crate) delay: Histogram,
 }
 
@@ -122,10 +125,22 @@ impl Metrics {
                 "Published streams whose app is no longer known, since newer ones needed the \
                  place: their play addresses are checked more strictly.",
             )?,
+            offers: counter(
+                "weblive_media_offers_total",
+                "Offers made to receivers of rooms.",
+            )?,
+            answers_refused: counter(
+                "weblive_media_answers_refused_total",
+                "Answers of receivers that were not taken.",
+            )?,
+            events_dropped: counter(
+                "weblive_media_events_dropped_total",
+                "Media events that the rooms were too slow for.",
+            )?,
             delay,
         };
-        for role in [Role::Publisher, Role::Subscriber] {
-            metrics.sessions.with_label_values(&[role.name()]).set(0);
+        for role in [Role::Publisher.name(), Role::Subscriber.name(), RECEIVER] {
+            metrics.sessions.with_label_values(&[role]).set(0);
         }
         metrics.add(&Counters::default());
         Ok(metrics)
@@ -157,6 +172,9 @@ impl Metrics {
         self.cache_joins.inc_by(c.cache_joins);
         self.panics.inc_by(c.panics);
         self.timeouts.inc_by(c.timeouts);
+        self.offers.inc_by(c.offers_out);
+        self.answers_refused.inc_by(c.answers_refused);
+        self.events_dropped.inc_by(c.events_dropped);
     }
 
     /// Notes how many streams the directory has forgotten. Called by one worker alone.
@@ -174,10 +192,16 @@ impl Metrics {
         self.sessions
             .with_label_values(&[Role::Subscriber.name()])
             .add(delta(before.subscribers, after.subscribers));
+        self.sessions
+            .with_label_values(&[RECEIVER])
+            .add(delta(before.receivers, after.receivers));
         self.tracks.add(delta(before.tracks, after.tracks));
         self.rooms.add(delta(before.rooms, after.rooms));
     }
 }
+
+/// The label of sessions that the server makes offers to.
+const RECEIVER: &str = "receiver";
 
 /// How often a worker writes its counters here.
 pub(crate) const PERIOD: Duration = Duration::from_secs(1);

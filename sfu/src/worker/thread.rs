@@ -7,13 +7,16 @@ use std::time::{Duration, Instant};
 use relay::{KeyframeAsker, StreamId, Tracks};
 use tokio::sync::{mpsc, oneshot};
 
-use super::api::{Accepted, OfferError, PatchError, Patched, SessionRef, UnknownSession};
+use super::api::{
+    Accepted, MediaEvent, OfferError, PatchError, Patched, ReceiveError, ServerOffer, SessionId,
+    SessionRef, UnknownSession,
+};
 use super::metrics::{Metrics, PERIOD};
 use super::relaying::{Hold, Relayed};
 use super::socket::MediaSocket;
-use super::{Reservation, Shared};
+use super::{Claims, Reservation, Shared};
 use crate::media::offer::CheckedOffer;
-use crate::media::{Core, DropReason, Gauges, LaneMessage, Output};
+use crate::media::{Core, DropReason, Gauges, LaneMessage, Output, Placed};
 
 /// What the HTTP side asks of a worker.
 pub(crate) enum Command {
@@ -43,6 +46,34 @@ pub(crate) enum Command {
     },
     Close {
         session: SessionRef,
+        reply: oneshot::Sender<Result<(), UnknownSession>>,
+    },
+    Receive {
+        receiver: SessionId,
+        add: Vec<Placed>,
+        claims: Claims,
+        remove: Vec<StreamId>,
+        reply: oneshot::Sender<Result<Option<ServerOffer>, ReceiveError>>,
+    },
+    Answer {
+        receiver: SessionId,
+        revision: u32,
+        sdp: String,
+        reply: oneshot::Sender<Result<Option<ServerOffer>, ReceiveError>>,
+    },
+    PatchReceiver {
+        receiver: SessionId,
+        body: String,
+        reply: oneshot::Sender<Result<Option<ServerOffer>, ReceiveError>>,
+    },
+    CloseReceiver {
+        receiver: SessionId,
+        reply: oneshot::Sender<Result<(), ReceiveError>>,
+    },
+    Allow {
+        session: SessionRef,
+        audio: bool,
+        video: bool,
         reply: oneshot::Sender<Result<(), UnknownSession>>,
     },
     WantKeyframe {
@@ -194,6 +225,47 @@ impl Worker {
                 }
                 let _ = reply.send(result.map(drop));
             }
+            Command::Receive {
+                receiver,
+                add,
+                claims,
+                remove,
+                reply,
+            } => {
+                let result = self.core.receive(now, receiver, &add, &remove);
+                if result.is_ok() {
+                    // The core says when it has done with each.
+                    claims.keep();
+                }
+                self.forget_unopened(receiver);
+                let _ = reply.send(result);
+            }
+            Command::Answer {
+                receiver,
+                revision,
+                sdp,
+                reply,
+            } => {
+                let _ = reply.send(self.core.answer(now, receiver, revision, &sdp));
+            }
+            Command::PatchReceiver {
+                receiver,
+                body,
+                reply,
+            } => {
+                let _ = reply.send(self.core.patch_receiver(receiver, &body));
+            }
+            Command::CloseReceiver { receiver, reply } => {
+                let _ = reply.send(self.core.close_receiver(now, receiver));
+            }
+            Command::Allow {
+                session,
+                audio,
+                video,
+                reply,
+            } => {
+                let _ = reply.send(self.core.set_allowed(&session, audio, video));
+            }
             Command::WantKeyframe { stream } => self.core.want_keyframe(now, &stream),
             Command::Shutdown { reply } => {
                 self.core.close_all(now);
@@ -201,6 +273,13 @@ impl Worker {
             }
         }
         None
+    }
+
+    /// Takes a receiver that is not open out of the directory.
+    fn forget_unopened(&self, receiver: SessionId) {
+        if !self.core.has_receiver(receiver) {
+            self.shared.directory().receiver_closed(receiver);
+        }
     }
 
     /// Answers an offer. A session that nobody waits for any more is closed again.
@@ -262,7 +341,6 @@ impl Worker {
                     self.core.lane_full(now, worker, &message);
                 }
             }
-            Output::Published { stream, .. } => self.shared.directory().published(&stream),
             Output::BroadcastOpened {
                 stream,
                 name,
@@ -277,13 +355,28 @@ impl Worker {
             Output::Unpublished { stream } => {
                 self.relayed.remove(&stream);
             }
-            Output::Closed {
-                stream,
-                session,
-                role,
-            } => {
+            Output::Closed(closed) => {
+                let SessionRef {
+                    stream,
+                    session,
+                    role,
+                } = closed;
                 tracing::info!(%stream, session = %session.short(), role = role.name(), "session closed");
                 self.shared.directory().closed(&stream, session, role);
+            }
+            Output::Left { stream } => self.shared.directory().left(&stream),
+            Output::ReceiverClosed { receiver } => {
+                tracing::info!(session = %receiver.short(), role = "receiver", "session closed");
+                // It may have been opened again in between.
+                self.forget_unopened(receiver);
+            }
+            Output::Event(event) => {
+                if let MediaEvent::Live { stream, .. } = &event {
+                    self.shared.directory().published(stream);
+                }
+                if !self.shared.events.send(event) {
+                    self.core.counters().events_dropped += 1;
+                }
             }
         }
     }

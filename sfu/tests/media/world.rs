@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use relay::{IngestItem, StreamId};
 use sfu::media::{Core, CoreConfig, Counters, LaneMessage, Output, offer};
-use sfu::worker::{Accepted, OfferError, Role, SessionId, SessionRef};
+use sfu::worker::{Accepted, MediaEvent, OfferError, Role, SessionId, SessionRef};
 use str0m_netem::{Input as NetInput, NetemConfig, Output as NetOutput};
 
 use crate::peer::Peer;
@@ -22,6 +22,9 @@ pub struct World {
     pub opened: Vec<String>,
     pub stopped: usize,
     pub closed: Vec<SessionId>,
+    /// Streams that receivers have done with.
+    pub left: Vec<StreamId>,
+    pub events: Vec<MediaEvent>,
     pub datagrams_to: u64,
     pub bytes_to_unknown: u64,
     /// Drops lane messages from home while true.
@@ -79,6 +82,8 @@ impl World {
             opened: Vec::new(),
             stopped: 0,
             closed: Vec::new(),
+            left: Vec::new(),
+            events: Vec::new(),
             datagrams_to: 0,
             bytes_to_unknown: 0,
             lanes_full: false,
@@ -193,7 +198,6 @@ impl World {
         self.cores[core].flush(self.now);
         while let Some(output) = self.cores[core].poll_output() {
             match output {
-                Output::Published { .. } => self.published += 1,
                 Output::Unpublished { .. } => self.unpublished += 1,
                 Output::BroadcastOpened { name, .. } => self.opened.push(name.to_string()),
                 Output::BroadcastStopped { .. } => self.stopped += 1,
@@ -209,7 +213,13 @@ impl World {
                         }
                     }
                 }
-                Output::Closed { session, .. } => self.closed.push(session),
+                Output::Closed(closed) => self.closed.push(closed.session),
+                Output::ReceiverClosed { receiver } => self.closed.push(receiver),
+                Output::Left { stream } => self.left.push(stream),
+                Output::Event(event) => {
+                    self.published += usize::from(matches!(event, MediaEvent::Live { .. }));
+                    self.events.push(event);
+                }
             }
             self.cores[core].flush(self.now);
         }

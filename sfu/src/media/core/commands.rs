@@ -5,10 +5,11 @@ use std::time::Instant;
 use relay::StreamId;
 
 use super::Core;
+use super::upkeep::first_numbers;
 use crate::media::fragment;
 use crate::media::offer::CheckedOffer;
 use crate::media::room::Source;
-use crate::media::session::{NewSession, Session};
+use crate::media::session::{Kinds, NewSession, Session, Side};
 use crate::media::slots::SlotKey;
 use crate::worker::api::{
     Accepted, OfferError, PatchError, Patched, Role, SessionId, SessionRef, UnknownSession,
@@ -83,6 +84,7 @@ impl Core {
                 && let Some(room) = self.rooms.get_mut(room)
             {
                 room.subscribers.push(key);
+                room.viewers += 1;
             }
             self.renew_lease(room, now);
             // The publisher's answer travels while the subscriber's DTLS handshake does.
@@ -113,7 +115,7 @@ impl Core {
                 limit: self.config.max_sessions,
             });
         }
-        let first = [self.first_numbers(), self.first_numbers()];
+        let first = [first_numbers(&mut self.rng), first_numbers(&mut self.rng)];
         let etag = self.new_etag();
         let (session, answer) = Session::accept(NewSession {
             id,
@@ -161,7 +163,8 @@ impl Core {
         };
         let if_match = if_match.ok_or(PatchError::MissingIfMatch)?.trim();
         let is_any = if_match == "*";
-        if !is_any && !names_tag(if_match, &open.etag) {
+        let current = open.etag().unwrap_or_default().to_owned();
+        if !is_any && !names_tag(if_match, &current) {
             return Err(PatchError::StaleIfMatch);
         }
         let fragment = fragment::parse(body).map_err(|reason| PatchError::Malformed { reason })?;
@@ -182,7 +185,7 @@ impl Core {
             let repeated = if is_any { open.repeated_answer() } else { None };
             return Ok(match repeated {
                 Some(fragment) => Patched::Restarted {
-                    etag: open.etag.clone(),
+                    etag: current,
                     fragment,
                 },
                 None => Patched::Trickled,
@@ -202,6 +205,29 @@ impl Core {
             etag,
             fragment: answer,
         })
+    }
+
+    /// Says what a publisher may send. Packets of other kinds are dropped and counted; when a kind
+    /// is allowed again its video starts at a key frame.
+    ///
+    /// # Errors
+    /// [`UnknownSession`].
+    pub fn set_allowed(
+        &mut self,
+        session: &SessionRef,
+        audio: bool,
+        video: bool,
+    ) -> Result<(), UnknownSession> {
+        let key = self.find(session)?;
+        let Some(Side::Publisher(publisher)) = self.sessions.get_mut(key).map(|s| &mut s.side)
+        else {
+            return Err(session.into());
+        };
+        if let Some(room) = self.rooms.get_mut(publisher.room) {
+            let ended = publisher.allow(Kinds { audio, video }, &mut room.next_key);
+            room.remove_streams(ended.into_iter());
+        }
+        Ok(())
     }
 
     /// Ends a session with BYE.
@@ -226,11 +252,7 @@ impl Core {
         self.by_id
             .get(&session.session)
             .copied()
-            .filter(|key| {
-                self.sessions
-                    .get(*key)
-                    .is_some_and(|s| s.role == session.role && s.stream == session.stream)
-            })
+            .filter(|key| self.sessions.get(*key).is_some_and(|s| s.is(session)))
             .ok_or_else(|| session.into())
     }
 }

@@ -96,6 +96,9 @@ impl Core {
         ) else {
             return;
         };
+        let Some(feed) = session.feed_from(delivery.room) else {
+            return;
+        };
         let cached = room.fresh(now);
         let mut any = false;
         let mut entered = None;
@@ -108,8 +111,8 @@ impl Core {
                 MediaKind::Audio => (room.audio, None),
                 MediaKind::Video => (room.target(MediaKind::Video), cached),
             };
-            let before = session.follows(packet.kind);
-            match session.forward(packet, target, cached, now) {
+            let before = session.follows(feed, packet.kind);
+            match session.forward(feed, packet, target, cached, now) {
                 Ok(written) => {
                     if packet.kind == MediaKind::Video && before != Some(packet.stream) {
                         entered = Some(packet.stream);
@@ -124,7 +127,9 @@ impl Core {
                 }
             }
         }
-        if any {
+        if any && session.has_many_feeds() {
+            self.mark_dirty(subscriber);
+        } else if any {
             self.drain(subscriber, now);
         }
     }

@@ -13,12 +13,29 @@ use crate::media::packet::{MAX_PAYLOAD, MediaPacket, StreamKey};
 use crate::media::room::{Outlet, Room, Source};
 use crate::media::session::{NewReport, Side, Written};
 use crate::media::slots::SlotKey;
+use crate::worker::MediaEvent;
 
 impl Core {
     pub(super) fn handle_events(&mut self, now: Instant) {
         while let Some((key, event)) = self.events.pop_front() {
             self.handle_event(key, event, now);
         }
+        while let Some(key) = self.measured.pop() {
+            self.tell_figures(key);
+        }
+    }
+
+    fn tell_figures(&mut self, key: SlotKey) {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        let figures = session.take_figures();
+        self.outputs.push_back(Output::Event(MediaEvent::Transport {
+            session: session.id,
+            rtt: figures.rtt,
+            loss_up: figures.up.fraction(),
+            loss_down: figures.down.fraction(),
+        }));
     }
 
     pub(super) fn handle_event(&mut self, key: SlotKey, event: Event, now: Instant) {
@@ -34,8 +51,7 @@ impl Core {
                 let room = self
                     .sessions
                     .get(key)
-                    .filter(|s| s.is_video(request.mid))
-                    .map(|s| s.room);
+                    .and_then(|s| s.room_of_video(request.mid));
                 if let Some(room) = room {
                     self.request_keyframe(room, now);
                     self.arm_room(room, now);
@@ -58,6 +74,13 @@ impl Core {
                 }
             }
             Event::Closed => self.remove(key, now),
+            Event::PeerStats(_) => {
+                // Those of the media sections follow at once.
+                let tells = self.sessions.get(key).is_some_and(|s| s.tells_figures());
+                if tells {
+                    self.measured.push(key);
+                }
+            }
             event @ (Event::MediaEgressStats(_) | Event::MediaIngressStats(_)) => {
                 if let Some(session) = self.sessions.get_mut(key) {
                     session.count_stats(&event, &mut self.counters);
@@ -75,30 +98,45 @@ impl Core {
         };
         session.connected = true;
         session.deadline = None;
-        let room_key = session.room;
         match &session.side {
-            Side::Publisher(publisher) => {
-                let (audio, video) = (publisher.audio, publisher.video);
-                let stream = session.stream.clone();
-                let Some(room) = self.rooms.get_mut(room_key) else {
-                    return;
-                };
-                room.pending = room.pending.saturating_sub(1);
-                room.live_at = now;
-                let old = room.publisher.replace(key);
-                if let Some(old) = old {
-                    self.remove(old, now);
+            Side::Publisher(_) => self.go_live(key, now),
+            Side::Subscriber(subscriber) => {
+                let rooms: Vec<_> = subscriber.feeds.iter().map(|f| f.room).collect();
+                for room in rooms {
+                    self.join(room, key, now);
+                    self.arm_room(room, now);
                 }
-                self.outputs.push_back(Output::Published {
-                    stream,
-                    video,
-                    audio,
-                });
-                self.apply_relay(room_key);
             }
-            Side::Subscriber(_) => self.join(room_key, key, now),
         }
         self.arm_session(key);
+    }
+
+    /// A publisher's media takes the stream over.
+    fn go_live(&mut self, key: SlotKey, now: Instant) {
+        let Some(session) = self.sessions.get(key) else {
+            return;
+        };
+        let Side::Publisher(publisher) = &session.side else {
+            return;
+        };
+        let (id, stream, tracks) = (session.id, publisher.stream.clone(), publisher.tracks);
+        let room_key = publisher.room;
+        let Some(room) = self.rooms.get_mut(room_key) else {
+            return;
+        };
+        room.pending = room.pending.saturating_sub(1);
+        room.live_at = now;
+        let old = room.publisher.replace(key);
+        if let Some(old) = old {
+            self.remove(old, now);
+        }
+        self.outputs.push_back(Output::Event(MediaEvent::Live {
+            stream,
+            session: id,
+            audio: tracks.audio,
+            video: tracks.video,
+        }));
+        self.apply_relay(room_key);
         self.arm_room(room_key, now);
     }
 
@@ -108,11 +146,14 @@ impl Core {
         else {
             return;
         };
-        if !session.awaits_video(room.target(MediaKind::Video)) {
+        let Some(feed) = session.feed_from(room_key) else {
+            return;
+        };
+        if !session.awaits_video(feed, room.target(MediaKind::Video)) {
             return;
         }
         let written = match room.fresh(now) {
-            Some(packets) => session.enter(packets, now),
+            Some(packets) => session.enter(feed, packets, now),
             None => Written::default(),
         };
         if written.packets == 0 {
@@ -134,13 +175,20 @@ impl Core {
         self.counters.packets_in += 1;
         self.counters.bytes_in += packet.payload.len() as u64;
         let session = self.sessions.get_mut(key).ok_or(DropReason::NotCurrent)?;
-        let room_key = session.room;
+        let Side::Publisher(publisher) = &session.side else {
+            return Err(DropReason::UnknownMedia);
+        };
+        let room_key = publisher.room;
         let room = self
             .rooms
             .get_mut(room_key)
             .filter(|r| r.publisher == Some(key))
             .ok_or(DropReason::NotCurrent)?;
         let (media, report) = session.incoming(packet, &mut room.next_key)?;
+        if let Some(level) = media.extensions.audio_level {
+            let voice = media.extensions.voice;
+            self.levels.note(now, key, &room.stream, level, voice);
+        }
         self.ingest(room_key, &media, now);
         if let Some(report) = report {
             self.forward_report(room_key, &report, now);
@@ -222,9 +270,10 @@ impl Core {
         room.relay.as_ref().is_some_and(|r| outlet(&r.outlet))
             || room.lanes.iter().any(|l| outlet(&l.outlet))
             || room.subscribers.iter().any(|key| {
-                self.sessions
-                    .get(*key)
-                    .is_some_and(|s| s.awaits_video(target))
+                self.sessions.get(*key).is_some_and(|s| {
+                    s.feed_from(room_key)
+                        .is_some_and(|feed| s.awaits_video(feed, target))
+                })
             })
     }
 

@@ -4,6 +4,7 @@ mod commands;
 pub(crate) mod delivery;
 mod forwarding;
 mod lanes;
+mod receivers;
 mod relaying;
 mod upkeep;
 
@@ -18,14 +19,17 @@ use str0m::Event;
 use str0m::config::DtlsCert;
 
 use self::delivery::Delivery;
+pub use self::receivers::Placed;
 use super::counters::{Counters, DropReason};
 use super::demux::{Demux, Protocol, classify, stun_user};
+use super::levels::Levels;
 use super::output::Output;
 use super::room::Room;
 use super::session::{Session, Side};
 use super::slots::{SlotKey, Slots};
 use super::timers::Timers;
 use super::transmit::Transmits;
+use crate::worker::MediaEvent;
 use crate::worker::api::SessionId;
 
 /// Settings of one worker's core.
@@ -56,6 +60,8 @@ pub struct Gauges {
     pub publishers: usize,
     /// Open subscriber sessions.
     pub subscribers: usize,
+    /// Open sessions that the server makes offers to.
+    pub receivers: usize,
     /// Incoming RTP streams.
     pub tracks: usize,
     /// Rooms, those that mirror another worker's included.
@@ -87,6 +93,9 @@ pub struct Core {
     /// The memory of a delivery's list, between two of them.
     recipients: Vec<SlotKey>,
     next_lane: u32,
+    levels: Levels,
+    /// Sessions with new figures.
+    measured: Vec<SlotKey>,
     events: VecDeque<(SlotKey, Event)>,
     outputs: VecDeque<Output>,
     transmits: Transmits,
@@ -112,6 +121,8 @@ impl Core {
             delivery: None,
             recipients: Vec::new(),
             next_lane: 0,
+            levels: Levels::default(),
+            measured: Vec::new(),
             events: VecDeque::new(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
@@ -201,10 +212,14 @@ impl Core {
 
     /// When [`handle_timeout`](Self::handle_timeout) is worth a call.
     pub fn next_timeout(&self) -> Option<Instant> {
-        match (self.session_timers.next(), self.room_timers.next()) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        [
+            self.session_timers.next(),
+            self.room_timers.next(),
+            self.levels.next_timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Does what is due.
@@ -239,6 +254,10 @@ impl Core {
             self.check_room(key, now);
             self.arm_room(key, now);
             self.remove_room_if_empty(key);
+        }
+        if let Some(levels) = self.levels.take(now) {
+            self.outputs
+                .push_back(Output::Event(MediaEvent::Levels(levels)));
         }
         self.flush(now);
     }
@@ -292,6 +311,7 @@ impl Core {
                     gauges.publishers += 1;
                     gauges.tracks += publisher.streams.len();
                 }
+                Side::Subscriber(_) if session.is_receiver() => gauges.receivers += 1,
                 Side::Subscriber(_) => gauges.subscribers += 1,
             }
         }

@@ -7,7 +7,7 @@ use relay::StreamId;
 use super::Core;
 use crate::media::output::Output;
 use crate::media::room::Relayed;
-use crate::media::session::{Publisher, Side};
+use crate::media::session::{Kinds, Publisher, Side};
 use crate::media::slots::SlotKey;
 use crate::worker::api::{SessionId, SessionRef, UnknownSession};
 
@@ -27,9 +27,8 @@ impl Core {
         let publisher = self.publisher(key).ok_or(session)?;
         let is_same = publisher.relay == name;
         let before = std::mem::replace(&mut publisher.relay, name);
-        let room = self.sessions.get(key).map(|s| s.room);
-        if let Some(room_key) = room
-            && !is_same
+        let room_key = publisher.room;
+        if !is_same
             && self
                 .rooms
                 .get(room_key)
@@ -55,7 +54,7 @@ impl Core {
         let Some(publisher) = publisher.and_then(|key| self.publisher(key)) else {
             return;
         };
-        let (video, audio) = (publisher.video, publisher.audio);
+        let Kinds { audio, video } = publisher.tracks;
         let name = publisher.relay.clone();
         let Some(room) = self.rooms.get_mut(room_key) else {
             return;

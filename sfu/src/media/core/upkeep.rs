@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rand::Rng as _;
+use rand::rngs::StdRng;
 use relay::StreamId;
 
 use super::Core;
@@ -11,6 +12,8 @@ use crate::media::output::{LaneMessage, Output};
 use crate::media::room::{RENEW, Room, Source};
 use crate::media::session::{Ended, Side};
 use crate::media::slots::SlotKey;
+use crate::worker::MediaEvent;
+use crate::worker::api::{Role, SessionRef};
 
 impl Core {
     pub(super) fn room_for(&mut self, stream: &StreamId, source: Source, now: Instant) -> SlotKey {
@@ -38,7 +41,7 @@ impl Core {
         let due = room.due_keyframes(now);
         let ended = room.publisher.is_none()
             && now.saturating_duration_since(room.live_at) >= self.config.linger;
-        let subscribers = if ended {
+        let subscribers = if ended && room.viewers > 0 {
             room.subscribers.clone()
         } else {
             Vec::new()
@@ -51,8 +54,15 @@ impl Core {
         }
         self.renew_lease(key, now);
         for subscriber in subscribers {
-            self.counters.timeouts += 1;
-            self.remove(subscriber, now);
+            // Receivers have other streams, and wait for this one until they are told otherwise.
+            if self
+                .sessions
+                .get(subscriber)
+                .is_some_and(|s| !s.is_receiver())
+            {
+                self.counters.timeouts += 1;
+                self.remove(subscriber, now);
+            }
         }
     }
 
@@ -180,45 +190,94 @@ impl Core {
         for address in &session.addresses {
             self.demux.remove_address(*address, key);
         }
-        if let Some(room) = self.rooms.get_mut(session.room) {
-            room.sessions = room.sessions.saturating_sub(1);
-            match &session.side {
-                Side::Publisher(publisher) => {
+        let id = session.id;
+        let is_receiver = session.is_receiver();
+        match session.side {
+            Side::Publisher(publisher) => {
+                let room_key = publisher.room;
+                let stream = publisher.stream;
+                if let Some(room) = self.rooms.get_mut(room_key) {
+                    room.sessions = room.sessions.saturating_sub(1);
                     room.remove_streams(publisher.streams.iter().map(|s| s.key));
                     if room.publisher == Some(key) {
                         room.publisher = None;
                         room.relay = None;
                         room.live_at = now;
-                        self.outputs.push_back(Output::Unpublished {
-                            stream: session.stream.clone(),
-                        });
+                        let stream = stream.clone();
+                        self.outputs.push_back(Output::Unpublished { stream });
                     } else if !session.connected {
                         room.pending = room.pending.saturating_sub(1);
                     }
                 }
-                Side::Subscriber(_) => room.subscribers.retain(|k| *k != key),
+                self.leave_room(room_key, now);
+                self.outputs.push_back(Output::Closed(SessionRef {
+                    stream: stream.clone(),
+                    session: id,
+                    role: Role::Publisher,
+                }));
+                self.outputs.push_back(Output::Event(MediaEvent::Ended {
+                    stream,
+                    session: id,
+                }));
+            }
+            Side::Subscriber(subscriber) => {
+                for feed in subscriber.feeds {
+                    self.unsubscribe(feed.room, key, is_receiver, now);
+                    self.outputs.push_back(match is_receiver {
+                        true => Output::Left {
+                            stream: feed.stream,
+                        },
+                        false => Output::Closed(SessionRef {
+                            stream: feed.stream,
+                            session: id,
+                            role: Role::Subscriber,
+                        }),
+                    });
+                }
+                if is_receiver {
+                    self.outputs
+                        .push_back(Output::ReceiverClosed { receiver: id });
+                    self.outputs
+                        .push_back(Output::Event(MediaEvent::ReceiverEnded { receiver: id }));
+                }
             }
         }
-        self.arm_room(session.room, now);
-        self.remove_room_if_empty(session.room);
-        self.outputs.push_back(Output::Closed {
-            stream: session.stream,
-            session: session.id,
-            role: session.role,
-        });
     }
 
-    /// First numbers of an outgoing stream: a sequence number below 2^14, so that it stays below
-    /// 2^15 for a while, and any time.
-    pub(super) fn first_numbers(&mut self) -> Rewritten {
-        Rewritten {
-            seq: self.rng.random_range(1..1 << 14),
-            time: self.rng.random(),
+    /// Takes a subscriber out of a room.
+    pub(super) fn unsubscribe(
+        &mut self,
+        room_key: SlotKey,
+        subscriber: SlotKey,
+        is_receiver: bool,
+        now: Instant,
+    ) {
+        if let Some(room) = self.rooms.get_mut(room_key) {
+            room.sessions = room.sessions.saturating_sub(1);
+            room.subscribers.retain(|k| *k != subscriber);
+            if !is_receiver {
+                room.viewers = room.viewers.saturating_sub(1);
+            }
         }
+        self.leave_room(room_key, now);
+    }
+
+    fn leave_room(&mut self, room: SlotKey, now: Instant) {
+        self.arm_room(room, now);
+        self.remove_room_if_empty(room);
     }
 
     pub(super) fn new_etag(&mut self) -> String {
         format!("{:016x}", self.rng.random::<u64>())
+    }
+}
+
+/// First numbers of an outgoing stream: a sequence number below 2^14, so that it stays below 2^15
+/// for a while, and any time.
+pub(super) fn first_numbers(rng: &mut StdRng) -> Rewritten {
+    Rewritten {
+        seq: rng.random_range(1..1 << 14),
+        time: rng.random(),
     }
 }
 

@@ -1,6 +1,5 @@
 //! Offers become sessions, and ICE restarts.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -12,7 +11,11 @@ use str0m::config::DtlsCert;
 use str0m::media::{Mid, Pt};
 use str0m::{Candidate, IceCreds, Output, Rtc};
 
-use super::{Outgoing, Publisher, Session, Side, Subscriber, Writer, caught};
+use super::publisher::Kinds;
+use super::stats::Figures;
+use super::subscriber::{Carries, Line, Outgoing};
+use super::writer::Writer;
+use super::{Dialogue, Feed, Publisher, Session, Side, Subscriber, caught};
 use crate::media::codec;
 use crate::media::forward::rewrite::Rewritten;
 use crate::media::forward::subscription::Subscription;
@@ -20,6 +23,16 @@ use crate::media::fragment;
 use crate::media::offer::CheckedOffer;
 use crate::media::slots::SlotKey;
 use crate::worker::api::{OfferError, Role, SessionId};
+
+/// What the server needs to answer again: the offers are the client's.
+pub(crate) struct Answers {
+    etag: String,
+    /// The offer, for an ICE restart.
+    offer: String,
+    has_restarted: bool,
+    local_candidates: Vec<Candidate>,
+    first_media: (String, &'static str),
+}
 
 /// What a new session needs.
 pub(crate) struct NewSession<'a> {
@@ -47,16 +60,14 @@ impl Session {
     }
 
     fn negotiate(new: NewSession<'_>) -> Result<(Self, String), String> {
+        let purpose = match new.role {
+            Role::Publisher => Purpose::Publisher,
+            Role::Subscriber => Purpose::Subscriber,
+        };
         let creds = IceCreds::new();
-        let mut rtc =
-            codec::build_rtc(new.role, new.offer.stereo, new.cert, creds.clone(), new.now);
-        let mut local_candidates = Vec::new();
-        for address in new.local {
-            let candidate = Candidate::host(*address, "udp").map_err(|e| e.to_string())?;
-            if let Some(candidate) = rtc.add_local_candidate(candidate) {
-                local_candidates.push(candidate.clone());
-            }
-        }
+        let stereo = new.offer.stereo;
+        let mut rtc = codec::build_rtc(purpose, stereo, new.cert, creds.clone(), new.now);
+        let local_candidates = add_candidates(&mut rtc, new.local)?;
         let parsed = SdpOffer::from_sdp_string(&new.offer.sdp).map_err(|e| e.to_string())?;
         let remote = credentials(&new.offer.sdp).ok_or("it has no ICE credentials")?;
         let answer = rtc
@@ -82,16 +93,30 @@ impl Session {
             Some((mid, MediaKind::Video)) => (mid.to_string(), "video"),
             None => return Err("none of its media sections can be used".to_owned()),
         };
-        let side = match new.role {
-            Role::Publisher => Side::Publisher(publisher(&mut rtc, new.offer)),
-            Role::Subscriber => Side::Subscriber(Box::new(subscriber(&mut rtc, &added, new.first))),
+        let kinds = Kinds {
+            audio: new.offer.audio,
+            video: new.offer.video,
         };
-        let session = Self {
-            id: new.id,
-            role: new.role,
-            stream: new.stream,
-            room: new.room,
+        let side = match new.role {
+            Role::Publisher => {
+                let codecs = known_codecs(&rtc);
+                Side::Publisher(Box::new(Publisher::new(
+                    new.stream, new.room, kinds, codecs,
+                )))
+            }
+            Role::Subscriber => Side::Subscriber(subscriber(
+                &mut rtc, &added, new.first, new.stream, new.room,
+            )),
+        };
+        let dialogue = Dialogue::Answers(Box::new(Answers {
             etag: new.etag,
+            offer: new.offer.sdp.clone(),
+            has_restarted: false,
+            local_candidates,
+            first_media,
+        }));
+        let session = Session {
+            id: new.id,
             user: creds.ufrag,
             candidates: 0,
             addresses: Vec::new(),
@@ -100,21 +125,29 @@ impl Session {
             armed: None,
             deadline: Some(new.deadline),
             side,
+            dialogue,
             rtc,
             timeout: new.now,
-            offer: new.offer.sdp.clone(),
-            remote,
-            has_restarted: false,
-            local_candidates,
-            first_media,
+            remote: Some(remote),
             totals: Vec::new(),
+            figures: Figures::default(),
         };
         Ok((session, answer.to_sdp_string()))
     }
 
+    /// The entity tag of the ICE session, if the client makes the offers.
+    pub(crate) fn etag(&self) -> Option<&str> {
+        match &self.dialogue {
+            Dialogue::Answers(answers) => Some(&answers.etag),
+            Dialogue::Offers(_) => None,
+        }
+    }
+
     /// True if the credentials are those of the current ICE session.
     pub(crate) fn has_remote(&self, fragment: &fragment::Fragment) -> bool {
-        self.remote.ufrag == fragment.ufrag && self.remote.pass == fragment.pwd
+        self.remote
+            .as_ref()
+            .is_some_and(|r| r.ufrag == fragment.ufrag && r.pass == fragment.pwd)
     }
 
     /// Restarts ICE with the client's new credentials; gives the answer's fragment.
@@ -123,96 +156,136 @@ impl Session {
         fragment: &fragment::Fragment,
         etag: String,
     ) -> Result<String, String> {
-        let offer = with_credentials(&self.offer, &fragment.ufrag, &fragment.pwd);
+        let Dialogue::Answers(answers) = &mut self.dialogue else {
+            return Err("the server makes the offers of this session".to_owned());
+        };
+        let offer = with_credentials(&answers.offer, &fragment.ufrag, &fragment.pwd);
         let parsed = SdpOffer::from_sdp_string(&offer).map_err(|e| e.to_string())?;
         match caught(|| self.rtc.sdp_api().accept_offer(parsed)) {
             Ok(Ok(_)) => {}
             Ok(Err(e)) => return Err(e.to_string()),
             Err(_) => return Err("the WebRTC stack cannot answer it".to_owned()),
         }
-        let creds = self.rtc.direct_api().local_ice_credentials();
-        self.offer = offer;
-        self.remote = IceCreds {
+        answers.offer = offer;
+        answers.etag = etag;
+        answers.has_restarted = true;
+        self.remote = Some(IceCreds {
             ufrag: fragment.ufrag.clone(),
             pass: fragment.pwd.clone(),
-        };
-        self.user = creds.ufrag.clone();
-        self.etag = etag;
-        self.has_restarted = true;
-        Ok(self.answer_fragment())
+        });
+        let creds = self.rtc.direct_api().local_ice_credentials();
+        let written = answers.fragment(&creds);
+        self.user = creds.ufrag;
+        Ok(written)
     }
 
     /// The answer to the last ICE restart, for a client that has not got it: it asks once more
     /// with the same credentials.
     pub(crate) fn repeated_answer(&mut self) -> Option<String> {
-        self.has_restarted.then(|| self.answer_fragment())
-    }
-
-    fn answer_fragment(&mut self) -> String {
         let creds = self.rtc.direct_api().local_ice_credentials();
-        let (mid, kind) = &self.first_media;
-        fragment::write(&creds, mid, kind, &self.local_candidates)
+        match &self.dialogue {
+            Dialogue::Answers(answers) if answers.has_restarted => Some(answers.fragment(&creds)),
+            _ => None,
+        }
     }
 }
 
-fn publisher(rtc: &mut Rtc, offer: &CheckedOffer) -> Publisher {
-    let codecs = rtc
-        .codec_config()
+impl Answers {
+    fn fragment(&self, creds: &IceCreds) -> String {
+        let (mid, kind) = &self.first_media;
+        fragment::write(creds, mid, kind, &self.local_candidates)
+    }
+}
+
+/// What a session is for; it decides what is negotiated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The client sends one stream.
+    Publisher,
+    /// The client receives one stream and makes the offer.
+    Subscriber,
+    /// The client receives streams that the server offers.
+    Receiver,
+}
+
+/// Announces the server's addresses.
+pub(super) fn add_candidates(
+    rtc: &mut Rtc,
+    local: &[SocketAddr],
+) -> Result<Vec<Candidate>, String> {
+    let mut added = Vec::new();
+    for address in local {
+        let candidate = Candidate::host(*address, "udp").map_err(|e| e.to_string())?;
+        if let Some(candidate) = rtc.add_local_candidate(candidate) {
+            added.push(candidate.clone());
+        }
+    }
+    Ok(added)
+}
+
+fn known_codecs(rtc: &Rtc) -> Vec<(Pt, packager::rtp::Codec)> {
+    rtc.codec_config()
         .params()
         .iter()
         .filter_map(|p| codec::from_rtc(p.spec().codec).map(|codec| (p.pt(), codec)))
-        .collect();
-    Publisher {
-        audio: offer.audio,
-        video: offer.video,
-        codecs,
-        ..Publisher::default()
+        .collect()
+}
+
+fn subscriber(
+    rtc: &mut Rtc,
+    added: &[(Mid, MediaKind)],
+    first: [Rewritten; 2],
+    stream: StreamId,
+    room: SlotKey,
+) -> Subscriber {
+    let wanted = Kinds {
+        audio: true,
+        video: true,
+    };
+    let mut feed = Feed::new(stream.clone(), room, wanted);
+    let mut lines = Vec::new();
+    for (mid, kind) in added {
+        let first = match kind {
+            MediaKind::Audio => first[0],
+            MediaKind::Video => first[1],
+        };
+        feed.set_line(*kind, Some(lines.len()));
+        lines.push(Line {
+            mid: *mid,
+            kind: *kind,
+            carries: Carries::Stream(stream.clone()),
+            outgoing: outgoing(rtc, *mid, *kind, || first),
+        });
+    }
+    Subscriber {
+        feeds: vec![feed],
+        lines,
     }
 }
 
-fn subscriber(rtc: &mut Rtc, added: &[(Mid, MediaKind)], first: [Rewritten; 2]) -> Subscriber {
-    let mut made = Subscriber {
-        audio: None,
-        video: None,
-    };
-    for (mid, kind) in added {
-        let payload_types = payload_types(rtc, *mid);
-        let mut api = rtc.direct_api();
-        let Some(tx) = api.stream_tx_by_mid(*mid, None) else {
-            continue;
-        };
-        match kind {
-            // Audio is not sent again: no cache, and no history of what was sent for its limit.
-            MediaKind::Audio => tx.set_rtx_cache(1, Duration::ZERO, None),
-            MediaKind::Video => tx.set_rtx_cache(RTX_PACKETS, RTX_AGE, Some(RTX_RATIO)),
-        }
-        let outgoing = Outgoing {
-            subscription: Subscription::new(
-                *kind,
-                match kind {
-                    MediaKind::Audio => first[0],
-                    MediaKind::Video => first[1],
-                },
-            ),
-            mid: *mid,
-            writer: Writer {
-                ssrc: tx.ssrc(),
-                payload_types,
-                sent: 0,
-                queued: 0,
-                backlog: VecDeque::new(),
-            },
-        };
-        match kind {
-            MediaKind::Audio => made.audio = Some(outgoing),
-            MediaKind::Video => made.video = Some(outgoing),
-        }
+/// The outgoing RTP stream of a media section that has just been negotiated.
+pub(super) fn outgoing(
+    rtc: &mut Rtc,
+    mid: Mid,
+    kind: MediaKind,
+    first: impl FnOnce() -> Rewritten,
+) -> Option<Outgoing> {
+    let payload_types = payload_types(rtc, mid);
+    let mut api = rtc.direct_api();
+    let tx = api.stream_tx_by_mid(mid, None)?;
+    match kind {
+        // Audio is not sent again: no cache, and no history of what was sent for its limit.
+        MediaKind::Audio => tx.set_rtx_cache(1, Duration::ZERO, None),
+        MediaKind::Video => tx.set_rtx_cache(RTX_PACKETS, RTX_AGE, Some(RTX_RATIO)),
     }
-    made
+    Some(Outgoing {
+        subscription: Subscription::new(kind, first()),
+        writer: Writer::new(tx.ssrc(), payload_types),
+    })
 }
 
 /// The payload type for each codec that a media section has: the first in the server's order.
-fn payload_types(rtc: &Rtc, mid: Mid) -> [Option<Pt>; codec::CODECS] {
+pub(super) fn payload_types(rtc: &Rtc, mid: Mid) -> [Option<Pt>; codec::CODECS] {
     let mut table = [None; codec::CODECS];
     let Some(media) = rtc.media(mid) else {
         return table;
@@ -228,7 +301,8 @@ fn payload_types(rtc: &Rtc, mid: Mid) -> [Option<Pt>; codec::CODECS] {
     table
 }
 
-fn credentials(sdp: &str) -> Option<IceCreds> {
+/// The first ICE credentials of a description.
+pub(super) fn credentials(sdp: &str) -> Option<IceCreds> {
     let find = |key: &str| sdp.lines().find_map(|l| l.strip_prefix(key));
     Some(IceCreds {
         ufrag: find("a=ice-ufrag:")?.to_owned(),

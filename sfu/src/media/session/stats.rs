@@ -1,9 +1,11 @@
-//! From str0m's running totals to counters.
+//! From str0m's running totals to counters, and to figures of how a session's packets travel.
+
+use std::time::Duration;
 
 use str0m::Event;
 use str0m::media::{Mid, Rid};
 
-use super::{MAX_STREAMS, Session, Side};
+use super::{Session, Side};
 use crate::media::counters::Counters;
 
 /// The last cumulative statistics of one media section.
@@ -12,24 +14,51 @@ pub(super) struct Totals {
     mid: Mid,
     rid: Option<Rid>,
     nacks: u64,
+    packets: u64,
     /// The most packets that str0m had sent above those that were written.
     again: u64,
+}
+
+/// What the statistics since the last [`Session::take_figures`] say.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Figures {
+    pub(crate) rtt: Option<Duration>,
+    pub(crate) up: Loss,
+    pub(crate) down: Loss,
+}
+
+/// A part of packets lost, over several streams.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Loss {
+    lost: f64,
+    packets: f64,
+}
+
+impl Loss {
+    fn note(&mut self, fraction: Option<f32>, packets: u64) {
+        if let Some(fraction) = fraction.filter(|f| f.is_finite()) {
+            let packets = packets as f64;
+            self.lost += f64::from(fraction.clamp(0.0, 1.0)) * packets;
+            self.packets += packets;
+        }
+    }
+
+    /// From 0 to 1; `None` if nothing is known.
+    pub(crate) fn fraction(self) -> Option<f32> {
+        (self.packets > 0.0).then(|| (self.lost / self.packets) as f32)
+    }
 }
 
 impl Session {
     /// Counts what the statistics of a media section say since the last ones.
     pub(crate) fn count_stats(&mut self, event: &Event, counters: &mut Counters) {
-        let (mid, rid, nacks, packets) = match event {
-            Event::MediaEgressStats(s) => (s.mid, s.rid, s.nacks, s.packets),
-            Event::MediaIngressStats(s) => (s.mid, s.rid, s.nacks, s.packets),
+        let (mid, rid, nacks, packets, rtt, loss) = match event {
+            Event::MediaEgressStats(s) => (s.mid, s.rid, s.nacks, s.packets, s.rtt, s.loss),
+            Event::MediaIngressStats(s) => (s.mid, s.rid, s.nacks, s.packets, s.rtt, s.loss),
             _ => return,
         };
         let sent = match &self.side {
-            Side::Subscriber(s) => [&s.audio, &s.video]
-                .into_iter()
-                .flatten()
-                .find(|o| o.mid == mid)
-                .map_or(0, |o| o.writer.sent),
+            Side::Subscriber(s) => s.sent(mid),
             Side::Publisher(_) => 0,
         };
         let index = match self
@@ -38,11 +67,12 @@ impl Session {
             .position(|t| t.mid == mid && t.rid == rid)
         {
             Some(index) => index,
-            None if self.totals.len() < MAX_STREAMS => {
+            None if self.totals.len() < MAX_TOTALS => {
                 self.totals.push(Totals {
                     mid,
                     rid,
                     nacks: 0,
+                    packets: 0,
                     again: 0,
                 });
                 self.totals.len() - 1
@@ -51,6 +81,8 @@ impl Session {
         };
         let last = &mut self.totals[index];
         let nacked = nacks.saturating_sub(last.nacks);
+        let fresh = packets.saturating_sub(last.packets);
+        self.figures.rtt = self.figures.rtt.max(rtt);
         match event {
             Event::MediaEgressStats(_) => {
                 counters.nacks_in += nacked;
@@ -59,9 +91,41 @@ impl Session {
                 let again = packets.saturating_sub(sent);
                 counters.rtx_out += again.saturating_sub(last.again);
                 last.again = last.again.max(again);
+                self.figures.down.note(loss, fresh);
             }
-            _ => counters.nacks_out += nacked,
+            _ => {
+                counters.nacks_out += nacked;
+                self.figures.up.note(loss, fresh);
+            }
         }
         last.nacks = nacks;
+        last.packets = packets;
+    }
+
+    /// The figures since the last call.
+    pub(crate) fn take_figures(&mut self) -> Figures {
+        std::mem::take(&mut self.figures)
+    }
+}
+
+/// Media sections and layers of one session whose totals are kept.
+const MAX_TOTALS: usize = 2 * super::offers::MAX_LINES;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loss_is_weighed_by_packets_and_unknown_without_any() {
+        let mut loss = Loss::default();
+        assert_eq!(loss.fraction(), None);
+        loss.note(None, 100);
+        loss.note(Some(0.5), 0);
+        assert_eq!(loss.fraction(), None);
+        loss.note(Some(0.5), 100);
+        loss.note(Some(0.0), 300);
+        assert_eq!(loss.fraction(), Some(0.125));
+        loss.note(Some(f32::NAN), 300);
+        assert_eq!(loss.fraction(), Some(0.125));
     }
 }

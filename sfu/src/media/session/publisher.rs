@@ -1,0 +1,225 @@
+//! A session that sends one stream to the server.
+
+use packager::rtp::{Codec, MediaKind};
+use relay::StreamId;
+use str0m::media::{KeyframeRequestKind, Pt};
+use str0m::rtp::{RtpPacket, Ssrc};
+
+use super::{MAX_STREAMS, Session, Side};
+use crate::media::clock::{self, CaptureClock, Report};
+use crate::media::codec;
+use crate::media::counters::DropReason;
+use crate::media::forward::detect::{self, Entry};
+use crate::media::packet::{Extensions, MediaPacket, StreamKey};
+use crate::media::slots::SlotKey;
+
+pub(crate) struct Publisher {
+    pub(crate) stream: StreamId,
+    pub(crate) room: SlotKey,
+    /// What its offer has.
+    pub(crate) tracks: Kinds,
+    /// What it may send now.
+    pub(crate) allowed: Kinds,
+    /// The name under which the relay is to have it.
+    pub(crate) relay: Option<StreamId>,
+    pub(crate) streams: Vec<Incoming>,
+    clock: CaptureClock,
+    codecs: Vec<(Pt, Codec)>,
+}
+
+/// A choice of kinds of media.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Kinds {
+    pub(crate) audio: bool,
+    pub(crate) video: bool,
+}
+
+impl Kinds {
+    pub(crate) fn has(self, kind: MediaKind) -> bool {
+        match kind {
+            MediaKind::Audio => self.audio,
+            MediaKind::Video => self.video,
+        }
+    }
+}
+
+/// One incoming RTP stream.
+pub(crate) struct Incoming {
+    pub(crate) key: StreamKey,
+    pub(crate) kind: MediaKind,
+    ssrc: Ssrc,
+    report: Option<Report>,
+    /// Sequence number and time of the newest packet.
+    newest: Option<(u64, u32)>,
+}
+
+/// A sender report that was not known before, in the numbers of its stream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NewReport {
+    pub(crate) kind: MediaKind,
+    pub(crate) stream: StreamKey,
+    pub(crate) ntp: u64,
+    pub(crate) rtp_time: u32,
+}
+
+impl Publisher {
+    pub(super) fn new(
+        stream: StreamId,
+        room: SlotKey,
+        tracks: Kinds,
+        codecs: Vec<(Pt, Codec)>,
+    ) -> Self {
+        Self {
+            stream,
+            room,
+            tracks,
+            allowed: Kinds {
+                audio: true,
+                video: true,
+            },
+            relay: None,
+            streams: Vec::new(),
+            clock: CaptureClock::default(),
+            codecs,
+        }
+    }
+
+    /// Sets what may be sent. What is forwarded after a pause of a kind is another stream, with a
+    /// key of its own: nobody takes the pause for loss. Gives the keys of the streams that ended.
+    pub(crate) fn allow(&mut self, allowed: Kinds, next_key: &mut u32) -> Vec<StreamKey> {
+        let before = std::mem::replace(&mut self.allowed, allowed);
+        let mut ended = Vec::new();
+        for stream in &mut self.streams {
+            if before.has(stream.kind) && !allowed.has(stream.kind) {
+                ended.push(stream.key);
+                stream.key = StreamKey(*next_key);
+                *next_key = next_key.wrapping_add(1);
+            }
+        }
+        ended
+    }
+}
+
+impl Session {
+    /// A packet from the publisher, as the room wants it.
+    pub(crate) fn incoming(
+        &mut self,
+        packet: RtpPacket,
+        next_key: &mut u32,
+    ) -> Result<(MediaPacket, Option<NewReport>), DropReason> {
+        let Side::Publisher(publisher) = &mut self.side else {
+            return Err(DropReason::UnknownMedia);
+        };
+        let ssrc = packet.header.ssrc;
+        let index = match publisher.streams.iter().position(|s| s.ssrc == ssrc) {
+            Some(index) => index,
+            None => {
+                if publisher.streams.len() >= MAX_STREAMS {
+                    return Err(DropReason::TooManyStreams);
+                }
+                let mid = self.rtc.direct_api().stream_rx(&ssrc).map(|s| s.mid());
+                let kind = mid
+                    .and_then(|mid| self.rtc.media(mid))
+                    .map(|m| codec::kind(m.kind()))
+                    .ok_or(DropReason::UnknownMedia)?;
+                if kind == MediaKind::Video {
+                    // Publishers without RTX send again on the same SSRC; str0m would not ask.
+                    if let Some(rx) = self.rtc.direct_api().stream_rx(&ssrc) {
+                        rx.suppress_nack(false);
+                    }
+                }
+                let key = StreamKey(*next_key);
+                *next_key = next_key.wrapping_add(1);
+                publisher.streams.push(Incoming {
+                    key,
+                    kind,
+                    ssrc,
+                    report: None,
+                    newest: None,
+                });
+                publisher.streams.len() - 1
+            }
+        };
+        let stream = &mut publisher.streams[index];
+        if !publisher.allowed.has(stream.kind) {
+            return Err(DropReason::NotAllowed);
+        }
+        let pt = packet.header.payload_type;
+        let codec = publisher
+            .codecs
+            .iter()
+            .find(|(known, _)| *known == pt)
+            .map(|(_, codec)| *codec)
+            .filter(|codec| codec.kind() == stream.kind)
+            .ok_or(DropReason::UnknownMedia)?;
+
+        let received = packet.timestamp;
+        let mut fresh = None;
+        if let Some(info) = packet.last_sender_info {
+            let report = Report {
+                ntp: info.ntp_time,
+                rtp_time: info.rtp_time.numer() as u32,
+            };
+            if stream.report != Some(report) {
+                stream.report = Some(report);
+                publisher.clock.handle_report(report, received);
+                fresh = Some(NewReport {
+                    kind: stream.kind,
+                    stream: stream.key,
+                    ntp: clock::to_ntp(report.ntp),
+                    rtp_time: report.rtp_time,
+                });
+            }
+        }
+        let time = packet.header.timestamp;
+        let seq = *packet.seq_no;
+        let starts_keyframe = match detect::entry(codec, &packet.payload) {
+            Entry::Yes => true,
+            Entry::No => false,
+            Entry::IfFrameStarts => stream
+                .newest
+                .is_some_and(|(before, other)| before + 1 == seq && other != time),
+        };
+        if stream.newest.is_none_or(|(newest, _)| newest < seq) {
+            stream.newest = Some((seq, time));
+        }
+        let values = &packet.header.ext_vals;
+        let media = MediaPacket {
+            stream: stream.key,
+            kind: stream.kind,
+            codec,
+            seq,
+            time,
+            marker: packet.header.marker,
+            starts_keyframe,
+            extensions: Extensions {
+                audio_level: values.audio_level,
+                voice: values.voice_activity,
+                orientation: values.video_orientation,
+            },
+            captured: publisher
+                .clock
+                .captured(stream.kind, stream.report, time, received),
+            received,
+            payload: packet.payload,
+        };
+        Ok((media, fresh))
+    }
+
+    /// Asks the publisher for a key frame of one of its streams. False if there is no such stream.
+    pub(crate) fn request_keyframe(&mut self, key: StreamKey) -> bool {
+        let Side::Publisher(publisher) = &self.side else {
+            return false;
+        };
+        let Some(stream) = publisher.streams.iter().find(|s| s.key == key) else {
+            return false;
+        };
+        match self.rtc.direct_api().stream_rx(&stream.ssrc) {
+            Some(rx) => {
+                rx.request_keyframe(KeyframeRequestKind::Pli);
+                true
+            }
+            None => false,
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! A session that receives streams.
+
+use packager::rtp::MediaKind;
+use relay::StreamId;
+use std::time::Instant;
+use str0m::Rtc;
+use str0m::media::Mid;
+
+use super::publisher::Kinds;
+use super::writer::Writer;
+use super::{Session, Side};
+use crate::media::codec;
+use crate::media::counters::DropReason;
+use crate::media::forward::subscription::Subscription;
+use crate::media::packet::{MAX_PAYLOAD, MediaPacket, StreamKey};
+use crate::media::slots::SlotKey;
+
+/// What one session is sent. A WHEP session has one feed and the lines of its own offer; one that
+/// the server makes offers to has a feed for each stream, and lines that change hands.
+#[derive(Default)]
+pub(crate) struct Subscriber {
+    pub(crate) feeds: Vec<Feed>,
+    /// In the order of the m-lines; never shortened.
+    pub(super) lines: Vec<Line>,
+}
+
+/// A stream on its way to one session.
+pub(crate) struct Feed {
+    pub(crate) stream: StreamId,
+    pub(crate) room: SlotKey,
+    pub(crate) wanted: Kinds,
+    /// Indices of the lines that carry its audio and video now.
+    pub(super) audio: Option<usize>,
+    pub(super) video: Option<usize>,
+}
+
+/// One m-line.
+pub(super) struct Line {
+    pub(super) mid: Mid,
+    pub(super) kind: MediaKind,
+    pub(super) carries: Carries,
+    /// There once the line has been negotiated. It outlives the streams that it carries: their
+    /// packets have the numbers of one RTP stream.
+    pub(super) outgoing: Option<Outgoing>,
+}
+
+/// What an m-line is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Carries {
+    Stream(StreamId),
+    /// Offered as inactive, and not answered yet.
+    Leaving,
+    Nothing,
+}
+
+/// One outgoing RTP stream.
+pub(super) struct Outgoing {
+    pub(super) subscription: Subscription,
+    pub(super) writer: Writer,
+}
+
+/// What went out to one subscriber.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Written {
+    pub(crate) packets: u64,
+    /// Of their payloads.
+    pub(crate) bytes: u64,
+}
+
+impl Written {
+    fn note(&mut self, packet: &MediaPacket) {
+        self.packets += 1;
+        self.bytes += packet.payload.len() as u64;
+    }
+}
+
+impl Feed {
+    pub(crate) fn new(stream: StreamId, room: SlotKey, wanted: Kinds) -> Self {
+        Self {
+            stream,
+            room,
+            wanted,
+            audio: None,
+            video: None,
+        }
+    }
+
+    pub(super) fn line(&self, kind: MediaKind) -> Option<usize> {
+        match kind {
+            MediaKind::Audio => self.audio,
+            MediaKind::Video => self.video,
+        }
+    }
+
+    pub(super) fn set_line(&mut self, kind: MediaKind, line: Option<usize>) {
+        match kind {
+            MediaKind::Audio => self.audio = line,
+            MediaKind::Video => self.video = line,
+        }
+    }
+}
+
+impl Subscriber {
+    fn outgoing(&self, feed: usize, kind: MediaKind) -> Option<&Outgoing> {
+        let line = self.feeds.get(feed)?.line(kind)?;
+        self.lines.get(line)?.outgoing.as_ref()
+    }
+
+    fn outgoing_mut(&mut self, feed: usize, kind: MediaKind) -> Option<&mut Outgoing> {
+        let line = self.feeds.get(feed)?.line(kind)?;
+        self.lines.get_mut(line)?.outgoing.as_mut()
+    }
+
+    /// Packets written on a media section.
+    pub(super) fn sent(&self, mid: Mid) -> u64 {
+        let line = self.lines.iter().find(|l| l.mid == mid);
+        line.and_then(|l| l.outgoing.as_ref())
+            .map_or(0, |o| o.writer.sent)
+    }
+
+    fn refill(&mut self, rtc: &mut Rtc) -> bool {
+        let mut any = false;
+        for line in &mut self.lines {
+            if let Some(outgoing) = &mut line.outgoing {
+                any |= outgoing.writer.refill(rtc);
+            }
+        }
+        any
+    }
+}
+
+impl Session {
+    /// The index of the feed from a room.
+    pub(crate) fn feed_from(&self, room: SlotKey) -> Option<usize> {
+        match &self.side {
+            Side::Subscriber(s) => s.feeds.iter().position(|f| f.room == room),
+            Side::Publisher(_) => None,
+        }
+    }
+
+    /// True if the session receives several streams: it is drained once for all of them.
+    pub(crate) fn has_many_feeds(&self) -> bool {
+        matches!(&self.side, Side::Subscriber(s) if s.feeds.len() > 1)
+    }
+
+    /// Passes a packet on to this subscriber if it may have it; see [`Subscription::pass`]. To be
+    /// drained afterwards.
+    pub(crate) fn forward(
+        &mut self,
+        feed: usize,
+        packet: &MediaPacket,
+        target: Option<StreamKey>,
+        cached: Option<&[MediaPacket]>,
+        now: Instant,
+    ) -> Result<Written, DropReason> {
+        if packet.payload.len() > MAX_PAYLOAD {
+            return Err(DropReason::PayloadTooLarge);
+        }
+        if !self.connected {
+            return Err(DropReason::NotConnected);
+        }
+        let Side::Subscriber(subscriber) = &mut self.side else {
+            return Err(DropReason::UnknownMedia);
+        };
+        let Some(outgoing) = subscriber.outgoing_mut(feed, packet.kind) else {
+            let wanted = subscriber.feeds.get(feed).map(|f| f.wanted);
+            return Err(match wanted.is_some_and(|w| w.has(packet.kind)) {
+                true => DropReason::CodecNotNegotiated,
+                false => DropReason::NotWanted,
+            });
+        };
+        if outgoing.writer.payload_types[codec::index(packet.codec)].is_none() {
+            return Err(DropReason::CodecNotNegotiated);
+        }
+        let (writer, rtc) = (&mut outgoing.writer, &mut self.rtc);
+        let mut written = Written::default();
+        outgoing
+            .subscription
+            .pass(packet, target, cached, now, |packet, numbers| {
+                written.note(packet);
+                writer.write(rtc, packet, numbers);
+            })?;
+        Ok(written)
+    }
+
+    /// Lets a feed in at the cached start of a group of pictures.
+    pub(crate) fn enter(&mut self, feed: usize, cached: &[MediaPacket], now: Instant) -> Written {
+        let mut written = Written::default();
+        let Side::Subscriber(subscriber) = &mut self.side else {
+            return written;
+        };
+        let Some(outgoing) = subscriber.outgoing_mut(feed, MediaKind::Video) else {
+            return written;
+        };
+        let table = &outgoing.writer.payload_types;
+        let known = |p: &MediaPacket| table[codec::index(p.codec)].is_some();
+        if !self.connected || !cached.iter().all(known) {
+            return written;
+        }
+        let (writer, rtc) = (&mut outgoing.writer, &mut self.rtc);
+        outgoing.subscription.enter(cached, now, |packet, numbers| {
+            written.note(packet);
+            writer.write(rtc, packet, numbers);
+        });
+        written
+    }
+
+    /// The incoming stream that a feed is sent.
+    pub(crate) fn follows(&self, feed: usize, kind: MediaKind) -> Option<StreamKey> {
+        match &self.side {
+            Side::Subscriber(s) => s.outgoing(feed, kind)?.subscription.current(),
+            Side::Publisher(_) => None,
+        }
+    }
+
+    /// Writes what has waited for a drain. True if the session is to be drained again.
+    pub(crate) fn refill(&mut self) -> bool {
+        match &mut self.side {
+            Side::Subscriber(subscriber) => subscriber.refill(&mut self.rtc),
+            Side::Publisher(_) => false,
+        }
+    }
+
+    /// True if a feed has video and has to wait for a key frame of `target`.
+    pub(crate) fn awaits_video(&self, feed: usize, target: Option<StreamKey>) -> bool {
+        match &self.side {
+            Side::Subscriber(s) => s
+                .outgoing(feed, MediaKind::Video)
+                .is_some_and(|v| v.subscription.awaits(target)),
+            Side::Publisher(_) => false,
+        }
+    }
+
+    /// The room whose video the media section carries.
+    pub(crate) fn room_of_video(&self, mid: Mid) -> Option<SlotKey> {
+        let Side::Subscriber(s) = &self.side else {
+            return None;
+        };
+        let line = s.lines.iter().position(|l| l.mid == mid)?;
+        let feed = s.feeds.iter().find(|f| f.video == Some(line))?;
+        Some(feed.room)
+    }
+}

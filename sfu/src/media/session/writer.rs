@@ -1,0 +1,94 @@
+//! Where the packets of one outgoing RTP stream are written.
+
+use std::collections::VecDeque;
+
+use packager::rtp::MediaKind;
+use str0m::Rtc;
+use str0m::media::Pt;
+use str0m::rtp::{ExtensionValues, RtpWrite, Ssrc};
+
+use crate::media::codec;
+use crate::media::forward::rewrite::Rewritten;
+use crate::media::packet::MediaPacket;
+
+pub(super) struct Writer {
+    ssrc: Ssrc,
+    pub(super) payload_types: [Option<Pt>; codec::CODECS],
+    pub(super) sent: u64,
+    /// Packets written since the last drain.
+    queued: usize,
+    /// Packets that wait for the next drain. str0m's queue keeps the room that its longest burst
+    /// took, for each subscriber: bursts are fed to it in pieces.
+    backlog: VecDeque<(MediaPacket, Rewritten)>,
+}
+
+impl Writer {
+    pub(super) fn new(ssrc: Ssrc, payload_types: [Option<Pt>; codec::CODECS]) -> Self {
+        Self {
+            ssrc,
+            payload_types,
+            sent: 0,
+            queued: 0,
+            backlog: VecDeque::new(),
+        }
+    }
+
+    /// Forgets what has not been written yet.
+    pub(super) fn clear(&mut self) {
+        self.backlog = VecDeque::new();
+    }
+
+    pub(super) fn write(&mut self, rtc: &mut Rtc, packet: &MediaPacket, numbers: Rewritten) {
+        if self.queued >= MAX_QUEUED {
+            self.backlog.push_back((packet.clone(), numbers));
+            return;
+        }
+        self.queued += 1;
+        self.write_now(rtc, packet, numbers);
+    }
+
+    /// Writes what waited, after a drain. True if the session is to be drained again.
+    pub(super) fn refill(&mut self, rtc: &mut Rtc) -> bool {
+        self.queued = 0;
+        while self.queued < MAX_QUEUED {
+            let Some((packet, numbers)) = self.backlog.pop_front() else {
+                break;
+            };
+            self.queued += 1;
+            self.write_now(rtc, &packet, numbers);
+        }
+        if self.backlog.is_empty() && self.backlog.capacity() > 0 {
+            self.backlog = VecDeque::new();
+        }
+        self.queued > 0
+    }
+
+    fn write_now(&mut self, rtc: &mut Rtc, packet: &MediaPacket, numbers: Rewritten) {
+        let Some(pt) = self.payload_types[codec::index(packet.codec)] else {
+            return;
+        };
+        let values = ExtensionValues {
+            audio_level: packet.extensions.audio_level,
+            voice_activity: packet.extensions.voice,
+            video_orientation: packet.extensions.orientation,
+            ..Default::default()
+        };
+        let write = RtpWrite::new(
+            pt,
+            numbers.seq.into(),
+            numbers.time,
+            packet.captured,
+            packet.payload.clone(),
+        )
+        .marker(packet.marker)
+        .nackable(packet.kind == MediaKind::Video)
+        .ext_vals(values);
+        if let Some(tx) = rtc.direct_api().stream_tx(&self.ssrc) {
+            tx.write_rtp(write);
+            self.sent += 1;
+        }
+    }
+}
+
+/// Packets written to str0m between two drains of a session.
+const MAX_QUEUED: usize = 16;
