@@ -53,11 +53,11 @@ async fn a_token_that_is_none_opens_no_door() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = format!("data_dir = \"{}\"\n{APPS}", folder.path().display());
     let routes = Routes::new(&data);
-    let bomb = envelope(&vec![b' '; 5 << 20]);
+    let bomb = envelope(&vec![b' '; 1 << 20]);
     assert!(bomb.len() < MAX_TOKEN_LEN, "{}", bomb.len());
     let whole = claims(1).sign(&key("one"));
     for (what, token) in [
-        ("inflates to five megabytes", bomb),
+        ("inflates to a megabyte", bomb),
         ("signature stripped", unsigned("")),
         ("signature empty", unsigned(",\"TLS.sig\":\"\"")),
         ("signature null", unsigned(",\"TLS.sig\":null")),
