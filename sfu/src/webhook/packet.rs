@@ -7,7 +7,7 @@ use http::Uri;
 
 use super::bodies::{chat, event, live, stream};
 use super::config::AppHook;
-use super::notice::{BeforeMessage, Family, Notice};
+use super::notice::{BeforeMessage, Notice};
 use super::sign::room_sign;
 use crate::live::AppId;
 use crate::live::chat::UnixTime;
@@ -16,13 +16,13 @@ use crate::live::chat::UnixTime;
 #[derive(Debug, Clone)]
 pub struct Packet {
     /// Where to.
-    pub uri: Uri,
+    pub(super) uri: Uri,
     /// The header field `SdkAppId`.
-    pub app: AppId,
+    pub(super) app: AppId,
     /// The header field `Sign`.
-    pub sign: Option<String>,
+    pub(super) sign: Option<String>,
     /// The JSON.
-    pub body: Bytes,
+    pub(super) body: Bytes,
 }
 
 impl Packet {
@@ -78,13 +78,6 @@ impl Packet {
             sign: hook.key.as_ref().map(|key| room_sign(key, &body)),
             body: body.into(),
         }
-    }
-}
-
-impl Family {
-    /// Talk leaves room for what accounts depend on.
-    pub fn yields(self) -> bool {
-        self == Self::Chat
     }
 }
 

@@ -24,7 +24,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// Reads the body of an answer; `None` for one that is no verdict.
-    pub fn read(body: &[u8]) -> Option<Self> {
+    pub(super) fn read(body: &[u8]) -> Option<Self> {
         let answer: Answer = serde_json::from_slice(body).ok()?;
         match answer.error_code? {
             0 => Some(match answer.msg_body.into_iter().next() {
