@@ -203,7 +203,8 @@ impl Default for About {
 
 /// The seats of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct SeatSettings {
     /// How many.
     pub count: u16,
@@ -216,6 +217,7 @@ pub struct SeatSettings {
 /// How one gets a seat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum SeatMode {
     /// A free seat is taken at once.
     FreeToTake,
@@ -436,6 +438,7 @@ pub enum Reply {
 /// What one who enters sees.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Entered {
     /// The room.
     pub info: RoomInfo,
@@ -454,6 +457,7 @@ pub struct Entered {
 /// One member, as others see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct MemberView {
     /// Who.
     pub user: UserId,

@@ -56,6 +56,7 @@ pub enum Output {
     rename_all = "camelCase",
     rename_all_fields = "camelCase"
 )]
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "RoomEvent"))]
 pub enum Event {
     /// Somebody came in as an anchor or became one.
     AnchorEntered {
@@ -420,6 +421,7 @@ pub enum Effect {
 /// Why somebody is no longer there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum LeaveReason {
     /// By own wish.
     Left,
@@ -438,6 +440,7 @@ pub enum LeaveReason {
 /// Why a client was removed, as the media client's interface names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum RemovalReason {
     /// By a host or the operator.
     Kick,
@@ -461,6 +464,7 @@ pub enum EndReason {
 /// How a seat request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum RequestResult {
     /// A host or the guest said yes.
     Accepted,
@@ -479,6 +483,7 @@ pub enum RequestResult {
 /// Why a request had no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum NoResponse {
     /// The time is over.
     Timeout,
@@ -491,6 +496,7 @@ pub enum NoResponse {
 /// What a room is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct RoomInfo {
     /// The room.
     pub room: RoomId,
@@ -525,6 +531,7 @@ impl RoomInfo {
 /// A connected room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct CoHostView {
     /// The room.
     pub room: RoomId,
@@ -539,6 +546,7 @@ pub struct CoHostView {
 /// One seat, as everybody sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct SeatView {
     /// From 0.
     pub index: u16,
@@ -555,6 +563,7 @@ pub struct SeatView {
 /// The one who sits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct SeatUser {
     /// Who.
     pub user: UserId,

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize, Serializer};
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[serde(transparent)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct AppId(pub u32);
 
 impl fmt::Display for AppId {
@@ -34,6 +35,7 @@ impl FromStr for AppId {
 ///
 /// Cloning shares the text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
 pub struct UserId(Arc<str>);
 
 impl UserId {
@@ -95,6 +97,7 @@ impl<'de> Deserialize<'de> for UserId {
 ///
 /// In JSON a number is a number and a name is a string.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(type = "number | string"))]
 pub enum RoomId {
     /// 1 to 4 294 967 294.
     Number(u32),

@@ -9,6 +9,7 @@ use super::error::LiveError;
 /// A user's nick and the address of a picture; both may be empty. Cloning shares the texts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "RawProfile")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Profile {
     #[serde(serialize_with = "write_text")]
     nick: Arc<str>,
@@ -75,6 +76,7 @@ fn write_text<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S:
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RawProfile {
     #[serde(default)]
     nick: String,

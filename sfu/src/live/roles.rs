@@ -9,6 +9,7 @@ use crate::auth::Privileges;
 /// The mode of a room's media; one for all who are in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum Scene {
     /// Few anchors, and an audience that nobody sees.
     Live,
@@ -28,6 +29,7 @@ impl fmt::Display for Scene {
 /// What a member does with media.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum Role {
     /// May publish, and is seen by everybody.
     Anchor,
@@ -38,6 +40,7 @@ pub enum Role {
 /// Who decides in a room; a smaller value stands higher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum Rank {
     /// The one who created the room.
     Owner,

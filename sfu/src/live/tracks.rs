@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Which of a member's two publications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum TrackKind {
     /// Camera and microphone.
     Main,
@@ -30,7 +31,8 @@ impl fmt::Display for TrackKind {
 
 /// One publication's contents.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Publication {
     /// Sound is sent.
     pub has_audio: bool,
@@ -48,6 +50,7 @@ pub struct Publication {
 
 /// All that one member publishes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Tracks {
     /// Camera and microphone.
     pub main: Option<Publication>,

@@ -12,6 +12,7 @@ use crate::live::{RoomId, UserId};
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[serde(transparent)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct UnixTime(pub u64);
 
 impl UnixTime {
@@ -39,6 +40,7 @@ impl UnixTime {
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[repr(usize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum Priority {
     /// Likes and join notices.
     Lowest,
@@ -104,6 +106,7 @@ pub enum DraftPayload {
 
 /// Text for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct TextPayload {
     /// The text. Pages show it as text, never as HTML.
     pub text: String,
@@ -112,6 +115,7 @@ pub struct TextPayload {
 /// Data for programs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct CustomPayload {
     /// What it is.
     pub data: String,
@@ -124,6 +128,7 @@ pub struct CustomPayload {
 /// An image in its sizes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ImagePayload {
     /// The upload's id.
     pub uuid: String,
@@ -135,6 +140,7 @@ pub struct ImagePayload {
 
 /// One size of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ImageInfo {
     /// Where it is served, as a path.
     pub url: String,
@@ -149,8 +155,10 @@ pub struct ImageInfo {
 /// A notice of the room itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct GroupTip {
-    /// What happened, as [`TipKind`]'s number.
+    /// What happened, as the number of a [`TipKind`]: 1 came, 2 went, 3 removed, 4 and 5
+    /// administrators named and dismissed, 6 the room, 7 a member, 10 and 11 ban and its end.
     pub operation_type: u8,
     /// Who did it; none for what nobody in the room did.
     #[serde(
@@ -194,6 +202,7 @@ pub enum TipKind {
 /// Content as a room delivers it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "payload")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum Payload {
     /// Text for people.
     #[serde(rename = "TIMTextElem")]
@@ -212,6 +221,7 @@ pub enum Payload {
 /// A message as a room delivers and keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Message {
     /// Different for each message of a room.
     #[serde(rename = "ID")]

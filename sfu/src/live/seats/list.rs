@@ -10,6 +10,7 @@ use crate::live::ids::UserId;
 /// What happens when the seat to move to is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum MovePolicy {
     /// Nothing moves.
     AbortWhenOccupied,
@@ -22,6 +23,7 @@ pub enum MovePolicy {
 /// A device that a host can close on a seat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum Device {
     /// Sound.
     Microphone,

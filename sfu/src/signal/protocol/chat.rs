@@ -14,6 +14,7 @@ use crate::live::{RoomId, UserId};
 /// Sends a message to a room's chat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct SendMessage {
     /// The room.
     pub room: RoomId,
@@ -52,6 +53,7 @@ impl SendMessage {
 /// The content of a message that is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "payload", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum MessageContent {
     /// Text for people.
     #[serde(rename = "TIMTextElem")]
@@ -67,6 +69,7 @@ pub enum MessageContent {
 /// Text for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct TextContent {
     /// The text.
     pub text: String,
@@ -75,6 +78,7 @@ pub struct TextContent {
 /// Data for programs; what is absent is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct CustomContent {
     /// What it is.
     pub data: Option<String>,
@@ -87,6 +91,7 @@ pub struct CustomContent {
 /// An uploaded image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ImageContent {
     /// The id that the upload gave.
     pub uuid: String,
@@ -95,6 +100,7 @@ pub struct ImageContent {
 /// Likes a room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct Like {
     /// The room.
     pub room: RoomId,
@@ -105,6 +111,7 @@ pub struct Like {
 /// One page of a room's last messages, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct History {
     /// The room.
     pub room: RoomId,
@@ -117,6 +124,7 @@ pub struct History {
 /// Takes a message of the history back (its sender, hosts).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct RevokeMessage {
     /// The room.
     pub room: RoomId,
@@ -127,6 +135,7 @@ pub struct RevokeMessage {
 /// Keeps a user from sending for a time (hosts).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct MuteUser {
     /// The room.
     pub room: RoomId,
@@ -146,6 +155,7 @@ impl MuteUser {
 /// Keeps everybody but the hosts from sending, or no more (hosts).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct MuteAll {
     /// The room.
     pub room: RoomId,
@@ -156,6 +166,7 @@ pub struct MuteAll {
 /// The texts that a room shares.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct Attributes {
     /// The room.
     pub room: RoomId,
@@ -164,26 +175,31 @@ pub struct Attributes {
 /// Replaces all texts that a room shares.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct InitAttributes {
     /// The room.
     pub room: RoomId,
     /// Texts by name: at most 16, a name of 1 to 32 bytes, a text of up to 4 KB, 16 KB together.
+    #[cfg_attr(test, ts(type = "Record<string, string>"))]
     pub attributes: BTreeMap<String, String>,
 }
 
 /// Adds and overwrites texts that a room shares.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct SetAttributes {
     /// The room.
     pub room: RoomId,
     /// Texts by name, within the bounds of `initAttributes`.
+    #[cfg_attr(test, ts(type = "Record<string, string>"))]
     pub attributes: BTreeMap<String, String>,
 }
 
 /// Takes texts that a room shares away.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct DeleteAttributes {
     /// The room.
     pub room: RoomId,
@@ -194,6 +210,7 @@ pub struct DeleteAttributes {
 /// The numbers that a room shares.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct Counters {
     /// The room.
     pub room: RoomId,
@@ -202,16 +219,19 @@ pub struct Counters {
 /// Sets numbers that a room shares.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct SetCounters {
     /// The room.
     pub room: RoomId,
     /// Numbers by name: at most 20, a name of 1 to 32 bytes.
+    #[cfg_attr(test, ts(type = "Record<string, number>"))]
     pub counters: BTreeMap<String, i64>,
 }
 
 /// Adds to a number that a room shares; one that is new starts at 0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct AddCounter {
     /// The room.
     pub room: RoomId,
@@ -224,6 +244,7 @@ pub struct AddCounter {
 /// The message was taken. A room that is too fast may still drop it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Sent {
     /// As the others get it; `sequence` is 0 because the room has not delivered it yet.
     pub message: Message,
@@ -232,25 +253,31 @@ pub struct Sent {
 /// Messages, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct MessageList {
     /// The messages.
     #[serde(serialize_with = "write_messages")]
+    #[cfg_attr(test, ts(as = "Vec<Message>"))]
     pub messages: Vec<Arc<Message>>,
 }
 
 /// The texts that a room shares.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct AttributeValues {
     /// By name.
+    #[cfg_attr(test, ts(type = "Record<string, string>"))]
     pub attributes: BTreeMap<String, String>,
 }
 
 /// The numbers that a room shares.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct CounterValues {
     /// By name.
+    #[cfg_attr(test, ts(type = "Record<string, number>"))]
     pub counters: BTreeMap<String, i64>,
 }
 
@@ -261,6 +288,7 @@ pub struct CounterValues {
     rename_all = "camelCase",
     rename_all_fields = "camelCase"
 )]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum ChatEvent {
     /// Somebody else has sent a message, or the room tells of its members.
     Message {
@@ -268,6 +296,7 @@ pub enum ChatEvent {
         room: RoomId,
         /// The message.
         #[serde(serialize_with = "write_message")]
+        #[cfg_attr(test, ts(as = "Message"))]
         message: Arc<Message>,
     },
     /// A message of the history was taken back.
@@ -276,6 +305,7 @@ pub enum ChatEvent {
         room: RoomId,
         /// The message, with nothing of what was said.
         #[serde(serialize_with = "write_message")]
+        #[cfg_attr(test, ts(as = "Message"))]
         message: Arc<Message>,
     },
     /// The room was liked; told at most twice a second.
@@ -310,6 +340,7 @@ pub enum ChatEvent {
         /// The room.
         room: RoomId,
         /// New values by name.
+        #[cfg_attr(test, ts(type = "Record<string, string>"))]
         set: BTreeMap<String, String>,
         /// Names that are gone.
         deleted: Vec<String>,
@@ -319,6 +350,7 @@ pub enum ChatEvent {
         /// The room.
         room: RoomId,
         /// New values by name.
+        #[cfg_attr(test, ts(type = "Record<string, number>"))]
         counters: BTreeMap<String, i64>,
     },
 }

@@ -11,6 +11,7 @@ use crate::worker::{OfferError, PatchError};
 /// alike; this name is the same whatever interface asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum ErrorName {
     /// The frame is no request: no JSON object, no `type`, or over a bound.
     Malformed,

@@ -13,6 +13,7 @@ use crate::worker::{OfferError, PatchError};
 /// Why a request was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ErrorBody {
     /// The documented code of the interface that the request belongs to.
     pub code: i32,
@@ -24,15 +25,18 @@ pub struct ErrorBody {
     pub message: String,
     /// What is allowed, where that is a value or a bound.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
     pub allowed: Option<String>,
     /// When to try again, in milliseconds, where waiting helps.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
     pub retry_after_ms: Option<u64>,
 }
 
 /// One refusal as three interfaces know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ErrorCodes {
     /// Chat groups.
     pub chat: i32,

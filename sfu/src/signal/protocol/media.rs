@@ -8,6 +8,7 @@ use crate::worker::{Accepted, Patched as CorePatched};
 /// Begins a publication: the page offers, the server answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct Publish {
     /// The room, whose media one is in as an anchor.
     pub room: RoomId,
@@ -24,6 +25,7 @@ pub struct Publish {
 /// Says anew what a publication contains, after tracks were added or removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct UpdatePublication {
     /// The room.
     pub room: RoomId,
@@ -36,6 +38,7 @@ pub struct UpdatePublication {
 /// Ends a publication.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct Unpublish {
     /// The room.
     pub room: RoomId,
@@ -46,6 +49,7 @@ pub struct Unpublish {
 /// Brings ICE candidates of a publishing peer connection, or restarts its ICE.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct PatchPublisher {
     /// The room.
     pub room: RoomId,
@@ -60,6 +64,7 @@ pub struct PatchPublisher {
 /// Wants to receive what a user publishes. The server then offers, by event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct Subscribe {
     /// The room that the user is in: one's own, or one that is connected with it.
     pub room: RoomId,
@@ -76,6 +81,7 @@ pub struct Subscribe {
 /// Wants a publication no longer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct Unsubscribe {
     /// The room that the user is in.
     pub room: RoomId,
@@ -88,6 +94,7 @@ pub struct Unsubscribe {
 /// Answers the server's offer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct Answer {
     /// The offer's revision.
     pub revision: u32,
@@ -98,6 +105,7 @@ pub struct Answer {
 /// Brings ICE candidates of the receiving peer connection, or asks for an ICE restart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct ReceiverTrickle {
     /// The SDP fragment (RFC 8840) with candidates. Absent, it asks for an ICE restart: the
     /// server then offers anew.
@@ -107,6 +115,7 @@ pub struct ReceiverTrickle {
 /// Wants `volumes` events of a room that one is in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct ListenVolumes {
     /// The room.
     pub room: RoomId,
@@ -117,6 +126,7 @@ pub struct ListenVolumes {
 /// Publishes to the relay: HTTP-FLV and HLS addresses for the audience that only watches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct StartRelay {
     /// The room.
     pub room: RoomId,
@@ -129,6 +139,7 @@ pub struct StartRelay {
 /// Publishes to the relay no longer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct StopRelay {
     /// The room.
     pub room: RoomId,
@@ -139,6 +150,7 @@ pub struct StopRelay {
 /// The server's answer to a publisher's offer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Published {
     /// The SDP answer.
     pub answer: String,
@@ -165,6 +177,7 @@ impl Published {
 /// Where a relayed stream is played, relative to the server's address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct RelayAddresses {
     /// The public stream id.
     pub stream: String,
@@ -188,6 +201,7 @@ impl RelayAddresses {
 /// The publication is received from one of the next offers on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Subscribed {
     /// The id of the media stream in the offers: the public stream id.
     pub stream: String,
@@ -196,6 +210,7 @@ pub struct Subscribed {
 /// Candidates were taken, or ICE was restarted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Patched {
     /// Names the new ICE session; `null` unless ICE was restarted.
     pub etag: Option<String>,
@@ -222,6 +237,7 @@ impl From<CorePatched> for Patched {
     rename_all = "camelCase",
     rename_all_fields = "camelCase"
 )]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum MediaEvent {
     /// The server offers to send; answer with `answer`. The id of a media stream in it is the
     /// public stream id of what is received.
@@ -314,6 +330,7 @@ impl MediaEvent {
 /// How loud a user is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct UserVolume {
     /// Who.
     pub user: UserId,

@@ -17,6 +17,8 @@ mod response;
 mod room;
 mod seats;
 mod session;
+#[cfg(test)]
+mod typescript;
 
 pub use bounded::{MAX_DEPTH, MAX_REQUEST, MAX_TEXT, MAX_VALUES};
 pub use chat::{

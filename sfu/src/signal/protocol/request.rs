@@ -7,10 +7,14 @@ use super::bounded;
 use super::chat::*;
 use super::errors::{ErrorBody, RequestError};
 use super::media::*;
+#[cfg(test)]
+use super::response::Done;
 use super::room::*;
 use super::seats::*;
 use super::session::*;
 use crate::live::{Command, Face, LiveError, Order, RoomId};
+#[cfg(test)]
+use crate::live::{Entered, Profile, RoomInfo};
 
 /// What a client sends: one JSON object a text frame.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -114,12 +118,26 @@ macro_rules! requests {
                 }
             }
         }
+
+        #[cfg(test)]
+        impl RequestBody {
+            /// Calls `visit` with each request's name and the types of its fields and result.
+            pub(super) fn visit_types(visitor: &mut impl TypeTable) {
+                $(visitor.request::<$request, $result>($name);)*
+            }
+        }
     };
     (@room $request:ident $room:ident) => { Some(&$request.$room) };
     (@room $request:ident) => {{
         let _ = $request;
         None
     }};
+}
+
+/// Takes the rows of the table of requests.
+#[cfg(test)]
+pub(super) trait TypeTable {
+    fn request<Q: ts_rs::TS + 'static, R: ts_rs::TS + 'static>(&mut self, name: &'static str);
 }
 
 requests! {

@@ -81,6 +81,7 @@ impl ServerMessage {
 
 /// Nothing but that it is done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Done {}
 
 /// What a request gives back. Which of them stands in the table of requests.

@@ -11,6 +11,7 @@ use crate::live::{
 /// Creates a room, or takes one that has no owner. Does not enter it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct CreateRoom {
     /// The room.
     pub room: RoomId,
@@ -38,6 +39,7 @@ impl CreateRoom {
 /// What of a room is entered or left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum RoomPart {
     /// The chat group of a room that was created.
     Chat,
@@ -50,6 +52,7 @@ pub enum RoomPart {
 /// Enters a room, or another part of it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct EnterRoom {
     /// The room.
     pub room: RoomId,
@@ -98,6 +101,7 @@ impl EnterRoom {
 /// Leaves a room, or a part of it. The owner of a room cannot leave its chat, only dismiss it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct LeaveRoom {
     /// The room.
     pub room: RoomId,
@@ -121,6 +125,7 @@ impl LeaveRoom {
 /// Ends a room for everybody (its owner).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct DismissRoom {
     /// The room.
     pub room: RoomId,
@@ -129,6 +134,7 @@ pub struct DismissRoom {
 /// Changes texts and seat mode (hosts); what is absent stays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct UpdateRoom {
     /// The room.
     pub room: RoomId,
@@ -167,6 +173,7 @@ impl UpdateRoom {
 /// What a room is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct ShowRoom {
     /// The room.
     pub room: RoomId,
@@ -175,6 +182,7 @@ pub struct ShowRoom {
 /// One page of the app's rooms, ordered by id, numbers first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct ListRooms {
     /// The last room of the page before.
     pub after: Option<RoomId>,
@@ -185,6 +193,7 @@ pub struct ListRooms {
 /// One page of the chat's members, ordered by user id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct ListMembers {
     /// The room.
     pub room: RoomId,
@@ -207,6 +216,7 @@ impl ListMembers {
 /// Becomes an anchor or one of the audience, in live mode.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct SwitchRole {
     /// The room.
     pub room: RoomId,
@@ -217,6 +227,7 @@ pub struct SwitchRole {
 /// Mutes and unmutes what one publishes; what is absent stays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct MuteTrack {
     /// The room.
     pub room: RoomId,
@@ -231,6 +242,7 @@ pub struct MuteTrack {
 /// Removes members, and keeps them out for a time (hosts, of those below).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct Kick {
     /// The room.
     pub room: RoomId,
@@ -258,6 +270,7 @@ impl Kick {
 /// Lets somebody in again (hosts).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct Unban {
     /// The room.
     pub room: RoomId,
@@ -268,6 +281,7 @@ pub struct Unban {
 /// Makes a member an administrator, or takes it back (the owner).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct SetAdministrator {
     /// The room.
     pub room: RoomId,
@@ -280,6 +294,7 @@ pub struct SetAdministrator {
 /// Brings a new PrivateMapKey for a room that one is in; its rights count from now on.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct UpdatePrivateMapKey {
     /// The room.
     pub room: RoomId,
@@ -299,6 +314,7 @@ impl std::fmt::Debug for UpdatePrivateMapKey {
 /// One page of rooms.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct RoomList {
     /// The rooms.
     pub rooms: Vec<RoomInfo>,
@@ -309,6 +325,7 @@ pub struct RoomList {
 /// One page of members.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct MemberList {
     /// The members.
     pub members: Vec<MemberView>,
@@ -319,6 +336,7 @@ pub struct MemberList {
 /// The users that a request concerned: those that were named and found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct UserList {
     /// Who.
     pub users: Vec<UserId>,

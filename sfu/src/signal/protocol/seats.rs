@@ -12,6 +12,7 @@ use crate::live::{
 /// moves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct TakeSeat {
     /// The room.
     pub room: RoomId,
@@ -22,6 +23,7 @@ pub struct TakeSeat {
 /// Stands up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct LeaveSeat {
     /// The room.
     pub room: RoomId,
@@ -30,6 +32,7 @@ pub struct LeaveSeat {
 /// Applies for a seat, or takes it where that is free.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct ApplyForSeat {
     /// The room.
     pub room: RoomId,
@@ -42,6 +45,7 @@ pub struct ApplyForSeat {
 /// Takes one's application back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct CancelApplication {
     /// The room.
     pub room: RoomId,
@@ -50,6 +54,7 @@ pub struct CancelApplication {
 /// Accepts or rejects an application (hosts).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct AnswerApplication {
     /// The room.
     pub room: RoomId,
@@ -62,6 +67,7 @@ pub struct AnswerApplication {
 /// Invites somebody to a seat (hosts).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct InviteToSeat {
     /// The room.
     pub room: RoomId,
@@ -76,6 +82,7 @@ pub struct InviteToSeat {
 /// Takes an invitation of one's own back (hosts).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct CancelInvitation {
     /// The room.
     pub room: RoomId,
@@ -86,6 +93,7 @@ pub struct CancelInvitation {
 /// Accepts or rejects an invitation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct AnswerInvitation {
     /// The room.
     pub room: RoomId,
@@ -98,6 +106,7 @@ pub struct AnswerInvitation {
 /// Moves to a free seat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct MoveSeat {
     /// The room.
     pub room: RoomId,
@@ -108,6 +117,7 @@ pub struct MoveSeat {
 /// Takes users off their seats (hosts, those below).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct KickOffSeat {
     /// The room.
     pub room: RoomId,
@@ -118,6 +128,7 @@ pub struct KickOffSeat {
 /// Locks or unlocks a seat (hosts). The one who sits there stays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct LockSeat {
     /// The room.
     pub room: RoomId,
@@ -130,6 +141,7 @@ pub struct LockSeat {
 /// Moves somebody to another seat (hosts, those below).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct MoveUser {
     /// The room.
     pub room: RoomId,
@@ -144,6 +156,7 @@ pub struct MoveUser {
 /// Closes somebody's microphone or camera, or lets its user open it again (hosts, those below).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct SetDevice {
     /// The room.
     pub room: RoomId,
@@ -158,6 +171,7 @@ pub struct SetDevice {
 /// Asks another room of the app to connect with this one (hosts).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct RequestCoHost {
     /// The room.
     pub room: RoomId,
@@ -172,6 +186,7 @@ pub struct RequestCoHost {
 /// Takes a request to connect back (hosts).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct CancelCoHost {
     /// The room.
     pub room: RoomId,
@@ -182,6 +197,7 @@ pub struct CancelCoHost {
 /// Accepts or rejects another room's request (hosts).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct AnswerCoHost {
     /// The room.
     pub room: RoomId,
@@ -194,6 +210,7 @@ pub struct AnswerCoHost {
 /// Leaves the group of connected rooms (hosts); nothing when in none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct ExitCoHost {
     /// The room.
     pub room: RoomId,
@@ -202,6 +219,7 @@ pub struct ExitCoHost {
 /// Mutes a connected room's sound for this room's audience (hosts).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct MuteCoHost {
     /// The room.
     pub room: RoomId,
@@ -214,10 +232,12 @@ pub struct MuteCoHost {
 /// How a request about a seat ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct SeatAnswer {
     /// The seat that was taken. Absent when nobody sat down: an application waits for a host,
     /// or was rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
     pub seat: Option<u16>,
 }
 

@@ -8,6 +8,7 @@ use crate::live::{AppId, Profile, UserId};
 /// Begins a session on this socket. An earlier session of the same user ends.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct Login {
     /// The version of the protocol that the client speaks: 1.
     pub version: u32,
@@ -36,6 +37,7 @@ impl std::fmt::Debug for Login {
 /// Takes a session up again on a new socket, after the old one was lost.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct Resume {
     /// The session's name from `login`.
     pub session: String,
@@ -58,16 +60,19 @@ impl std::fmt::Debug for Resume {
 /// Leaves all rooms and ends the session. The server closes the socket after the response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Logout {}
 
 /// Shows that the client is there. Allowed before `login` too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Ping {}
 
 /// Shows a new nick and picture in all rooms.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct SetProfile {
     /// Both texts.
     pub profile: Profile,
@@ -76,6 +81,7 @@ pub struct SetProfile {
 /// A session has begun.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct LoggedIn {
     /// The session's name.
     pub session: String,
@@ -106,14 +112,17 @@ impl std::fmt::Debug for LoggedIn {
 
 /// A STUN or TURN server, as the browser's `RTCIceServer`.
 #[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct IceServer {
     /// Its addresses.
     pub urls: Vec<String>,
     /// The name at a TURN server.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
     pub username: Option<String>,
     /// The password at a TURN server.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
     pub credential: Option<String>,
 }
 
@@ -141,6 +150,7 @@ impl From<&crate::config::IceServer> for IceServer {
 /// regardless is disconnected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct SessionLimits {
     /// Longest request, in bytes of UTF-8.
     pub max_request_bytes: usize,
@@ -163,6 +173,7 @@ pub struct SessionLimits {
 /// The session is taken up again. The missed events follow this response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Resumed {
     /// Events that follow because they were missed.
     pub missed: usize,
@@ -173,6 +184,7 @@ pub struct Resumed {
 /// The answer to `ping`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Pong {
     /// The server's clock: milliseconds since 1970.
     pub server_time: UnixTime,
