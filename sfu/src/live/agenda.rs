@@ -6,7 +6,7 @@ use std::time::Instant;
 
 /// Deadlines by name; setting one replaces the one before.
 #[derive(Debug)]
-pub(super) struct Agenda<T> {
+pub(crate) struct Agenda<T> {
     by_time: BTreeSet<(Instant, T)>,
     by_name: HashMap<T, Instant>,
 }
@@ -22,7 +22,7 @@ impl<T> Default for Agenda<T> {
 
 impl<T: Clone + Ord + Hash> Agenda<T> {
     /// Sets or clears the deadline of `name`.
-    pub(super) fn set(&mut self, name: &T, at: Option<Instant>) {
+    pub(crate) fn set(&mut self, name: &T, at: Option<Instant>) {
         let before = match at {
             Some(at) => self.by_name.insert(name.clone(), at),
             None => self.by_name.remove(name),
@@ -39,7 +39,7 @@ impl<T: Clone + Ord + Hash> Agenda<T> {
     }
 
     /// Takes one deadline that is not after `now`, the earliest first.
-    pub(super) fn pop_due(&mut self, now: Instant) -> Option<T> {
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<T> {
         if self.next()? > now {
             return None;
         }
@@ -49,7 +49,7 @@ impl<T: Clone + Ord + Hash> Agenda<T> {
     }
 
     /// The earliest deadline.
-    pub(super) fn next(&self) -> Option<Instant> {
+    pub(crate) fn next(&self) -> Option<Instant> {
         self.by_time.first().map(|(at, _)| *at)
     }
 }

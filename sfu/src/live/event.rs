@@ -23,6 +23,10 @@ pub enum Recipient {
     Room(RoomKey),
     /// Everybody in the room but one.
     RoomExcept(RoomKey, ConnectionId),
+    /// Everybody in the room's chat, guests too.
+    Chat(RoomKey),
+    /// Everybody in the room's chat but one.
+    ChatExcept(RoomKey, ConnectionId),
     /// Everybody in the room's media.
     Media(RoomKey),
     /// Everybody in the room's media but one.

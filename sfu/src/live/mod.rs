@@ -4,7 +4,7 @@
 //! and effects for the server's other parts (media, webhooks, store). A user is in a room's
 //! chat, its media, or both; guests are in the chat only.
 
-mod agenda;
+pub(crate) mod agenda;
 mod bans;
 pub mod broadcasts;
 pub mod chat;

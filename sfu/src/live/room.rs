@@ -220,6 +220,10 @@ impl Room {
         self.members.get(user)
     }
 
+    pub(super) fn has_guest(&self, guest: ConnectionId) -> bool {
+        self.guests.contains(&guest)
+    }
+
     /// The member `user`, or the refusal for a user who names the room without being in it.
     fn entered(&self, user: &UserId) -> Result<&Member, LiveError> {
         self.members
@@ -282,6 +286,18 @@ impl Room {
             Recipient::RoomExcept(_, not) => {
                 let members = self.members.values().map(|m| m.connection);
                 let all = members.chain(self.guests.iter().copied());
+                all.filter(|c| c != not).for_each(visit);
+            }
+            Recipient::Chat(_) => {
+                let members = self.members.values().filter(|m| m.chat);
+                members.for_each(|m| visit(m.connection));
+                self.guests.iter().for_each(|guest| visit(*guest));
+            }
+            Recipient::ChatExcept(_, not) => {
+                let members = self.members.values().filter(|m| m.chat);
+                let all = members
+                    .map(|m| m.connection)
+                    .chain(self.guests.iter().copied());
                 all.filter(|c| c != not).for_each(visit);
             }
             Recipient::Media(_) => media.for_each(|m| visit(m.connection)),

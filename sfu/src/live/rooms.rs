@@ -20,7 +20,7 @@ use super::event::{
 };
 use super::ids::{AppId, ConnectionId, RoomKey, UserId};
 use super::limits::{Counters, Limits, Refusal};
-use super::roles::Rights;
+use super::roles::{Rank, Rights};
 use super::room::{Room, Turn};
 
 /// Rooms, their members and the connections behind them. No IO, no clock.
@@ -89,6 +89,8 @@ impl Rooms {
             Recipient::One(one) => return visit(*one),
             Recipient::Room(key)
             | Recipient::RoomExcept(key, _)
+            | Recipient::Chat(key)
+            | Recipient::ChatExcept(key, _)
             | Recipient::Media(key)
             | Recipient::MediaExcept(key, _)
             | Recipient::Anchors(key)
@@ -184,6 +186,18 @@ impl Rooms {
     pub fn is_in_chat(&self, key: &RoomKey, user: &UserId) -> bool {
         let member = self.rooms.get(key).and_then(|room| room.member(user));
         member.is_some_and(|member| member.chat)
+    }
+
+    /// Whether a guest listens to the room's chat.
+    pub fn is_guest_in(&self, key: &RoomKey, guest: ConnectionId) -> bool {
+        self.rooms
+            .get(key)
+            .is_some_and(|room| room.has_guest(guest))
+    }
+
+    /// What a user is in a room, there or not.
+    pub fn rank(&self, key: &RoomKey, user: &UserId) -> Option<Rank> {
+        self.rooms.get(key).map(|room| room.rank(user))
     }
 
     /// The connection of a user, lost ones included.
