@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::rtc::answer::CandidateFilter;
 use crate::rtc::run::RtcOptions;
-use crate::rtc::signalling::checked_url;
+use crate::rtc::signalling::{Bearer, checked_url};
 use crate::source::SourceConfig;
 use crate::viewers::{CrowdOptions, WARM_UP};
 
@@ -53,6 +53,9 @@ struct CommonArgs {
     /// Write the report as JSON to this file as well.
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Token for the WHIP and WHEP endpoints, as `weblive usersig` prints it.
+    #[arg(long)]
+    token: Option<Bearer>,
     /// Load addresses other than loopback.
     #[arg(long)]
     i_own_this_host: bool,
@@ -111,6 +114,7 @@ impl Cli {
                 let options = RtcOptions {
                     whip: checked_url(&args.whip, filter)?,
                     whep: checked_url(&args.whep, filter)?,
+                    token: common.token.clone(),
                     filter,
                     subscribers: args.subscribers,
                     join_over: Duration::from_secs_f64(args.join_over),
@@ -140,6 +144,8 @@ impl Cli {
 pub struct PublishOptions {
     /// WHIP endpoint.
     pub whip: reqwest::Url,
+    /// The token for it.
+    pub token: Option<Bearer>,
     /// Which hosts may be loaded.
     pub filter: CandidateFilter,
     /// The generated broadcast.
@@ -166,6 +172,7 @@ impl HttpArgs {
             .map(|whip| {
                 Ok(PublishOptions {
                     whip: checked_url(whip, filter)?,
+                    token: self.common.token.clone(),
                     filter,
                     source: self.common.source(),
                 })

@@ -146,8 +146,13 @@ impl Crowd {
         } = self;
         let mut publishing = match &options.publish {
             Some(publish) => {
-                let publishing =
-                    Publishing::to(&publish.whip, publish.filter, publish.source).await?;
+                let publishing = Publishing::to(
+                    &publish.whip,
+                    publish.token.as_ref(),
+                    publish.filter,
+                    publish.source,
+                )
+                .await?;
                 wait_for(&options.url).await?;
                 sleep(options.warm_up).await;
                 Some(publishing)

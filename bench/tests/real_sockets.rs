@@ -2,14 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bench::cli::PublishOptions;
 use bench::rtc::answer::CandidateFilter;
 use bench::rtc::run::{Publishing, RtcOptions};
+use bench::rtc::signalling::Bearer;
 use bench::source::SourceConfig;
 use bench::viewers::CrowdOptions;
+use sfu::auth::Claims;
 use sfu::config::Settings;
+use sfu::live::AppId;
 use sfu::server::Server;
 
 async fn server() -> Server {
@@ -30,6 +33,7 @@ fn url(server: &Server, path: &str) -> reqwest::Url {
 fn publish(server: &Server) -> Option<PublishOptions> {
     Some(PublishOptions {
         whip: url(server, "whip/load"),
+        token: None,
         filter: CandidateFilter::Loopback,
         source: SourceConfig::default(),
     })
@@ -41,6 +45,7 @@ async fn a_webrtc_run_measures_joins_and_delivery() {
     let report = bench::rtc::run::run(RtcOptions {
         whip: url(&server, "whip/load"),
         whep: url(&server, "whep/load"),
+        token: None,
         filter: CandidateFilter::Loopback,
         subscribers: 4,
         join_over: Duration::from_millis(200),
@@ -110,10 +115,54 @@ async fn an_hls_run_fetches_segments_as_they_come() {
 async fn an_endpoint_that_refuses_is_quoted() {
     let server = server().await;
     let whip = url(&server, "whip/not%20an%20id");
-    let error = Publishing::to(&whip, CandidateFilter::Loopback, SourceConfig::default())
-        .await
-        .err()
-        .unwrap();
+    let error = Publishing::to(
+        &whip,
+        None,
+        CandidateFilter::Loopback,
+        SourceConfig::default(),
+    )
+    .await
+    .err()
+    .unwrap();
     assert!(error.to_string().contains("instead of 201"), "{error:#}");
+    server.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_with_apps_is_loaded_with_a_token() {
+    let base = "listen = \"127.0.0.1:0\"\ndata_dir = \"\"\nmedia.port = 0\nmedia.workers = 1\n";
+    let apps = "apps = [{ id = 7, keys = [\"seven\"] }]\n";
+    let path = std::path::Path::new("test");
+    let settings = Settings::from_toml(path, &format!("{base}{apps}")).unwrap();
+    let server = Server::start(&settings).await.unwrap();
+    let claims = Claims {
+        app: AppId(7),
+        user: "bench".parse().unwrap(),
+        issued_at: UNIX_EPOCH.elapsed().unwrap().as_secs(),
+        expires_in: 60,
+        userbuf: None,
+    };
+    let token: Bearer = claims.sign(&"seven".parse().unwrap()).parse().unwrap();
+    let options = RtcOptions {
+        whip: url(&server, "whip/load"),
+        whep: url(&server, "whep/load"),
+        token: Some(token),
+        filter: CandidateFilter::Loopback,
+        subscribers: 2,
+        join_over: Duration::ZERO,
+        lone_joins: 0,
+        duration: Duration::from_millis(300),
+        pid: None,
+        source: SourceConfig::default(),
+        subscribers_ask: true,
+    };
+    let without = RtcOptions {
+        token: None,
+        ..options.clone()
+    };
+    let refused = bench::rtc::run::run(without).await.unwrap_err();
+    assert!(refused.to_string().contains("401"), "{refused:#}");
+    let report = bench::rtc::run::run(options).await.unwrap();
+    assert_eq!(report.joins.failed, 0, "{:?}", report.joins.first_failure);
     server.shut_down().await;
 }

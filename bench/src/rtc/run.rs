@@ -14,7 +14,7 @@ use super::engine::{Engine, SessionKey};
 use super::peer::PeerFactory;
 use super::publisher::{Publisher, PublisherCounts};
 use super::report::{Joins, Quantiles, Report, ServerCost, Steady};
-use super::signalling::{Signalling, local_address};
+use super::signalling::{Bearer, Signalling, local_address};
 use super::socket::Socket;
 use super::subscriber::{Subscriber, SubscriberConfig, SubscriberReport};
 use super::tally::Received;
@@ -29,6 +29,8 @@ pub struct RtcOptions {
     pub whip: Url,
     /// WHEP endpoint to subscribe to.
     pub whep: Url,
+    /// The token for both.
+    pub token: Option<Bearer>,
     /// Which hosts may be loaded.
     pub filter: CandidateFilter,
     /// How many subscribers stay.
@@ -101,7 +103,8 @@ pub struct Publishing {
 impl Publishing {
     /// Publishes to `options.whip` and waits until the broadcast runs.
     async fn start(options: &RtcOptions) -> anyhow::Result<Publishing> {
-        Publishing::to(&options.whip, options.filter, options.source).await
+        let token = options.token.as_ref();
+        Publishing::to(&options.whip, token, options.filter, options.source).await
     }
 
     /// Publishes to `whip` and waits until the broadcast runs.
@@ -111,11 +114,12 @@ impl Publishing {
     /// When the endpoint refuses, or no connection comes about in five seconds.
     pub async fn to(
         whip: &Url,
+        token: Option<&Bearer>,
         filter: CandidateFilter,
         source: SourceConfig,
     ) -> anyhow::Result<Publishing> {
         let factory = PeerFactory::new();
-        let signalling = Signalling::new()?;
+        let signalling = Signalling::new(token)?;
         let engine = Engine::start("publisher", Duration::ZERO)?;
         let epoch = Instant::now();
         let socket = Socket::bind(SocketAddr::new(local_address(whip)?, 0))?;

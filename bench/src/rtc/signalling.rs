@@ -1,10 +1,11 @@
 //! WHIP (RFC 9725) and WHEP by HTTP, and the one-host rule for addresses.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use reqwest::header::{CONTENT_TYPE, LOCATION};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Client, StatusCode, Url};
 
 use super::answer::CandidateFilter;
@@ -13,6 +14,25 @@ use super::answer::CandidateFilter;
 #[derive(Clone, Debug)]
 pub struct Signalling {
     client: Client,
+}
+
+/// The token that endpoints ask for (RFC 6750 §2.1). Its `Debug` does not show it.
+#[derive(Clone, Debug)]
+pub struct Bearer(HeaderValue);
+
+impl FromStr for Bearer {
+    type Err = String;
+
+    fn from_str(token: &str) -> Result<Self, String> {
+        let is_visible = |b: u8| b.is_ascii_graphic();
+        if token.is_empty() || !token.bytes().all(is_visible) {
+            return Err("a token is one word of ASCII characters".into());
+        }
+        let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
+            .map_err(|e| format!("the token does not fit into a header field: {e}"))?;
+        value.set_sensitive(true);
+        Ok(Bearer(value))
+    }
 }
 
 /// What an endpoint answered with.
@@ -25,13 +45,15 @@ pub struct Created {
 }
 
 impl Signalling {
-    /// A client whose requests end after ten seconds.
+    /// A client whose requests carry the token, if there is one, and end after ten seconds.
     ///
     /// # Errors
     ///
     /// When the HTTP stack does not start.
-    pub fn new() -> anyhow::Result<Signalling> {
+    pub fn new(token: Option<&Bearer>) -> anyhow::Result<Signalling> {
+        let token = token.map(|Bearer(value)| (AUTHORIZATION, value.clone()));
         let client = Client::builder()
+            .default_headers(HeaderMap::from_iter(token))
             .timeout(Duration::from_secs(10))
             .no_proxy()
             // Each subscriber is somebody else: no connection is shared.
@@ -160,6 +182,16 @@ mod tests {
     fn what_is_not_an_http_url_is_named() {
         for url in ["", "127.0.0.1:80", "https://127.0.0.1/whip/a"] {
             assert!(checked_url(url, CandidateFilter::Any).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_one_word_and_is_not_shown() {
+        let token: Bearer = "eJyrVgrxCdYrSy1S_".parse().unwrap();
+        assert_eq!(token.0.to_str().unwrap(), "Bearer eJyrVgrxCdYrSy1S_");
+        assert!(!format!("{token:?}").contains("eJy"));
+        for text in ["", "a b", "a\n", "é"] {
+            assert!(text.parse::<Bearer>().is_err(), "{text:?}");
         }
     }
 

@@ -115,6 +115,10 @@ async fn a_name_has_one_stream_whoever_comes_first() {
     );
     assert_eq!(workers.set_relay(b.clone(), Some(id("show"))).await, Ok(()));
     workers.close(a.clone()).await.expect("closed");
+    until("the end of the session", || {
+        workers.snapshot().publishers == 1
+    })
+    .await;
     assert_eq!(
         workers.set_relay(b.clone(), Some(id("other"))).await,
         Ok(())
