@@ -1,6 +1,7 @@
 //! The program around the server: settings, signals, exit codes.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,6 +16,7 @@ use crate::config::{
 use crate::http::server_config;
 use crate::server::Server;
 use crate::telemetry;
+use crate::webhook::echo::{self, EchoOptions};
 use crate::words::check_words;
 
 /// Runs `weblive` with this process's arguments and environment until a signal.
@@ -36,6 +38,7 @@ pub fn run() -> ExitCode {
         Task::Serve => serve(&loaded),
         Task::Check => check(&loaded.settings),
         Task::UserSig(request) => print_token(&loaded.settings, request),
+        Task::WebhookEcho(listen, options) => webhook_echo(*listen, options.clone()),
     }
 }
 
@@ -156,6 +159,18 @@ fn tokens(apps: &Apps, request: &TokenRequest, now: u64) -> Result<String, Unkno
     };
     let map_key = apps.sign_private_map_key(now, *app, user, room, *privileges, *expires_in)?;
     Ok(format!("UserSig: {user_sig}\nPrivateMapKey: {map_key}"))
+}
+
+/// Prints notices until the process is ended.
+fn webhook_echo(listen: SocketAddr, options: EchoOptions) -> ExitCode {
+    let runtime = match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("cannot start: {error}")),
+    };
+    match runtime.block_on(echo::run(listen, options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&format!("cannot listen on {listen}: {error}")),
+    }
 }
 
 fn refuse(errors: &ConfigErrors) -> ExitCode {

@@ -1,12 +1,14 @@
 //! The command line: a flag for every setting, and what else the program can be asked to do.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::keys::keys;
-use crate::auth::Privileges;
+use crate::auth::{Privileges, SecretKey};
 use crate::live::{AppId, InvalidId, RoomId, UserId};
+use crate::webhook::echo::EchoOptions;
 
 /// What the program is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub enum Task {
     Check,
     /// `usersig`: print a token, and end.
     UserSig(TokenRequest),
+    /// `webhook-echo`: print what a back end is told, until a signal.
+    WebhookEcho(SocketAddr, EchoOptions),
 }
 
 /// The token that is to be printed.
@@ -71,6 +75,7 @@ pub(super) fn command() -> Command {
         )
         .args(settings)
         .subcommand(usersig())
+        .subcommand(webhook_echo())
 }
 
 fn usersig() -> Command {
@@ -122,6 +127,31 @@ fn usersig() -> Command {
         )
 }
 
+fn webhook_echo() -> Command {
+    let arg = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).help(help)
+    };
+    let key =
+        |name, help| arg(name, "KEY", help).value_parser(|text: &str| text.parse::<SecretKey>());
+    Command::new(WEBHOOK_ECHO)
+        .about("Print what a back end is told by webhooks, for development")
+        .arg(
+            arg("listen", "ADDRESS", "Address and TCP port")
+                .default_value("127.0.0.1:9099")
+                .value_parser(value_parser!(SocketAddr)),
+        )
+        .arg(key("key", "The app's webhook_key: signatures are checked"))
+        .arg(key(
+            "cdn-key",
+            "The app's cdn_webhook_key, if it is another one",
+        ))
+        .arg(arg(
+            "refuse",
+            "WORD",
+            "Refuse messages with this word before they are sent",
+        ))
+}
+
 /// A room's number, or its name where the text is no number.
 fn room(text: &str) -> Result<RoomId, InvalidId> {
     if text.bytes().all(|b| b.is_ascii_digit()) {
@@ -135,11 +165,22 @@ fn room(text: &str) -> Result<RoomId, InvalidId> {
 pub(super) fn task(flags: &ArgMatches) -> Task {
     if let Some(request) = flags.subcommand_matches(USERSIG).and_then(token_request) {
         Task::UserSig(request)
+    } else if let Some(task) = flags.subcommand_matches(WEBHOOK_ECHO).and_then(echo) {
+        task
     } else if flags.get_flag(CHECK_FLAG) {
         Task::Check
     } else {
         Task::Serve
     }
+}
+
+fn echo(flags: &ArgMatches) -> Option<Task> {
+    let options = EchoOptions {
+        key: flags.get_one("key").cloned(),
+        cdn_key: flags.get_one("cdn-key").cloned(),
+        refuse: flags.get_one("refuse").cloned(),
+    };
+    Some(Task::WebhookEcho(*flags.get_one("listen")?, options))
 }
 
 /// All of them are there: they are required, or have a default.
@@ -166,3 +207,4 @@ const CONFIG_FLAG: &str = "config";
 pub(super) const CONFIG_VARIABLE: &str = "WEBLIVE_CONFIG";
 const CHECK_FLAG: &str = "check-config";
 const USERSIG: &str = "usersig";
+const WEBHOOK_ECHO: &str = "webhook-echo";

@@ -9,7 +9,7 @@ use crate::auth::SecretKey;
 use crate::webhook::sign::{room_sign, stream_sign};
 
 /// How notices are checked and answered.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EchoOptions {
     /// Verifies the header field `Sign`.
     pub key: Option<SecretKey>,
