@@ -21,6 +21,7 @@ mod error;
 mod io;
 mod loading;
 mod login;
+pub mod metrics;
 mod notices;
 mod publish;
 mod quality;
