@@ -27,6 +27,8 @@ pub enum Output {
         stream: StreamId,
         /// The name of the broadcast.
         name: StreamId,
+        /// The publisher's session.
+        session: SessionId,
         /// There is a video track.
         video: bool,
         /// There is an audio track.

@@ -123,6 +123,21 @@ pub enum MediaEvent {
         /// The session.
         session: SessionId,
     },
+    /// The relay has a publisher's media under a name from now on: HTTP-FLV and HLS can be pulled.
+    BroadcastBegan {
+        /// The name of the broadcast.
+        name: StreamId,
+        /// The publisher's session.
+        session: SessionId,
+    },
+    /// A session's media goes to the relay under this name no more: it is stopped, renamed, or
+    /// its publisher has gone. If another session has the name by now, its broadcast goes on.
+    BroadcastEnded {
+        /// The name of the broadcast.
+        name: StreamId,
+        /// The publisher's session.
+        session: SessionId,
+    },
     /// A receiver's session has ended, for whatever reason.
     ReceiverEnded {
         /// The receiver.

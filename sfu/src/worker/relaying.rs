@@ -104,5 +104,6 @@ impl Drop for Hold {
 /// A stream's way into the relay.
 pub(crate) struct Relayed {
     pub(crate) name: StreamId,
+    pub(crate) session: SessionId,
     pub(crate) ingest: Ingest,
 }

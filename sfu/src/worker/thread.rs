@@ -344,16 +344,20 @@ impl Worker {
             Output::BroadcastOpened {
                 stream,
                 name,
+                session,
                 video,
                 audio,
-            } => self.open_broadcast(stream, name, Tracks { video, audio }),
+            } => self.open_broadcast(stream, name, session, Tracks { video, audio }),
             Output::BroadcastStopped { stream } => {
                 if let Some(relayed) = self.relayed.remove(&stream) {
                     relayed.ingest.end();
+                    self.broadcast_ended(relayed.name, relayed.session);
                 }
             }
             Output::Unpublished { stream } => {
-                self.relayed.remove(&stream);
+                if let Some(relayed) = self.relayed.remove(&stream) {
+                    self.broadcast_ended(relayed.name, relayed.session);
+                }
             }
             Output::Closed(closed) => {
                 let SessionRef {
@@ -374,29 +378,56 @@ impl Worker {
                 if let MediaEvent::Live { stream, .. } = &event {
                     self.shared.directory().published(stream);
                 }
-                if !self.shared.events.send(event) {
-                    self.core.counters().events_dropped += 1;
-                }
+                self.tell(event);
             }
         }
     }
 
     /// Opens a broadcast, or takes it over. The one under the stream's name before ends.
-    fn open_broadcast(&mut self, stream: StreamId, name: StreamId, tracks: Tracks) {
+    fn open_broadcast(
+        &mut self,
+        stream: StreamId,
+        name: StreamId,
+        session: SessionId,
+        tracks: Tracks,
+    ) {
         self.shared.directory().relayed(&stream, &name);
-        if let Some(before) = self.relayed.remove(&stream)
-            && before.name != name
-        {
-            before.ingest.end();
-        }
         let asker = self.asker(&stream);
-        match self.shared.relay.publish(&name, tracks, asker) {
+        let opened = self.shared.relay.publish(&name, tracks, asker);
+        let before = self.relayed.remove(&stream);
+        match opened {
             Ok(ingest) => {
-                self.relayed.insert(stream, Relayed { name, ingest });
+                self.tell(MediaEvent::BroadcastBegan {
+                    name: name.clone(),
+                    session,
+                });
+                let relayed = Relayed {
+                    name: name.clone(),
+                    session,
+                    ingest,
+                };
+                self.relayed.insert(stream, relayed);
             }
             Err(error) => {
                 tracing::warn!(%stream, %name, %error, "the relay does not take the stream");
             }
+        }
+        // After the beginning: what goes on under its name has not ended.
+        if let Some(before) = before {
+            if before.name != name {
+                before.ingest.end();
+            }
+            self.broadcast_ended(before.name, before.session);
+        }
+    }
+
+    fn broadcast_ended(&mut self, name: StreamId, session: SessionId) {
+        self.tell(MediaEvent::BroadcastEnded { name, session });
+    }
+
+    fn tell(&mut self, event: MediaEvent) {
+        if !self.shared.events.send(event) {
+            self.core.counters().events_dropped += 1;
         }
     }
 

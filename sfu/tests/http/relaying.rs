@@ -3,7 +3,7 @@
 use axum::body::Body;
 use http_body_util::BodyExt;
 use relay::StreamId;
-use sfu::worker::{OfferError, Owner, RelayError, Role, SessionRef};
+use sfu::worker::{MediaEvent, OfferError, Owner, RelayError, Role, SessionRef};
 
 use crate::publisher::Publisher;
 use crate::support::{Routes, offer, request, until};
@@ -35,6 +35,7 @@ async fn status_of(routes: &Routes, path: &str) -> u16 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn viewers_come_under_the_name_that_relaying_has_and_go_as_it_stops() {
     let routes = Routes::new("");
+    let mut events = routes.workers.events().expect("the first to ask");
     let (publisher, offered) = Publisher::new().await;
     let accepted = routes
         .workers
@@ -73,7 +74,22 @@ async fn viewers_come_under_the_name_that_relaying_has_and_go_as_it_stops() {
 
     set(Some("plain")).await.expect("relayed");
     wait_for(&routes, "/live/plain.flv", 200).await;
+    routes.workers.close(session).await.expect("closed");
+    until("the end of the session", || {
+        routes.workers.snapshot().publishers == 0
+    })
+    .await;
     task.abort();
+    let mut told = Vec::new();
+    while let Ok(event) = events.try_recv() {
+        match event {
+            MediaEvent::BroadcastBegan { name, .. } => told.push(format!("+{name}")),
+            MediaEvent::BroadcastEnded { name, .. } => told.push(format!("-{name}")),
+            _ => {}
+        }
+    }
+    let all = ["+show", "+renamed", "-show", "-renamed", "+plain", "-plain"];
+    assert_eq!(told, all);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -50,8 +50,13 @@ impl Core {
     /// Opens, takes over or ends the room's broadcast, as its publisher has it. A broadcast that
     /// keeps its name keeps its numbers.
     pub(super) fn apply_relay(&mut self, room_key: SlotKey) {
-        let publisher = self.rooms.get(room_key).and_then(|r| r.publisher);
-        let Some(publisher) = publisher.and_then(|key| self.publisher(key)) else {
+        let Some(key) = self.rooms.get(room_key).and_then(|r| r.publisher) else {
+            return;
+        };
+        let Some(session) = self.sessions.get(key).map(|s| s.id) else {
+            return;
+        };
+        let Some(publisher) = self.publisher(key) else {
             return;
         };
         let Kinds { audio, video } = publisher.tracks;
@@ -69,6 +74,7 @@ impl Core {
                 self.outputs.push_back(Output::BroadcastOpened {
                     stream,
                     name,
+                    session,
                     video,
                     audio,
                 });

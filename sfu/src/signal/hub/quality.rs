@@ -68,6 +68,8 @@ impl Hub {
                 self.publisher_has_ended(now, &stream, session);
             }
             MediaEvent::ReceiverEnded { receiver } => self.receiver_has_ended(receiver),
+            // The book of broadcasts knows of its own orders, and rooms of nobody else's.
+            MediaEvent::BroadcastBegan { .. } | MediaEvent::BroadcastEnded { .. } => {}
             MediaEvent::Levels(levels) => {
                 for StreamLevel { stream, level, .. } in levels {
                     let source = self.stage.source(&stream);
