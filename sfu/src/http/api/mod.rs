@@ -36,6 +36,7 @@ pub use router::{router, serve_root};
 
 use super::metrics::HttpMetrics;
 use crate::auth::{Apps, Replays, SecretKey};
+use crate::config::Settings;
 use crate::live::chat::Buckets;
 use crate::live::{AppId, UserId};
 use crate::signal::hub::admin::{AdminError, Call, Reply};
@@ -69,6 +70,21 @@ impl Default for ApiConfig {
             admins: BTreeSet::new(),
             max_body_bytes: 256 * 1024,
             body_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl From<&Settings> for ApiConfig {
+    fn from(settings: &Settings) -> Self {
+        let admins = settings.apps.iter().flat_map(|app| {
+            let admins = app.admins.iter();
+            admins.map(|user| (app.id, user.clone()))
+        });
+        Self {
+            tokens: settings.api.tokens.clone(),
+            admins: admins.collect(),
+            body_timeout: settings.http.body_timeout,
+            ..Self::default()
         }
     }
 }
@@ -123,8 +139,8 @@ impl Api {
     }
 }
 
-/// Requests that changed something and are remembered against replay. Twenty minutes of the rate
-/// of one busy app are a tenth of it.
+/// Requests that changed something and are remembered against replay. Ten minutes of one app at
+/// its full rate are an eighth of it.
 const MAX_REPLAYS: usize = 1_000_000;
 
 /// Requests of one app in the long run, a second.

@@ -4,7 +4,7 @@
 mod apply;
 mod rooms;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
