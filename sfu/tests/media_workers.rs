@@ -1,14 +1,18 @@
 //! The workers over real sockets: one publisher, subscribers, and the relay.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use relay::{Relay, RelayConfig, StreamId};
-use sfu::worker::{OfferError, Owner, Role, SessionRef, WorkerConfig, Workers, WorkersGuard};
-use str0m::change::{SdpAnswer, SdpPendingOffer};
+use sfu::worker::{
+    MediaEvent, OfferError, Owner, ReceiveError, Role, ServerOffer, SessionId, SessionRef, Wanted,
+    WorkerConfig, Workers, WorkersGuard,
+};
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::RtpWrite;
+use str0m::rtp::{RtpWrite, Ssrc};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 use tokio::net::UdpSocket;
 
@@ -34,6 +38,8 @@ struct Client {
     keyframes_wanted: usize,
     video_packets: usize,
     audio_packets: usize,
+    packets: HashMap<Ssrc, usize>,
+    publishes: bool,
 }
 
 impl Client {
@@ -63,8 +69,30 @@ impl Client {
             keyframes_wanted: 0,
             video_packets: 0,
             audio_packets: 0,
+            packets: HashMap::new(),
+            publishes: direction == Direction::SendOnly,
         };
         (client, offer.to_sdp_string())
+    }
+
+    /// One that waits for the server's offers.
+    async fn page() -> Self {
+        let (mut client, _) = Self::new(Direction::RecvOnly).await;
+        client.rtc = RtcConfig::new().set_rtp_mode(true).build(Instant::now());
+        let candidate = Candidate::host(client.local, "udp").expect("candidate");
+        client.rtc.add_local_candidate(candidate);
+        client
+    }
+
+    fn answer(&mut self, offer: &ServerOffer) -> String {
+        let offer = SdpOffer::from_sdp_string(&offer.sdp).expect("offer");
+        let answer = self.rtc.sdp_api().accept_offer(offer).expect("fits");
+        answer.to_sdp_string()
+    }
+
+    /// RTP streams that have brought some packets.
+    fn streams(&self) -> usize {
+        self.packets.values().filter(|count| **count > 20).count()
     }
 
     fn accept(&mut self, answer: &str) {
@@ -106,6 +134,7 @@ impl Client {
                 Output::Event(Event::Closed) => self.closed = true,
                 Output::Event(Event::KeyframeRequest(_)) => self.keyframes_wanted += 1,
                 Output::Event(Event::RtpPacket(packet)) => {
+                    *self.packets.entry(packet.header.ssrc).or_default() += 1;
                     if packet.payload.len() > 500 {
                         self.video_packets += 1;
                     } else {
@@ -170,7 +199,9 @@ async fn run(
         tick.tick().await;
         *n += 1;
         if (*n).is_multiple_of(4) {
-            clients[0].write(*n / 4);
+            for client in clients.iter_mut().filter(|c| c.publishes) {
+                client.write(*n / 4);
+            }
         }
         for client in clients.iter_mut() {
             client.poll().await;
@@ -306,4 +337,134 @@ async fn requests_that_are_given_up_leave_nothing_behind() {
         assert!(Instant::now() < limit, "{open} of {answered} publishers");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_receive_the_streams_of_two_workers_over_one_connection_each() {
+    let (workers, _guard, registry) = start(2);
+    let mut events = workers.events().expect("first");
+    assert!(workers.events().is_none());
+    let names: Vec<StreamId> = ["anna", "bert"].map(|n| n.parse().expect("id")).to_vec();
+    let mut clients = Vec::new();
+    let mut sessions = Vec::new();
+    for name in &names {
+        let (mut client, offer) = Client::new(Direction::SendOnly).await;
+        let published = workers
+            .publish(name.clone(), offer, Owner::Anybody)
+            .await
+            .expect("published");
+        client.accept(&published.answer);
+        sessions.push(published.session);
+        clients.push(client);
+    }
+    let mut n = 0;
+    let limit = Duration::from_secs(20);
+    run(&mut clients, &mut n, limit, "publishers connect", |c| {
+        c.iter().all(|c| c.connected)
+    })
+    .await;
+    let mut live = Vec::new();
+    for _ in 0..2 {
+        match tokio::time::timeout(limit, events.recv()).await {
+            Ok(Some(MediaEvent::Live { session, .. })) => live.push(session),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(sessions.iter().all(|s| live.contains(s)));
+
+    let wanted = |name: &StreamId| Wanted {
+        stream: name.clone(),
+        audio: true,
+        video: true,
+    };
+    let receivers = [SessionId::from_bits(1), SessionId::from_bits(2)];
+    for receiver in receivers {
+        let mut page = Client::page().await;
+        let none = workers.receive(receiver, Vec::new(), names.clone()).await;
+        assert_eq!(none, Ok(None), "nothing is open and nothing was wanted");
+        let offer = workers
+            .receive(receiver, vec![wanted(&names[0])], Vec::new())
+            .await
+            .expect("received")
+            .expect("offer");
+        let waits = workers
+            .receive(receiver, vec![wanted(&names[1])], Vec::new())
+            .await;
+        assert_eq!(waits, Ok(None));
+        let next = workers
+            .answer(receiver, offer.revision, page.answer(&offer))
+            .await
+            .expect("taken")
+            .expect("next offer");
+        let answer = page.answer(&next);
+        assert_eq!(
+            workers.answer(receiver, next.revision, answer).await,
+            Ok(None)
+        );
+        clients.push(page);
+    }
+    run(&mut clients, &mut n, limit, "four tracks each", |c| {
+        c[2..].iter().all(|c| c.streams() == 4)
+    })
+    .await;
+    assert_eq!(workers.snapshot().receivers, 2);
+
+    // A publisher that may not send is not heard; one that ends is missed.
+    let anna = SessionRef {
+        stream: names[0].clone(),
+        session: sessions[0],
+        role: Role::Publisher,
+    };
+    workers
+        .set_allowed(anna.clone(), false, false)
+        .await
+        .expect("open");
+    workers.close(anna.clone()).await.expect("open");
+    assert!(workers.set_allowed(anna, true, true).await.is_err());
+    workers
+        .close_receiver(receivers[0])
+        .await
+        .expect("it is open");
+    let gone = workers.close_receiver(receivers[0]).await;
+    assert_eq!(
+        gone,
+        Err(ReceiveError::UnknownReceiver {
+            receiver: receivers[0]
+        })
+    );
+    run(&mut clients, &mut n, limit, "BYE", |c| {
+        c[0].closed && c[2].closed
+    })
+    .await;
+    let (mut ended, mut receiver_ended) = (false, false);
+    while !(ended && receiver_ended) {
+        match tokio::time::timeout(limit, events.recv()).await {
+            Ok(Some(MediaEvent::Ended { session, .. })) => ended = session == sessions[0],
+            Ok(Some(MediaEvent::ReceiverEnded { receiver })) => {
+                receiver_ended = receiver == receivers[0];
+            }
+            Ok(Some(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    // The same id opens anew.
+    let offer = workers
+        .receive(receivers[0], vec![wanted(&names[1])], Vec::new())
+        .await
+        .expect("received");
+    assert_eq!(offer.map(|o| o.revision), Some(1));
+    workers.shutdown().await;
+    assert_eq!(workers.snapshot().receivers, 0);
+    let refused = workers
+        .receive(receivers[1], vec![wanted(&names[1])], Vec::new())
+        .await;
+    assert_eq!(refused, Err(ReceiveError::ShuttingDown));
+    let offers: f64 = registry
+        .gather()
+        .iter()
+        .filter(|f| f.name() == "weblive_media_offers_total")
+        .flat_map(|f| f.get_metric())
+        .map(|m| m.get_counter().get_value())
+        .sum();
+    assert_eq!(offers, 5.0);
 }

@@ -73,6 +73,7 @@ pub(crate) fn check(answer: &str, offered: &Offered<'_>) -> Result<String, Answe
     {
         check_media(index, media, mid, *kind)?;
     }
+    check_bundle(&parsed, offered.lines)?;
     check_credentials(&clean.text, offered.remote)?;
     Ok(without_candidates(&clean.text))
 }
@@ -124,12 +125,40 @@ fn check_media(
         ));
     }
     let is_rejected = media.media_name.port.value == 0;
-    let receives = media.has_attribute("recvonly") || media.has_attribute("inactive");
-    let sends = media.has_attribute("sendonly") || media.has_attribute("sendrecv");
-    if sends || !(receives || is_rejected) {
+    if media.media_name.formats.is_empty() && !is_rejected {
+        return Err(format!("m-line {index} lists no payload type"));
+    }
+    let directions: Vec<&str> = media
+        .attributes
+        .iter()
+        .map(|a| a.key.as_str())
+        .filter(|key| matches!(*key, "sendrecv" | "sendonly" | "recvonly" | "inactive"))
+        .collect();
+    if !matches!(directions[..], ["recvonly" | "inactive"]) {
         return Err(format!("m-line {index} must be recvonly or inactive"));
     }
     Ok(())
+}
+
+/// One transport carries all m-lines that are not rejected (RFC 9143 §7.3).
+fn check_bundle(answer: &SessionDescription, lines: &[(String, MediaKind)]) -> Result<(), String> {
+    let group = answer.attribute("group").map(String::as_str);
+    let mut bundled = group.unwrap_or_default().split_ascii_whitespace();
+    let is_bundle = bundled.next() == Some("BUNDLE");
+    let bundled: Vec<&str> = bundled.collect();
+    let wanted = answer
+        .media_descriptions
+        .iter()
+        .zip(lines)
+        .filter(|(media, (mid, _))| {
+            media.media_name.port.value != 0 || bundled.contains(&mid.as_str())
+        })
+        .map(|(_, (mid, _))| mid.as_str());
+    if is_bundle && wanted.eq(bundled.iter().copied()) {
+        Ok(())
+    } else {
+        Err("a=group:BUNDLE must list the m-lines that are not rejected, in their order".to_owned())
+    }
 }
 
 /// All m-lines share one transport (BUNDLE): there is one pair of credentials.
@@ -234,6 +263,8 @@ mod tests {
         assert_eq!(check_one(&lf, None), Ok(checked));
         let rejected = ANSWER.replace("m=video 9", "m=video 0");
         assert!(check_one(&rejected, None).is_ok());
+        let rejected = rejected.replace("BUNDLE a1 v1", "BUNDLE a1");
+        assert!(check_one(&rejected, None).is_ok());
     }
 
     #[test]
@@ -283,6 +314,13 @@ mod tests {
                 "ICE-lite",
             ),
             (format!("{ANSWER}a=rid:h recv\r\n"), None, "a=rid"),
+            (ANSWER.replace("BUNDLE a1 v1", "BUNDLE a1"), None, "a=group"),
+            (ANSWER.replace("a=group:", "a=x:"), None, "a=group"),
+            (
+                ANSWER.replace("BUNDLE a1 v1", "BUNDLE v1 a1"),
+                None,
+                "order",
+            ),
             (format!("{ANSWER}a=x\u{7}\r\n"), None, "control character"),
             (ANSWER.to_owned(), Some(&known), "new ICE credentials"),
         ] {

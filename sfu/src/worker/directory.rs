@@ -301,6 +301,8 @@ const SPREAD: usize = 8;
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
 
     fn id(n: u128) -> SessionId {
@@ -376,7 +378,7 @@ mod tests {
         d.place(&stream("d"), id(8), Role::Publisher, None)
             .expect("placed");
         assert_eq!(
-            d.place_receiver(id(2), &[a.clone()]),
+            d.place_receiver(id(2), slice::from_ref(&a)),
             Err(ReceiveError::LimitReached { limit: 3 })
         );
         d.closed(&stream("d"), id(8), Role::Publisher);
@@ -387,7 +389,10 @@ mod tests {
         // The stream stays at home for as long as somebody waits for it.
         d.closed(&a, id(3), Role::Publisher);
         d.left(&b);
-        assert_eq!(d.place_receiver(id(1), &[b.clone()]), Ok((1, vec![1])));
+        assert_eq!(
+            d.place_receiver(id(1), slice::from_ref(&b)),
+            Ok((1, vec![1]))
+        );
         d.left(&a);
         d.left(&b);
         d.receiver_closed(id(1));

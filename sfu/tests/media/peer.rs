@@ -5,15 +5,16 @@ use std::time::{Duration, Instant};
 
 use packager::rtp::Codec;
 use sfu::worker::{Role, SessionId};
-use str0m::change::{SdpAnswer, SdpPendingOffer};
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::format::Codec as RtcCodec;
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::RtpWrite;
+use str0m::rtp::{ExtensionValues, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 use str0m_netem::{Input as NetInput, Netem, NetemConfig, Output as NetOutput};
 
 use crate::frames::{self, Got};
+use crate::page::Page;
 
 pub struct Peer {
     pub rtc: Rtc,
@@ -36,6 +37,8 @@ pub struct Peer {
     pub first_video_at: Option<Instant>,
     pub sender: Option<Sender>,
     pub sent_to_server: usize,
+    /// There if the server makes the offers.
+    pub page: Option<Page>,
 }
 
 /// Makes media for a publisher.
@@ -44,6 +47,8 @@ pub struct Sender {
     pub layers: Vec<Layer>,
     pub keyframe_every: Option<u32>,
     pub on: bool,
+    /// What the audio packets say of their level.
+    pub level: Option<i8>,
     next_video: Instant,
     next_audio: Instant,
     audio_seq: u64,
@@ -141,6 +146,7 @@ impl Peer {
                 .collect(),
             keyframe_every: None,
             on: true,
+            level: None,
             next_video: now,
             next_audio: now,
             audio_seq: 500,
@@ -168,12 +174,39 @@ impl Peer {
             first_video_at: None,
             sender,
             sent_to_server: 0,
+            page: None,
         };
         let offer = Offer {
             sdp: offer.to_sdp_string(),
             pending,
         };
         (peer, offer)
+    }
+
+    /// A client that waits for the server's offers.
+    pub fn page(number: u16, now: Instant, net: NetemConfig, h264: bool) -> Self {
+        let (mut peer, _) = Self::new(Role::Subscriber, "", number, now, net);
+        peer.rtc = RtcConfig::new()
+            .set_rtp_mode(true)
+            .clear_codecs()
+            .enable_opus(true, false)
+            .enable_vp8(true)
+            .enable_h264(h264)
+            .build(now);
+        let candidate = Candidate::host(peer.address, "udp").expect("candidate");
+        peer.rtc.add_local_candidate(candidate);
+        peer.page = Some(Page::default());
+        peer
+    }
+
+    /// Takes an offer as a page does; the answer.
+    pub fn answer(&mut self, sdp: &str) -> String {
+        let offer = SdpOffer::from_sdp_string(sdp).expect("offer parses");
+        let answer = self.rtc.sdp_api().accept_offer(offer).expect("offer fits");
+        if let Some(page) = &mut self.page {
+            page.read(sdp);
+        }
+        answer.to_sdp_string()
     }
 
     pub fn accept(&mut self, offer: Offer, answer: &str) {
@@ -249,7 +282,11 @@ impl Peer {
                     codec,
                     payload: packet.payload.to_vec(),
                 };
-                if codec == Codec::Opus {
+                if let Some(page) = &mut self.page {
+                    let ssrc = packet.header.ssrc;
+                    let mid = self.rtc.direct_api().stream_rx(&ssrc).map(|s| s.mid());
+                    page.take(mid, got, now);
+                } else if codec == Codec::Opus {
                     self.got_audio.push(got);
                 } else {
                     self.first_video_at.get_or_insert(now);
@@ -339,7 +376,13 @@ impl Peer {
             sender.next_audio = now + Duration::from_millis(20);
             let pt = self.pt(Codec::Opus);
             let payload = frames::frame(Codec::Opus, sender.audio_number, true, 1, 120).remove(0);
-            let write = RtpWrite::new(pt, sender.audio_seq.into(), sender.audio_time, now, payload);
+            let values = ExtensionValues {
+                audio_level: sender.level,
+                voice_activity: sender.level.map(|_| true),
+                ..Default::default()
+            };
+            let write = RtpWrite::new(pt, sender.audio_seq.into(), sender.audio_time, now, payload)
+                .ext_vals(values);
             sender.audio_number += 1;
             sender.audio_seq += 1;
             sender.audio_time = sender.audio_time.wrapping_add(960);

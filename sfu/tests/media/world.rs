@@ -4,8 +4,11 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use relay::{IngestItem, StreamId};
-use sfu::media::{Core, CoreConfig, Counters, LaneMessage, Output, offer};
-use sfu::worker::{Accepted, MediaEvent, OfferError, Role, SessionId, SessionRef};
+use sfu::media::{Core, CoreConfig, Counters, LaneMessage, Output, Placed, offer};
+use sfu::worker::{
+    Accepted, MediaEvent, OfferError, ReceiveError, Role, ServerOffer, SessionId, SessionRef,
+    Wanted,
+};
 use str0m_netem::{Input as NetInput, NetemConfig, Output as NetOutput};
 
 use crate::peer::Peer;
@@ -131,6 +134,82 @@ impl World {
         self.peers.push(peer);
         self.carry_out(at);
         Ok(self.peers.len() - 1)
+    }
+
+    /// A page on core `at` that waits for offers.
+    pub fn open_page(&mut self, at: usize, net: NetemConfig) -> usize {
+        self.open_page_with(at, net, true)
+    }
+
+    pub fn open_page_with(&mut self, at: usize, net: NetemConfig, h264: bool) -> usize {
+        let mut peer = Peer::page(self.next, self.now, net, h264);
+        peer.session = Some(self.new_id());
+        peer.core = at;
+        self.peers.push(peer);
+        self.peers.len() - 1
+    }
+
+    pub fn receiver(&self, page: usize) -> SessionId {
+        self.peers[page].session.expect("a page")
+    }
+
+    /// Asks for streams with audio and video, or for an end of them.
+    pub fn receive(
+        &mut self,
+        page: usize,
+        add: &[&str],
+        remove: &[&str],
+    ) -> Result<Option<ServerOffer>, ReceiveError> {
+        let wanted = |name: &&str| Wanted {
+            stream: stream(name),
+            audio: true,
+            video: true,
+        };
+        let add = add.iter().map(wanted).collect();
+        self.receive_only(page, add, remove)
+    }
+
+    pub fn receive_only(
+        &mut self,
+        page: usize,
+        add: Vec<Wanted>,
+        remove: &[&str],
+    ) -> Result<Option<ServerOffer>, ReceiveError> {
+        let core = self.peers[page].core;
+        let home = (core != 0).then_some(0);
+        let add: Vec<Placed> = add
+            .into_iter()
+            .map(|wanted| Placed { wanted, home })
+            .collect();
+        let remove: Vec<_> = remove.iter().map(|name| stream(name)).collect();
+        let id = self.receiver(page);
+        let offer = self.cores[core].receive(self.now, id, &add, &remove);
+        self.carry_out(core);
+        offer
+    }
+
+    /// The server takes a page's answer.
+    pub fn answer(
+        &mut self,
+        page: usize,
+        revision: u32,
+        sdp: &str,
+    ) -> Result<Option<ServerOffer>, ReceiveError> {
+        let core = self.peers[page].core;
+        let id = self.receiver(page);
+        let next = self.cores[core].answer(self.now, id, revision, sdp);
+        self.carry_out(core);
+        next
+    }
+
+    /// The page answers an offer, and those that follow.
+    pub fn negotiate(&mut self, page: usize, mut offer: Option<ServerOffer>) {
+        for _ in 0..10 {
+            let Some(next) = offer else { return };
+            let answer = self.peers[page].answer(&next.sdp);
+            offer = self.answer(page, next.revision, &answer).expect("taken");
+        }
+        panic!("offers without end");
     }
 
     fn new_id(&mut self) -> SessionId {
