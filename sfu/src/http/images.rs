@@ -20,6 +20,7 @@ use super::cors;
 use super::listener::Remote;
 use super::problem::Problem;
 use crate::images::HEADERS;
+use crate::signal::hub::network;
 use uploads::Uploader;
 
 /// `/api/images`.
@@ -53,7 +54,10 @@ async fn take(State(app): State<App>, request: Request) -> Result<Response, Prob
     let images = app.images().ok_or(Problem::NoUploads)?;
     let uploader = match access::user(&app, request.headers())? {
         Some((of, user)) => Uploader::User(of, user),
-        None => Uploader::Address(request.extensions().get::<Remote>().map(|r| r.0.ip())),
+        None => {
+            let remote = request.extensions().get::<Remote>();
+            Uploader::Address(remote.map(|remote| network(remote.0.ip())))
+        }
     };
     check_content_type(request.headers())?;
     let length = request

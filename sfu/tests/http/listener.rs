@@ -187,6 +187,25 @@ async fn a_megabyte_offer_gets_its_problem_over_a_real_socket() {
 }
 
 #[tokio::test]
+async fn a_picture_that_is_too_large_gets_its_problem_over_a_real_socket() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().display();
+    let toml = format!("data_dir = \"{data}\"\nimages.max_bytes = 1000000");
+    let (_server, address) = start(&toml).await;
+    let picture = vec![0xff; 2_500_000];
+    let reply = reqwest::Client::new()
+        .post(format!("http://{address}/api/images"))
+        .header("content-type", "image/jpeg")
+        .body(picture)
+        .send()
+        .await
+        .expect("a response, not a broken connection");
+    assert_eq!(reply.status(), 413);
+    let problem = reply.text().await.expect("text");
+    assert!(problem.contains("image-too-large"), "{problem}");
+}
+
+#[tokio::test]
 async fn a_body_that_stops_half_way_times_out() {
     let (_server, address) = start("http.body_timeout = \"300ms\"").await;
     let head = "POST /whip/a HTTP/1.1\r\nHost: x\r\nContent-Type: application/sdp\r\nContent-Length: 500\r\n\r\nv=0\r\n";

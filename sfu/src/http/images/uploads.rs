@@ -53,7 +53,8 @@ struct Uploaders {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Uploader {
     User(AppId, UserId),
-    /// On an open server, where a user's name is whatever it says.
+    /// On an open server, where a user's name is whatever it says. Of IPv6 the network, since
+    /// one client has all addresses of it.
     Address(Option<IpAddr>),
 }
 

@@ -45,6 +45,7 @@ pub use self::config::HubConfig;
 pub use self::counters::{HubCounters, HubGauges, HubRefusal};
 pub use self::error::HubError;
 pub use self::io::{HubOutput, MediaDone, MediaOrder, SocketId, Ticket};
+pub(crate) use self::session::network;
 
 use self::loading::RoomChat;
 use self::publish::Stage;

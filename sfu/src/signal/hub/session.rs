@@ -87,7 +87,7 @@ pub(super) enum SocketState {
 }
 
 /// What counts as one address: an IPv6 client has a whole /64.
-pub(super) fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => {
