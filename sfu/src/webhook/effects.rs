@@ -5,7 +5,7 @@ use super::notice::{
     RoomNotice, SeatsNotice,
 };
 use crate::live::chat::UnixTime;
-use crate::live::{Effect, EndReason, LeaveReason, RoomInfo, RoomKey, SeatView, UserId};
+use crate::live::{AppId, Effect, EndReason, LeaveReason, RoomInfo, RoomKey, SeatView, UserId};
 
 /// All notices of one effect, in order. `info` and `seats` are asked for the room as it is after
 /// it; without `info` the room is gone.
@@ -134,6 +134,25 @@ pub fn notices_of(
     }
 }
 
+/// The app of an effect's room; `None` for what concerns no room.
+pub fn app_of(effect: &Effect) -> Option<AppId> {
+    match effect {
+        Effect::RoomCreated { key, .. }
+        | Effect::RoomEnded { key, .. }
+        | Effect::ChatEntered { key, .. }
+        | Effect::ChatLeft { key, .. }
+        | Effect::MediaEntered { key, .. }
+        | Effect::MediaLeft { key, .. }
+        | Effect::RoleChanged { key, .. }
+        | Effect::AllowedChanged { key, .. }
+        | Effect::TrackChanged { key, .. }
+        | Effect::BanChanged { key, .. }
+        | Effect::SeatsChanged { key }
+        | Effect::CoHostsChanged { key, .. } => Some(key.app),
+        Effect::ConnectionEnded { .. } => None,
+    }
+}
+
 fn online(info: Option<&RoomInfo>) -> usize {
     info.map_or(0, |info| info.online)
 }
@@ -141,7 +160,7 @@ fn online(info: Option<&RoomInfo>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::live::{AppId, Role, RoomId};
+    use crate::live::{Role, RoomId};
 
     fn key() -> RoomKey {
         RoomKey::new(AppId(1), RoomId::number(7).unwrap())

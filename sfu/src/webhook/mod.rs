@@ -18,6 +18,8 @@ mod packet;
 mod queue;
 mod sign;
 mod streams;
+mod task_id;
+mod teller;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -25,7 +27,7 @@ mod verdict;
 pub use client::StartError;
 pub use config::{AppHook, BadWebhookUrl, WebhookConfig, WebhookUrl};
 pub use delivery::Webhooks;
-pub use effects::notices_of;
+pub use effects::{app_of, notices_of};
 pub use metrics::WebhookMetrics;
 pub use notice::{
     BeforeMessage, ChatChange, ChatNotice, Family, Lane, LiveChange, LiveNotice, MediaChange,
@@ -36,4 +38,6 @@ pub use packet::Packet;
 pub use queue::{Attempt, AttemptId, Full, Limits, Queue, QueueCounts};
 pub use sign::{room_sign, stream_sign};
 pub use streams::LiveStreams;
+pub use task_id::relay_task_id;
+pub use teller::Teller;
 pub use verdict::Verdict;

@@ -20,6 +20,7 @@ impl Hub {
                 Output::Effect(effect) => self.pass_effect(now, effect),
             }
         }
+        self.tell_held();
         while let Some(key) = self.touched.pop_first() {
             self.tell_chat(now, &key);
         }
@@ -40,6 +41,9 @@ impl Hub {
                 false => TipKind::AdminCancelled,
             };
             self.tip(now, key, kind, None, user);
+        }
+        if let (Recipient::Room(key), Event::RoomUpdated { info, .. }) = (to, &event) {
+            self.tell_update(now, key, info);
         }
         self.tell(to, EventBody::from(event));
     }

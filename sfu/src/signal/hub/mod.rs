@@ -55,6 +55,7 @@ use self::tickets::Tickets;
 use crate::live::agenda::Agenda;
 use crate::live::chat::{ChatCounts, UnixTime, WordFilter};
 use crate::live::{ConnectionId, RoomKey, Rooms};
+use crate::webhook::Teller;
 
 /// All that signalling knows. No IO, no clock.
 ///
@@ -86,6 +87,7 @@ pub struct Hub {
     loads_due: VecDeque<(Instant, RoomKey)>,
     stage: Stage,
     figures: Figures,
+    teller: Teller,
     out: VecDeque<HubOutput>,
     counters: HubCounters,
     /// Of the chats that are gone.
@@ -114,6 +116,7 @@ impl Hub {
             loads_due: VecDeque::new(),
             stage: Stage::new(config.relay_mode, config.publications),
             figures: Figures::new(config.speakers, config.limits.connections),
+            teller: Teller::default(),
             out: VecDeque::new(),
             counters: HubCounters::default(),
             ended_chats: ChatCounts::default(),

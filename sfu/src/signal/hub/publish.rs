@@ -221,7 +221,7 @@ impl Hub {
                 }),
                 MediaDone::Relayed(result),
             ) => {
-                let result = self.relayed(&source, &order, result);
+                let result = self.relayed(now, &source, &order, result);
                 if let Some(asker) = asker {
                     self.answer_later(asker, result);
                 }
@@ -518,11 +518,13 @@ impl Hub {
 
     fn relayed(
         &mut self,
+        now: Instant,
         source: &Source,
         order: &RelayOrder,
         result: Result<(), RelayError>,
     ) -> Result<ResultBody, HubError> {
         self.stage.broadcasts.settle(source, order, result.is_ok());
+        self.tell_relay(now, source, order.relay.as_ref(), &result);
         result?;
         Ok(match order.relay {
             Some(_) => self.relay_reply(source),
