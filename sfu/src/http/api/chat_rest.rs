@@ -266,7 +266,7 @@ impl Desk<'_> {
             about: About::new(name, notice)?,
             seats: None,
         };
-        match self.api.0.control.call(self.app, call).await? {
+        match self.api.ask(self.app, call).await? {
             Reply::Created { is_new: false, .. } => Err(LiveError::AlreadyYours {
                 room: room_of(&group)?,
             }
@@ -383,13 +383,12 @@ impl Desk<'_> {
 
     /// Asks about a group: a group of digits is the number room, or else the room with that name.
     async fn ask(&self, group: &str, call: impl Fn(RoomId) -> Call) -> Result<Reply, Failure> {
-        let control = &self.api.0.control;
         let room = room_of(group)?;
         let is_number = matches!(room, RoomId::Number(_));
-        match control.call(self.app, call(room)).await {
+        match self.api.ask(self.app, call(room)).await {
             Err(AdminError::Live(LiveError::NoSuchRoom { room })) if is_number => {
                 let name = RoomId::name(group).map_err(LiveError::BadId)?;
-                let again = control.call(self.app, call(name)).await;
+                let again = self.api.ask(self.app, call(name)).await;
                 Ok(again.map_err(|error| match error {
                     AdminError::Live(LiveError::NoSuchRoom { .. }) => {
                         AdminError::Live(LiveError::NoSuchRoom { room })

@@ -49,7 +49,7 @@ async fn carry_out(
     })?;
     let plan = plan(&action, &body)?;
     let app = caller.of(api, plan.app)?;
-    api.0.control.call(app, plan.call).await?;
+    api.ask(app, plan.call).await?;
     Ok(plan.answer)
 }
 

@@ -124,6 +124,18 @@ impl Api {
         }))
     }
 
+    /// Asks the hub. What is busy has changed nothing, so that it is asked again for a moment: a
+    /// room that was just created has its chat when the store has answered.
+    async fn ask(&self, app: AppId, call: Call) -> Result<Reply, AdminError> {
+        for wait in WAITS {
+            match self.0.control.call(app, call.clone()).await {
+                Err(AdminError::Busy) => tokio::time::sleep(wait).await,
+                other => return other,
+            }
+        }
+        self.0.control.call(app, call).await
+    }
+
     /// Notes a signature that must not come again.
     fn note(&self, now: u64, signature: [u8; 32]) -> Result<(), crate::auth::RequestError> {
         let replays = self.0.replays.lock();
@@ -138,6 +150,14 @@ impl Api {
         rates.take(now, &app, 1)
     }
 }
+
+/// Between questions to a hub that is busy.
+const WAITS: [Duration; 4] = [
+    Duration::from_millis(5),
+    Duration::from_millis(20),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+];
 
 /// Requests that changed something and are remembered against replay. Ten minutes of one app at
 /// its full rate are an eighth of it.

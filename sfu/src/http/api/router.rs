@@ -97,7 +97,7 @@ async fn carry_out(
     }
     let input = Input::read(path, &head.uri, endpoint.query, &body)?;
     let call = (endpoint.call)(&input)?;
-    Ok(api.0.control.call(app, call).await?)
+    Ok(api.ask(app, call).await?)
 }
 
 /// The body as text; an empty one is empty.

@@ -13,7 +13,7 @@ pub(super) fn group() -> Group {
     Group {
         name: "Streams",
         text: "What members publish, and the HTTP-FLV and HLS addresses of it: \
-               `/live/{streamId}.flv` and `.m3u8`.",
+               `/live/{relayedAs}.flv` and `.m3u8`.",
         endpoints: vec![
             Endpoint {
                 path: "/streams",
@@ -111,7 +111,7 @@ const STREAM: &str = r#"{
     "hasAudio": true, "hasVideo": true, "hasSmall": false,
     "audioMuted": false, "videoMuted": false
   },
-  "streamId": "evening-1", "isRelayed": true
+  "streamId": "1400000000_42_anna_main", "relayedAs": "evening-1"
 }"#;
 
 const STREAM_PAGE: &str = r#"{
@@ -121,7 +121,7 @@ const STREAM_PAGE: &str = r#"{
       "hasAudio": true, "hasVideo": true, "hasSmall": false,
       "audioMuted": false, "videoMuted": false
     },
-    "streamId": "evening-1", "isRelayed": true
+    "streamId": "1400000000_42_anna_main", "relayedAs": "evening-1"
   }],
   "next": "[42,\"anna\",\"main\"]"
 }"#;

@@ -218,10 +218,10 @@ fn streams() -> Value {
             "user": reference("UserId"),
             "track": reference("Track"),
             "publication": reference("Publication"),
-            "streamId": nullable(json!({"type": "string"})),
-            "isRelayed": {
-                "type": "boolean",
-                "description": "Whether it has HTTP-FLV and HLS addresses.",
+            "streamId": {"type": "string", "description": "Under which WHEP finds it."},
+            "relayedAs": {
+                "anyOf": [{"type": "string"}, {"type": "null"}],
+                "description": "The name of its HTTP-FLV and HLS addresses.",
             },
         })),
     })

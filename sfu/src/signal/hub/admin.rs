@@ -2,6 +2,9 @@
 //! being in a room.
 
 mod apply;
+mod desk;
+#[cfg(test)]
+mod hub_tests;
 mod rooms;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -471,10 +474,10 @@ pub struct StreamView {
     pub track: TrackKind,
     /// What it contains.
     pub publication: Publication,
-    /// The public stream id, if it has one.
-    pub stream_id: Option<String>,
-    /// Whether it has HTTP-FLV and HLS addresses.
-    pub is_relayed: bool,
+    /// The id under which WHEP finds it.
+    pub stream_id: String,
+    /// The name of its HTTP-FLV and HLS addresses, or of those that it is about to have.
+    pub relayed_as: Option<String>,
 }
 
 impl StreamView {

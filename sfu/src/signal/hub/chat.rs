@@ -403,7 +403,7 @@ impl Hub {
         Ok(self.changed_counters(&key, changed))
     }
 
-    fn changed_counters(
+    pub(super) fn changed_counters(
         &mut self,
         key: &RoomKey,
         counters: std::collections::BTreeMap<String, i64>,

@@ -118,7 +118,7 @@ async fn the_cloud_api_starts_renames_and_stops_a_relay() {
     };
     let list = async || {
         let got = routes.call("GET", "/api/v1/streams", "").await;
-        got.json()["items"][0]["streamId"].clone()
+        got.json()["items"][0]["relayedAs"].clone()
     };
     let url = "rtmp://push.example/live/show-1?txSecret=1";
     let started = action(&routes, "StartPublishCdnStream", asked(url)).await;

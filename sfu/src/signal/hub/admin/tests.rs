@@ -174,8 +174,8 @@ impl Desk for Bench {
                 user: at.user.clone(),
                 track: at.track,
                 publication: tracks.of(at.track)?,
-                stream_id: self.relays[at].as_ref().map(ToString::to_string),
-                is_relayed: self.relays[at].is_some(),
+                stream_id: "stream".to_owned(),
+                relayed_as: self.relays[at].as_ref().map(ToString::to_string),
             })
         };
         let found = self.relays.keys().filter(passes).filter_map(view);
