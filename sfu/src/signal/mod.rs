@@ -1,6 +1,8 @@
 //! Signalling: one WebSocket a client, behind which rooms, chat and media are asked for.
 
 pub mod close;
+#[cfg(test)]
+mod golden;
 pub mod hub;
 pub mod origin;
 pub mod outbox;

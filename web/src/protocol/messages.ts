@@ -244,6 +244,9 @@ export interface Login {
   profile?: Profile;
 }
 
+/** A user's nick and the address of a picture; both may be empty. Cloning shares the texts. */
+export interface Profile { nick: string; avatar: string }
+
 /** The number of an application (`sdkAppId`). 0 is the app of the open development mode. */
 export type AppId = number;
 
@@ -252,9 +255,6 @@ export type AppId = number;
  * Cloning shares the text.
  */
 export type UserId = string;
-
-/** A user's nick and the address of a picture; both may be empty. Cloning shares the texts. */
-export interface Profile { nick: string; avatar: string }
 
 /** A session has begun. */
 export interface LoggedIn {
@@ -284,6 +284,9 @@ export interface IceServer {
   credential?: string;
 }
 
+/** Wall clock: milliseconds since 1970. For what outlives a run; rates use monotonic time. */
+export type UnixTime = number;
+
 /**
  * What a client has to keep to. A request over a bound is refused, a client that goes on
  * regardless is disconnected.
@@ -306,9 +309,6 @@ export interface SessionLimits {
   /** Entries in one page of a list. */
   page: number;
 }
-
-/** Wall clock: milliseconds since 1970. For what outlives a run; rates use monotonic time. */
-export type UnixTime = number;
 
 /** Takes a session up again on a new socket, after the old one was lost. */
 export interface Resume {
@@ -355,6 +355,12 @@ export interface CreateRoom {
   seats?: SeatSettings;
 }
 
+/**
+ * A room's name inside an app. Number 123 and name "123" are two rooms.
+ * In JSON a number is a number and a name is a string.
+ */
+export type RoomId = number | string;
+
 /** The seats of a room. */
 export interface SeatSettings {
   /** How many. */
@@ -367,12 +373,6 @@ export interface SeatSettings {
 
 /** How one gets a seat. */
 export type SeatMode = "freeToTake" | "applyToTake";
-
-/**
- * A room's name inside an app. Number 123 and name "123" are two rooms.
- * In JSON a number is a number and a name is a string.
- */
-export type RoomId = number | string;
 
 /** Enters a room, or another part of it. */
 export interface EnterRoom {
@@ -485,6 +485,18 @@ export interface Publication {
   videoMuted: boolean;
 }
 
+/** A connected room. */
+export interface CoHostView {
+  /** The room. */
+  room: RoomId;
+  /** Its owner. */
+  owner: UserId | null;
+  /** Its sound is muted for this room's audience. */
+  isMuted: boolean;
+  /** Its anchors, with what they publish. */
+  anchors: MemberView[];
+}
+
 /** What a room is. */
 export interface RoomInfo {
   /** The room. */
@@ -503,18 +515,6 @@ export interface RoomInfo {
   totalEntered: number;
   /** The seats' settings. */
   seats: SeatSettings | null;
-}
-
-/** A connected room. */
-export interface CoHostView {
-  /** The room. */
-  room: RoomId;
-  /** Its owner. */
-  owner: UserId | null;
-  /** Its sound is muted for this room's audience. */
-  isMuted: boolean;
-  /** Its anchors, with what they publish. */
-  anchors: MemberView[];
 }
 
 /** Leaves a room, or a part of it. The owner of a room cannot leave its chat, only dismiss it. */
@@ -839,14 +839,10 @@ export type MessageContent =
   | { type: "TIMCustomElem"; payload: CustomContent }
   | { type: "TIMImageElem"; payload: ImageContent };
 
-/** Data for programs; what is absent is empty. */
-export interface CustomContent {
-  /** What it is. */
-  data?: string;
-  /** What it means to people: looked at by the word filter. */
-  description?: string;
-  /** Anything else. */
-  extension?: string;
+/** An uploaded image. */
+export interface ImageContent {
+  /** The id that the upload gave. */
+  uuid: string;
 }
 
 /** Text for people. */
@@ -855,10 +851,14 @@ export interface TextContent {
   text: string;
 }
 
-/** An uploaded image. */
-export interface ImageContent {
-  /** The id that the upload gave. */
-  uuid: string;
+/** Data for programs; what is absent is empty. */
+export interface CustomContent {
+  /** What it is. */
+  data?: string;
+  /** What it means to people: looked at by the word filter. */
+  description?: string;
+  /** Anything else. */
+  extension?: string;
 }
 
 /** What goes first when a room has too much to deliver. The lowest is dropped first. */
@@ -898,6 +898,22 @@ export type Message = {
   isRevoked: boolean;
 } & ({ type: "TIMTextElem"; payload: TextPayload } | { type: "TIMCustomElem"; payload: CustomPayload } | { type: "TIMImageElem"; payload: ImagePayload } | { type: "TIMGroupTipElem"; payload: GroupTip });
 
+/** Text for people. */
+export interface TextPayload {
+  /** The text. Pages show it as text, never as HTML. */
+  text: string;
+}
+
+/** Data for programs. */
+export interface CustomPayload {
+  /** What it is. */
+  data: string;
+  /** What it means to people: looked at by the word filter. */
+  description: string;
+  /** Anything else. */
+  extension: string;
+}
+
 /** An image in its sizes. */
 export interface ImagePayload {
   /** The upload's id. */
@@ -918,22 +934,6 @@ export interface ImageInfo {
   height: number;
   /** Bytes. */
   size: number;
-}
-
-/** Data for programs. */
-export interface CustomPayload {
-  /** What it is. */
-  data: string;
-  /** What it means to people: looked at by the word filter. */
-  description: string;
-  /** Anything else. */
-  extension: string;
-}
-
-/** Text for people. */
-export interface TextPayload {
-  /** The text. Pages show it as text, never as HTML. */
-  text: string;
 }
 
 /** A notice of the room itself. */
@@ -1444,17 +1444,17 @@ export type RoomEvent =
       open: boolean;
     };
 
-/** How a seat request ended. */
-export type RequestResult = "accepted" | "rejected" | "cancelled" | "timeout" | "alreadySeated" | "left";
-
-/** Why a request had no answer. */
-export type NoResponse = "timeout" | "alreadySeated" | "left";
-
 /** Why somebody is no longer there. */
 export type LeaveReason = "left" | "switchedRole" | "lost" | "kicked" | "replaced" | "roomEnded";
 
 /** Why a client was removed, as the media client's interface names it. */
 export type RemovalReason = "kick" | "banned" | "room-disband";
+
+/** Why a request had no answer. */
+export type NoResponse = "timeout" | "alreadySeated" | "left";
+
+/** How a seat request ended. */
+export type RequestResult = "accepted" | "rejected" | "cancelled" | "timeout" | "alreadySeated" | "left";
 
 /** What a client is told of a room's chat. */
 export type ChatEvent =
@@ -1611,6 +1611,16 @@ export interface ErrorBody {
   retryAfterMs?: number;
 }
 
+/** One refusal as three interfaces know it. */
+export interface ErrorCodes {
+  /** Chat groups. */
+  chat: number;
+  /** Live rooms and seats. */
+  live: number;
+  /** The media client. */
+  rtc: number;
+}
+
 /**
  * What went wrong, in one word. The codes are those of interfaces that name several things
  * alike; this name is the same whatever interface asks.
@@ -1696,16 +1706,6 @@ export type ErrorName =
   | "tooManySubscriptions"
   | "publicationChanged"
   | "relayFailed";
-
-/** One refusal as three interfaces know it. */
-export interface ErrorCodes {
-  /** Chat groups. */
-  chat: number;
-  /** Live rooms and seats. */
-  live: number;
-  /** The media client. */
-  rtc: number;
-}
 
 /** Why the server closes a socket. */
 export const CloseCode = {

@@ -96,6 +96,13 @@ impl Stage {
         Some((place(&of)?, Path::Up))
     }
 
+    /// Whose publication a session carries, and on which connection its publisher is told.
+    pub(super) fn publication(&self, session: SessionId) -> Option<(ConnectionId, &Source)> {
+        let source = &self.published.get(self.publishers.get(&session)?)?.source;
+        let of = (source.room.clone(), source.user.clone());
+        Some((self.places.get(&of)?.connection, source))
+    }
+
     /// Who publishes a stream.
     pub(super) fn source(&self, stream: &StreamId) -> Option<&Source> {
         self.published

@@ -6,9 +6,11 @@ use super::Hub;
 use super::error::HubError;
 use crate::live::quality::{Figures as PathFigures, NetworkQuality, Path, Qualities};
 use crate::live::speakers::{SpeakerLimits, SpeakerOutput, Speakers};
-use crate::live::{ConnectionId, LiveError, Recipient, RoomKey, TrackKind, UserId};
-use crate::signal::protocol::{ListenVolumes, MediaEvent as Told, ResultBody, UserVolume};
-use crate::worker::{MediaEvent, StreamLevel};
+use crate::live::{ConnectionId, LiveError, Recipient, RoomId, RoomKey, TrackKind, UserId};
+use crate::signal::protocol::{
+    ListenVolumes, MediaEvent as Told, RelayAddresses, ResultBody, UserVolume,
+};
+use crate::worker::{MediaEvent, SessionId, StreamLevel};
 
 /// Volumes and network qualities.
 #[derive(Debug)]
@@ -68,8 +70,20 @@ impl Hub {
                 self.publisher_has_ended(now, &stream, session);
             }
             MediaEvent::ReceiverEnded { receiver } => self.receiver_has_ended(receiver),
-            // The book of broadcasts knows of its own orders, and rooms of nobody else's.
-            MediaEvent::BroadcastBegan { .. } | MediaEvent::BroadcastEnded { .. } => {}
+            MediaEvent::BroadcastBegan { name, session } => {
+                self.tell_publisher(session, |room, track| Told::RelayStarted {
+                    room,
+                    track,
+                    relay: RelayAddresses::of(&name),
+                });
+            }
+            MediaEvent::BroadcastEnded { name, session } => {
+                self.tell_publisher(session, |room, track| Told::RelayStopped {
+                    room,
+                    track,
+                    stream: name.to_string(),
+                });
+            }
             MediaEvent::Levels(levels) => {
                 for StreamLevel { stream, level, .. } in levels {
                     let source = self.stage.source(&stream);
@@ -102,6 +116,19 @@ impl Hub {
         }
         self.settle(now);
         self.tell_figures(now);
+    }
+
+    /// Tells whoever publishes by `session`. A publication that has ended has nobody to be told,
+    /// and streams from outside the rooms have none at all.
+    fn tell_publisher(
+        &mut self,
+        session: SessionId,
+        event: impl FnOnce(RoomId, TrackKind) -> Told,
+    ) {
+        if let Some((connection, source)) = self.stage.publication(session) {
+            let event = event(source.room.room.clone(), source.track);
+            self.tell_one(connection, event);
+        }
     }
 
     pub(super) fn listen_volumes(

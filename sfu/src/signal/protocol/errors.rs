@@ -1,13 +1,14 @@
 //! Refusals as a client gets them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::bounded::MAX_REQUEST;
 use super::error_name::ErrorName;
 use super::request::RequestBody;
 use crate::auth::{PrivateMapKeyError, TokenError};
 use crate::live::chat::ChatError;
-use crate::live::{Face, LiveError};
+use crate::live::{Face, LiveError, RoomId, UserId};
 use crate::worker::{OfferError, PatchError};
 
 /// Why a request was refused.
@@ -61,6 +62,12 @@ impl ErrorCodes {
         chat: 10_004,
         live: 10_004,
         rtc: 0x1000,
+    };
+
+    /// A bad id: 10015, and INVALID_PARAMETER of the media client.
+    pub const BAD_ID: Self = Self {
+        chat: 10_015,
+        ..Self::BAD_VALUE
     };
 
     /// Not possible now: 10004, and INVALID_OPERATION of the media client.
@@ -233,7 +240,11 @@ impl ErrorBody {
 
     /// A frame that is no request.
     pub fn request(error: &RequestError) -> Self {
-        let body = Self::new(error.name(), ErrorCodes::BAD_VALUE, Face::Chat, error);
+        let codes = match error {
+            RequestError::Id { .. } => ErrorCodes::BAD_ID,
+            _ => ErrorCodes::BAD_VALUE,
+        };
+        let body = Self::new(error.name(), codes, Face::Chat, error);
         match error {
             RequestError::TooLarge { .. } => body.allowed(format_args!("{MAX_REQUEST} bytes")),
             RequestError::UnknownType { .. } => body.allowed(RequestBody::NAMES.join(", ")),
@@ -272,6 +283,14 @@ pub enum RequestError {
         /// The name, cut short.
         found: String,
     },
+    /// An id breaks its rules.
+    #[error("the id in {field} is none: {reason}")]
+    Id {
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it, and what is allowed.
+        reason: String,
+    },
     /// The fields do not fit the type.
     #[error("the fields of {name} are wrong: {reason}")]
     Field {
@@ -289,10 +308,22 @@ impl RequestError {
         }
     }
 
-    pub(super) fn field(name: &'static str, error: &serde_json::Error) -> Self {
-        Self::Field {
-            name,
-            reason: cut(&error.to_string()),
+    /// Why the fields of a request are refused. A room's or user's id that breaks its rules has
+    /// a documented code of its own.
+    pub(super) fn field(name: &'static str, fields: &Value, error: &serde_json::Error) -> Self {
+        let is_bad = |field: &&str| match fields.get(field) {
+            Some(room @ (Value::Number(_) | Value::String(_))) if ROOMS.contains(field) => {
+                RoomId::deserialize(room).is_err()
+            }
+            Some(user @ Value::String(_)) if USERS.contains(field) => {
+                UserId::deserialize(user).is_err()
+            }
+            _ => false,
+        };
+        let reason = cut(&error.to_string());
+        match ROOMS.iter().chain(USERS).copied().find(is_bad) {
+            Some(field) => Self::Id { field, reason },
+            None => Self::Field { name, reason },
         }
     }
 
@@ -300,6 +331,7 @@ impl RequestError {
         match self {
             Self::UnknownType { .. } => ErrorName::UnknownType,
             Self::Field { .. } => ErrorName::BadField,
+            Self::Id { .. } => ErrorName::BadId,
             _ => ErrorName::Malformed,
         }
     }
@@ -312,6 +344,12 @@ fn cut(reason: &str) -> String {
         None => reason.to_owned(),
     }
 }
+
+/// Fields that are a room's id.
+const ROOMS: &[&str] = &["room", "other"];
+
+/// Fields that are a user's id.
+const USERS: &[&str] = &["user", "guest", "host"];
 
 /// Longest reason, in characters.
 const MAX_REASON: usize = 300;

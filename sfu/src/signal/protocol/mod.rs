@@ -18,7 +18,7 @@ mod room;
 mod seats;
 mod session;
 #[cfg(test)]
-mod typescript;
+pub(in crate::signal) mod typescript;
 
 pub use bounded::{MAX_DEPTH, MAX_REQUEST, MAX_TEXT, MAX_VALUES};
 pub use chat::{

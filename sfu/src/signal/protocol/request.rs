@@ -66,10 +66,10 @@ pub fn parse(text: &str) -> Result<Request, BadRequest> {
         let found = name.chars().take(40).collect();
         return Err(refuse(Some(id), RequestError::UnknownType { found }));
     };
-    match RequestBody::deserialize(Value::Object(fields)) {
-        Ok(body) => Ok(Request { id, body }),
-        Err(error) => Err(refuse(Some(id), RequestError::field(name, &error))),
-    }
+    let fields = Value::Object(fields);
+    RequestBody::deserialize(&fields)
+        .map(|body| Request { id, body })
+        .map_err(|error| refuse(Some(id), RequestError::field(name, &fields, &error)))
 }
 
 /// One row a request: its name, the interface whose error codes it uses, the type of its fields,

@@ -13,7 +13,7 @@ impl Types {
     ///
     /// # Errors
     /// What differs from the types.
-    pub(in super::super) fn check_server(
+    pub(in crate::signal) fn check_server(
         &self,
         frame: &Value,
         request: impl FnOnce(u64) -> Option<String>,
@@ -50,7 +50,7 @@ impl Types {
     ///
     /// # Errors
     /// What differs from the type.
-    pub(in super::super) fn check(&self, name: &str, value: &Value) -> Result<(), String> {
+    pub(in crate::signal) fn check(&self, name: &str, value: &Value) -> Result<(), String> {
         let checker = Checker {
             types: self.by_name(),
         };

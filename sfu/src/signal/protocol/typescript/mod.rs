@@ -18,7 +18,7 @@ use super::request::{RequestBody, TypeTable};
 use crate::live::Event;
 
 /// All types of the protocol.
-pub(super) struct Types {
+pub(in crate::signal) struct Types {
     /// In the order in which the requests and events lead to them.
     declarations: Vec<Declaration>,
     /// The requests in the order of their table.
@@ -39,7 +39,7 @@ struct RequestTypes {
 
 impl Types {
     /// The types as they are in Rust.
-    pub(super) fn collect() -> Self {
+    pub(in crate::signal) fn collect() -> Self {
         let mut collector = Collector {
             // JSON has one kind of number.
             config: Config::new().with_large_int("number"),
@@ -58,7 +58,7 @@ impl Types {
     }
 
     /// The values of `event`.
-    pub(super) fn event_names(&self) -> Vec<&str> {
+    pub(in crate::signal) fn event_names(&self) -> Vec<&str> {
         let unions = ["RoomEvent", "ChatEvent", "MediaEvent"];
         let members = unions.iter().flat_map(|name| match &self.find(name).ty {
             Type::Union(members) => members.as_slice(),
@@ -76,7 +76,7 @@ impl Types {
     }
 
     /// The values of an error's `name`.
-    pub(super) fn error_names(&self) -> Vec<&str> {
+    pub(in crate::signal) fn error_names(&self) -> Vec<&str> {
         let Type::Union(names) = &self.find("ErrorName").ty else {
             panic!("ErrorName is no union");
         };
