@@ -9,16 +9,18 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get};
 use axum::{body, middleware};
-use http::HeaderValue;
+use http::{HeaderValue, Method};
 use prometheus::Registry;
 use relay::Relay;
 
+use super::api::{self, Api, ApiConfig};
 use super::cors::{self, Cors};
 use super::images::{self, Images};
 use super::metrics::{self, HttpMetrics};
-use super::{access, files, health, ice, observe, playlist, whip};
+use super::{access, files, health, ice, observe, playlist, signal, whip};
 use crate::auth::Apps;
 use crate::config::Settings;
+use crate::signal::Signalling;
 use crate::worker::{Role, Workers};
 
 /// What every handler can reach; clones share it.
@@ -28,6 +30,8 @@ pub struct App(Arc<Inner>);
 struct Inner {
     workers: Workers,
     relay: Relay,
+    signalling: Signalling,
+    api: Api,
     registry: Registry,
     metrics: HttpMetrics,
     images: Option<Images>,
@@ -47,13 +51,22 @@ impl App {
         settings: &Settings,
         workers: Workers,
         relay: Relay,
+        signalling: Signalling,
         registry: Registry,
         metrics: HttpMetrics,
         images: Option<Images>,
     ) -> Self {
+        let api = Api::new(
+            ApiConfig::from(settings),
+            Apps::new(settings.apps.clone()),
+            Arc::new(signalling.hub().clone()),
+            metrics.clone(),
+        );
         Self(Arc::new(Inner {
+            api,
             workers,
             relay,
+            signalling,
             registry,
             metrics,
             images,
@@ -69,6 +82,10 @@ impl App {
 
     pub(super) fn workers(&self) -> &Workers {
         &self.0.workers
+    }
+
+    pub(super) fn signalling(&self) -> &Signalling {
+        &self.0.signalling
     }
 
     pub(super) fn apps(&self) -> &Apps {
@@ -120,13 +137,15 @@ pub fn router(app: App) -> Router {
         .route("/whip/{id}/{session}", whip::session(Role::Publisher))
         .route("/whep/{id}", whip::endpoint(Role::Subscriber))
         .route("/whep/{id}/{session}", whip::session(Role::Subscriber))
+        .route("/signal", signal::route())
         .route("/live/{*path}", any(live))
         .route("/api/images", images::upload())
         .route("/images/{name}", images::file())
         .route("/metrics", read_only(get(metrics::scrape)))
         .route("/healthz", read_only(get(health::healthz)))
         .route("/readyz", read_only(get(health::readyz)))
-        .fallback(files::serve)
+        .merge(api::router(app.0.api.clone()))
+        .fallback(elsewhere)
         .layer(middleware::from_fn_with_state(app.clone(), cors::layer))
         .layer(middleware::from_fn_with_state(app.clone(), observe::layer))
         .with_state(app)
@@ -135,13 +154,21 @@ pub fn router(app: App) -> Router {
 fn read_only(routes: MethodRouter<App>) -> MethodRouter<App> {
     routes
         .options(|| async { cors::options(READ_ONLY, None) })
-        .fallback(|method: http::Method| async move {
+        .fallback(|method: Method| async move {
             super::Problem::Method {
                 method,
                 allowed: READ_ONLY,
             }
             .into_response()
         })
+}
+
+/// The web files, and the calls of the vendor's kit, which name no path.
+async fn elsewhere(State(app): State<App>, request: Request) -> Response {
+    if request.method() == Method::POST && request.uri().path() == "/" {
+        return api::serve_root(app.0.api.clone(), request).await;
+    }
+    files::serve(request).await.into_response()
 }
 
 async fn live(State(app): State<App>, request: Request) -> Response {

@@ -164,32 +164,45 @@ impl Connections {
         };
         let (this, router) = (self.clone(), router.clone());
         tokio::spawn(async move {
-            let _open = Open::new(&this.metrics, seat);
-            if let Some(reason) = this.run(stream, remote, router).await {
+            // A WebSocket goes on after the connection's end as HTTP, and holds its seat too.
+            let open = Arc::new(Open::new(&this.metrics, seat));
+            if let Some(reason) = this.run(stream, remote, router, &open).await {
                 this.metrics.drop_connection(reason);
                 tracing::debug!(%remote, ?reason, "connection dropped");
             }
         });
     }
 
-    async fn run(&self, stream: TcpStream, remote: SocketAddr, router: Router) -> Option<Dropped> {
+    async fn run(
+        &self,
+        stream: TcpStream,
+        remote: SocketAddr,
+        router: Router,
+        open: &Arc<Open>,
+    ) -> Option<Dropped> {
         // Frames are written whole: waiting for more would only delay them.
         let _ = stream.set_nodelay(true);
         let Some(acceptor) = &self.tls else {
-            return self.serve_http(stream, remote, router).await;
+            return self.serve_http(stream, remote, router, open).await;
         };
         let mut phase = self.phase.subscribe();
         let handshake = timeout(self.limits.header_timeout, acceptor.accept(stream));
         tokio::select! {
             done = handshake => match done {
-                Ok(Ok(stream)) => self.serve_http(stream, remote, router).await,
+                Ok(Ok(stream)) => self.serve_http(stream, remote, router, open).await,
                 Ok(Err(_)) | Err(_) => Some(Dropped::Tls),
             },
             () = reached(&mut phase, Phase::Drain) => None,
         }
     }
 
-    async fn serve_http<T>(&self, stream: T, remote: SocketAddr, router: Router) -> Option<Dropped>
+    async fn serve_http<T>(
+        &self,
+        stream: T,
+        remote: SocketAddr,
+        router: Router,
+        open: &Arc<Open>,
+    ) -> Option<Dropped>
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -197,14 +210,20 @@ impl Connections {
         let has_begun = Arc::new(AtomicBool::new(false));
         let service = {
             let has_begun = Arc::clone(&has_begun);
+            let held = Held {
+                _open: Arc::clone(open),
+                phase: self.phase.subscribe(),
+            };
             service_fn(move |mut request: http::Request<Incoming>| {
                 has_begun.store(true, Ordering::Relaxed);
                 request.extensions_mut().insert(Remote(remote));
+                request.extensions_mut().insert(held.clone());
                 router.clone().oneshot(request)
             })
         };
         let builder = self.builder();
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let mut connection =
+            pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
         // The builder reads the first bytes before any of its own timers runs.
         let mut first_request = pin!(sleep(self.limits.header_timeout));
         let mut is_first = true;
@@ -263,6 +282,20 @@ impl Connections {
 /// The client's address, among a request's extensions.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Remote(pub(super) SocketAddr);
+
+/// Keeps a connection counted, and tells when it has to end, among a request's extensions.
+#[derive(Clone)]
+pub(super) struct Held {
+    _open: Arc<Open>,
+    phase: watch::Receiver<Phase>,
+}
+
+impl Held {
+    /// Resolves when the connection has to end. What is no response is not waited for.
+    pub(super) async fn drained(&mut self) {
+        reached(&mut self.phase, Phase::Drain).await;
+    }
+}
 
 /// Counts a connection for as long as it is open.
 struct Open {

@@ -14,6 +14,7 @@ mod metrics;
 mod observe;
 mod playlist;
 mod problem;
+mod signal;
 mod stall;
 mod tls;
 mod whip;

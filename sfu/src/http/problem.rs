@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, UPGRADE, WWW_AUTHENTICATE,
+};
 use http::{HeaderValue, Method, StatusCode};
 use relay::{InvalidStreamId, StreamId};
 use serde::Serialize;
@@ -12,6 +14,7 @@ use super::body::BodyError;
 use crate::auth::{AddressError, PrivateMapKeyError, TokenError};
 use crate::live::AppId;
 use crate::live::chat::ChatError;
+use crate::signal::NoPlace;
 use crate::worker::{BadSessionId, OfferError, PatchError, UnknownSession};
 
 /// Every way in which the server refuses a request, outside of `/live/`.
@@ -117,6 +120,17 @@ pub enum Problem {
         "there is no image at this address; it was never uploaded here, or made place for newer ones"
     )]
     NoSuchImage,
+    /// A request to open a WebSocket is none.
+    #[error("this address opens a WebSocket (RFC 6455, version 13) and does nothing else")]
+    NoWebSocket,
+    /// The page that opens a WebSocket may not.
+    #[error(
+        "pages of this origin may not open a socket here; allowed are those of `signal.origins`"
+    )]
+    Origin,
+    /// There are too many WebSockets.
+    #[error(transparent)]
+    NoPlace(#[from] NoPlace),
     /// The server cannot take traffic now.
     #[error("the server is not ready: {reason}")]
     NotReady {
@@ -262,6 +276,18 @@ impl Problem {
             }
             Self::UploadsBusy => (S::SERVICE_UNAVAILABLE, "uploads-busy", "Too many uploads"),
             Self::NoSuchImage => (S::NOT_FOUND, "no-such-image", "No such image"),
+            Self::NoWebSocket => (
+                S::UPGRADE_REQUIRED,
+                "websocket-required",
+                "WebSocket required",
+            ),
+            Self::Origin => (S::FORBIDDEN, "origin-refused", "Origin is not allowed"),
+            Self::NoPlace(NoPlace::All { .. }) => {
+                (S::SERVICE_UNAVAILABLE, "limit-reached", "Limit reached")
+            }
+            Self::NoPlace(NoPlace::Address { .. }) => {
+                (S::TOO_MANY_REQUESTS, "too-many-sockets", "Too many sockets")
+            }
             Self::NotReady { .. } => (S::SERVICE_UNAVAILABLE, "not-ready", "Not ready"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Server error"),
         }
@@ -293,6 +319,7 @@ impl Problem {
             Self::Offer(OfferError::NotLive { .. }) => Some(2),
             Self::Offer(OfferError::LimitReached { .. })
             | Self::NotReady { .. }
+            | Self::NoPlace(_)
             | Self::UploadsAtOnce { .. }
             | Self::UploadsBusy => Some(5),
             Self::UploadRate { retry, .. } => {
@@ -344,6 +371,10 @@ impl IntoResponse for Problem {
         match self {
             Self::Method { allowed, .. } => {
                 headers.insert(ALLOW, HeaderValue::from_static(allowed));
+            }
+            // RFC 9110 §15.5.22.
+            Self::NoWebSocket => {
+                headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
             }
             Self::ContentType {
                 allowed, header, ..

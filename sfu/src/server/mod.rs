@@ -4,6 +4,7 @@ mod shutdown;
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZero;
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::Registry;
@@ -18,6 +19,7 @@ use crate::http::{
     App, Connections, HttpMetrics, Images, ImagesError, ListenError, Listener, Phase, TlsError,
     router, server_config,
 };
+use crate::signal::{SignalError, Signalling};
 use crate::store::{DataDir, DataDirError};
 use crate::worker::{self, WorkerConfig, Workers, WorkersGuard};
 
@@ -36,6 +38,9 @@ pub enum StartError {
     /// Media cannot be received.
     #[error("media: {0} (settings `media.bind` and `media.port`)")]
     Workers(#[from] worker::StartError),
+    /// Rooms cannot be served.
+    #[error(transparent)]
+    Signalling(#[from] SignalError),
     /// HTTP-FLV and HLS cannot be served.
     #[error(transparent)]
     Relay(#[from] relay::StartError),
@@ -62,6 +67,7 @@ pub struct Server {
     deadline: Duration,
     app: App,
     relay: Relay,
+    signalling: Signalling,
     workers: Workers,
     guard: WorkersGuard,
     connections: Connections,
@@ -95,11 +101,16 @@ impl Server {
         let config = worker_config(settings, &media);
         let (workers, guard) = Workers::start(config, relay.clone(), &registry)?;
 
+        let found = images.clone();
+        let find_image = Arc::new(move |id: &str| found.as_ref()?.find(id));
+        let signalling = Signalling::start(settings, &workers, find_image, &registry)?;
+
         let connections = Connections::new(settings.http.clone(), tls, metrics.clone());
         let app = App::new(
             settings,
             workers.clone(),
             relay.clone(),
+            signalling.clone(),
             registry,
             metrics,
             images,
@@ -112,6 +123,7 @@ impl Server {
             deadline: settings.shutdown.deadline,
             app,
             relay,
+            signalling,
             workers,
             guard,
             connections,
@@ -169,18 +181,21 @@ impl Server {
 
     /// Ends everything within `shutdown.deadline`.
     ///
-    /// 1. Broadcasts end: FLV bodies end, playlists get `EXT-X-ENDLIST`. New sessions are refused.
-    /// 2. Publishers and subscribers get BYE.
-    /// 3. If somebody plays a playlist, there is time for one more reload, over new connections
-    ///    too: an edge that opens one for each request would pass on no end otherwise.
-    /// 4. No new connections.
-    /// 5. Connections end with the response that they are at.
-    /// 6. What is left is cut.
-    /// 7. The media threads are joined.
+    /// 1. Signalling sockets are closed with 1001, and what rooms keep is written.
+    /// 2. Broadcasts end: FLV bodies end, playlists get `EXT-X-ENDLIST`. New sessions are refused.
+    /// 3. Publishers and subscribers get BYE.
+    /// 4. If somebody plays a playlist, there is time for one more reload, over new connections
+    ///    too: an edge that opens one for each request would pass on no end otherwise. Meanwhile
+    ///    the apps' back ends get their last notices.
+    /// 5. No new connections.
+    /// 6. Connections end with the response that they are at.
+    /// 7. What is left is cut.
+    /// 8. The media threads are joined.
     pub async fn shut_down(self) -> Vec<StepReport> {
         let Self {
             app,
             relay,
+            signalling,
             workers,
             guard,
             connections,
@@ -195,10 +210,14 @@ impl Server {
             // It ends at once; an error would be its panic.
             let _ = accepting.await;
         };
+        let (telling, notifying) = (signalling.clone(), signalling);
         let last_playlist = async move {
-            if app.has_playlist_reader(PLAYLIST_READER) {
-                tokio::time::sleep(LAST_PLAYLIST).await;
-            }
+            let reload = async {
+                if app.has_playlist_reader(PLAYLIST_READER) {
+                    tokio::time::sleep(LAST_PLAYLIST).await;
+                }
+            };
+            tokio::join!(reload, notifying.last_notices(SECOND));
         };
         let drain = async move {
             draining.advance(Phase::Drain);
@@ -213,6 +232,9 @@ impl Server {
             let _ = tokio::task::spawn_blocking(move || drop(guard)).await;
         };
         let reports = Shutdown::new(deadline)
+            .then("tell the sessions", SECOND, async move {
+                telling.shut_down().await;
+            })
             .then(
                 "end broadcasts",
                 SECOND,

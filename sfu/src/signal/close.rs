@@ -32,21 +32,40 @@ pub const GOING_AWAY: u16 = 1001;
 /// What came is no WebSocket frame.
 pub const PROTOCOL_ERROR: u16 = 1002;
 
+/// Binary frames are not taken.
+pub const BINARY: u16 = 1003;
+
 /// A text frame was not UTF-8.
 pub const NOT_UTF8: u16 = 1007;
 
-/// A frame was binary, or larger than allowed.
-pub const BAD_FRAME: u16 = 4000;
+/// A message was larger than allowed.
+pub const TOO_LARGE: u16 = 1009;
 
 /// No sign of life, not even an answer to pings. The session can resume.
-pub const SILENT: u16 = 4004;
+pub const SILENT: u16 = 4008;
 
 /// The client did not take its messages in time. The session can resume.
-pub const SLOW: u16 = 4005;
+pub const SLOW: u16 = 4009;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signal::protocol::CloseCode;
+
+    #[test]
+    fn the_codes_are_those_of_the_protocol() {
+        for (code, named) in [
+            (GOING_AWAY, CloseCode::ServerStopping),
+            (PROTOCOL_ERROR, CloseCode::ProtocolError),
+            (BINARY, CloseCode::Binary),
+            (NOT_UTF8, CloseCode::NotUtf8),
+            (TOO_LARGE, CloseCode::TooLarge),
+            (SILENT, CloseCode::Silent),
+            (SLOW, CloseCode::TooSlow),
+        ] {
+            assert_eq!(code, named.code(), "{named:?}");
+        }
+    }
 
     #[test]
     fn a_long_reason_is_cut_between_characters() {

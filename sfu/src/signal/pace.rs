@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// A bucket of tokens, one a message. A client above its pace is read later, not refused: its own
 /// messages then wait in its own connection.
 #[derive(Debug, Clone)]
-pub struct Pace {
+pub(super) struct Pace {
     /// Between two messages in the long run.
     interval: Duration,
     /// How far ahead of it a client may be.
@@ -16,7 +16,7 @@ pub struct Pace {
 
 impl Pace {
     /// `per_second` messages in the long run, `burst` of them at once; both at least 1.
-    pub fn new(per_second: u32, burst: u32) -> Self {
+    pub(super) fn new(per_second: u32, burst: u32) -> Self {
         let interval = Duration::from_secs(1) / per_second.max(1);
         Self {
             interval,
@@ -26,7 +26,7 @@ impl Pace {
     }
 
     /// Counts a message; gives how long to wait before the next one is read.
-    pub fn count(&mut self, now: Instant) -> Duration {
+    pub(super) fn count(&mut self, now: Instant) -> Duration {
         let due = self.due.map_or(now, |due| due.max(now)) + self.interval;
         self.due = Some(due);
         due.saturating_duration_since(now + self.lead)

@@ -13,6 +13,7 @@ use relay::{Relay, RelayConfig};
 use serde_json::Value;
 use sfu::config::Settings;
 use sfu::http::{App, HttpMetrics, Images, router};
+use sfu::signal::Signalling;
 use sfu::worker::{WorkerConfig, Workers, WorkersGuard};
 use str0m::RtcConfig;
 use str0m::media::{Direction, MediaKind};
@@ -59,7 +60,17 @@ impl Routes {
         };
         let (workers, guard) = Workers::start(config, relay.clone(), &registry).expect("workers");
         let images = Images::open(&settings, &registry).expect("images");
-        let app = App::new(&settings, workers.clone(), relay, registry, metrics, images);
+        let find_image = std::sync::Arc::new(|_: &str| None);
+        let signalling = Signalling::start(&settings, &workers, find_image, &registry);
+        let app = App::new(
+            &settings,
+            workers.clone(),
+            relay,
+            signalling.expect("signalling"),
+            registry,
+            metrics,
+            images,
+        );
         Self {
             router: router(app),
             workers,

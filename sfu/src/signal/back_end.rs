@@ -1,0 +1,59 @@
+//! The apps' back ends, as the hub's task sees them.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use super::task::BackEnd;
+use crate::live::chat::UnixTime;
+use crate::webhook::{BeforeMessage, LiveStreams, Notice, Verdict, Webhooks};
+use crate::worker::{MediaEvent, Workers};
+
+/// Webhooks, which are also told of streams on their way to FLV and HLS, whoever publishes them.
+pub(super) struct BackEnds {
+    webhooks: Webhooks,
+    streams: LiveStreams,
+    workers: Workers,
+}
+
+impl BackEnds {
+    pub(super) fn new(webhooks: Webhooks, workers: Workers) -> Self {
+        Self {
+            webhooks,
+            streams: LiveStreams::new(MAX_STREAMS),
+            workers,
+        }
+    }
+}
+
+impl BackEnd for BackEnds {
+    fn tell(&self, notice: Notice) {
+        self.webhooks.tell(notice);
+    }
+
+    fn ask(&self, message: BeforeMessage) -> Pin<Box<dyn Future<Output = Verdict> + Send>> {
+        Box::pin(self.webhooks.ask(message))
+    }
+
+    fn handle_media(&mut self, at: UnixTime, event: &MediaEvent) {
+        let notice = match event {
+            MediaEvent::BroadcastBegan { name, session } => {
+                let app = self.workers.app_of(name);
+                self.streams.began(at, name, *session, app)
+            }
+            MediaEvent::BroadcastEnded { name, session } => self.streams.ended(at, name, *session),
+            _ => None,
+        };
+        if let Some(notice) = notice {
+            self.webhooks.tell(notice);
+        }
+    }
+
+    fn end(&mut self, at: UnixTime) {
+        for notice in self.streams.end_all(at) {
+            self.webhooks.tell(notice);
+        }
+    }
+}
+
+/// Far more than one server relays.
+const MAX_STREAMS: usize = 100_000;

@@ -1,0 +1,89 @@
+//! A lost socket loses no event.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::client::Client;
+use crate::rooms::{say, speakers, texts};
+use crate::server::{port, serve};
+
+async fn two_in_a_room(port: u16) -> (Client, Client) {
+    let mut anna = Client::user(port, "anna").await;
+    let mut ben = Client::user(port, "ben").await;
+    anna.ask("createRoom", json!({ "room": 1 }))
+        .await
+        .expect("made");
+    for client in [&mut anna, &mut ben] {
+        client
+            .ask("enterRoom", json!({ "room": 1, "part": "all" }))
+            .await
+            .expect("entered");
+    }
+    (anna, ben)
+}
+
+#[tokio::test]
+async fn all_events_of_the_time_without_a_socket_come_with_the_next_one() {
+    let server = serve("").await;
+    let port = port(&server);
+    let (mut anna, mut ben) = two_in_a_room(port).await;
+    let mut speakers = speakers(port).await;
+    say(&mut anna, json!(1), "before").await;
+    ben.event_where("message", |e| e["message"]["from"] == "anna")
+        .await;
+    let session = ben.cut();
+    for n in 0..100 {
+        let speaker = n % speakers.len();
+        say(&mut speakers[speaker], json!(1), &format!("missed {n}")).await;
+        // Within the room's rate, for some seconds.
+        tokio::time::sleep(Duration::from_millis(26)).await;
+    }
+    let mut ben = Client::open(port).await;
+    let resumed = ben.resume(&session).await.expect("resumed");
+    assert!(resumed["missed"].as_u64() >= Some(100), "{resumed}");
+    say(&mut anna, json!(1), "after").await;
+    let events = ben.events_for(Duration::from_millis(500)).await;
+    let mut expected: Vec<String> = (0..100).map(|n| format!("missed {n}")).collect();
+    expected.push("after".to_owned());
+    assert_eq!(texts(&events), expected);
+    // Still the same member: nobody was told of a leave, and messages go both ways.
+    say(&mut ben, json!(1), "back again").await;
+    let events = anna.events_for(Duration::from_millis(300)).await;
+    assert_eq!(
+        texts(&events).last().map(String::as_str),
+        Some("back again")
+    );
+    assert!(!events.iter().any(|event| event["event"] == "anchorLeft"));
+    server.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_session_goes_on_on_the_newest_socket_only() {
+    let server = serve("").await;
+    let port = port(&server);
+    let (_anna, mut ben) = two_in_a_room(port).await;
+    let session = ben.session();
+    let mut newer = Client::open(port).await;
+    newer.resume(&session).await.expect("resumed");
+    assert_eq!(ben.closed().await.0, 4002);
+    newer.ask("ping", json!({})).await.expect("a pong");
+
+    let mut thief = Client::open(port).await;
+    let mut guess = session.clone();
+    guess.token = "A".repeat(guess.token.len());
+    thief.resume(&guess).await.expect_err("a wrong token");
+    newer.ask("ping", json!({})).await.expect("still there");
+    server.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_second_login_ends_the_first() {
+    let server = serve("").await;
+    let port = port(&server);
+    let mut first = Client::user(port, "anna").await;
+    let mut second = Client::user(port, "anna").await;
+    assert_eq!(first.closed().await.0, 4001);
+    second.ask("ping", json!({})).await.expect("a pong");
+    server.shut_down().await;
+}
