@@ -91,8 +91,8 @@ impl Hub {
             });
             let result = match verdict {
                 Verdict::Allow => self
-                    .chat_of(asker.connection, &key.room)
-                    .map(|_| self.post(now, asker.connection, &key, *prepared)),
+                    .check_speaker(now, asker.connection, &key)
+                    .map(|()| self.post(now, asker.connection, &key, *prepared)),
                 Verdict::Replace(payload) => {
                     let draft = Draft { payload, ..*draft };
                     let replaced = self.prepare(now, asker, &key, draft, None);
@@ -126,6 +126,20 @@ impl Hub {
         let filter = self.filter.clone();
         let chat = self.ready_chat(key)?;
         Ok(chat.prepare(now, clock, &sender, draft, image, &filter)?)
+    }
+
+    /// Whether a connection may still send to a room.
+    fn check_speaker(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        key: &RoomKey,
+    ) -> Result<(), HubError> {
+        let (_, sender) = self.chat_of(connection, &key.room)?;
+        let clock = self.clock(now);
+        let chat = self.ready_chat(key)?;
+        chat.moderation.check(&sender, clock)?;
+        Ok(())
     }
 
     fn ask(&mut self, now: Instant, asker: Asker, key: RoomKey, prepared: Prepared, draft: Draft) {

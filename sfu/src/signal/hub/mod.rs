@@ -31,6 +31,8 @@ mod send;
 mod session;
 mod sockets;
 mod subscribe;
+#[cfg(test)]
+mod tests;
 mod tickets;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};

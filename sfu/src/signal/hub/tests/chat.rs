@@ -1,0 +1,321 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::*;
+use crate::live::chat::{FilterMode, WordFilter, WordList};
+use crate::webhook::{AppHook, Verdict};
+
+fn said(events: &[Value]) -> Vec<&str> {
+    let texts = events.iter().filter(|e| e["event"] == "message");
+    texts
+        .filter_map(|e| e["message"]["payload"]["text"].as_str())
+        .collect()
+}
+
+/// A room of anna's that ben is in, with all notices told.
+fn two(world: &mut World) -> [u64; 2] {
+    let [anna, ben] = ["anna", "ben"].map(|user| world.user(user));
+    world.room(anna, 5);
+    world.enter(ben, 5, "audience");
+    world.pass(SECOND);
+    world.events(anna);
+    world.events(ben);
+    [anna, ben]
+}
+
+fn asking(config: &mut HubConfig) {
+    let hook = AppHook {
+        url: "http://127.0.0.1/hook".parse().unwrap(),
+        key: None,
+        cdn_key: None,
+        before_chat: true,
+    };
+    config.webhooks.apps = BTreeMap::from([(AppId(1), hook)]);
+}
+
+#[test]
+fn a_message_goes_to_everybody_but_its_sender_and_is_stored() {
+    let mut world = World::new();
+    let [anna, ben] = two(&mut world);
+    let guest = world.guest();
+    world.done(guest, "enterRoom", json!({"room": 5, "part": "chat"}));
+    let media_only = world.user("carl");
+    world.done(media_only, "enterRoom", json!({"room": 5, "part": "media"}));
+    let sent = world.done(ben, "sendMessage", text(5, "hello"));
+    assert_eq!(sent["message"]["from"], "ben");
+    world.pass(SECOND);
+    assert_eq!(said(&world.events(anna)), ["hello"]);
+    assert_eq!(said(&world.events(guest)), ["hello"]);
+    assert_eq!(said(&world.events(ben)), Vec::<&str>::new());
+    assert_eq!(said(&world.events(media_only)), Vec::<&str>::new());
+    let stored = world.saved.iter().filter_map(|change| match change {
+        Change::Message { message, .. } => Some(message.sequence),
+        _ => None,
+    });
+    assert_eq!(stored.collect::<Vec<_>>(), [1]);
+    let history = world.done(guest, "history", json!({"room": 5}));
+    assert_eq!(history["messages"][0]["payload"]["text"], "hello");
+    assert_eq!(
+        world.refused(guest, "sendMessage", text(5, "me too")),
+        "guest"
+    );
+    assert_eq!(
+        world.refused(media_only, "history", json!({"room": 5})),
+        "notEntered"
+    );
+}
+
+#[test]
+fn words_are_masked_and_refused_also_in_nicks_and_with_lists_of_any_time() {
+    let mut world = World::new();
+    let [anna, ben] = two(&mut world);
+    world.done(ben, "sendMessage", text(5, "a heck of a day"));
+    let list = |name, text, mode| WordList { name, text, mode };
+    let filter = WordFilter::new(&[
+        list("mask.txt", "heck\n", FilterMode::Mask),
+        list("reject.txt", "darn\n", FilterMode::Reject),
+    ]);
+    world.hub.set_filter(Arc::new(filter.unwrap()));
+    world.done(ben, "sendMessage", text(5, "a heck of a day"));
+    assert_eq!(
+        world.refused(ben, "sendMessage", text(5, "darn")),
+        "sensitiveText"
+    );
+    world.pass(SECOND);
+    assert_eq!(
+        said(&world.events(anna)),
+        ["a heck of a day", "a **** of a day"]
+    );
+    let profile = |nick: &str| json!({"profile": {"nick": nick}});
+    assert_eq!(
+        world.done(ben, "setProfile", profile("heck"))["nick"],
+        "****"
+    );
+    assert_eq!(
+        world.refused(ben, "setProfile", profile("darn")),
+        "sensitiveText"
+    );
+    let mut login = world.login_fields(1, "carl");
+    login["profile"] = json!({"nick": "darn"});
+    let carl = world.open();
+    assert_eq!(world.refused(carl, "login", login), "sensitiveText");
+    assert_eq!(world.hub.counters().refused(HubRefusal::Name), 2);
+}
+
+#[test]
+fn the_back_end_may_refuse_replace_and_swallow_a_message() {
+    let mut world = World::with(asking);
+    let [anna, ben] = two(&mut world);
+    let ids: Vec<_> = ["one", "two", "three", "four"]
+        .map(|said| world.send(ben, "sendMessage", text(5, said)))
+        .to_vec();
+    assert!(ids.iter().all(|id| world.answer(ben, *id).is_none()));
+    let replaced = crate::live::chat::Draft::text("2").payload;
+    let verdicts = [
+        Verdict::Allow,
+        Verdict::Replace(replaced),
+        Verdict::Refuse {
+            code: 10_101,
+            reason: "spam".to_owned(),
+        },
+        Verdict::Discard,
+    ];
+    for verdict in verdicts {
+        let (ticket, question) = world.asked.pop_front().unwrap();
+        assert_eq!(question.from.as_str(), "ben");
+        world.hub.handle_verdict(world.now, ticket, verdict);
+        world.pump();
+    }
+    let answers: Vec<_> = ids
+        .iter()
+        .map(|id| world.answer(ben, *id).unwrap())
+        .collect();
+    assert_eq!(answers[1]["result"]["message"]["payload"]["text"], "2");
+    assert_eq!(answers[2]["error"]["code"], 10_101);
+    assert_eq!(answers[2]["error"]["name"], "refusedByApp");
+    assert!(answers[3]["result"].is_object());
+    world.pass(SECOND);
+    assert_eq!(said(&world.events(anna)), ["one", "2"]);
+    let told = world.told.iter().filter(|notice| match notice {
+        Notice::Chat(notice) => matches!(notice.change, crate::webhook::ChatChange::Sent(_)),
+        _ => false,
+    });
+    assert_eq!(told.count(), 2, "told after what was delivered");
+}
+
+#[test]
+fn one_who_is_muted_or_leaves_while_the_back_end_is_asked_sends_nothing() {
+    let mut world = World::with(asking);
+    let [anna, ben] = two(&mut world);
+    let id = world.send(ben, "sendMessage", text(5, "rude"));
+    let mute = |seconds: u32| json!({"room": 5, "user": "ben", "seconds": seconds});
+    world.done(anna, "muteUser", mute(60));
+    let (ticket, _) = world.asked.pop_front().unwrap();
+    world.hub.handle_verdict(world.now, ticket, Verdict::Allow);
+    world.pump();
+    assert_eq!(world.answer(ben, id).unwrap()["error"]["name"], "muted");
+    world.done(anna, "muteUser", mute(0));
+    let id = world.send(ben, "sendMessage", text(5, "bye"));
+    world.done(ben, "leaveRoom", json!({"room": 5, "part": "all"}));
+    let (ticket, _) = world.asked.pop_front().unwrap();
+    world.hub.handle_verdict(world.now, ticket, Verdict::Allow);
+    world.pump();
+    assert_eq!(
+        world.answer(ben, id).unwrap()["error"]["name"],
+        "notEntered"
+    );
+    world.pass(SECOND);
+    assert_eq!(said(&world.events(anna)), Vec::<&str>::new());
+}
+
+#[test]
+fn slow_requests_are_bounded_and_end_when_nobody_answers() {
+    let mut world = World::with(|config| {
+        asking(config);
+        config.pending_per_session = 3;
+    });
+    let [_, ben] = two(&mut world);
+    let ids: Vec<_> = (0..3)
+        .map(|n| world.send(ben, "sendMessage", text(5, &n.to_string())))
+        .collect();
+    assert_eq!(
+        world.refused(ben, "sendMessage", text(5, "more")),
+        "tooManyPending"
+    );
+    assert_eq!(world.hub.gauges().pending, 3);
+    world.pass(16 * SECOND);
+    for id in ids {
+        let answer = world.answer(ben, id).unwrap();
+        assert_eq!(answer["error"]["name"], "timedOut");
+    }
+    let (late, _) = world.asked.pop_front().unwrap();
+    world.hub.handle_verdict(world.now, late, Verdict::Allow);
+    world.pump();
+    assert_eq!(world.hub.gauges().pending, 0);
+    assert_eq!(world.hub.counters().refused(HubRefusal::TimedOut), 3);
+    world.send(ben, "sendMessage", text(5, "again"));
+    assert_eq!(world.hub.gauges().pending, 1);
+}
+
+#[test]
+fn hosts_mute_those_below_and_everybody() {
+    let mut world = World::new();
+    let [anna, ben] = two(&mut world);
+    let mute = |user: &str, seconds: u32| json!({"room": 5, "user": user, "seconds": seconds});
+    assert_eq!(
+        world.refused(ben, "muteUser", mute("anna", 60)),
+        "noPermission"
+    );
+    assert_eq!(
+        world.refused(anna, "muteUser", mute("anna", 60)),
+        "noPermission"
+    );
+    world.done(anna, "muteUser", mute("ben", 60));
+    assert_eq!(world.refused(ben, "sendMessage", text(5, "x")), "muted");
+    let events = world.events_of(ben, "userMuted");
+    assert_eq!(
+        (&events[0]["user"], &events[0]["seconds"]),
+        (&json!("ben"), &json!(60))
+    );
+    world.pass(61 * SECOND);
+    world.done(ben, "sendMessage", text(5, "x"));
+    let all = |muted: bool| json!({"room": 5, "muted": muted});
+    assert_eq!(world.refused(ben, "muteAll", all(true)), "noPermission");
+    world.done(anna, "muteAll", all(true));
+    assert_eq!(world.refused(ben, "sendMessage", text(5, "x")), "allMuted");
+    world.done(anna, "sendMessage", text(5, "hosts may"));
+    assert_eq!(world.events_of(ben, "allMuted").len(), 1);
+    let kept = |change: &Change| matches!(change, Change::Mute { .. } | Change::MuteAll { .. });
+    assert_eq!(world.saved.iter().filter(|change| kept(change)).count(), 2);
+}
+
+#[test]
+fn likes_are_told_as_totals_and_stored() {
+    let mut world = World::new();
+    let [anna, ben] = two(&mut world);
+    for _ in 0..10 {
+        world.done(ben, "like", json!({"room": 5, "count": 10}));
+    }
+    world.pass(2 * SECOND);
+    let likes = world.events_of(anna, "likes");
+    assert_eq!(likes.len(), 2);
+    assert_eq!(likes[1]["totalLikesReceived"], 100);
+    let total = world.saved.iter().rev().find_map(|change| match change {
+        Change::Likes { total, .. } => Some(*total),
+        _ => None,
+    });
+    assert_eq!(total, Some(100));
+}
+
+#[test]
+fn shared_values_and_revoked_messages_are_told_and_stored() {
+    let mut world = World::new();
+    let [anna, ben] = two(&mut world);
+    let set = json!({"room": 5, "attributes": {"theme": "blue"}});
+    world.done(ben, "setAttributes", set);
+    world.done(
+        ben,
+        "addCounter",
+        json!({"room": 5, "name": "gifts", "amount": 3}),
+    );
+    world.done(ben, "sendMessage", text(5, "oops"));
+    world.pass(SECOND);
+    world.done(ben, "revokeMessage", json!({"room": 5, "sequence": 1}));
+    let events = world.events(anna);
+    let names: Vec<_> = events
+        .iter()
+        .map(|e| e["event"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "attributesChanged",
+            "countersChanged",
+            "message",
+            "messageRevoked"
+        ]
+    );
+    let values = world.done(anna, "attributes", json!({"room": 5}));
+    assert_eq!(values["attributes"]["theme"], "blue");
+    assert_eq!(
+        world.done(anna, "counters", json!({"room": 5}))["counters"]["gifts"],
+        3
+    );
+    assert!(
+        matches!(world.saved.last(), Some(Change::Message { message, .. }) if message.is_revoked)
+    );
+}
+
+#[test]
+fn bans_are_stored_and_a_dismissed_room_is_forgotten() {
+    let mut world = World::new();
+    let [anna, ben] = two(&mut world);
+    world.done(
+        anna,
+        "kick",
+        json!({"room": 5, "users": ["ben"], "banSeconds": 60}),
+    );
+    assert_eq!(world.events_of(ben, "removed")[0]["reason"], "kick");
+    let until = world.saved.iter().find_map(|change| match change {
+        Change::Ban { until, .. } => Some(*until),
+        _ => None,
+    });
+    let now = world.hub.clock(world.now);
+    assert_eq!(until, Some(Some(now.after(60 * SECOND))));
+    let enter = json!({"room": 5, "part": "chat"});
+    assert_eq!(world.refused(ben, "enterRoom", enter), "banned");
+    world.done(anna, "dismissRoom", json!({"room": 5}));
+    assert_eq!(
+        world.saved.last(),
+        Some(&Change::Forget { room: key(1, 5) })
+    );
+    assert_eq!(
+        world.refused(anna, "history", json!({"room": 5})),
+        "notEntered"
+    );
+    assert_eq!(world.hub.gauges().members, 0);
+    assert!(
+        world.hub.chat_counts().delivered > 0,
+        "ended rooms are counted"
+    );
+}
