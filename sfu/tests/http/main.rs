@@ -12,4 +12,5 @@ mod publisher;
 mod relaying;
 mod support;
 mod tls;
+mod webhooks;
 mod whip;

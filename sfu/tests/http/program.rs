@@ -8,9 +8,9 @@ use crate::metrics::promtool;
 use crate::publisher::Publisher;
 use crate::support::{SDP, until};
 
-struct Program {
+pub(crate) struct Program {
     child: Child,
-    url: String,
+    pub(crate) url: String,
     stdout: BufReader<std::process::ChildStdout>,
 }
 
@@ -33,7 +33,7 @@ fn weblive(arguments: &[&str]) -> Command {
 }
 
 impl Program {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         Self::start_with_log(arguments, Stdio::null())
     }
 
@@ -61,7 +61,7 @@ impl Program {
         Self { child, url, stdout }
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let status = Command::new("kill")
             .args([name, &id])
@@ -70,7 +70,7 @@ impl Program {
         assert!(status.success());
     }
 
-    async fn ends(&mut self) -> ExitStatus {
+    pub(crate) async fn ends(&mut self) -> ExitStatus {
         let mut status = None;
         until("weblive ends", || {
             status = self.child.try_wait().expect("waited");
@@ -318,17 +318,17 @@ fn a_port_in_use_ends_the_program_with_its_name() {
 }
 
 /// A settings file that is taken away again.
-struct File(std::path::PathBuf);
+pub(crate) struct File(std::path::PathBuf);
 
 impl File {
-    fn new(name: &str, text: &str) -> Self {
+    pub(crate) fn new(name: &str, text: &str) -> Self {
         let name = format!("weblive-{}-{name}.toml", std::process::id());
         let path = std::env::temp_dir().join(name);
         std::fs::write(&path, text).expect("file");
         Self(path)
     }
 
-    fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.0.to_str().expect("a plain path")
     }
 }
