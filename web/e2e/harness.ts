@@ -15,6 +15,9 @@ const WEB = fileURLToPath(new URL('..', import.meta.url));
 /** Pictures and recordings that a run leaves behind. */
 export const RESULTS = join(WEB, 'test-results');
 
+/** The binary under test. */
+export const BINARY = process.env['WEBLIVE_BIN'] ?? join(WEB, '../target/release/weblive');
+
 /** The server under test. */
 export class WebliveServer {
   private constructor(
@@ -26,9 +29,8 @@ export class WebliveServer {
 
   /** Starts the binary on free ports and waits for the line that names its page. */
   static async start(...more: string[]): Promise<WebliveServer> {
-    const binary = process.env['WEBLIVE_BIN'] ?? join(WEB, '../target/release/weblive');
-    if (!existsSync(binary)) throw new Error(`no server at ${binary}: build it or set WEBLIVE_BIN`);
-    const child = spawn(binary, ['--listen', '127.0.0.1:0', '--media-port', '0', ...more], {
+    if (!existsSync(BINARY)) throw new Error(`no server at ${BINARY}: build it or set WEBLIVE_BIN`);
+    const child = spawn(BINARY, ['--listen', '127.0.0.1:0', '--media-port', '0', ...more], {
       stdio: ['ignore', 'pipe', 'pipe'],
       // Runs at the same time share the folder that they are started in.
       env: { WEBLIVE_DATA: '', ...process.env },

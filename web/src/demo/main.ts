@@ -1,27 +1,38 @@
 import { addressesOf, randomStreamId, STREAM_ID } from '../addresses';
+import type { WebliveError } from '../errors';
 import { FlvPlayer } from '../players/flv';
 import { HlsPlayer } from '../players/hls';
 import { WebRtcPlayer } from '../players/webrtc';
+import { Access, readAccess } from './access';
 import { AddressList } from './address-list';
 import { byId, copyText, setText } from './dom';
 import { PlayerCard } from './player-card';
 import { PublishPanel } from './publish-panel';
 
-const asked = new URLSearchParams(location.search).get('id');
+const given = readAccess(new URL(location.href));
+// A token stays neither in the address bar nor in the history.
+if (given.clean.href !== location.href) history.replaceState(null, '', given.clean);
+const asked = given.clean.searchParams.get('id');
 const isShared = asked !== null && STREAM_ID.test(asked);
 const field = byId<HTMLInputElement>('stream-id');
 field.value = isShared ? asked : randomStreamId('demo');
 /** What the field last held that can be an id: players try again while somebody types. */
 let streamId = field.value;
+const access = new Access(byId<HTMLDetailsElement>('access'), byId<HTMLInputElement>('token'), given, streamId);
 
 const announce = (text: string) => setText(byId('announce'), text);
-const addresses = () => addressesOf(streamId);
+const addresses = () => access.sign(streamId, addressesOf(streamId));
+const askAgain = (error: WebliveError) => error.status === 401 && access.ask();
 const template = byId<HTMLTemplateElement>('card');
 const cards = [
   new PlayerCard(template, {
     title: 'WebRTC',
     subtitle: 'The least delay, for guests who talk back',
-    open: (video) => new WebRtcPlayer(addresses().whep, video),
+    open: (video) => {
+      const player = new WebRtcPlayer(addresses().whep, video, access.options);
+      player.on('error', askAgain);
+      return player;
+    },
   }),
   new PlayerCard(template, {
     title: 'HTTP-FLV',
@@ -38,8 +49,9 @@ for (const card of cards) byId('cards').append(card.element);
 
 const list = new AddressList(byId('addresses'), announce);
 const publish = new PublishPanel(
-  () => addresses().whip,
+  () => ({ whip: addresses().whip, ...access.options }),
   () => playAll(),
+  askAgain,
 );
 
 function playAll(): void {

@@ -7,8 +7,9 @@ import { formatBitrate, formatSize, UNKNOWN } from './format';
 
 /** The publishing half of the page. */
 export class PublishPanel {
-  readonly #whipOf: () => string;
+  readonly #whipOf: () => { whip: string; token?: string };
   readonly #onLive: () => void;
+  readonly #onRefused: (error: WebliveError) => void;
   readonly #form = byId<HTMLFormElement>('publish-form');
   readonly #pill = byId('publish-state');
   #client: WhipClient | null = null;
@@ -20,10 +21,14 @@ export class PublishPanel {
   #run = 0;
   #isActive = false;
 
-  /** `whipOf` gives the address at the time of starting; `onLive` runs when the connection stands. */
-  constructor(whipOf: () => string, onLive: () => void) {
+  /**
+   * `whipOf` gives the address, and the token for it, at the time of starting; `onLive` runs when the connection
+   * stands, `onRefused` when it ends by an error.
+   */
+  constructor(whipOf: () => { whip: string; token?: string }, onLive: () => void, onRefused: (error: WebliveError) => void) {
     this.#whipOf = whipOf;
     this.#onLive = onLive;
+    this.#onRefused = onRefused;
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
       if (this.#isActive) void this.stop();
@@ -47,7 +52,8 @@ export class PublishPanel {
       const stream = await this.#open(() => run === this.#run);
       if (run !== this.#run) return;
       this.#stream = stream;
-      const client = new WhipClient(this.#whipOf(), stream, { maxVideoBps: 2_500_000, degradationPreference: 'maintain-resolution' });
+      const { whip, ...access } = this.#whipOf();
+      const client = new WhipClient(whip, stream, { ...access, maxVideoBps: 2_500_000, degradationPreference: 'maintain-resolution' });
       this.#client = client;
       this.#meter = new PublishMeter();
       client.on('state', (state) => {
@@ -121,7 +127,9 @@ export class PublishPanel {
   #ended(error: WebliveError | null): void {
     this.#close();
     setState(this.#pill, error ? 'bad' : 'idle', error ? 'Stopped by an error' : 'Ended by the server');
-    if (error) setProblem(byId('publish-problem'), error.message);
+    if (!error) return;
+    setProblem(byId('publish-problem'), error.message);
+    this.#onRefused(error);
   }
 
   #close(): void {
