@@ -216,7 +216,9 @@ pub(super) enum AdminRefusal {
 /// a browser there: not by its origin, and not by a host name that it has bent to this machine.
 fn local(parts: &Parts) -> Result<(), Refusal> {
     let remote = parts.extensions.get::<Remote>().map(|remote| remote.0.ip());
-    if !remote.is_some_and(|ip| ip.to_canonical().is_loopback()) {
+    // Behind a proxy on this machine everybody would be local.
+    let is_passed_on = PROXIED.iter().any(|name| parts.headers.contains_key(*name));
+    if is_passed_on || !remote.is_some_and(|ip| ip.to_canonical().is_loopback()) {
         return Err(Refusal::NotLocal);
     }
     let host = header_or_host(parts, HOST.as_str());
@@ -274,6 +276,9 @@ pub(super) fn unix_time() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.unwrap_or_default().as_secs()
 }
+
+/// What proxies add to the requests that they pass on.
+const PROXIED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
 
 const APP: &str = "weblive-app";
 const TIME: &str = "weblive-time";

@@ -17,6 +17,7 @@ use super::streams::stream_id;
 use crate::auth::RequestError;
 use crate::live::{AppId, InvalidId, LiveError, Order, RoomId, TrackKind, UserId};
 use crate::signal::hub::admin::{AdminError, Call, MAX_USERS};
+use crate::webhook::relay_task_id;
 
 /// Answers one action. The status is 200 whatever happened, as with the vendor.
 pub(super) async fn serve(State(api): State<Api>, request: Request) -> Response {
@@ -291,15 +292,10 @@ impl From<NumberOrBool> for Flag {
     }
 }
 
-/// A relay as its id says: which publication of whom.
+/// A relay as its id says ([`relay_task_id`]): which publication of whom.
 struct Task(RoomId, UserId, TrackKind);
 
 impl Task {
-    fn write(&self) -> String {
-        let text = serde_json::to_vec(&(&self.0, &self.1, self.2)).unwrap_or_default();
-        URL_SAFE_NO_PAD.encode(text)
-    }
-
     fn read(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (room, user, track) = serde_json::from_slice(&bytes).ok()?;
@@ -399,7 +395,7 @@ fn publish(asked: Publish) -> Result<Plan, Failure> {
             });
         }
     };
-    let task = Task(room.clone(), user.clone(), track).write();
+    let task = relay_task_id(&room, &user, track);
     let mut plan = Plan::new(
         asked.sdk_app_id,
         Call::StartRelay {

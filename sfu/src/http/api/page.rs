@@ -249,6 +249,12 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_signs_as_the_page_does() {
+        let readme = include_str!("../../../../README.md");
+        assert!(readme.contains(EXAMPLE));
+    }
+
+    #[test]
     fn texts_are_no_html() {
         assert_eq!(
             Text("<a href=\"x\">&").to_string(),

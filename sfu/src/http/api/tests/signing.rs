@@ -171,6 +171,9 @@ async fn an_open_server_answers_programs_on_its_own_machine_only() {
         let got = routes.send(from(remote, list(&[]))).await;
         assert_eq!(got.status, 200, "{remote}");
     }
+    let passed_on = list(&[("x-forwarded-for", "192.0.2.7")]);
+    let got = routes.send(from(local, passed_on)).await;
+    got.problem(403, "not-local");
     for (host, origin, is_own) in [
         ("127.0.0.1:8080", None, true),
         ("localhost:8080", Some("http://localhost:8080"), true),
