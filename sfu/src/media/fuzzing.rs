@@ -1,10 +1,10 @@
 //! Bodies of the fuzz targets, kept here so that they compile and run with the other tests.
 
-use packager::rtp::Codec;
+use packager::rtp::{Codec, MediaKind};
 
 use super::demux;
 use super::forward::detect::{self, Entry};
-use super::{fragment, offer};
+use super::{answer, fragment, offer};
 use crate::worker::Role;
 
 /// An offer, whatever it is, is refused or comes out within its bounds.
@@ -21,6 +21,24 @@ pub fn check_offer(data: &[u8]) {
         // What was accepted once is accepted again as it is.
         let again = offer::check(&checked.sdp, role);
         assert_eq!(again.as_ref().map(|c| &c.sdp), Ok(&checked.sdp));
+    }
+}
+
+/// An answer, whatever it is, is refused or fits what was offered.
+pub fn check_answer(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let lines = [
+        ("0".to_owned(), MediaKind::Audio),
+        ("1".to_owned(), MediaKind::Video),
+    ];
+    let offered = answer::Offered {
+        lines: &lines,
+        remote: None,
+    };
+    if let Ok(checked) = answer::check(&text, &offered) {
+        assert_eq!(checked.lines().filter(|l| l.starts_with("m=")).count(), 2);
+        assert!(!checked.contains("a=candidate:"));
+        assert_eq!(answer::check(&checked, &offered), Ok(checked));
     }
 }
 
@@ -70,6 +88,8 @@ mod tests {
         "a=rtpmap:111 opus/48000/2\r\n",
         "a=rtpmap:96 H264/90000\r\n",
         "a=sendrecv\r\n",
+        "a=recvonly\r\n",
+        "a=group:BUNDLE 0 1\r\n",
         "a=candidate:1 1 udp 1 192.0.2.1 5 typ host\r\n",
         "a=ice-lite\r\n",
         "a=rid:",
@@ -91,11 +111,13 @@ mod tests {
                 })
                 .collect();
             check_offer(text.as_bytes());
+            check_answer(text.as_bytes());
             parse_fragment(text.as_bytes());
             let mut bytes = vec![0; rng.random_range(0..80)];
             rng.fill(&mut bytes[..]);
             look_at_packet(&bytes);
             check_offer(&bytes);
+            check_answer(&bytes);
         }
     }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use relay::StreamId;
 
-pub use super::receive::{MediaEvent, ReceiveError, ServerOffer, StreamLevel, Wanted};
+pub use super::events::{MediaEvent, StreamLevel};
+pub use super::receive::{ReceiveError, ServerOffer, Wanted};
 use crate::live::{AppId, UserId};
 
 /// Names one WebRTC session in its session URL: 128 random bits, 32 lower-case hex digits.

@@ -12,9 +12,10 @@ use super::api::{
     SessionRef, UnknownSession,
 };
 use super::metrics::{Metrics, PERIOD};
+use super::receivers::Claims;
 use super::relaying::{Hold, Relayed};
 use super::socket::MediaSocket;
-use super::{Claims, Reservation, Shared};
+use super::{Reservation, Shared};
 use crate::media::offer::CheckedOffer;
 use crate::media::{Core, DropReason, Gauges, LaneMessage, Output, Placed};
 

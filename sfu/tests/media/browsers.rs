@@ -109,3 +109,30 @@ fn chromium_subscriber_keeps_every_codec() {
     assert_eq!(answer.matches("a=sendonly").count(), 2);
     assert!(answer.matches("a=ssrc:").count() >= 4);
 }
+
+#[test]
+fn chromium_answer_of_a_receiver_is_taken() {
+    let mut w = World::new(1);
+    let page = w.open_page(0, good());
+    let offer = w
+        .receive(page, &["a", "b"], &[])
+        .expect("received")
+        .expect("offer");
+    let recorded = include_str!("offers/chromium-receiver-answer.sdp");
+    let mids = |sdp: &str| -> Vec<String> {
+        let mids = sdp.lines().filter_map(|l| l.strip_prefix("a=mid:"));
+        mids.map(str::to_owned).collect()
+    };
+    let group = format!("a=group:BUNDLE {}", mids(&offer.sdp).join(" "));
+    let mut answer: String = recorded
+        .lines()
+        .map(|line| match line.starts_with("a=group:BUNDLE") {
+            true => format!("{group}\r\n"),
+            false => format!("{line}\r\n"),
+        })
+        .collect();
+    for (theirs, ours) in mids(recorded).iter().zip(mids(&offer.sdp)) {
+        answer = answer.replace(&format!("a=mid:{theirs}\r"), &format!("a=mid:{ours}\r"));
+    }
+    assert_eq!(w.answer(page, offer.revision, &answer), Ok(None));
+}

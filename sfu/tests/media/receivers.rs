@@ -80,6 +80,8 @@ fn offer_names_the_streams_and_has_the_servers_codecs() {
     let p = w.open_page(0, good());
     let offer = w.receive(p, &["a"], &[]).expect("received").expect("offer");
     assert_eq!(offer.revision, 1);
+    let origin = offer.sdp.lines().find(|l| l.starts_with("o="));
+    assert!(origin.expect("origin").ends_with(" 1 IN IP4 0.0.0.0"));
     assert!(offer.sdp.contains("a=ice-lite\r\n"));
     let sections = sections(&offer.sdp);
     assert_eq!(sections.len(), 2);

@@ -206,7 +206,7 @@ impl Session {
         offers.revision = offers.revision.wrapping_add(1);
         Some(ServerOffer {
             revision: offers.revision,
-            sdp: with_streams(&offer.to_sdp_string(), &subscriber.lines),
+            sdp: written(&offer.to_sdp_string(), offers.revision, &subscriber.lines),
         })
     }
 
@@ -408,9 +408,10 @@ fn activate(
     rooms
 }
 
-/// The offer as the client gets it: each m-line says which stream it carries. str0m gives an
-/// m-line the a=msid that it was made with for ever.
-fn with_streams(sdp: &str, lines: &[Line]) -> String {
+/// The offer as the client gets it: each m-line says which stream it carries, and the version in
+/// the origin line grows (RFC 3264 §8). In str0m's an m-line has the a=msid that it was made with
+/// for ever, and the version never changes.
+fn written(sdp: &str, revision: u32, lines: &[Line]) -> String {
     let mut out = String::with_capacity(sdp.len() + lines.len() * 64);
     let mut sections = lines.iter();
     let mut current: Option<&Line> = None;
@@ -426,6 +427,12 @@ fn with_streams(sdp: &str, lines: &[Line]) -> String {
             let _ = write!(out, "{stream} track-{mid}");
         };
         match (text, stream) {
+            _ if text.starts_with("o=") => {
+                let mut words = text.split(' ');
+                let origin = [words.next(), words.next()].map(Option::unwrap_or_default);
+                let address: Vec<&str> = words.skip(1).collect();
+                let _ = write!(out, "{} {revision} {}", origin.join(" "), address.join(" "));
+            }
             _ if text.starts_with("a=msid-semantic:") => out.push_str("a=msid-semantic:WMS *"),
             _ if text.starts_with("a=msid:") => {
                 let Some(stream) = stream else { continue };
