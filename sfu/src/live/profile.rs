@@ -11,8 +11,10 @@ use super::error::LiveError;
 #[serde(try_from = "RawProfile")]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Profile {
+    /// The nick, or an empty text; up to 150 bytes.
     #[serde(serialize_with = "write_text")]
     nick: Arc<str>,
+    /// The picture's address, or an empty text; up to 500 bytes.
     #[serde(serialize_with = "write_text")]
     avatar: Arc<str>,
 }

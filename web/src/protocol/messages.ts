@@ -244,9 +244,6 @@ export interface Login {
   profile?: Profile;
 }
 
-/** A user's nick and the address of a picture; both may be empty. Cloning shares the texts. */
-export interface Profile { nick: string; avatar: string }
-
 /** The number of an application (`sdkAppId`). 0 is the app of the open development mode. */
 export type AppId = number;
 
@@ -255,6 +252,14 @@ export type AppId = number;
  * Cloning shares the text.
  */
 export type UserId = string;
+
+/** A user's nick and the address of a picture; both may be empty. Cloning shares the texts. */
+export interface Profile {
+  /** The nick, or an empty text; up to 150 bytes. */
+  nick: string;
+  /** The picture's address, or an empty text; up to 500 bytes. */
+  avatar: string;
+}
 
 /** A session has begun. */
 export interface LoggedIn {
@@ -372,7 +377,11 @@ export interface SeatSettings {
 }
 
 /** How one gets a seat. */
-export type SeatMode = "freeToTake" | "applyToTake";
+export type SeatMode =
+  /** A free seat is taken at once. */
+  | "freeToTake"
+  /** A host accepts. */
+  | "applyToTake";
 
 /** Enters a room, or another part of it. */
 export interface EnterRoom {
@@ -392,13 +401,27 @@ export interface EnterRoom {
 }
 
 /** What of a room is entered or left. */
-export type RoomPart = "chat" | "media" | "all";
+export type RoomPart =
+  /** The chat group of a room that was created. */
+  | "chat"
+  /** The media; a room that was not created begins with the first who enters it. */
+  | "media"
+  /** Both, of a room that was created. */
+  | "all";
 
 /** The mode of a room's media; one for all who are in it. */
-export type Scene = "live" | "rtc";
+export type Scene =
+  /** Few anchors, and an audience that nobody sees. */
+  | "live"
+  /** A call: everybody is an anchor. */
+  | "rtc";
 
 /** What a member does with media. */
-export type Role = "anchor" | "audience";
+export type Role =
+  /** May publish, and is seen by everybody. */
+  | "anchor"
+  /** Receives, and is not seen. */
+  | "audience";
 
 /** What one who enters sees. */
 export interface Entered {
@@ -414,6 +437,71 @@ export interface Entered {
   seats: SeatView[];
   /** The rooms that are connected with this one; empty when only the chat was entered. */
   coHosts: CoHostView[];
+}
+
+/** What a room is. */
+export interface RoomInfo {
+  /** The room. */
+  room: RoomId;
+  /** The title, or an empty text. */
+  name: string;
+  /** The notice, or an empty text. */
+  notice: string;
+  /** The owner, unless the room came into being by being entered. */
+  owner: UserId | null;
+  /** The mode, while somebody is in the media. */
+  scene: Scene | null;
+  /** Members and guests in the room. */
+  online: number;
+  /** Members and guests who have entered since the room began; one who returns counts again. */
+  totalEntered: number;
+  /** The seats' settings. */
+  seats: SeatSettings | null;
+}
+
+/** One member, as others see it. */
+export interface MemberView {
+  /** Who. */
+  user: UserId;
+  /** Nick and picture. */
+  profile: Profile;
+  /** Owner, administrator or none of them. */
+  rank: Rank;
+  /** The role, if the media was entered. */
+  role: Role | null;
+  /** What is published. */
+  tracks: Tracks;
+}
+
+/** Who decides in a room; a smaller value stands higher. */
+export type Rank =
+  /** The one who created the room. */
+  | "owner"
+  /** Appointed by the owner. */
+  | "administrator"
+  /** Everybody else. */
+  | "generalUser";
+
+/** All that one member publishes. */
+export interface Tracks {
+  /** Camera and microphone. */
+  main: Publication | null;
+  /** Screen. */
+  aux: Publication | null;
+}
+
+/** One publication's contents. */
+export interface Publication {
+  /** Sound is sent. */
+  hasAudio: boolean;
+  /** A picture is sent. */
+  hasVideo: boolean;
+  /** A small picture is sent beside the large one. */
+  hasSmall: boolean;
+  /** The sound is muted. */
+  audioMuted: boolean;
+  /** The picture is muted. */
+  videoMuted: boolean;
 }
 
 /** One seat, as everybody sees it. */
@@ -446,45 +534,6 @@ export interface SeatUser {
   away: boolean;
 }
 
-/** Who decides in a room; a smaller value stands higher. */
-export type Rank = "owner" | "administrator" | "generalUser";
-
-/** One member, as others see it. */
-export interface MemberView {
-  /** Who. */
-  user: UserId;
-  /** Nick and picture. */
-  profile: Profile;
-  /** Owner, administrator or none of them. */
-  rank: Rank;
-  /** The role, if the media was entered. */
-  role: Role | null;
-  /** What is published. */
-  tracks: Tracks;
-}
-
-/** All that one member publishes. */
-export interface Tracks {
-  /** Camera and microphone. */
-  main: Publication | null;
-  /** Screen. */
-  aux: Publication | null;
-}
-
-/** One publication's contents. */
-export interface Publication {
-  /** Sound is sent. */
-  hasAudio: boolean;
-  /** A picture is sent. */
-  hasVideo: boolean;
-  /** A small picture is sent beside the large one. */
-  hasSmall: boolean;
-  /** The sound is muted. */
-  audioMuted: boolean;
-  /** The picture is muted. */
-  videoMuted: boolean;
-}
-
 /** A connected room. */
 export interface CoHostView {
   /** The room. */
@@ -495,26 +544,6 @@ export interface CoHostView {
   isMuted: boolean;
   /** Its anchors, with what they publish. */
   anchors: MemberView[];
-}
-
-/** What a room is. */
-export interface RoomInfo {
-  /** The room. */
-  room: RoomId;
-  /** The title, or an empty text. */
-  name: string;
-  /** The notice, or an empty text. */
-  notice: string;
-  /** The owner, unless the room came into being by being entered. */
-  owner: UserId | null;
-  /** The mode, while somebody is in the media. */
-  scene: Scene | null;
-  /** Members and guests in the room. */
-  online: number;
-  /** Members and guests who have entered since the room began; one who returns counts again. */
-  totalEntered: number;
-  /** The seats' settings. */
-  seats: SeatSettings | null;
 }
 
 /** Leaves a room, or a part of it. The owner of a room cannot leave its chat, only dismiss it. */
@@ -756,7 +785,13 @@ export interface MoveUser {
 }
 
 /** What happens when the seat to move to is taken. */
-export type MovePolicy = "abortWhenOccupied" | "forceReplace" | "swapPosition";
+export type MovePolicy =
+  /** Nothing moves. */
+  | "abortWhenOccupied"
+  /** The one who sits there loses the seat. */
+  | "forceReplace"
+  /** The two change places. */
+  | "swapPosition";
 
 /** Closes somebody's microphone or camera, or lets its user open it again (hosts, those below). */
 export interface SetDevice {
@@ -771,7 +806,11 @@ export interface SetDevice {
 }
 
 /** A device that a host can close on a seat. */
-export type Device = "microphone" | "camera";
+export type Device =
+  /** Sound. */
+  | "microphone"
+  /** Picture. */
+  | "camera";
 
 /** Asks another room of the app to connect with this one (hosts). */
 export interface RequestCoHost {
@@ -835,15 +874,12 @@ export interface SendMessage {
 
 /** The content of a message that is sent. */
 export type MessageContent =
+  /** Text for people. */
   | { type: "TIMTextElem"; payload: TextContent }
+  /** Data for programs. */
   | { type: "TIMCustomElem"; payload: CustomContent }
+  /** An uploaded image. */
   | { type: "TIMImageElem"; payload: ImageContent };
-
-/** An uploaded image. */
-export interface ImageContent {
-  /** The id that the upload gave. */
-  uuid: string;
-}
 
 /** Text for people. */
 export interface TextContent {
@@ -861,8 +897,22 @@ export interface CustomContent {
   extension?: string;
 }
 
+/** An uploaded image. */
+export interface ImageContent {
+  /** The id that the upload gave. */
+  uuid: string;
+}
+
 /** What goes first when a room has too much to deliver. The lowest is dropped first. */
-export type Priority = "Lowest" | "Low" | "Normal" | "High";
+export type Priority =
+  /** Likes and join notices. */
+  | "Lowest"
+  /** Less than talk. */
+  | "Low"
+  /** Talk. */
+  | "Normal"
+  /** Gifts and what hosts announce. */
+  | "High";
 
 /** The message was taken. A room that is too fast may still drop it. */
 export interface Sent {
@@ -1082,7 +1132,11 @@ export interface Publish {
 }
 
 /** Which of a member's two publications. */
-export type TrackKind = "main" | "aux";
+export type TrackKind =
+  /** Camera and microphone. */
+  | "main"
+  /** Screen. */
+  | "aux";
 
 /** The server's answer to a publisher's offer. */
 export interface Published {
@@ -1231,6 +1285,7 @@ export interface StopRelay {
 
 /** What a client is told. */
 export type RoomEvent =
+  /** Somebody came in as an anchor or became one. */
   | {
       event: "anchorEntered";
       /** The room. */
@@ -1240,6 +1295,7 @@ export type RoomEvent =
       /** Nick and picture. */
       profile: Profile;
     }
+  /** An anchor left or became audience. */
   | {
       event: "anchorLeft";
       /** The room. */
@@ -1249,6 +1305,7 @@ export type RoomEvent =
       /** Why. */
       reason: LeaveReason;
     }
+  /** A publication began, changed or ended (`null`). */
   | {
       event: "trackChanged";
       /** The room. */
@@ -1260,6 +1317,7 @@ export type RoomEvent =
       /** What it contains now. */
       publication: Publication | null;
     }
+  /** Nick or picture of somebody who can be seen changed. */
   | {
       event: "profileChanged";
       /** The room. */
@@ -1269,6 +1327,7 @@ export type RoomEvent =
       /** The new ones. */
       profile: Profile;
     }
+  /** Your role has changed, with your seat or by your own wish. */
   | {
       event: "roleChanged";
       /** The room. */
@@ -1276,6 +1335,7 @@ export type RoomEvent =
       /** The new role. */
       role: Role;
     }
+  /** You are out of the room. */
   | {
       event: "removed";
       /** The room. */
@@ -1285,11 +1345,13 @@ export type RoomEvent =
       /** A plain sentence. */
       message: string;
     }
+  /** The same user has logged in elsewhere: this connection ends. */
   | {
       event: "loggedOut";
       /** A plain sentence. */
       message: string;
     }
+  /** Somebody was made an administrator, or is none any more. */
   | {
       event: "administratorChanged";
       /** The room. */
@@ -1299,6 +1361,7 @@ export type RoomEvent =
       /** Whether from now on. */
       isAdministrator: boolean;
     }
+  /** Texts or seat mode changed. */
   | {
       event: "roomUpdated";
       /** The room. */
@@ -1306,6 +1369,7 @@ export type RoomEvent =
       /** All of it. */
       info: RoomInfo;
     }
+  /** Seats changed. */
   | {
       event: "seatsChanged";
       /** The room. */
@@ -1313,6 +1377,7 @@ export type RoomEvent =
       /** All seats. */
       seats: SeatView[];
     }
+  /** Hosts: a guest asks for a seat. */
   | {
       event: "applicationReceived";
       /** The room. */
@@ -1324,6 +1389,7 @@ export type RoomEvent =
       /** The seat, or any. */
       seat: number | null;
     }
+  /** Hosts: an application is no longer open. */
   | {
       event: "applicationEnded";
       /** The room. */
@@ -1335,6 +1401,7 @@ export type RoomEvent =
       /** The host who answered it. */
       host: UserId | null;
     }
+  /** The applicant: a host has answered. */
   | {
       event: "applicationAnswered";
       /** The room. */
@@ -1344,6 +1411,7 @@ export type RoomEvent =
       /** Who answered. */
       host: UserId;
     }
+  /** The applicant: nobody has answered. */
   | {
       event: "applicationUnanswered";
       /** The room. */
@@ -1351,6 +1419,7 @@ export type RoomEvent =
       /** Why. */
       reason: NoResponse;
     }
+  /** The guest: a host offers a seat. */
   | {
       event: "invitationReceived";
       /** The room. */
@@ -1362,6 +1431,7 @@ export type RoomEvent =
       /** The seat, or any. */
       seat: number | null;
     }
+  /** The guest: the offer is no longer open. */
   | {
       event: "invitationEnded";
       /** The room. */
@@ -1371,6 +1441,7 @@ export type RoomEvent =
       /** How it ended. */
       result: RequestResult;
     }
+  /** The host: the guest has answered. */
   | {
       event: "invitationAnswered";
       /** The room. */
@@ -1380,6 +1451,7 @@ export type RoomEvent =
       /** Who answered. */
       guest: UserId;
     }
+  /** The host: the guest has not answered. */
   | {
       event: "invitationUnanswered";
       /** The room. */
@@ -1389,6 +1461,7 @@ export type RoomEvent =
       /** Why. */
       reason: NoResponse;
     }
+  /** You were taken off your seat. */
   | {
       event: "kickedOffSeat";
       /** The room. */
@@ -1398,6 +1471,7 @@ export type RoomEvent =
       /** By whom; `None` is the operator. */
       host: UserId | null;
     }
+  /** Hosts: another room asks to connect. */
   | {
       event: "coHostRequested";
       /** The room. */
@@ -1407,6 +1481,7 @@ export type RoomEvent =
       /** The other page's own text. */
       extension: string;
     }
+  /** Hosts of both rooms: a request is no longer open. */
   | {
       event: "coHostRequestEnded";
       /** The room. */
@@ -1418,6 +1493,7 @@ export type RoomEvent =
       /** How it ended. */
       result: RequestResult;
     }
+  /** Other rooms came to this one or left it. */
   | {
       event: "coHostsChanged";
       /** The room. */
@@ -1425,6 +1501,7 @@ export type RoomEvent =
       /** All rooms that are connected with it. */
       coHosts: CoHostView[];
     }
+  /** The anchors of a connected room changed. */
   | {
       event: "coHostAnchors";
       /** The room. */
@@ -1434,6 +1511,7 @@ export type RoomEvent =
       /** All of its anchors. */
       anchors: MemberView[];
     }
+  /** A host has closed your device, or lets you open it again. */
   | {
       event: "deviceChanged";
       /** The room. */
@@ -1445,19 +1523,56 @@ export type RoomEvent =
     };
 
 /** Why somebody is no longer there. */
-export type LeaveReason = "left" | "switchedRole" | "lost" | "kicked" | "replaced" | "roomEnded";
+export type LeaveReason =
+  /** By own wish. */
+  | "left"
+  /** Became audience. */
+  | "switchedRole"
+  /** The connection was lost and not resumed in time. */
+  | "lost"
+  /** Removed by a host or the operator. */
+  | "kicked"
+  /** The same user has logged in elsewhere. */
+  | "replaced"
+  /** The room has ended. */
+  | "roomEnded";
 
 /** Why a client was removed, as the media client's interface names it. */
-export type RemovalReason = "kick" | "banned" | "room-disband";
-
-/** Why a request had no answer. */
-export type NoResponse = "timeout" | "alreadySeated" | "left";
+export type RemovalReason =
+  /** By a host or the operator. */
+  | "kick"
+  /** The same user has logged in elsewhere. */
+  | "banned"
+  /** The room was dismissed. */
+  | "room-disband";
 
 /** How a seat request ended. */
-export type RequestResult = "accepted" | "rejected" | "cancelled" | "timeout" | "alreadySeated" | "left";
+export type RequestResult =
+  /** A host or the guest said yes. */
+  | "accepted"
+  /** A host or the guest said no. */
+  | "rejected"
+  /** Taken back. */
+  | "cancelled"
+  /** Nobody answered in time. */
+  | "timeout"
+  /** The guest got a seat in another way. */
+  | "alreadySeated"
+  /** One of the two has left. */
+  | "left";
+
+/** Why a request had no answer. */
+export type NoResponse =
+  /** The time is over. */
+  | "timeout"
+  /** The guest got a seat in another way. */
+  | "alreadySeated"
+  /** The guest has left. */
+  | "left";
 
 /** What a client is told of a room's chat. */
 export type ChatEvent =
+  /** Somebody else has sent a message, or the room tells of its members. */
   | {
       event: "message";
       /** The room. */
@@ -1465,6 +1580,7 @@ export type ChatEvent =
       /** The message. */
       message: Message;
     }
+  /** A message of the history was taken back. */
   | {
       event: "messageRevoked";
       /** The room. */
@@ -1472,6 +1588,7 @@ export type ChatEvent =
       /** The message, with nothing of what was said. */
       message: Message;
     }
+  /** The room was liked; told at most twice a second. */
   | {
       event: "likes";
       /** The room. */
@@ -1483,6 +1600,7 @@ export type ChatEvent =
       /** The last one who liked. */
       sender: UserId;
     }
+  /** A user may not send for a time, or may again. */
   | {
       event: "userMuted";
       /** The room. */
@@ -1492,6 +1610,7 @@ export type ChatEvent =
       /** For how long; 0 is no longer. */
       seconds: number;
     }
+  /** Nobody but the hosts may send, or everybody may again. */
   | {
       event: "allMuted";
       /** The room. */
@@ -1499,6 +1618,7 @@ export type ChatEvent =
       /** Whether from now on. */
       muted: boolean;
     }
+  /** Texts that the room shares changed. */
   | {
       event: "attributesChanged";
       /** The room. */
@@ -1508,6 +1628,7 @@ export type ChatEvent =
       /** Names that are gone. */
       deleted: string[];
     }
+  /** Numbers that the room shares changed. */
   | {
       event: "countersChanged";
       /** The room. */
@@ -1518,6 +1639,10 @@ export type ChatEvent =
 
 /** What a client is told of its media. */
 export type MediaEvent =
+  /**
+   * The server offers to send; answer with `answer`. The id of a media stream in it is the
+   * public stream id of what is received.
+   */
   | {
       event: "offer";
       /** Counts the offers of the receiving peer connection from 1. */
@@ -1525,6 +1650,7 @@ export type MediaEvent =
       /** The SDP offer. */
       sdp: string;
     }
+  /** The server has ended one's publishing peer connection; publish again to go on. */
   | {
       event: "publisherClosed";
       /** The room. */
@@ -1534,11 +1660,13 @@ export type MediaEvent =
       /** A plain sentence. */
       message: string;
     }
+  /** The server has ended the receiving peer connection; subscribe again to go on. */
   | {
       event: "receiverClosed";
       /** A plain sentence. */
       message: string;
     }
+  /** What one publishes can be played at the relay's addresses. */
   | {
       event: "relayStarted";
       /** The room. */
@@ -1548,6 +1676,7 @@ export type MediaEvent =
       /** The addresses. */
       relay: RelayAddresses;
     }
+  /** What one publishes can no longer be played at the relay's addresses. */
   | {
       event: "relayStopped";
       /** The room. */
@@ -1557,6 +1686,10 @@ export type MediaEvent =
       /** The public stream id. */
       stream: string;
     }
+  /**
+   * Who is heard in a room, as often as `listenVolumes` has asked; those who are silent are
+   * left out.
+   */
   | {
       event: "volumes";
       /** The room. */
@@ -1564,6 +1697,7 @@ export type MediaEvent =
       /** How loud each is. */
       volumes: UserVolume[];
     }
+  /** The active speaker of a room changed. */
   | {
       event: "activeSpeaker";
       /** The room. */
@@ -1571,6 +1705,7 @@ export type MediaEvent =
       /** Who; `null` is nobody. */
       user: UserId | null;
     }
+  /** How good the transport of one's own media is, every 2 s. */
   | {
       event: "networkQuality";
       /** From the page to the server: 1 is best, 5 very bad, 6 down, 0 unknown. */
@@ -1626,85 +1761,165 @@ export interface ErrorCodes {
  * alike; this name is the same whatever interface asks.
  */
 export type ErrorName =
+  /** The frame is no request: no JSON object, no `type`, or over a bound. */
   | "malformed"
+  /** No request has this `type`. */
   | "unknownType"
+  /** A field is missing, unknown or of another kind. */
   | "badField"
+  /** The server speaks another version of the protocol. */
   | "version"
+  /** Nobody has logged in on this socket. */
   | "notLoggedIn"
+  /** Somebody has logged in on this socket. */
   | "alreadyLoggedIn"
+  /** The UserSig is refused. */
   | "userSigRefused"
+  /** The UserSig has expired. */
   | "userSigExpired"
+  /** The PrivateMapKey is refused, or missing, or gives no right to this. */
   | "privateMapKeyRefused"
+  /** There is no such session any more. */
   | "sessionUnknown"
+  /** Events that were missed are not kept any more: log in again. */
   | "eventsMissed"
+  /** Too many sessions come from one address. */
   | "tooManySessions"
+  /** Requests come too fast. */
   | "tooFast"
+  /** Too many requests wait for their result. */
   | "tooManyPending"
+  /** Another part of the server did not answer in time. */
   | "timedOut"
+  /** The server is going down. */
   | "serverStopping"
+  /** The server has too much to do. */
   | "busy"
+  /** Guests listen to chat and do nothing else. */
   | "guest"
+  /** An id breaks its rules. */
   | "badId"
+  /** A value breaks its rules. */
   | "badValue"
+  /** No such room. */
   | "noSuchRoom"
+  /** The room exists and belongs to somebody else. */
   | "roomTaken"
+  /** The room exists and is one's own. */
   | "roomIsYours"
+  /** Only hosts may do this, or only to those below. */
   | "noPermission"
+  /** Only the owner may do this. */
   | "notOwner"
+  /** One is not in the room. */
   | "notEntered"
+  /** The named user is not in the room. */
   | "notMember"
+  /** The owner cannot leave the chat, only dismiss the room. */
   | "ownerMayNotQuit"
+  /** One is banned from the room. */
   | "banned"
+  /** The token gives no right to this. */
   | "rightMissing"
+  /** A list of the room or of the server is full. */
   | "full"
+  /** The room runs in the other mode. */
   | "sceneDiffers"
+  /** One has media in another room. */
   | "inOtherRoom"
+  /** In rtc mode everybody is an anchor. */
   | "roleIsFixed"
+  /** The audience does not publish. */
   | "audienceMayNotPublish"
+  /** One does not publish this. */
   | "notPublished"
+  /** A host or the token has closed the device. */
   | "deviceLocked"
+  /** More seats than a room can have. */
   | "seatLimit"
+  /** There is no such seat. */
   | "noSuchSeat"
+  /** The user has another open request. */
   | "requestConflict"
+  /** The seat is locked. */
   | "seatLocked"
+  /** The seat is taken. */
   | "seatOccupied"
+  /** The seat to move to is taken. */
   | "targetOccupied"
+  /** One has applied already. */
   | "alreadyApplied"
+  /** The user sits already. */
   | "alreadySeated"
+  /** There is no such application or invitation. */
   | "notApplied"
+  /** No seat is free. */
   | "allSeatsOccupied"
+  /** The user is on no seat. */
   | "notSeated"
+  /** The room has no seats. */
   | "noSeats"
+  /** The list of users is empty. */
   | "emptyList"
+  /** The two rooms are connected already. */
   | "coHostConnected"
+  /** A request between the two rooms is open. */
   | "coHostPending"
+  /** The other room is connected with others. */
   | "coHostElsewhere"
+  /** The group of rooms is full. */
   | "coHostFull"
+  /** There is no such request. */
   | "noCoHostRequest"
+  /** The two rooms are not connected. */
   | "notConnected"
+  /** One is muted for a time. */
   | "muted"
+  /** Everybody but the hosts is muted. */
   | "allMuted"
+  /** The text has a word that is not allowed. */
   | "sensitiveText"
+  /** The message is too long. */
   | "tooLong"
+  /** The app's own back end refuses the message. */
   | "refusedByApp"
+  /** There is no such image. */
   | "imageMissing"
+  /** The file is no image. */
   | "imageType"
+  /** The image is too large. */
   | "imageSize"
+  /** The message is somebody else's. */
   | "notYours"
+  /** The message is not in the history. */
   | "noSuchMessage"
+  /** The SDP or the fragment of it is refused. */
   | "badSdp"
+  /** No codec of the offer is known. */
   | "noCommonCodec"
+  /** The server carries as much media as it may. */
   | "mediaLimit"
+  /** The stream is not live. */
   | "notLive"
+  /** The stream id is refused. */
   | "badStreamId"
+  /** The stream id is live under another user. */
   | "streamTaken"
+  /** The peer connection is gone. */
   | "noPeerConnection"
+  /** The ICE session is another one meanwhile. */
   | "staleIce"
+  /** The peer connection has as many candidates as it takes. */
   | "tooManyCandidates"
+  /** The answer is for another offer. */
   | "wrongRevision"
+  /** One does not receive this. */
   | "notSubscribed"
+  /** One receives as much as one may. */
   | "tooManySubscriptions"
+  /** The publication has ended meanwhile, or is being set up. */
   | "publicationChanged"
+  /** Relaying was not changed. */
   | "relayFailed";
 
 /** Why the server closes a socket. */

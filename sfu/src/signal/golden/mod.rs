@@ -56,6 +56,23 @@ fn the_recorded_sessions_go_as_they_went() {
 }
 
 #[test]
+fn the_example_session_of_the_description_goes_so() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("PROTOCOL.md");
+    let document = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = document.split_once("```session\n").unwrap();
+    let (recorded, after) = rest.split_once("```").unwrap();
+    let played = Player::play(&Types::collect(), recorded).unwrap();
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, format!("{before}```session\n{played}```{after}")).unwrap();
+        return;
+    }
+    assert_eq!(
+        recorded, played,
+        "UPDATE=1 cargo test -p sfu --lib signal::golden renews it"
+    );
+}
+
+#[test]
 fn each_documented_error_is_provoked_in_a_recorded_session() {
     let types = Types::collect();
     let mut missing: BTreeSet<&str> = types.error_names().into_iter().collect();

@@ -1,11 +1,15 @@
 //! Reading a TypeScript declaration as ts-rs writes it.
 
+use super::variants::variant_docs;
+
 /// `type name = ty;` with its comment.
 #[derive(Debug)]
 pub(super) struct Declaration {
     pub(super) name: String,
     pub(super) docs: Vec<String>,
     pub(super) ty: Type,
+    /// The comments of a union's members; empty where there are none.
+    pub(super) member_docs: Vec<Vec<String>>,
 }
 
 /// The part of TypeScript's types that the protocol uses.
@@ -43,10 +47,31 @@ impl Declaration {
         let ty = reader.union();
         reader.expect(";");
         assert!(reader.rest.trim().is_empty(), "more after {name}: {text}");
+        let member_docs = variant_docs(&name);
+        if let Type::Union(members) = &ty {
+            let is_known = member_docs.is_empty() || member_docs.len() == members.len();
+            assert!(is_known, "the variants of {name} are not its members");
+        }
         Self {
             name,
             docs: docs(comment.unwrap_or_default()),
             ty,
+            member_docs,
+        }
+    }
+}
+
+impl Type {
+    /// Calls `visit` with the names of all types in it, in order.
+    pub(super) fn names<'a>(&'a self, visit: &mut impl FnMut(&'a str)) {
+        match self {
+            Self::Name(name) => visit(name),
+            Self::Literal(_) | Self::Nothing => {}
+            Self::Array(item) | Self::Record(item) => item.names(visit),
+            Self::Object(fields) => fields.iter().for_each(|field| field.ty.names(visit)),
+            Self::Union(members) | Self::Intersection(members) => {
+                members.iter().for_each(|member| member.names(visit));
+            }
         }
     }
 }

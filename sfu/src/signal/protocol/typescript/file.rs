@@ -49,7 +49,7 @@ export type RequestName = RequestBody["type"];
 
 impl Types {
     /// The whole file.
-    pub(in super::super) fn file(&self) -> String {
+    pub(in crate::signal) fn file(&self) -> String {
         let mut out = String::from(HEAD);
         let _ = write!(
             out,
@@ -84,7 +84,12 @@ impl Types {
 }
 
 fn declare(out: &mut String, declaration: &Declaration) {
-    let Declaration { name, docs, ty } = declaration;
+    let Declaration {
+        name,
+        docs,
+        ty,
+        member_docs,
+    } = declaration;
     *out += "\n";
     comment(out, 0, docs);
     match ty {
@@ -93,10 +98,14 @@ fn declare(out: &mut String, declaration: &Declaration) {
             object(out, 0, fields);
             *out += "\n";
         }
-        Type::Union(members) if one_line(ty).len() > 80 => {
+        Type::Union(members) if !member_docs.is_empty() || one_line(ty).len() > 80 => {
             let _ = write!(out, "export type {name} =");
-            for member in members {
-                *out += "\n  | ";
+            for (index, member) in members.iter().enumerate() {
+                *out += "\n";
+                if let Some(docs) = member_docs.get(index) {
+                    comment(out, 2, docs);
+                }
+                *out += "  | ";
                 write_type(out, 4, member);
             }
             *out += ";\n";
@@ -186,7 +195,7 @@ fn comment(out: &mut String, indent: usize, lines: &[String]) {
     }
 }
 
-fn one_line(ty: &Type) -> String {
+pub(super) fn one_line(ty: &Type) -> String {
     let mut out = String::new();
     write_type(&mut out, 0, ty);
     out
@@ -202,7 +211,7 @@ fn close_codes() -> String {
     out + "} as const;\n"
 }
 
-fn sentence_case(text: &str) -> String {
+pub(super) fn sentence_case(text: &str) -> String {
     let mut chars = text.chars();
     chars
         .next()

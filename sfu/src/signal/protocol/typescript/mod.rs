@@ -4,6 +4,8 @@
 mod check;
 mod declaration;
 mod file;
+mod reference;
+mod variants;
 
 use std::any::TypeId;
 use std::collections::{BTreeMap, HashSet};
@@ -54,7 +56,36 @@ impl Types {
         collector.visit::<ChatEvent>();
         collector.visit::<MediaEvent>();
         collector.visit::<ErrorBody>();
-        collector.types
+        let mut types = collector.types;
+        types.sort();
+        types
+    }
+
+    /// Puts each type behind the first that names it: ts-rs finds them in any order.
+    fn sort(&mut self) {
+        let by_name = self.by_name();
+        let requests = self.requests.iter();
+        let mut waiting: Vec<&str> = requests
+            .flat_map(|request| [request.fields.as_str(), request.result.as_str()])
+            .chain(["RoomEvent", "ChatEvent", "MediaEvent", "ErrorBody"])
+            .collect();
+        waiting.reverse();
+        let mut order: Vec<String> = Vec::new();
+        while let Some(name) = waiting.pop() {
+            let Some(ty) = by_name.get(name) else {
+                continue;
+            };
+            if order.iter().any(|known| known == name) {
+                continue;
+            }
+            order.push(name.to_owned());
+            let mut inner = Vec::new();
+            ty.names(&mut |name| inner.push(name));
+            waiting.extend(inner.into_iter().rev());
+        }
+        assert_eq!(order.len(), by_name.len(), "a type that nobody names");
+        let place = |d: &Declaration| order.iter().position(|name| *name == d.name);
+        self.declarations.sort_by_key(place);
     }
 
     /// The values of `event`.
@@ -156,6 +187,52 @@ mod tests {
             path.display(),
             differs.map_or(0, |line| line + 1),
         );
+    }
+
+    #[test]
+    fn the_tables_of_the_protocol_s_description_are_those_of_its_types() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("PROTOCOL.md");
+        let document = std::fs::read_to_string(&path).unwrap();
+        let (prose, tables) = document.split_once(REFERENCE).expect("the mark is there");
+        let reference = Types::collect().reference();
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, format!("{prose}{REFERENCE}{reference}")).unwrap();
+            return;
+        }
+        assert!(
+            tables == reference,
+            "the tables of {} differ from the Rust types. Renew them with\n    \
+             UPDATE=1 cargo test -p sfu --lib signal::protocol\nand commit them.",
+            path.display(),
+        );
+    }
+
+    /// Behind it the description is generated.
+    const REFERENCE: &str =
+        "<!-- generated from here on: UPDATE=1 cargo test -p sfu --lib signal::protocol -->\n";
+
+    #[test]
+    fn the_frames_in_the_protocol_s_description_are_what_they_claim_to_be() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("PROTOCOL.md");
+        let document = std::fs::read_to_string(path).unwrap();
+        let types = Types::collect();
+        let mut asked = BTreeMap::new();
+        let (mut requests, mut others) = (0, 0);
+        for line in document.lines().filter(|line| line.starts_with("{\"")) {
+            let frame: serde_json::Value =
+                serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"));
+            if line.starts_with("{\"id\"") {
+                let request = crate::signal::protocol::parse(line);
+                let request = request.unwrap_or_else(|e| panic!("{line}: {e:?}"));
+                asked.insert(u64::from(request.id), request.body.name().to_owned());
+                requests += 1;
+            } else {
+                let checked = types.check_server(&frame, |id| asked.remove(&id));
+                checked.unwrap_or_else(|e| panic!("{line}: {e}"));
+                others += 1;
+            }
+        }
+        assert!(requests >= 10 && others >= 10, "{requests} and {others}");
     }
 
     #[test]
