@@ -292,6 +292,30 @@ async fn two_servers_do_not_share_a_data_folder() {
     assert_eq!(third.ends().await.code(), Some(0));
 }
 
+#[tokio::test]
+async fn the_metrics_that_operators_are_told_of_are_there() {
+    let told = include_str!("../../../deploy/README.md");
+    let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
+    let names: Vec<&str> = told
+        .split('`')
+        .filter(|word| word.starts_with("weblive_"))
+        .map(|word| &word[..word.find(|c| !is_name(c)).unwrap_or(word.len())])
+        .collect();
+    assert!(names.len() > 10, "{names:?}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().to_str().expect("a plain path");
+    let program = Program::start(&["--data", data]);
+    let page = reqwest::get(format!("{}/metrics", program.url)).await;
+    let page = page.expect("response").text().await.expect("text");
+    promtool(page.as_bytes());
+    for name in names {
+        let line = format!("# TYPE {name} ");
+        // A counter with labels that nothing has happened to yet has no line.
+        let is_silent = name == "weblive_auth_refused_total";
+        assert!(is_silent || page.contains(&line), "{name} not in\n{page}");
+    }
+}
+
 #[test]
 fn wrong_settings_end_the_program_before_it_starts() {
     let (code, stdout, stderr) = output(&["--listen", "nowhere"]);
