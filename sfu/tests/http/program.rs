@@ -1,5 +1,6 @@
 //! The binary: its line on standard output, its pages, its exit codes, its way down.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -292,28 +293,49 @@ async fn two_servers_do_not_share_a_data_folder() {
     assert_eq!(third.ends().await.code(), Some(0));
 }
 
+/// The metrics that a text names.
+fn metrics_in(text: &str) -> BTreeSet<&str> {
+    let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
+    let name = |(at, _): (usize, &str)| {
+        let rest = &text[at..];
+        let end = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
+        rest[..end].trim_end_matches("_bucket")
+    };
+    text.match_indices("weblive_").map(name).collect()
+}
+
 #[tokio::test]
 async fn the_metrics_that_operators_are_told_of_are_there() {
-    let told = include_str!("../../../deploy/README.md");
-    let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
-    let names: Vec<&str> = told
-        .split('`')
-        .filter(|word| word.starts_with("weblive_"))
-        .map(|word| &word[..word.find(|c| !is_name(c)).unwrap_or(word.len())])
-        .collect();
-    assert!(names.len() > 10, "{names:?}");
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().to_str().expect("a plain path");
     let program = Program::start(&["--data", data]);
     let page = reqwest::get(format!("{}/metrics", program.url)).await;
     let page = page.expect("response").text().await.expect("text");
     promtool(page.as_bytes());
-    for name in names {
-        let line = format!("# TYPE {name} ");
-        // A counter with labels that nothing has happened to yet has no line.
-        let is_silent = name == "weblive_auth_refused_total";
-        assert!(is_silent || page.contains(&line), "{name} not in\n{page}");
+    for told in [
+        include_str!("../../../deploy/README.md"),
+        include_str!("../../../deploy/alerts.yml"),
+    ] {
+        let names = metrics_in(told);
+        assert!(names.len() > 5, "{names:?}");
+        for name in names {
+            let line = format!("# TYPE {name} ");
+            // A counter whose labels come with what happens has no line before.
+            let is_silent = name == "weblive_auth_refused_total";
+            assert!(is_silent || page.contains(&line), "{name} not in\n{page}");
+        }
     }
+}
+
+#[test]
+fn the_files_for_prometheus_are_right() {
+    let config = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/prometheus.yml");
+    let check = Command::new("promtool")
+        .args(["check", "config", config])
+        .output();
+    let check = check.expect("promtool, from Debian's package prometheus, is needed");
+    let said = String::from_utf8_lossy(&check.stderr);
+    assert!(check.status.success(), "{said}");
 }
 
 #[test]
