@@ -27,7 +27,7 @@ pub(crate) const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
 pub(crate) struct Routes {
     router: Router,
     pub(crate) workers: Workers,
-    _guard: WorkersGuard,
+    _guards: [WorkersGuard; 2],
 }
 
 /// A response, read to its end.
@@ -60,8 +60,12 @@ impl Routes {
         };
         let (workers, guard) = Workers::start(config, relay.clone(), &registry).expect("workers");
         let images = Images::open(&settings, &registry).expect("images");
+        // The rooms have workers of their own: a test may ask these ones for their events.
+        let config = WorkerConfig::new(LOCAL, 0, 1, vec![LOCAL]);
+        let other = prometheus::Registry::new();
+        let rooms = Workers::start(config, relay.clone(), &other).expect("workers");
         let find_image = std::sync::Arc::new(|_: &str| None);
-        let signalling = Signalling::start(&settings, &workers, find_image, &registry);
+        let signalling = Signalling::start(&settings, &rooms.0, find_image, &registry);
         let app = App::new(
             &settings,
             workers.clone(),
@@ -74,7 +78,7 @@ impl Routes {
         Self {
             router: router(app),
             workers,
-            _guard: guard,
+            _guards: [guard, rooms.1],
         }
     }
 
