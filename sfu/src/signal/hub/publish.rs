@@ -59,8 +59,9 @@ pub(super) struct Place {
 pub(super) struct Published {
     pub(super) source: Source,
     contents: Publication,
-    /// None until the media side has accepted the offer.
-    session: Option<SessionRef>,
+    /// What the media side has accepted, the newest last. One that is connected stays until the
+    /// next one is, so that there may be several.
+    sessions: Vec<SessionRef>,
     /// Announced to the room.
     pub(super) is_live: bool,
 }
@@ -163,7 +164,7 @@ impl Hub {
             .or_insert_with(|| Published {
                 source: source.clone(),
                 contents: request.publication,
-                session: None,
+                sessions: Vec::new(),
                 is_live: false,
             });
         published.contents = request.publication;
@@ -257,7 +258,7 @@ impl Hub {
     /// An offer came to nothing. A publication that was there before goes on.
     pub(super) fn forget_attempt(&mut self, now: Instant, source: &Source, stream: &StreamId) {
         let published = self.stage.published.get(stream);
-        if published.is_some_and(|p| p.source == *source && p.session.is_none()) {
+        if published.is_some_and(|p| p.source == *source && p.sessions.is_empty()) {
             self.end_stream(now, stream, false, false);
         }
     }
@@ -286,8 +287,13 @@ impl Hub {
                         stream: stream.clone(),
                     });
                 };
-                if let Some(before) = published.session.replace(session.clone()) {
-                    self.stage.publishers.remove(&before.session);
+                published.sessions.push(session.clone());
+                // The oldest may be the one that is connected.
+                let beyond = published.sessions.len() > MAX_SESSIONS;
+                let beyond = beyond.then(|| published.sessions.remove(1));
+                if let Some(session) = beyond {
+                    self.stage.publishers.remove(&session.session);
+                    self.order(MediaOrder::ClosePublisher { session });
                 }
                 self.stage
                     .publishers
@@ -321,7 +327,7 @@ impl Hub {
         let Some(published) = self.stage.published.get_mut(stream) else {
             return;
         };
-        if published.session.as_ref().map(|s| s.session) != Some(session) {
+        if published.sessions.iter().all(|s| s.session != session) {
             return;
         }
         published.contents.has_audio &= audio;
@@ -342,11 +348,14 @@ impl Hub {
         stream: &StreamId,
         session: SessionId,
     ) {
-        let published = self.stage.published.get(stream);
-        let current = published.and_then(|p| p.session.as_ref());
-        if current.map(|s| s.session) != Some(session) {
-            // The one before it was replaced.
-            self.stage.publishers.remove(&session);
+        self.stage.publishers.remove(&session);
+        let Some(published) = self.stage.published.get_mut(stream) else {
+            return;
+        };
+        let before = published.sessions.len();
+        published.sessions.retain(|s| s.session != session);
+        if published.sessions.len() == before || !published.sessions.is_empty() {
+            // Not one of these, or another one goes on.
             return;
         }
         let source = self.stage.source(stream).cloned();
@@ -621,7 +630,7 @@ impl Hub {
         let publications = place.publications.clone();
         for (track, stream) in publications {
             let published = self.stage.published.get(&stream);
-            if let Some(session) = published.and_then(|p| p.session.clone()) {
+            for session in published.map(|p| p.sessions.clone()).unwrap_or_default() {
                 self.order(allow(session, track, allowed));
             }
         }
@@ -651,7 +660,7 @@ impl Hub {
             }
         }
         self.figures.silence(&source.room, &source.user);
-        if let Some(session) = published.session {
+        for session in published.sessions {
             self.stage.publishers.remove(&session.session);
             if close {
                 self.order(MediaOrder::ClosePublisher { session });
@@ -778,10 +787,17 @@ impl Hub {
         user: &UserId,
         track: TrackKind,
     ) -> Result<SessionRef, HubError> {
-        let session = self.publication_mut(key, user, track)?.session.clone();
+        let session = self
+            .publication_mut(key, user, track)?
+            .sessions
+            .last()
+            .cloned();
         session.ok_or(HubError::NotReady { track })
     }
 }
+
+/// Sessions of one publication: one that is connected, one that was given up, and a new one.
+const MAX_SESSIONS: usize = 3;
 
 fn publisher_ref(stream: &StreamId, session: SessionId) -> SessionRef {
     SessionRef {

@@ -142,6 +142,42 @@ fn one_who_is_kicked_publishes_and_receives_no_more() {
 }
 
 #[test]
+fn a_session_that_another_one_is_to_replace_loses_its_right_too() {
+    let mut world = World::new();
+    let [anna, ben] = two(&mut world);
+    seat(&mut world, anna, ben, "ben");
+    let connected = world.publish(ben, 5);
+    let mut all = vec![connected.clone()];
+    for _ in 0..5 {
+        world.done(ben, "publish", publish(5));
+        all.push(world.last_session());
+    }
+    let device = json!({"room": 5, "user": "ben", "device": "camera", "open": false});
+    world.done(anna, "setDevice", device);
+    assert_eq!(world.allowed(&connected), Some((true, false)));
+    assert!(
+        !world.is_closed(&connected),
+        "it goes on until the next one is connected"
+    );
+    world.done(ben, "leaveSeat", json!({"room": 5}));
+    assert!(all.iter().all(|session| world.is_closed(session)));
+
+    // One that does not come to be connected leaves the one before it where it was.
+    seat(&mut world, anna, ben, "ben");
+    let connected = world.publish(ben, 5);
+    world.done(ben, "publish", publish(5));
+    let failed = world.last_session();
+    world.events(anna);
+    world.media_event(MediaEvent::Ended {
+        stream: failed.stream.clone(),
+        session: failed.session,
+    });
+    assert!(world.events_of(anna, "trackChanged").is_empty());
+    world.done(ben, "leaveSeat", json!({"room": 5}));
+    assert!(world.is_closed(&connected));
+}
+
+#[test]
 fn closed_devices_and_lost_rights_reach_the_media_side() {
     let mut world = World::new();
     let [anna, ben] = two(&mut world);

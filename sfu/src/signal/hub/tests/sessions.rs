@@ -173,7 +173,7 @@ fn a_broken_frame_is_answered_where_it_has_an_id_and_closed_where_not() {
     let anna = world.user("anna");
     for (frame, name) in [
         (r#"{"id":900,"type":"fly"}"#, "unknownType"),
-        (r#"{"id":901,"type":"like","room":0,"count":1}"#, "badField"),
+        (r#"{"id":901,"type":"like","room":1}"#, "badField"),
         (r#"{"id":902}"#, "malformed"),
     ] {
         world.hub.receive(world.now, SocketId(anna), frame);
