@@ -1,7 +1,8 @@
 //! The folder of what is kept on disk: one running server has it for itself.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -48,7 +49,9 @@ impl DataDir {
             path: path.to_owned(),
             source,
         };
-        fs::create_dir_all(path).map_err(unusable)?;
+        // What people said is nobody's to read on this machine but the server's.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.map_err(unusable)?;
         let lock = File::options()
             .create(true)
             .truncate(false)
@@ -71,12 +74,15 @@ const LOCK: &str = "lock";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn one_server_has_the_folder_and_the_next_gets_it_after_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/b");
         let first = DataDir::open(&path).expect("made");
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "nobody else reads it");
         let error = DataDir::open(&path).expect_err("taken");
         assert!(matches!(error, DataDirError::InUse { .. }));
         assert!(error.to_string().contains("--data"), "{error}");
@@ -88,7 +94,7 @@ mod tests {
     fn a_folder_that_cannot_be_made_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
-        fs::write(&file, "").unwrap();
+        std::fs::write(&file, "").unwrap();
         let error = DataDir::open(&file.join("data")).expect_err("no folder");
         assert!(matches!(error, DataDirError::Unusable { .. }));
         assert!(error.to_string().contains("file/data"), "{error}");
