@@ -226,7 +226,7 @@ pub enum Event {
         room: RoomId,
         /// The seat you had.
         seat: u16,
-        /// By whom; `None` is the operator.
+        /// By whom; none is the operator.
         host: Option<UserId>,
     },
     /// Hosts: another room asks to connect.

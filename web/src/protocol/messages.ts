@@ -247,13 +247,10 @@ export interface Login {
 /** The number of an application (`sdkAppId`). 0 is the app of the open development mode. */
 export type AppId = number;
 
-/**
- * A user's name inside an app: 1 to 32 bytes of UTF-8 without control characters.
- * Cloning shares the text.
- */
+/** A user's name inside an app: 1 to 32 bytes of UTF-8 without control characters. */
 export type UserId = string;
 
-/** A user's nick and the address of a picture; both may be empty. Cloning shares the texts. */
+/** A user's nick and the address of a picture; both may be empty. */
 export interface Profile {
   /** The nick, or an empty text; up to 150 bytes. */
   nick: string;
@@ -1468,7 +1465,7 @@ export type RoomEvent =
       room: RoomId;
       /** The seat you had. */
       seat: number;
-      /** By whom; `None` is the operator. */
+      /** By whom; none is the operator. */
       host: UserId | null;
     }
   /** Hosts: another room asks to connect. */

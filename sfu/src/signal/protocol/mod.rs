@@ -11,12 +11,16 @@ mod close;
 mod error_name;
 mod errors;
 mod event;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod media;
 mod request;
 mod response;
 mod room;
 mod seats;
 mod session;
+#[cfg(test)]
+mod tests;
 #[cfg(test)]
 pub(in crate::signal) mod typescript;
 

@@ -84,6 +84,8 @@ pub(super) fn docs(comment: &str) -> Vec<String> {
     let lines = inner
         .lines()
         .map(|line| line.trim().trim_start_matches('*').trim())
+        .map(|line| line.trim_end_matches(" Cloning shares the texts."))
+        .filter(|line| *line != "Cloning shares the text.")
         .filter(|line| !line.is_empty());
     lines.map(str::to_owned).collect()
 }
