@@ -140,8 +140,8 @@ impl Qualities {
         }
     }
 
-    /// A connection sends or receives media from now on: it is told its quality. False beyond the
-    /// limit, which is counted.
+    /// A connection sends or receives media from now on: it is told its quality. A path that is
+    /// open already stays as it is. False beyond the limit, which is counted.
     pub fn open(&mut self, now: Instant, connection: ConnectionId, path: Path) -> bool {
         if !self.links.contains_key(&connection) {
             if self.links.len() >= self.limit {
@@ -151,7 +151,7 @@ impl Qualities {
             self.agenda.set(&connection, Some(now + INTERVAL));
         }
         let link = self.links.entry(connection).or_default();
-        *link.path(path) = Some(State::new(now));
+        link.path(path).get_or_insert_with(|| State::new(now));
         true
     }
 
@@ -500,6 +500,16 @@ mod tests {
         assert_eq!(net.up(), 1);
         net.run(8, Path::Up, None);
         assert_eq!(net.up(), 6);
+    }
+
+    #[test]
+    fn a_path_that_is_opened_again_keeps_what_is_known() {
+        let mut net = Net::new(&[Path::Up]);
+        net.run(2, Path::Up, Some(figures(300, 0.0, 5)));
+        net.qualities.open(net.now, ANNA, Path::Up);
+        assert_eq!(net.qualities.of(ANNA), net.told.last().copied());
+        net.run(2, Path::Up, None);
+        assert_eq!(net.up(), 3);
     }
 
     #[test]

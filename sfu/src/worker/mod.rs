@@ -550,6 +550,7 @@ impl Start {
                 shared: self.shared,
                 metrics: self.metrics,
                 relayed: HashMap::new(),
+                refused: None,
                 gauges: Gauges::default(),
             }
             .run()

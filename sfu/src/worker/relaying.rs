@@ -1,12 +1,13 @@
 //! Relaying of one session switched on, off and to another name.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use relay::{Ingest, StreamId};
+use relay::{Ingest, PublishError, StreamId};
 use tokio::sync::oneshot;
 
 use super::api::{SessionId, SessionRef, UnknownSession};
-use super::thread::Command;
+use super::thread::{Command, Worker};
 use super::{Shared, Workers};
 
 /// Why a session is not relayed as asked for.
@@ -24,6 +25,9 @@ pub enum RelayError {
         /// The name.
         stream: StreamId,
     },
+    /// The relay takes no more broadcasts.
+    #[error(transparent)]
+    Refused(#[from] PublishError),
     /// The server is going down.
     #[error("the server is shutting down")]
     ShuttingDown,
@@ -71,8 +75,42 @@ impl Workers {
             return Err(RelayError::ShuttingDown);
         }
         match answer.await {
-            Ok(done) => Ok(done?),
+            Ok(done) => done,
             Err(_) => Err(RelayError::ShuttingDown),
+        }
+    }
+}
+
+impl Worker {
+    /// Carries it out, or leaves all as it was.
+    pub(super) fn set_relay(
+        &mut self,
+        now: Instant,
+        session: &SessionRef,
+        relay: Option<Hold>,
+    ) -> Result<(), RelayError> {
+        let name = relay.as_ref().map(|hold| hold.name.clone());
+        let before = self.core.set_relay(now, session, name.clone())?;
+        self.refused = None;
+        self.carry_out(now);
+        if let Some(error) = self.refused.take() {
+            // The name is let go with its hold.
+            self.core.set_relay(now, session, before)?;
+            self.carry_out(now);
+            return Err(error.into());
+        }
+        if let Some(hold) = relay {
+            hold.keep();
+        }
+        if let Some(before) = before {
+            self.shared.directory().release(session.session, &before);
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, now: Instant) {
+        while let Some(output) = self.core.poll_output() {
+            self.handle_output(now, output);
         }
     }
 }

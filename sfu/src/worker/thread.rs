@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use relay::{KeyframeAsker, StreamId, Tracks};
+use relay::{KeyframeAsker, PublishError, StreamId, Tracks};
 use tokio::sync::{mpsc, oneshot};
 
 use super::api::{
@@ -13,7 +13,7 @@ use super::api::{
 };
 use super::metrics::{Metrics, PERIOD};
 use super::receivers::Claims;
-use super::relaying::{Hold, Relayed};
+use super::relaying::{Hold, RelayError, Relayed};
 use super::socket::MediaSocket;
 use super::{Reservation, Shared};
 use crate::media::offer::CheckedOffer;
@@ -31,7 +31,7 @@ pub(crate) enum Command {
     SetRelay {
         session: SessionRef,
         relay: Option<Hold>,
-        reply: oneshot::Sender<Result<(), UnknownSession>>,
+        reply: oneshot::Sender<Result<(), RelayError>>,
     },
     Subscribe {
         reservation: Reservation,
@@ -95,6 +95,8 @@ pub(crate) struct Worker {
     pub(crate) metrics: Metrics,
     /// By the id of the stream, which may be relayed under another name.
     pub(crate) relayed: HashMap<StreamId, Relayed>,
+    /// Why the relay did not take the last broadcast that was opened.
+    pub(crate) refused: Option<PublishError>,
     pub(crate) gauges: Gauges,
 }
 
@@ -214,17 +216,8 @@ impl Worker {
                 relay,
                 reply,
             } => {
-                let name = relay.as_ref().map(|hold| hold.name.clone());
-                let result = self.core.set_relay(now, &session, name);
-                if let Ok(before) = &result {
-                    if let Some(hold) = relay {
-                        hold.keep();
-                    }
-                    if let Some(before) = before {
-                        self.shared.directory().release(session.session, before);
-                    }
-                }
-                let _ = reply.send(result.map(drop));
+                let result = self.set_relay(now, &session, relay);
+                let _ = reply.send(result);
             }
             Command::Receive {
                 receiver,
@@ -318,7 +311,7 @@ impl Worker {
         }
     }
 
-    fn handle_output(&mut self, now: Instant, output: Output) {
+    pub(super) fn handle_output(&mut self, now: Instant, output: Output) {
         match output {
             Output::Relay { stream, item } => {
                 let Some(relayed) = self.relayed.get(&stream) else {
@@ -394,6 +387,7 @@ impl Worker {
     ) {
         self.shared.directory().relayed(&stream, &name);
         let asker = self.asker(&stream);
+        self.refused = None;
         let opened = self.shared.relay.publish(&name, tracks, asker);
         let before = self.relayed.remove(&stream);
         match opened {
@@ -411,11 +405,13 @@ impl Worker {
             }
             Err(error) => {
                 tracing::warn!(%stream, %name, %error, "the relay does not take the stream");
+                self.refused = Some(error);
             }
         }
         // After the beginning: what goes on under its name has not ended.
         if let Some(before) = before {
-            if before.name != name {
+            // One whose successor is refused may be taken up again.
+            if before.name != name && self.refused.is_none() {
                 before.ingest.end();
             }
             self.broadcast_ended(before.name, before.session);

@@ -2,11 +2,13 @@
 
 use axum::body::Body;
 use http_body_util::BodyExt;
-use relay::StreamId;
-use sfu::worker::{MediaEvent, OfferError, Owner, RelayError, Role, SessionRef};
+use relay::{Relay, RelayConfig, StreamId};
+use sfu::worker::{
+    MediaEvent, OfferError, Owner, RelayError, Role, SessionRef, WorkerConfig, Workers,
+};
 
 use crate::publisher::Publisher;
-use crate::support::{Routes, offer, request, until};
+use crate::support::{LOCAL, Routes, offer, request, until};
 use std::time::{Duration, Instant};
 use str0m::media::Direction;
 
@@ -35,7 +37,6 @@ async fn status_of(routes: &Routes, path: &str) -> u16 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn viewers_come_under_the_name_that_relaying_has_and_go_as_it_stops() {
     let routes = Routes::new("");
-    let mut events = routes.workers.events().expect("the first to ask");
     let (publisher, offered) = Publisher::new().await;
     let accepted = routes
         .workers
@@ -74,9 +75,42 @@ async fn viewers_come_under_the_name_that_relaying_has_and_go_as_it_stops() {
 
     set(Some("plain")).await.expect("relayed");
     wait_for(&routes, "/live/plain.flv", 200).await;
-    routes.workers.close(session).await.expect("closed");
+    task.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_broadcast_is_told_from_its_beginning_to_its_end() {
+    let registry = prometheus::Registry::new();
+    let relay = Relay::new(RelayConfig::default(), &registry).expect("relay");
+    let config = WorkerConfig::new(LOCAL, 0, 1, vec![LOCAL]);
+    let (workers, _guard) = Workers::start(config, relay, &registry).expect("workers");
+    let mut events = workers.events().expect("the first to ask");
+    let (publisher, offered) = Publisher::new().await;
+    let published = workers.publish(id("plain"), offered, Owner::Anybody);
+    let accepted = published.await.expect("published");
+    let session = SessionRef {
+        stream: id("plain"),
+        session: accepted.session,
+        role: Role::Publisher,
+    };
+    let (_state, task) = publisher.start(&accepted.answer);
+    let begins = async {
+        loop {
+            match events.recv().await.expect("a server that runs") {
+                MediaEvent::BroadcastBegan { name, .. } => return name,
+                _ => {}
+            }
+        }
+    };
+    let begun = tokio::time::timeout(Duration::from_secs(10), begins).await;
+    assert_eq!(begun, Ok(id("plain")));
+    for relay in [Some("show"), Some("renamed"), None, Some("plain")] {
+        let set = workers.set_relay(session.clone(), relay.map(id));
+        set.await.expect("a publisher");
+    }
+    workers.close(session).await.expect("closed");
     until("the end of the session", || {
-        routes.workers.snapshot().publishers == 0
+        workers.snapshot().publishers == 0
     })
     .await;
     task.abort();
@@ -88,7 +122,9 @@ async fn viewers_come_under_the_name_that_relaying_has_and_go_as_it_stops() {
             _ => {}
         }
     }
-    let all = ["+show", "+renamed", "-show", "-renamed", "+plain", "-plain"];
+    let all = [
+        "+show", "-plain", "+renamed", "-show", "-renamed", "+plain", "-plain",
+    ];
     assert_eq!(told, all);
 }
 
@@ -144,4 +180,35 @@ async fn a_name_has_one_stream_whoever_comes_first() {
         matches!(gone, Err(RelayError::UnknownSession(_))),
         "{gone:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_that_is_full_leaves_all_as_it_was() {
+    let routes = Routes::with_relay(
+        "",
+        RelayConfig {
+            max_broadcasts: 1,
+            ..RelayConfig::default()
+        },
+    );
+    let (publisher, offered) = Publisher::new().await;
+    let published = routes.workers.publish(id("a"), offered, Owner::Anybody);
+    let accepted = published.await.expect("published");
+    let session = SessionRef {
+        stream: id("a"),
+        session: accepted.session,
+        role: Role::Publisher,
+    };
+    let (_state, task) = publisher.start(&accepted.answer);
+    wait_for(&routes, "/live/a.flv", 200).await;
+    let set = |relay: Option<&str>| routes.workers.set_relay(session.clone(), relay.map(id));
+    let full = set(Some("b")).await;
+    assert!(matches!(full, Err(RelayError::Refused(_))), "{full:?}");
+    wait_for(&routes, "/live/a.flv", 200).await;
+    assert_eq!(status_of(&routes, "/live/b.flv").await, 404);
+    set(None).await.expect("stopped");
+    wait_for(&routes, "/live/a.flv", 404).await;
+    set(Some("b")).await.expect("there is room now");
+    wait_for(&routes, "/live/b.flv", 200).await;
+    task.abort();
 }

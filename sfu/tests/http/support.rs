@@ -50,10 +50,15 @@ pub(crate) fn settings(toml: &str) -> Settings {
 impl Routes {
     /// Must be called within a runtime.
     pub(crate) fn new(toml: &str) -> Self {
+        Self::with_relay(toml, RelayConfig::default())
+    }
+
+    /// Must be called within a runtime.
+    pub(crate) fn with_relay(toml: &str, relay: RelayConfig) -> Self {
         let settings = settings(toml);
         let registry = prometheus::Registry::new();
         let metrics = HttpMetrics::register(&registry).expect("metrics");
-        let relay = Relay::new(RelayConfig::default(), &registry).expect("relay");
+        let relay = Relay::new(relay, &registry).expect("relay");
         let config = WorkerConfig {
             max_sessions: settings.media.max_sessions,
             ..WorkerConfig::new(LOCAL, 0, 1, vec![LOCAL])

@@ -659,7 +659,9 @@ impl Hub {
                 self.figures.close(place.connection, Path::Up);
             }
         }
-        self.figures.silence(&source.room, &source.user);
+        if source.track == TrackKind::Main {
+            self.figures.silence(&source.room, &source.user);
+        }
         for session in published.sessions {
             self.stage.publishers.remove(&session.session);
             if close {
