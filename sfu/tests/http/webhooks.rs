@@ -18,23 +18,23 @@ type Told = Arc<Mutex<Vec<(String, String, Bytes)>>>;
 async fn receive(State(told): State<Told>, headers: HeaderMap, body: Bytes) -> &'static str {
     let field = |name: &str| headers[name].to_str().expect("text").to_owned();
     let notice = (field("sdkappid"), field("sign"), body);
-    told.lock().unwrap().push(notice);
+    told.lock().expect("not poisoned").push(notice);
     "{\"code\":0}"
 }
 
 /// The begin and end notices of streams so far, verified.
 fn streams(told: &Told) -> Vec<Value> {
-    let told = told.lock().unwrap();
+    let told = told.lock().expect("not poisoned");
     told.iter()
         .map(|(app, sign, body)| {
             assert_eq!(app, "14");
-            let key = "room-key".parse().unwrap();
+            let key = "room-key".parse().expect("a key");
             assert_eq!(sign, &room_sign(&key, body));
             serde_json::from_slice::<Value>(body).expect("JSON")
         })
         .filter(|notice| notice["stream_id"].is_string())
         .inspect(|notice| {
-            let key = "cdn-key".parse().unwrap();
+            let key = "cdn-key".parse().expect("a key");
             let t = notice["t"].as_u64().expect("a time");
             assert_eq!(notice["sign"], stream_sign(&key, t));
         })
