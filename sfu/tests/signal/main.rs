@@ -11,3 +11,4 @@ mod rooms;
 mod server;
 mod slow;
 mod support;
+mod webhooks;

@@ -78,6 +78,20 @@ impl Hub {
 
     /// The app's back end has answered about a message.
     pub fn handle_verdict(&mut self, now: Instant, ticket: Ticket, verdict: Verdict) {
+        for (ticket, verdict) in self.verdicts.answered(ticket, verdict) {
+            self.decide(now, ticket, verdict);
+        }
+        self.settle(now);
+    }
+
+    /// The questions behind this one need not wait for it any more.
+    pub(super) fn forget_question(&mut self, now: Instant, ticket: Ticket) {
+        for (ticket, verdict) in self.verdicts.forget(ticket) {
+            self.decide(now, ticket, verdict);
+        }
+    }
+
+    fn decide(&mut self, now: Instant, ticket: Ticket, verdict: Verdict) {
         if let Some(Waiting::Verdict {
             asker,
             key,
@@ -109,7 +123,6 @@ impl Hub {
             };
             self.answer_later(asker, result);
         }
-        self.settle(now);
     }
 
     fn prepare(
@@ -149,17 +162,18 @@ impl Hub {
         let message = BeforeMessage {
             key: key.clone(),
             at: self.clock(now),
-            from,
+            from: from.clone(),
             ip: self.address_of(asker.connection),
             draft: draft.clone(),
         };
         let waiting = Waiting::Verdict {
             asker,
-            key,
+            key: key.clone(),
             prepared: Box::new(prepared),
             draft: Box::new(draft),
         };
         let ticket = self.tickets.open(now, waiting);
+        self.verdicts.asked(ticket, key, from);
         self.out.push_back(HubOutput::Ask { ticket, message });
     }
 

@@ -34,6 +34,7 @@ mod subscribe;
 #[cfg(test)]
 mod tests;
 mod tickets;
+mod verdicts;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
@@ -54,6 +55,7 @@ use self::publish::Stage;
 use self::quality::Figures;
 use self::session::{ResumeToken, Session, Socket};
 use self::tickets::Tickets;
+use self::verdicts::Verdicts;
 use crate::live::agenda::Agenda;
 use crate::live::chat::{ChatCounts, UnixTime, WordFilter};
 use crate::live::{ConnectionId, RoomKey, Rooms};
@@ -90,6 +92,7 @@ pub struct Hub {
     stage: Stage,
     figures: Figures,
     teller: Teller,
+    verdicts: Verdicts,
     out: VecDeque<HubOutput>,
     counters: HubCounters,
     /// Of the chats that are gone.
@@ -119,6 +122,7 @@ impl Hub {
             stage: Stage::new(config.relay_mode, config.publications),
             figures: Figures::new(config.speakers, config.limits.connections),
             teller: Teller::default(),
+            verdicts: Verdicts::default(),
             out: VecDeque::new(),
             counters: HubCounters::default(),
             ended_chats: ChatCounts::default(),

@@ -273,9 +273,13 @@ impl Hub {
         match waiting {
             // Without what is stored, the login begins with nothing.
             Waiting::Login(login) => self.go_on(now, *login, None),
-            Waiting::Image { asker, .. }
-            | Waiting::Verdict { asker, .. }
-            | Waiting::Patch(asker) => self.answer_later(asker, Err(HubError::TimedOut)),
+            Waiting::Image { asker, .. } | Waiting::Patch(asker) => {
+                self.answer_later(asker, Err(HubError::TimedOut));
+            }
+            Waiting::Verdict { asker, .. } => {
+                self.answer_later(asker, Err(HubError::TimedOut));
+                self.forget_question(now, ticket);
+            }
             Waiting::Publish {
                 asker,
                 source,
