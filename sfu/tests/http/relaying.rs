@@ -1,16 +1,17 @@
 //! Relaying switched while a publisher is live: what HTTP-FLV and HLS viewers see of it.
 
+use std::time::{Duration, Instant};
+
 use axum::body::Body;
 use http_body_util::BodyExt;
 use relay::{Relay, RelayConfig, StreamId};
 use sfu::worker::{
     MediaEvent, OfferError, Owner, RelayError, Role, SessionRef, WorkerConfig, Workers,
 };
+use str0m::media::Direction;
 
 use crate::publisher::Publisher;
 use crate::support::{LOCAL, Routes, offer, request, until};
-use std::time::{Duration, Instant};
-use str0m::media::Direction;
 
 fn id(name: &str) -> StreamId {
     name.parse().expect("stream id")
@@ -96,9 +97,9 @@ async fn every_broadcast_is_told_from_its_beginning_to_its_end() {
     let (_state, task) = publisher.start(&accepted.answer);
     let begins = async {
         loop {
-            match events.recv().await.expect("a server that runs") {
-                MediaEvent::BroadcastBegan { name, .. } => return name,
-                _ => {}
+            let event = events.recv().await.expect("a server that runs");
+            if let MediaEvent::BroadcastBegan { name, .. } = event {
+                return name;
             }
         }
     };
