@@ -30,7 +30,7 @@ async fn receive(State(back_end): State<BackEnd>, body: Bytes) -> String {
     let command = notice["CallbackCommand"].as_str().unwrap_or_default();
     let words = notice["MsgBody"][0]["MsgContent"]["Text"].clone();
     let is_question = command == "Group.CallbackBeforeSendMsg";
-    back_end.told.lock().unwrap().push(notice);
+    back_end.told.lock().expect("the list").push(notice);
     if !is_question {
         return "{\"code\":0}".to_owned();
     }
@@ -49,8 +49,10 @@ async fn receive(State(back_end): State<BackEnd>, body: Bytes) -> String {
 
 impl BackEnd {
     async fn start() -> (Self, String) {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/hook", listener.local_addr().unwrap());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
+        let url = format!("http://{}/hook", listener.local_addr().expect("bound"));
         let back_end = Self {
             told: Arc::default(),
             thinking: Arc::new(Semaphore::new(0)),
@@ -64,7 +66,13 @@ impl BackEnd {
     async fn has(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let end = Instant::now() + PATIENCE;
         loop {
-            if let Some(notice) = self.told.lock().unwrap().iter().find(|n| holds(n)) {
+            if let Some(notice) = self
+                .told
+                .lock()
+                .expect("the list")
+                .iter()
+                .find(|n| holds(n))
+            {
                 return notice.clone();
             }
             assert!(Instant::now() < end, "not told: {what}");
@@ -99,10 +107,13 @@ impl World {
     }
 
     async fn user(&self, name: &str) -> Client {
-        let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+        let now = std::time::UNIX_EPOCH
+            .elapsed()
+            .expect("after 1970")
+            .as_secs();
         let token = self
             .apps
-            .sign_user_sig(now, AppId(14), &name.parse().unwrap(), 600);
+            .sign_user_sig(now, AppId(14), &name.parse().expect("a user"), 600);
         let mut client = Client::open(port(&self.server)).await;
         let token = token.expect("a token");
         let login = client.login(14, Some(name), Some(&token));

@@ -10,9 +10,11 @@ use crate::webhook::Verdict;
 /// in which they were asked, whichever answer comes first. Nobody else waits for them.
 #[derive(Debug, Default)]
 pub(super) struct Verdicts {
-    senders: HashMap<Ticket, (RoomKey, UserId)>,
-    asked: HashMap<(RoomKey, UserId), VecDeque<(Ticket, Option<Verdict>)>>,
+    senders: HashMap<Ticket, Sender>,
+    asked: HashMap<Sender, VecDeque<(Ticket, Option<Verdict>)>>,
 }
+
+type Sender = (RoomKey, UserId);
 
 impl Verdicts {
     /// A question is asked. It ends by [`Self::answered`] or [`Self::forget`].
@@ -46,7 +48,7 @@ impl Verdicts {
         self.release(&sender)
     }
 
-    fn release(&mut self, sender: &(RoomKey, UserId)) -> Vec<(Ticket, Verdict)> {
+    fn release(&mut self, sender: &Sender) -> Vec<(Ticket, Verdict)> {
         let mut released = Vec::new();
         let Some(asked) = self.asked.get_mut(sender) else {
             return released;
