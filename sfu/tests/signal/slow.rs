@@ -55,12 +55,12 @@ async fn a_client_that_reads_nothing_is_closed_and_the_others_go_on() {
             break;
         }
         assert!(
-            begun.elapsed() < Duration::from_secs(20),
+            begun.elapsed() < Duration::from_secs(60),
             "it is still open"
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert!(worst < Duration::from_secs(2), "others waited {worst:?}");
+    assert!(worst < Duration::from_secs(5), "others waited {worst:?}");
     // It is told why, when it reads again, and its session goes on.
     let session = slow.session();
     assert_eq!(slow.closed().await.0, 4009);
