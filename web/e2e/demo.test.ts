@@ -107,18 +107,16 @@ describe('the demo page', () => {
     await desktop.getByRole('button', { name: 'Stop publishing' }).click();
     await until('not publishing', async () => (await desktop.textContent('#publish-state')) === 'Not publishing');
     const states = () => early.locator('.card [data-part=state]').allTextContents();
-    await until('three players that wait', async () => (await states()).every((state) => state !== 'Playing'), 60_000).catch(
-      async (error: Error) => {
-        throw new Error(`${error.message}: ${JSON.stringify(await states())}`);
-      },
-    );
+    const withReasons = async (error: Error) => {
+      const reasons = await early.locator('.card [data-part=problem]').allTextContents();
+      throw new Error(`${error.message}: ${JSON.stringify({ states: await states(), reasons, complaints })}`);
+    };
+    await until('three players that wait', async () => (await states()).every((state) => state !== 'Playing'), 60_000).catch(withReasons);
     await desktop.locator('input[value=camera]').check({ force: true });
     await desktop.getByRole('button', { name: 'Start publishing' }).click();
     await until('live again, from the camera', async () => (await desktop.textContent('#publish-state')) === 'Live');
     await desktop.locator('#preview video').waitFor();
-    await until('all three playing again', async () => (await states()).every((state) => state === 'Playing'), 60_000).catch(async (error: Error) => {
-      throw new Error(`${error.message}: ${JSON.stringify(await states())}`);
-    });
+    await until('all three playing again', async () => (await states()).every((state) => state === 'Playing'), 60_000).catch(withReasons);
     await early.context().close();
   });
 
