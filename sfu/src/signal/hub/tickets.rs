@@ -7,7 +7,7 @@ use relay::StreamId;
 
 use super::io::Ticket;
 use super::login::WaitingLogin;
-use super::subscribe::WaitingOffer;
+use super::receivers::WaitingOffer;
 use crate::live::broadcasts::{RelayOrder, Source};
 use crate::live::chat::{Draft, Prepared};
 use crate::live::{ConnectionId, Face, RoomKey};
