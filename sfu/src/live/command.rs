@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::error::LiveError;
-use super::event::{CoHostView, RoomInfo, SeatView};
 use super::ids::{AppId, RoomId, UserId};
 use super::profile::Profile;
 use super::roles::{Rank, Rights, Role, Scene};
 use super::seats::{Device, MovePolicy};
 use super::tracks::{Publication, TrackKind, Tracks};
+use super::view::{CoHostView, RoomInfo, SeatView};
 
 /// Who logs in on a connection. The token has been checked before.
 #[derive(Debug, Clone, PartialEq, Eq)]

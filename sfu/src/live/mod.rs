@@ -10,6 +10,7 @@ pub mod broadcasts;
 pub mod chat;
 mod cohosts;
 mod command;
+mod effect;
 mod error;
 mod event;
 mod ids;
@@ -18,6 +19,7 @@ mod member;
 pub mod metrics;
 mod profile;
 pub mod quality;
+mod reason;
 mod roles;
 mod room;
 mod rooms;
@@ -26,20 +28,21 @@ pub mod speakers;
 #[cfg(test)]
 mod tests;
 mod tracks;
+mod view;
 
 pub use command::{
     About, CoHostOrder, Command, Entered, Entry, Login, MediaEntry, MemberView, Order, Part, Reply,
     RoomSettings, SeatCommand, SeatMode, SeatOrder, SeatSettings,
 };
+pub use effect::Effect;
 pub use error::{Face, LiveError};
-pub use event::{
-    CoHostView, Effect, EndReason, Event, LeaveReason, NoResponse, Output, Recipient,
-    RemovalReason, RequestResult, RoomInfo, SeatUser, SeatView,
-};
+pub use event::{Event, Output, Recipient};
 pub use ids::{AppId, ConnectionId, InvalidId, RoomId, RoomKey, UserId};
 pub use limits::{Counters, Limits, Refusal};
 pub use profile::Profile;
+pub use reason::{EndReason, LeaveReason, NoResponse, RemovalReason, RequestResult};
 pub use roles::{Rank, Right, Rights, Role, Scene};
 pub use rooms::{Gauges, Rooms};
 pub use seats::{Device, MovePolicy};
 pub use tracks::{Allowed, Publication, TrackKind, Tracks};
+pub use view::{CoHostView, RoomInfo, SeatUser, SeatView};

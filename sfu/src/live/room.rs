@@ -14,13 +14,15 @@ use std::ops::Bound;
 use std::time::Instant;
 
 use super::command::{About, MemberView, RoomSettings, SeatMode, SeatSettings};
+use super::effect::Effect;
 use super::error::LiveError;
-use super::event::{Effect, Event, Outputs, Recipient, RoomInfo, SeatUser, SeatView};
+use super::event::{Event, Outputs, Recipient};
 use super::ids::{ConnectionId, RoomId, RoomKey, UserId};
 use super::limits::{Limits, Refusal};
 use super::member::Member;
 use super::roles::{Rank, Role, Scene};
 use super::seats::{Requests, SeatList};
+use super::view::{RoomInfo, SeatUser, SeatView};
 
 /// What every change of a room needs.
 pub(super) struct Turn<'a> {

@@ -14,14 +14,15 @@ use super::agenda::Agenda;
 use super::bans::Bans;
 use super::cohosts::CoHosts;
 use super::command::MemberView;
+use super::effect::Effect;
 use super::error::LiveError;
-use super::event::{
-    Effect, EndReason, LeaveReason, Output, Outputs, Recipient, RoomInfo, SeatView,
-};
+use super::event::{Output, Outputs, Recipient};
 use super::ids::{AppId, ConnectionId, RoomKey, UserId};
 use super::limits::{Counters, Limits, Refusal};
+use super::reason::{EndReason, LeaveReason};
 use super::roles::{Rank, Rights};
 use super::room::{Room, Turn};
+use super::view::{RoomInfo, SeatView};
 
 /// Rooms, their members and the connections behind them. No IO, no clock.
 ///

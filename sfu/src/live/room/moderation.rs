@@ -2,10 +2,12 @@
 
 use super::{Actor, Room, Turn, check_len};
 use crate::live::command::{About, SeatMode};
+use crate::live::effect::Effect;
 use crate::live::error::LiveError;
-use crate::live::event::{Effect, EndReason, Event, LeaveReason, Recipient, RemovalReason};
+use crate::live::event::{Event, Recipient};
 use crate::live::ids::{ConnectionId, UserId};
 use crate::live::limits::Refusal;
+use crate::live::reason::{EndReason, LeaveReason, RemovalReason};
 use crate::live::roles::Rank;
 
 impl Room {

@@ -4,12 +4,14 @@ use std::time::Instant;
 
 use super::{Room, Turn, check_len};
 use crate::live::command::{Entered, MediaEntry, Part};
+use crate::live::effect::Effect;
 use crate::live::error::LiveError;
-use crate::live::event::{Effect, Event, LeaveReason, Recipient};
+use crate::live::event::{Event, Recipient};
 use crate::live::ids::{ConnectionId, UserId};
 use crate::live::limits::Refusal;
 use crate::live::member::{Media, Member};
 use crate::live::profile::Profile;
+use crate::live::reason::LeaveReason;
 use crate::live::roles::{Right, Role, Scene};
 use crate::live::tracks::{Allowed, TrackKind, Tracks};
 

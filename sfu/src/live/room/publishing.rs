@@ -1,8 +1,9 @@
 //! Publications, mute states, and who may send what.
 
 use super::{Actor, Room, Turn};
+use crate::live::effect::Effect;
 use crate::live::error::LiveError;
-use crate::live::event::{Effect, Event, Recipient};
+use crate::live::event::{Event, Recipient};
 use crate::live::ids::UserId;
 use crate::live::member::Media;
 use crate::live::roles::{Right, Role};

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use super::{Actor, Room, Turn, check_len};
 use crate::live::command::{Reply, SeatMode};
 use crate::live::error::LiveError;
-use crate::live::event::{Event, NoResponse, Recipient, RequestResult};
+use crate::live::event::{Event, Recipient};
 use crate::live::ids::UserId;
 use crate::live::limits::Refusal;
+use crate::live::reason::{NoResponse, RequestResult};
 use crate::live::seats::{Application, Invitation};
 
 impl Room {

@@ -5,9 +5,9 @@ use std::time::Instant;
 use super::{Room, Seating, Turn, check_len};
 use crate::live::command::{Reply, SeatCommand};
 use crate::live::error::LiveError;
-use crate::live::event::RequestResult;
 use crate::live::ids::UserId;
 use crate::live::limits::Refusal;
+use crate::live::reason::RequestResult;
 use crate::live::roles::Role;
 
 impl Room {

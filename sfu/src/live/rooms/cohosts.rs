@@ -4,11 +4,14 @@ use std::time::Instant;
 
 use super::{Rooms, Timer};
 use crate::live::command::{CoHostOrder, Reply};
+use crate::live::effect::Effect;
 use crate::live::error::LiveError;
-use crate::live::event::{CoHostView, Effect, Event, Recipient, RequestResult};
+use crate::live::event::{Event, Recipient};
 use crate::live::ids::{RoomId, RoomKey};
 use crate::live::limits::Refusal;
+use crate::live::reason::RequestResult;
 use crate::live::room::{Actor, deadline};
+use crate::live::view::CoHostView;
 
 impl Rooms {
     /// The rooms that are connected with `key`, with their anchors.

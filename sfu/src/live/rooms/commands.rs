@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use super::Rooms;
 use crate::live::command::{Command, Entry, Part, Reply, RoomSettings};
+use crate::live::effect::Effect;
 use crate::live::error::LiveError;
-use crate::live::event::Effect;
 use crate::live::ids::{ConnectionId, RoomId, RoomKey, UserId};
 use crate::live::limits::Refusal;
 use crate::live::profile::Profile;

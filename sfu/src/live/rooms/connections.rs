@@ -5,11 +5,13 @@ use std::time::Instant;
 
 use super::{Rooms, Timer};
 use crate::live::command::Login;
+use crate::live::effect::Effect;
 use crate::live::error::LiveError;
-use crate::live::event::{Effect, Event, LeaveReason, Recipient};
+use crate::live::event::{Event, Recipient};
 use crate::live::ids::{AppId, ConnectionId, RoomKey, UserId};
 use crate::live::limits::Refusal;
 use crate::live::profile::Profile;
+use crate::live::reason::LeaveReason;
 use crate::live::roles::Rights;
 
 /// One login, apart from the rooms it is in.

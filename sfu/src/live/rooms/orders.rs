@@ -6,9 +6,9 @@ use super::Rooms;
 use crate::live::bans::BansFull;
 use crate::live::command::{Order, Reply, SeatOrder};
 use crate::live::error::LiveError;
-use crate::live::event::EndReason;
 use crate::live::ids::{RoomKey, UserId};
 use crate::live::limits::Refusal;
+use crate::live::reason::EndReason;
 use crate::live::room::Actor;
 
 impl Rooms {
