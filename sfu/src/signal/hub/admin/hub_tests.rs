@@ -1,16 +1,16 @@
 //! Calls on the hub itself: what clients, store and media get to know of them.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::{Duration, Instant};
 
+use relay::StreamId;
 use serde_json::{Value, json};
-
-use std::time::Instant;
 
 use super::tests::{number, user};
 use super::*;
 use crate::auth::Apps;
-use crate::live::chat::UnixTime;
-use crate::live::{AppId, Order, RoomKey};
+use crate::live::chat::{Priority, TextPayload, UnixTime};
+use crate::live::{About, AppId, Order, RoomKey, TrackKind};
 use crate::signal::hub::{Hub, HubConfig, HubOutput, MediaDone, MediaOrder, SocketId};
 use crate::store::{Change, SavedRoom};
 use crate::worker::{Accepted, MediaEvent, SessionId};
