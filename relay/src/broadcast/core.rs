@@ -88,6 +88,7 @@ pub(super) struct Core {
     last_keyframe: Option<MediaTime>,
     silence: SilenceWatch,
     interleaver: Interleaver,
+    superseded_reported: u64,
     /// First sound that came while announced video did not.
     sound_alone_since: Option<MediaTime>,
     segmenter: Segmenter,
@@ -139,6 +140,7 @@ impl Core {
                 ..SilenceWatch::default()
             },
             interleaver: Interleaver::new(tracks),
+            superseded_reported: 0,
             sound_alone_since: None,
             segmenter: Segmenter::new(config, tracks.video, tracks.audio),
             segmenter_dropped: 0,
@@ -350,6 +352,7 @@ impl Core {
         while let Some(frame) = self.interleaver.pop(now) {
             self.emit(frame);
         }
+        self.report_superseded();
         self.poll_segmenter();
         let is_video_absent = self
             .last_video
@@ -433,6 +436,14 @@ impl Core {
                 self.out.push_back(Output::Tag(Tag { time, bytes, kind }));
             }
             Err(_) => self.metrics.count_drop("flv_tag_too_large", 1),
+        }
+    }
+
+    fn report_superseded(&mut self) {
+        let superseded = self.interleaver.superseded();
+        let new = superseded - std::mem::replace(&mut self.superseded_reported, superseded);
+        if new > 0 {
+            self.metrics.count_drop("keyframe_superseded", new);
         }
     }
 

@@ -20,6 +20,10 @@ export class PlayerCard {
   #player: Player | null = null;
   #isWanted = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
+  /** When the present try first played. */
+  #playingSince: number | null = null;
+  /** Failures of the decoder in a row. */
+  #mediaFailures = 0;
 
   constructor(template: HTMLTemplateElement, kind: CardKind) {
     const fragment = template.content.cloneNode(true) as DocumentFragment;
@@ -60,6 +64,7 @@ export class PlayerCard {
   #try(): void {
     this.#close();
     this.#isWanted = true;
+    this.#playingSince = null;
     const player = this.#kind.open(this.#video);
     this.#player = player;
     player.on('state', (state) => this.#onState(player, state));
@@ -99,6 +104,7 @@ export class PlayerCard {
     const pill = part(this.element, 'state');
     // A new try of its own accord says nothing until it is known how it went.
     if (state === 'playing') {
+      this.#playingSince ??= performance.now();
       setState(pill, 'good', 'Playing');
       setProblem(part(this.element, 'problem'), null);
       this.#showBlank(null);
@@ -122,13 +128,21 @@ export class PlayerCard {
       this.#again();
       return;
     }
-    const isPassing = error.type === 'connection' || error.type === 'network' || error.type === 'busy';
+    const isPassing = error.type === 'connection' || error.type === 'network' || error.type === 'busy' || this.#isWorthAnotherTry(error);
     setState(part(this.element, 'state'), 'bad', isPassing ? 'Lost, trying again' : 'Cannot play');
     setProblem(part(this.element, 'problem'), error.message);
     this.#showBlank(isPassing ? 'Trying again …' : 'No picture. The reason is below.');
     if (isPassing) this.#again();
     else this.#isWanted = false;
     this.#showToggle();
+  }
+
+  /** A decoder that gave up in a stream that it has played takes a fresh start; one that refuses it outright does not. */
+  #isWorthAnotherTry(error: WebliveError): boolean {
+    if (error.type !== 'media' || this.#playingSince === null) return false;
+    if (performance.now() - this.#playingSince > STEADY) this.#mediaFailures = 0;
+    this.#mediaFailures += 1;
+    return this.#mediaFailures <= MEDIA_TRIES;
   }
 
   #again(): void {
@@ -189,3 +203,9 @@ export class PlayerCard {
 
 /** How often a stream that is not live is asked for, in milliseconds. */
 const RETRY_EVERY = 2_000;
+
+/** Milliseconds of playing after which an earlier failure of the decoder counts no more. */
+const STEADY = 10_000;
+
+/** Fresh starts after failures of the decoder in a row. */
+const MEDIA_TRIES = 3;

@@ -30,10 +30,12 @@ export class FlvPlayer extends Player {
     const source = { type: 'flv', isLive: true, cors: true, url: new URL(this.url, location.href).href };
     const engine = mpegts.createPlayer(source, LIVE);
     this.#engine = engine;
+    // mpegts.js goes on after it has called: an engine that is destroyed inside its own call throws.
+    const afterwards = (then: () => void) => queueMicrotask(() => engine === this.#engine && then());
     engine.on(mpegts.Events.ERROR, (type: string, detail: string, info?: { code?: number; msg?: string }) => {
-      void this.#explain(type, detail, info?.msg);
+      afterwards(() => void this.#explain(type, detail, info?.msg));
     });
-    engine.on(mpegts.Events.LOADING_COMPLETE, () => this.end());
+    engine.on(mpegts.Events.LOADING_COMPLETE, () => afterwards(() => this.end()));
     engine.on(mpegts.Events.STATISTICS_INFO, (info: { speed?: number }) => {
       // mpegts.js counts kibibytes a second.
       if (info.speed !== undefined) this.#bitrateBps = info.speed * 1024 * 8;
