@@ -42,7 +42,7 @@ test-web: $(WEB_STAMP) ## Type check and unit tests of the web part.
 	cd web && npm run typecheck && npm test
 
 test-bench: web ## Each benchmark once, so that none of them rots.
-	cargo test -p bench --benches $(CARGO_FLAGS)
+	cargo test --workspace --bench '*' $(CARGO_FLAGS)
 
 test-e2e: build $(VENV)/.installed ## Browsers, ffmpeg and another WebRTC stack against the release binary.
 	cd web && WEBLIVE_BIN=$(CURDIR)/target/release/weblive AIORTC_PYTHON=$(CURDIR)/$(VENV)/bin/python npm run e2e
