@@ -85,7 +85,14 @@ impl<'a> Tc3<'a> {
     ) -> Result<(), RequestError> {
         let mut headers = String::new();
         let mut has = [false; 2];
+        let mut before = "";
         for name in self.signed_headers.split(';') {
+            // The vendor asks for this order. A name that may come again would have its value
+            // written out for each time, by anybody: nothing is signed yet.
+            if name <= before {
+                return Err(RequestError::Signature);
+            }
+            before = name;
             has[0] |= name == "content-type";
             has[1] |= name == "host";
             let value = header(name).ok_or(RequestError::Signature)?;
@@ -270,6 +277,28 @@ mod tests {
             .unwrap()
             .verify(&[], &request(), header, NOW);
         assert_eq!(refused, Err(RequestError::Signature));
+    }
+
+    #[test]
+    fn no_header_field_is_written_out_twice() {
+        let repeated = vec!["host"; 4_000].join(";");
+        for names in [
+            repeated.as_str(),
+            "content-type;host;host",
+            "host;content-type",
+        ] {
+            let field = field("7", EXAMPLE).replace("content-type;host", names);
+            let read = std::cell::Cell::new(0);
+            let header = |name: &str| {
+                read.set(read.get() + 1);
+                header(name)
+            };
+            let refused = Tc3::read(&field)
+                .unwrap()
+                .verify(&[], &request(), header, NOW);
+            assert_eq!(refused, Err(RequestError::Signature));
+            assert!(read.get() <= 2, "{} fields read", read.get());
+        }
     }
 
     #[test]
