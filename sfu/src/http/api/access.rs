@@ -86,7 +86,7 @@ impl<'a> Claim<'a> {
         })
     }
 
-    /// Believes the claim or refuses it.
+    /// Believes the claim or refuses it; takes a call out of the rate of an app that signs.
     pub(super) fn verify(self, api: &Api, parts: &Parts, body: &[u8]) -> Result<Caller, Refusal> {
         let now = unix_time();
         let keys = |app: AppId| {
@@ -133,6 +133,9 @@ impl<'a> Claim<'a> {
                 (tc3.app, tc3.signature)
             }
         };
+        // Before the signature is used up: what is too fast may come again as it is.
+        api.pace(Instant::now(), app)
+            .map_err(|_| Refusal::TooFast)?;
         // What only looks can come again; what changes something is done once.
         if !matches!(parts.method, Method::GET | Method::HEAD) {
             api.note(now, signature)?;
@@ -142,7 +145,7 @@ impl<'a> Claim<'a> {
 }
 
 impl Caller {
-    /// The app of a call in our own form, and its turn in the app's rate.
+    /// The app of a call in our own form.
     pub(super) fn app(self, api: &Api, headers: &HeaderMap) -> Result<AppId, Refusal> {
         let app = match self {
             Self::App(app) => app,
@@ -161,10 +164,11 @@ impl Caller {
         self.of(api, app)
     }
 
-    /// The app that a call in the vendor's form names, and its turn in the app's rate.
+    /// The app that a call in the vendor's form names. An operator's call takes its turn in that
+    /// app's rate; the app's own has done so.
     pub(super) fn of(self, api: &Api, named: AppId) -> Result<AppId, Refusal> {
         let app = match self {
-            Self::App(app) if app == named => app,
+            Self::App(app) if app == named => return Ok(app),
             Self::App(_) => return Err(Refusal::UnknownApp { app: named }),
             Self::Operator if api.0.apps.is_open() => Apps::OPEN,
             Self::Operator => named,
@@ -196,6 +200,8 @@ pub(super) fn admin(
         if !api.0.config.admins.contains(&(app, user.clone())) {
             return Err(AdminRefusal::NotAdmin);
         }
+        api.pace(Instant::now(), app)
+            .map_err(|_| AdminRefusal::Other(Refusal::TooFast))?;
         Caller::App(app)
     };
     caller.of(api, app).map_err(AdminRefusal::Other)
@@ -222,11 +228,14 @@ fn local(parts: &Parts) -> Result<(), Refusal> {
         return Err(Refusal::NotLocal);
     }
     let host = header_or_host(parts, HOST.as_str());
-    let authority = host.and_then(|host| host.parse::<Authority>().ok());
-    let is_local = authority.as_ref().is_none_or(|authority| {
-        let name = authority.host().trim_matches(['[', ']']);
-        let ip = name.parse::<std::net::IpAddr>();
-        name.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.is_loopback())
+    let is_local = host.is_none_or(|host| {
+        // What is no authority is nobody's own address.
+        let authority = host.parse::<Authority>();
+        authority.is_ok_and(|authority| {
+            let name = authority.host().trim_matches(['[', ']']);
+            let ip = name.parse::<std::net::IpAddr>();
+            name.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.is_loopback())
+        })
     });
     let origin = one(&parts.headers, ORIGIN.as_str())?;
     let is_own = origin.is_none_or(|origin| {

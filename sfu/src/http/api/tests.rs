@@ -364,6 +364,25 @@ async fn an_app_has_its_rate_and_others_do_not_feel_it() {
 }
 
 #[tokio::test]
+async fn what_was_too_fast_may_come_again_as_it_is() {
+    let routes = Routes::new(vec![app(1, &["a"])]);
+    let put = || {
+        let body = r#"{"owner": "anna"}"#;
+        let mut put = sign("PUT", "/api/v1/rooms/42", body, "a", unix_time(), "once");
+        put.headers_mut()
+            .insert("weblive-app", "1".parse().unwrap());
+        put
+    };
+    // Spent for a minute.
+    let later = Instant::now() + std::time::Duration::from_secs(60);
+    let is_spent = (0..2_000).any(|_| routes.api.pace(later, AppId(1)).is_err());
+    assert!(is_spent, "there is a bound");
+    for _ in 0..2 {
+        routes.send(put()).await.problem(429, "too-fast");
+    }
+}
+
+#[tokio::test]
 async fn the_page_and_the_description_are_open_to_everybody() {
     let routes = Routes::usual();
     let get = |target: &'static str| routes.send(request("GET", target, &[], ""));

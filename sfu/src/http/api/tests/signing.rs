@@ -183,6 +183,7 @@ async fn an_open_server_answers_programs_on_its_own_machine_only() {
         ("localhost:8080", Some("null"), false),
         ("evil.example:8080", Some("http://evil.example:8080"), false),
         ("evil.example:8080", None, false),
+        ("[evil.example", None, false),
     ] {
         let mut headers = vec![("host", host)];
         headers.extend(origin.map(|origin| ("origin", origin)));
