@@ -22,6 +22,8 @@ pub struct RoomsSettings {
     pub max_connections: usize,
     /// Rooms that one connection is in.
     pub max_rooms_per_connection: usize,
+    /// Rooms that one user may create and own at once; the back end may create more.
+    pub max_rooms_per_owner: usize,
     /// Members of one room, without guests.
     pub max_members: usize,
     /// Guests of one room.
@@ -200,6 +202,7 @@ impl RoomsSettings {
             connections: self.max_connections,
             rooms: self.max_rooms,
             rooms_per_connection: self.max_rooms_per_connection,
+            rooms_per_owner: self.max_rooms_per_owner,
             members: self.max_members,
             guests: self.max_guests,
             anchors: self.max_anchors,
@@ -263,6 +266,7 @@ impl Default for RoomsSettings {
             max_rooms: limits.rooms,
             max_connections: limits.connections,
             max_rooms_per_connection: limits.rooms_per_connection,
+            max_rooms_per_owner: limits.rooms_per_owner,
             max_members: limits.members,
             max_guests: limits.guests,
             max_anchors: limits.anchors,

@@ -37,6 +37,11 @@ pub(super) const LIVE_KEYS: &[Key] = &[
         |raw| value::number(raw, 1..=100)
     ),
     key!(
+        rooms.max_rooms_per_owner,
+        "Rooms that one user may create and own at once",
+        |raw| value::number(raw, 1..=1_000_000)
+    ),
+    key!(
         rooms.max_members,
         "Members of one room, without guests",
         |raw| value::number(raw, 1..=1_000_000)

@@ -12,6 +12,8 @@ pub struct Limits {
     pub rooms: usize,
     /// Rooms that one connection is in.
     pub rooms_per_connection: usize,
+    /// Rooms that one user may create and own at once; the back end may create more for a user.
+    pub rooms_per_owner: usize,
     /// Members of one room, without guests.
     pub members: usize,
     /// Guests of one room.
@@ -55,6 +57,7 @@ impl Default for Limits {
             connections: 100_000,
             rooms: 10_000,
             rooms_per_connection: 8,
+            rooms_per_owner: 10,
             members: 50_000,
             guests: 50_000,
             anchors: 50,
@@ -87,6 +90,8 @@ pub enum Refusal {
     Rooms,
     /// Rooms of one connection.
     RoomsPerConnection,
+    /// Rooms of one owner.
+    RoomsPerOwner,
     /// Members of a room.
     Members,
     /// Guests of a room.
@@ -109,10 +114,11 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them, in the order of their discriminants.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Connections,
         Self::Rooms,
         Self::RoomsPerConnection,
+        Self::RoomsPerOwner,
         Self::Members,
         Self::Guests,
         Self::Anchors,
@@ -130,6 +136,7 @@ impl Refusal {
             Self::Connections => "connections",
             Self::Rooms => "rooms",
             Self::RoomsPerConnection => "rooms_per_connection",
+            Self::RoomsPerOwner => "rooms_per_owner",
             Self::Members => "members",
             Self::Guests => "guests",
             Self::Anchors => "anchors",
@@ -158,6 +165,7 @@ impl fmt::Display for Refusal {
             Self::Connections => "the server has as many connections as it may",
             Self::Rooms => "the server has as many rooms as it may",
             Self::RoomsPerConnection => "you are in as many rooms as you may",
+            Self::RoomsPerOwner => "you own as many rooms as you may; dismiss one first",
             Self::Members => "the room is full",
             Self::Guests => "the room has as many guests as it may",
             Self::Anchors => "the room has as many anchors as it may",

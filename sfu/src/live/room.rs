@@ -54,6 +54,9 @@ pub(super) struct Room {
     anchors: BTreeSet<UserId>,
     /// How many members are in the media; the scene is free again when nobody is.
     media_members: usize,
+    /// Who was an anchor first, while there are anchors: the one who may become the owner. A
+    /// viewer who is early is not asked about.
+    first_anchor: Option<UserId>,
     seating: Option<Seating>,
     total_entered: u64,
     empty_since: Option<Instant>,
@@ -88,12 +91,28 @@ impl Room {
             guests: BTreeSet::new(),
             anchors: BTreeSet::new(),
             media_members: 0,
+            first_anchor: None,
             seating: None,
             total_entered: 0,
             empty_since: Some(now),
             links: Vec::new(),
             muted: BTreeSet::new(),
             anchors_changed: false,
+        }
+    }
+
+    pub(super) fn owner(&self) -> Option<&UserId> {
+        self.owner.as_ref()
+    }
+
+    /// Whether `user` may become the owner. Who comes later into a room that is in use must not
+    /// take it over.
+    pub(super) fn check_claim(&self, user: &UserId) -> Result<(), LiveError> {
+        match (&self.owner, &self.first_anchor) {
+            (Some(owner), _) if owner == user => Err(LiveError::AlreadyYours { room: self.id() }),
+            (Some(_), _) => Err(LiveError::IdTaken { room: self.id() }),
+            (None, Some(first)) if first != user => Err(LiveError::IdTaken { room: self.id() }),
+            (None, _) => Ok(()),
         }
     }
 

@@ -36,6 +36,8 @@ pub struct Rooms {
     /// The one connection of each user.
     logins: HashMap<(AppId, UserId), ConnectionId>,
     rooms: BTreeMap<RoomKey, Room>,
+    /// How many rooms each user owns; only those above zero.
+    owned: HashMap<(AppId, UserId), usize>,
     bans: Bans,
     cohosts: CoHosts,
     agenda: Agenda<Timer>,
@@ -72,6 +74,7 @@ impl Rooms {
             connections: HashMap::new(),
             logins: HashMap::new(),
             rooms: BTreeMap::new(),
+            owned: HashMap::new(),
             bans: Bans::default(),
             cohosts: CoHosts::default(),
             agenda: Agenda::default(),
@@ -268,6 +271,15 @@ impl Rooms {
         let Some(mut room) = self.rooms.remove(key) else {
             return;
         };
+        if let Some(owner) = room.owner() {
+            let owner = (key.app, owner.clone());
+            if let Some(owned) = self.owned.get_mut(&owner) {
+                *owned -= 1;
+                if *owned == 0 {
+                    self.owned.remove(&owner);
+                }
+            }
+        }
         self.drop_cohosts_of(now, key);
         self.agenda.set(&Timer::Room(key.clone()), None);
         let mut turn = Turn {

@@ -198,6 +198,7 @@ impl Room {
         }
         self.anchors.clear();
         self.media_members = 0;
+        self.first_anchor = None;
         for connection in &connections {
             turn.out.event(
                 Recipient::One(*connection),

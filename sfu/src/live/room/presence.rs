@@ -265,7 +265,7 @@ impl Room {
         );
         match role {
             Role::Anchor => {
-                self.anchors.insert(user.clone());
+                self.add_anchor(user);
                 turn.out.event(
                     others,
                     Event::AnchorEntered {
@@ -277,7 +277,7 @@ impl Room {
             }
             Role::Audience => {
                 self.end_tracks(turn, user);
-                self.anchors.remove(user);
+                self.remove_anchor(user);
                 turn.out.event(
                     others,
                     Event::AnchorLeft {
@@ -312,7 +312,7 @@ impl Room {
             role,
         });
         if role == Role::Anchor {
-            self.anchors.insert(user.clone());
+            self.add_anchor(user);
             self.anchors_changed = true;
             turn.out.event(
                 Recipient::MediaExcept(self.key.clone(), connection),
@@ -357,7 +357,7 @@ impl Room {
         if self.media_members == 0 {
             self.scene = None;
         }
-        if self.anchors.remove(user) {
+        if self.remove_anchor(user) {
             self.anchors_changed = true;
             turn.out.event(
                 Recipient::MediaExcept(self.key.clone(), connection),
@@ -375,6 +375,19 @@ impl Room {
         });
         self.keep_or_vacate_seat(user, keep_seat);
         self.drop_application(turn, user);
+    }
+
+    fn add_anchor(&mut self, user: &UserId) {
+        self.anchors.insert(user.clone());
+        self.first_anchor.get_or_insert_with(|| user.clone());
+    }
+
+    fn remove_anchor(&mut self, user: &UserId) -> bool {
+        let was_one = self.anchors.remove(user);
+        if self.anchors.is_empty() {
+            self.first_anchor = None;
+        }
+        was_one
     }
 
     fn end_tracks(&mut self, turn: &mut Turn<'_>, user: &UserId) {

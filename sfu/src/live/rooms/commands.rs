@@ -64,6 +64,7 @@ impl Rooms {
                 Ok(Reply::Done)
             }
             Command::Create { room, settings } => {
+                self.check_creator(&key(room.clone()), &user)?;
                 self.try_create(now, &key(room), &user, settings)?;
                 Ok(Reply::Done)
             }
@@ -127,6 +128,22 @@ impl Rooms {
         }
     }
 
+    /// Whether a user may create this room, or become the owner of the one that is there.
+    fn check_creator(&self, key: &RoomKey, user: &UserId) -> Result<(), LiveError> {
+        if let Some(room) = self.rooms.get(key) {
+            room.check_claim(user)?;
+        }
+        let owned = self.owned.get(&(key.app, user.clone()));
+        let limit = self.limits.rooms_per_owner;
+        if owned.is_some_and(|owned| *owned >= limit) {
+            return Err(LiveError::Full {
+                refusal: Refusal::RoomsPerOwner,
+                limit,
+            });
+        }
+        Ok(())
+    }
+
     fn try_create(
         &mut self,
         now: Instant,
@@ -140,6 +157,7 @@ impl Rooms {
             self.add_room(now, key)?;
         }
         self.in_known_room(now, key, |room, turn| room.claim(turn, owner, settings))?;
+        *self.owned.entry((key.app, owner.clone())).or_default() += 1;
         self.tell_others(now, key);
         Ok(())
     }

@@ -10,6 +10,7 @@ fn small() -> Limits {
         connections: 6,
         rooms: 3,
         rooms_per_connection: 2,
+        rooms_per_owner: 3,
         members: 4,
         guests: 1,
         anchors: 2,
@@ -45,7 +46,12 @@ fn every_list_refuses_at_its_bound_and_counts_it() {
     for number in 1..=3 {
         w.ok(o, create(number, Some(seats(4, SeatMode::ApplyToTake))));
     }
-    assert_eq!(w.refused(o, create(4, None)), full(Refusal::Rooms, 3));
+    assert_eq!(
+        w.refused(o, create(4, None)),
+        full(Refusal::RoomsPerOwner, 3)
+    );
+    counted.push(Refusal::RoomsPerOwner);
+    assert_eq!(w.refused(a, create(4, None)), full(Refusal::Rooms, 3));
     assert_eq!(w.refused(a, enter(4, anchor())), full(Refusal::Rooms, 3));
     counted.extend([Refusal::Rooms; 2]);
 

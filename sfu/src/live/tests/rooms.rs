@@ -485,6 +485,66 @@ fn a_room_that_was_entered_first_can_still_be_claimed_once() {
 }
 
 #[test]
+fn nobody_takes_a_room_over_that_others_use() {
+    let mut w = World::new();
+    let (a, b, c) = (w.login("a"), w.login("b"), w.login("c"));
+    w.enter(a, 1, anchor());
+    w.enter(b, 1, anchor());
+    for other in [b, c] {
+        assert_eq!(
+            w.refused(other, create(1, None)),
+            LiveError::IdTaken { room: room(1) }
+        );
+    }
+    // It is still the room of who opened it, who may come back.
+    w.ok(a, leave(1, Part::All));
+    assert_eq!(
+        w.refused(b, create(1, None)),
+        LiveError::IdTaken { room: room(1) }
+    );
+    w.ok(a, create(1, None));
+    assert_eq!(w.rooms.room(&key(1)).unwrap().owner, Some(user("a")));
+
+    // The back end decides as it likes.
+    w.enter(c, 2, anchor());
+    let settings = RoomSettings::default();
+    let now = w.now;
+    w.rooms.create(now, &key(2), &user("b"), settings).unwrap();
+    assert_eq!(w.rooms.room(&key(2)).unwrap().owner, Some(user("b")));
+}
+
+#[test]
+fn one_user_cannot_create_all_rooms_of_the_server() {
+    let mut w = World::with(Limits {
+        rooms_per_owner: 2,
+        ..Limits::default()
+    });
+    let (a, b) = (w.login("a"), w.login("b"));
+    w.ok(a, create(1, None));
+    w.ok(a, create(2, None));
+    let full = LiveError::Full {
+        refusal: Refusal::RoomsPerOwner,
+        limit: 2,
+    };
+    assert_eq!(w.refused(a, create(3, None)), full);
+    assert_eq!(w.rooms.counters().refused(Refusal::RoomsPerOwner), 1);
+    assert_eq!(
+        w.refused(a, create(1, None)),
+        LiveError::AlreadyYours { room: room(1) },
+        "the documented code comes first"
+    );
+    w.ok(b, create(3, None));
+    let now = w.now;
+    let settings = RoomSettings::default();
+    w.rooms.create(now, &key(4), &user("a"), settings).unwrap();
+    // Of three, one more than may be created.
+    w.ok(a, order(1, Order::Dismiss));
+    assert_eq!(w.refused(a, create(1, None)), full);
+    w.ok(a, order(2, Order::Dismiss));
+    w.ok(a, create(1, None));
+}
+
+#[test]
 fn a_token_can_change_what_its_user_sends() {
     let mut w = World::new();
     let (a, b) = (w.login("a"), w.login("b"));

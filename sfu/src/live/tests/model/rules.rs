@@ -14,6 +14,8 @@ pub(super) struct Model {
 #[derive(Default)]
 pub(super) struct ModelRoom {
     pub(super) owner: Option<u8>,
+    /// Who was an anchor first, while there is one.
+    pub(super) first_anchor: Option<u8>,
     pub(super) administrators: BTreeSet<u8>,
     pub(super) has_seats: bool,
     pub(super) members: BTreeMap<u8, ModelMember>,
@@ -26,6 +28,17 @@ pub(super) struct ModelMember {
     pub(super) chat: bool,
     pub(super) role: Option<Role>,
     pub(super) tracks: BTreeSet<TrackKind>,
+}
+
+impl ModelRoom {
+    fn note_anchor(&mut self, user: u8, role: Role) {
+        let mut members = self.members.values();
+        if role == Role::Anchor {
+            self.first_anchor.get_or_insert(user);
+        } else if !members.any(|m| m.role == Some(Role::Anchor)) {
+            self.first_anchor = None;
+        }
+    }
 }
 
 impl Model {
@@ -70,6 +83,7 @@ impl Model {
             _ => wanted,
         };
         member.role = Some(role);
+        found.note_anchor(user, role);
         if kept {
             found.seats.get_mut(&user).unwrap().1 = None;
         } else if found.has_seats && is_owner && role == Role::Anchor {
@@ -89,6 +103,7 @@ impl Model {
             return;
         }
         member.tracks.clear();
+        found.note_anchor(user, Role::Audience);
         match keep {
             Some(until) => {
                 if let Some(seat) = found.seats.get_mut(&user) {
@@ -120,6 +135,7 @@ impl Model {
             if role == Role::Audience {
                 member.tracks.clear();
             }
+            found.note_anchor(user, role);
         }
     }
 

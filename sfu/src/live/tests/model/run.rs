@@ -93,7 +93,9 @@ impl Run {
         let model = &mut self.model;
         match ask {
             Ask::Create(room, _) => {
-                let free = model.rooms.get(&room).is_none_or(|r| r.owner.is_none());
+                let free = model.rooms.get(&room).is_none_or(|r| {
+                    r.owner.is_none() && r.first_anchor.is_none_or(|first| first == user)
+                });
                 if ok {
                     assert!(free, "{told}");
                     let found = model.rooms.entry(room).or_default();
