@@ -6,22 +6,22 @@ const ENUMS: &[(&str, &str, &str)] = &[
     (
         "LeaveReason",
         "LeaveReason",
-        include_str!("../../../live/event.rs"),
+        include_str!("../../../live/reason.rs"),
     ),
     (
         "RemovalReason",
         "RemovalReason",
-        include_str!("../../../live/event.rs"),
+        include_str!("../../../live/reason.rs"),
     ),
     (
         "RequestResult",
         "RequestResult",
-        include_str!("../../../live/event.rs"),
+        include_str!("../../../live/reason.rs"),
     ),
     (
         "NoResponse",
         "NoResponse",
-        include_str!("../../../live/event.rs"),
+        include_str!("../../../live/reason.rs"),
     ),
     ("Scene", "Scene", include_str!("../../../live/roles.rs")),
     ("Role", "Role", include_str!("../../../live/roles.rs")),
