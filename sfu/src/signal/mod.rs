@@ -85,7 +85,7 @@ impl Signalling {
         }))
     }
 
-    /// Closes all sockets with [`close::GOING_AWAY`], opens no more, and has the store write what
+    /// Closes all sockets with [`protocol::CloseCode::ServerStopping`], opens no more, and has the store write what
     /// is not written yet.
     pub async fn shut_down(&self) {
         self.0.hub.shut_down().await;

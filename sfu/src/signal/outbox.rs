@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::close::{self, Closing};
+use super::close::Closing;
+use super::protocol::CloseCode;
 
 /// Bounds of one outbox. Full means that the client has not read for many seconds, or never will.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +81,7 @@ impl Outbox {
     /// Adds a message.
     ///
     /// # Errors
-    /// [`Refused::Full`] once, which closes the socket with [`close::SLOW`]; [`Refused::Closed`]
+    /// [`Refused::Full`] once, which closes the socket with [`CloseCode::TooSlow`]; [`Refused::Closed`]
     /// from then on.
     pub fn push(&self, text: Arc<str>) -> Result<(), Refused> {
         let mut state = self.0.state();
@@ -93,7 +94,7 @@ impl Outbox {
         if is_full {
             // They would come late anyway, and the session can resume from the first of them.
             *state = State {
-                end: Some(Closing::new(close::SLOW, "this client reads too slowly")),
+                end: Some(CloseCode::TooSlow.into()),
                 is_cut: true,
                 ..State::default()
             };
@@ -182,13 +183,13 @@ mod tests {
         let (outbox, mail) = small();
         outbox.push("a".into()).unwrap();
         outbox.push("b".into()).unwrap();
-        outbox.close(Closing::new(close::GOING_AWAY, "bye"));
-        outbox.close(Closing::new(close::SLOW, "later reasons do not count"));
+        outbox.close(Closing::new(CloseCode::ServerStopping, "bye"));
+        outbox.close(CloseCode::TooSlow.into());
         assert_eq!(outbox.push("c".into()), Err(Refused::Closed));
         assert_eq!(mail.next().await, text("a"));
         assert_eq!(mail.next().await, text("b"));
         for _ in 0..2 {
-            let end = Next::Close(Closing::new(close::GOING_AWAY, "bye"));
+            let end = Next::Close(Closing::new(CloseCode::ServerStopping, "bye"));
             assert_eq!(mail.next().await, end);
         }
     }
@@ -205,7 +206,7 @@ mod tests {
         let Next::Close(closing) = mail.next().await else {
             panic!("a message was left");
         };
-        assert_eq!(closing.code, close::SLOW);
+        assert_eq!(closing.code, CloseCode::TooSlow);
         assert_eq!(mail.len(), 0);
     }
 

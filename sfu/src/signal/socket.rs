@@ -14,10 +14,11 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_tungstenite::tungstenite;
 
-use super::close::{self, Closing};
+use super::close::Closing;
 use super::metrics::{Ended, SignalMetrics};
 use super::outbox::{Mail, Next};
 use super::pace::Pace;
+use super::protocol::CloseCode;
 use super::task::Link;
 
 /// Bounds of one socket.
@@ -74,17 +75,17 @@ impl End {
         }
     }
 
-    fn told(ended: Ended, code: u16, reason: &'static str) -> Self {
+    fn told(ended: Ended, code: CloseCode) -> Self {
         Self {
             ended,
-            closing: Some(Closing::new(code, reason)),
+            closing: Some(code.into()),
         }
     }
 
     fn by_hub(closing: Closing) -> Self {
         let ended = match closing.code {
-            close::SLOW => Ended::Slow,
-            close::GOING_AWAY => Ended::GoingAway,
+            CloseCode::TooSlow => Ended::Slow,
+            CloseCode::ServerStopping => Ended::GoingAway,
             _ => Ended::Hub,
         };
         Self {
@@ -97,23 +98,13 @@ impl End {
         use tungstenite::Error as Wrong;
         let error = error.into_inner();
         match error.downcast_ref::<Wrong>() {
-            Some(Wrong::Capacity(_)) => Self::told(
-                Ended::TooLarge,
-                close::TOO_LARGE,
-                "the message is larger than this server takes",
-            ),
-            Some(Wrong::Utf8(_)) => {
-                Self::told(Ended::NotUtf8, close::NOT_UTF8, "the text is not UTF-8")
-            }
+            Some(Wrong::Capacity(_)) => Self::told(Ended::TooLarge, CloseCode::TooLarge),
+            Some(Wrong::Utf8(_)) => Self::told(Ended::NotUtf8, CloseCode::NotUtf8),
             // A connection that just ends is no fault of the client's program.
             Some(Wrong::Protocol(
                 tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
             )) => Self::silent(Ended::Lost),
-            Some(Wrong::Protocol(_)) => Self::told(
-                Ended::Protocol,
-                close::PROTOCOL_ERROR,
-                "this is no WebSocket frame (RFC 6455 section 5)",
-            ),
+            Some(Wrong::Protocol(_)) => Self::told(Ended::Protocol, CloseCode::ProtocolError),
             _ => Self::silent(Ended::Lost),
         }
     }
@@ -130,7 +121,7 @@ impl End {
             return;
         };
         let frame = CloseFrame {
-            code: closing.code,
+            code: closing.code.code(),
             reason: closing.reason.as_ref().into(),
         };
         let handshake = async {
@@ -172,13 +163,11 @@ async fn read(
             Message::Text(text) => {
                 metrics.received.inc();
                 if link.text(text).await.is_err() {
-                    let reason = "the server is shutting down";
-                    return End::told(Ended::GoingAway, close::GOING_AWAY, reason);
+                    return End::told(Ended::GoingAway, CloseCode::ServerStopping);
                 }
             }
             Message::Binary(_) => {
-                let reason = "only text frames are taken";
-                return End::told(Ended::Binary, close::BINARY, reason);
+                return End::told(Ended::Binary, CloseCode::Binary);
             }
             Message::Ping(_) | Message::Pong(_) => {}
             Message::Close(_) => return End::silent(Ended::Client),
@@ -212,7 +201,7 @@ async fn write(
             Some(Next::Text(text)) => Message::Text((&*text).into()),
             Some(Next::Close(closing)) => return End::by_hub(closing),
             None if heard.silence() >= limits.idle => {
-                return End::told(Ended::Silent, close::SILENT, "pings were not answered");
+                return End::told(Ended::Silent, CloseCode::Silent);
             }
             None => Message::Ping(Bytes::new()),
         };
@@ -226,8 +215,7 @@ async fn write(
             Ok(Ok(())) => {}
             Ok(Err(_)) => return End::silent(Ended::Lost),
             Err(_) => {
-                let reason = "this client takes no messages";
-                return End::told(Ended::WriteTimeout, close::SLOW, reason);
+                return End::told(Ended::WriteTimeout, CloseCode::TooSlow);
             }
         }
     }

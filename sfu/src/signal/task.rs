@@ -17,12 +17,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::close::{self, Closing};
 use super::hub::admin::{AdminError, Call, Reply};
 use super::hub::{Hub, HubOutput, SocketId, Ticket};
 use super::metrics::SignalMetrics;
 use super::orders::{Media, Orders};
 use super::outbox::Outbox;
+use super::protocol::CloseCode;
 use crate::live::chat::{ImagePayload, UnixTime, WordFilter};
 use crate::live::{AppId, RoomKey};
 use crate::store::{Pending, SavedProfile, SavedRoom, Store, StoreError};
@@ -338,7 +338,7 @@ impl<M: Media, B: BackEnd> Task<M, B> {
                 outbox,
             } => {
                 if self.going.is_some() {
-                    outbox.close(going_away());
+                    outbox.close(CloseCode::ServerStopping.into());
                 }
                 self.outboxes.insert(socket, outbox);
                 self.hub.open(std, socket, peer);
@@ -362,7 +362,7 @@ impl<M: Media, B: BackEnd> Task<M, B> {
             Control::Filter(filter) => self.hub.set_filter(filter),
             Control::ShutDown(done) => {
                 for outbox in self.outboxes.values() {
-                    outbox.close(going_away());
+                    outbox.close(CloseCode::ServerStopping.into());
                 }
                 self.back_end.end(super::clock());
                 let end = now + FAREWELL;
@@ -391,13 +391,9 @@ impl<M: Media, B: BackEnd> Task<M, B> {
                         let _ = outbox.push(text);
                     }
                 }
-                HubOutput::Close {
-                    socket,
-                    code,
-                    reason,
-                } => {
+                HubOutput::Close { socket, code } => {
                     if let Some(outbox) = self.outboxes.get(&socket) {
-                        outbox.close(Closing::new(code, reason));
+                        outbox.close(code.into());
                     }
                 }
                 HubOutput::Media { ticket, order } => self.orders.push(ticket, order),
@@ -475,10 +471,6 @@ async fn ask<T>(question: impl Fn() -> Result<Pending<T>, StoreError>) -> Option
         }
         sleep(STORE_PAUSE).await;
     }
-}
-
-fn going_away() -> Closing {
-    Closing::new(close::GOING_AWAY, "the server is going down")
 }
 
 /// Messages of all sockets that wait. Full means that the hub is behind, and slows the readers.

@@ -172,13 +172,9 @@ impl<'a> Player<'a> {
         while let Some(output) = self.hub.poll_output() {
             match output {
                 HubOutput::Send { socket, text } => self.sent(socket, &text)?,
-                HubOutput::Close {
-                    socket,
-                    code,
-                    reason,
-                } => {
-                    let name = &self.names[&socket];
-                    let _ = writeln!(self.log, "{name} closed {code} {reason}");
+                HubOutput::Close { socket, code } => {
+                    let (name, number) = (&self.names[&socket], code.code());
+                    let _ = writeln!(self.log, "{name} closed {number} {}", code.sentence());
                 }
                 HubOutput::Media { ticket, order } => self.order(ticket, order),
                 HubOutput::Load { key } => {

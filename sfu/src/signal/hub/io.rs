@@ -5,6 +5,7 @@ use std::sync::Arc;
 use relay::StreamId;
 
 use crate::live::{AppId, RoomKey, UserId};
+use crate::signal::protocol::CloseCode;
 use crate::store::Change;
 use crate::webhook::{BeforeMessage, Notice};
 use crate::worker::{
@@ -35,10 +36,8 @@ pub enum HubOutput {
     Close {
         /// Which.
         socket: SocketId,
-        /// The WebSocket close code.
-        code: u16,
-        /// A short sentence.
-        reason: String,
+        /// Why.
+        code: CloseCode,
     },
     /// Change media. The result comes back by [`Hub::handle_media`](super::Hub::handle_media).
     ///

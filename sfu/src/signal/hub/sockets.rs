@@ -88,11 +88,7 @@ impl Hub {
     /// Closes a socket; a session behind it is lost, and may be resumed.
     pub(super) fn close(&mut self, now: Instant, socket: SocketId, code: CloseCode) {
         if self.sockets.contains_key(&socket) {
-            self.out.push_back(HubOutput::Close {
-                socket,
-                code: code.code(),
-                reason: code.sentence().to_owned(),
-            });
+            self.out.push_back(HubOutput::Close { socket, code });
             self.drop_socket(now, socket);
         }
     }

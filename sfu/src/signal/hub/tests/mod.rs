@@ -267,8 +267,8 @@ impl World {
                     assert!(!self.closed.contains_key(&socket.0), "sent after close");
                     self.frames.get_mut(&socket.0).unwrap().push(frame);
                 }
-                HubOutput::Close { socket, code, .. } => {
-                    assert_eq!(self.closed.insert(socket.0, code), None, "closed twice");
+                HubOutput::Close { socket, code } => {
+                    assert_eq!(self.closed.insert(socket.0, code.code()), None, "closed twice");
                 }
                 HubOutput::Media { ticket, order } => {
                     self.ordered.push(order.clone());
