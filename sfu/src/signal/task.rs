@@ -117,7 +117,7 @@ enum Control {
 
 /// Something that ran beside the task has ended.
 enum Answer {
-    Loaded(RoomKey, SavedRoom),
+    Loaded(RoomKey, Option<SavedRoom>),
     Profile(Ticket, Option<SavedProfile>),
     Image(Ticket, Option<ImagePayload>),
     Verdict(Ticket, Verdict),
@@ -401,7 +401,7 @@ impl<M: Media, B: BackEnd> Task<M, B> {
                     let store = Arc::clone(&self.store);
                     self.answers.spawn(async move {
                         let saved = ask(|| store.room(&key)).await;
-                        Answer::Loaded(key, saved.unwrap_or_default())
+                        Answer::Loaded(key, saved)
                     });
                 }
                 HubOutput::LoadProfile { ticket, app, user } => {
@@ -494,7 +494,6 @@ const FAREWELL: Duration = Duration::from_millis(500);
 /// Between two looks of the observer.
 const OBSERVE: Duration = Duration::from_secs(1);
 
-/// A room waits 5 s for a store that is behind; without what was stored, those who are banned
-/// would be let in.
+/// Who enters a room waits 5 s for a store that is behind, and is told to try again then.
 const STORE_TRIES: u32 = 50;
 const STORE_PAUSE: Duration = Duration::from_millis(100);

@@ -32,6 +32,8 @@ pub(crate) struct Session {
     pub(crate) id: String,
     pub(crate) token: String,
     pub(crate) last_seq: u64,
+    /// An id is used once in a session.
+    next_id: u32,
 }
 
 /// A refusal of the server: HTTP's before the socket is open.
@@ -107,6 +109,7 @@ impl Client {
     /// Goes on with a session on this socket.
     pub(crate) async fn resume(&mut self, session: &Session) -> Result<Value, Value> {
         self.last_seq = session.last_seq;
+        self.next_id = self.next_id.max(session.next_id);
         self.session = Some(session.clone());
         let resume = json!({
             "session": session.id,
@@ -122,6 +125,7 @@ impl Client {
             id: text("session"),
             token: text("resumeToken"),
             last_seq: 0,
+            next_id: 0,
         });
     }
 
@@ -129,6 +133,7 @@ impl Client {
     pub(crate) fn session(&self) -> Session {
         Session {
             last_seq: self.last_seq,
+            next_id: self.next_id,
             ..self.session.clone().expect("logged in")
         }
     }
@@ -141,6 +146,19 @@ impl Client {
         fields["type"] = name.into();
         self.send_text(&fields.to_string()).await;
         id
+    }
+
+    /// Sends a request under an id that was used before, and waits for its answer.
+    pub(crate) async fn send_again(
+        &mut self,
+        id: u32,
+        name: &str,
+        mut fields: Value,
+    ) -> Result<Value, Value> {
+        fields["id"] = id.into();
+        fields["type"] = name.into();
+        self.send_text(&fields.to_string()).await;
+        self.answer(id).await
     }
 
     /// Sends a text as it is.

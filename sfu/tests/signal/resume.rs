@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::{Instant, sleep_until};
 
 use crate::client::Client;
-use crate::rooms::{say, speakers, texts};
+use crate::rooms::{say, speakers, text, texts};
 use crate::server::{port, serve};
+
+/// How long the socket is away.
+const CUT: Duration = Duration::from_secs(10);
 
 async fn two_in_a_room(port: u16) -> (Client, Client) {
     let mut anna = Client::user(port, "anna").await;
@@ -24,7 +28,7 @@ async fn two_in_a_room(port: u16) -> (Client, Client) {
 }
 
 #[tokio::test]
-async fn all_events_of_the_time_without_a_socket_come_with_the_next_one() {
+async fn all_events_of_ten_seconds_without_a_socket_come_with_the_next_one() {
     let server = serve("").await;
     let port = port(&server);
     let (mut anna, mut ben) = two_in_a_room(port).await;
@@ -33,12 +37,14 @@ async fn all_events_of_the_time_without_a_socket_come_with_the_next_one() {
     ben.event_where("message", |e| e["message"]["from"] == "anna")
         .await;
     let session = ben.cut();
+    let cut = Instant::now();
     for n in 0..100 {
         let speaker = n % speakers.len();
         say(&mut speakers[speaker], json!(1), &format!("missed {n}")).await;
-        // Within the room's rate, for some seconds.
-        tokio::time::sleep(Duration::from_millis(26)).await;
+        // Something happens all the time.
+        sleep_until(cut + CUT.mul_f64((f64::from(n as u32) + 1.0) / 100.0)).await;
     }
+    assert!(cut.elapsed() >= CUT);
     let mut ben = Client::open(port).await;
     let resumed = ben.resume(&session).await.expect("resumed");
     assert!(resumed["missed"].as_u64() >= Some(100), "{resumed}");
@@ -85,5 +91,36 @@ async fn a_second_login_ends_the_first() {
     let mut second = Client::user(port, "anna").await;
     assert_eq!(first.closed().await.0, 4001);
     second.ask("ping", json!({})).await.expect("a pong");
+    server.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_request_whose_answer_was_lost_is_sent_again_and_not_done_twice() {
+    let server = serve("").await;
+    let port = port(&server);
+    let (mut anna, mut ben) = two_in_a_room(port).await;
+    let message = json!({ "room": 1, "content": text("once"), "priority": "High" });
+    let id = ben.send("sendMessage", message.clone()).await;
+    // It has arrived, and its answer goes to a socket that nobody reads any more.
+    anna.event_where("message", |e| e["message"]["from"] == "ben")
+        .await;
+    let session = ben.cut();
+    let mut ben = Client::open(port).await;
+    ben.resume(&session).await.expect("resumed");
+    let first = ben.send_again(id, "sendMessage", message.clone()).await;
+    let first = first.expect("sent");
+    assert_eq!(first["message"]["payload"]["text"], "once");
+    let again = ben.send_again(id, "sendMessage", message).await;
+    assert_eq!(again.expect("sent"), first);
+    let other = json!({ "room": 1, "content": text("other") });
+    let error = ben.send_again(id, "sendMessage", other).await;
+    assert_eq!(error.expect_err("refused")["name"], "idReused");
+    say(&mut ben, json!(1), "the end").await;
+    let mut said = Vec::new();
+    while said.last().is_none_or(|last| last != "the end") {
+        let event = anna.event("message").await;
+        said.extend(texts(&[event]));
+    }
+    assert_eq!(said, ["the end"], "the first one was read before");
     server.shut_down().await;
 }

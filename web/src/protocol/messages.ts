@@ -1780,6 +1780,10 @@ export type ErrorName =
   | "sessionUnknown"
   /** Events that were missed are not kept any more: log in again. */
   | "eventsMissed"
+  /** The request was answered before, and its answer is not kept any more. */
+  | "answerGone"
+  /** Another request of the session had this id. */
+  | "idReused"
   /** Too many sessions come from one address. */
   | "tooManySessions"
   /** Requests come too fast. */

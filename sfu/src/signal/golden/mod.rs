@@ -100,9 +100,10 @@ fn each_request_is_made_and_each_event_told_in_a_recorded_session() {
 
 /// Errors that no session on a hub alone can meet, and why.
 const ELSEWHERE: &[(&str, &str)] = &[
+    ("busy", "it takes a store that cannot be read"),
     (
-        "busy",
-        "it takes a hundred thousand events that nobody fetches",
+        "answerGone",
+        "it takes answers of more than 32 KiB between a request and its repetition",
     ),
     ("imageType", "the upload says it"),
     ("imageSize", "the upload says it"),

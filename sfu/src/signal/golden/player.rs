@@ -178,7 +178,8 @@ impl<'a> Player<'a> {
                 }
                 HubOutput::Media { ticket, order } => self.order(ticket, order),
                 HubOutput::Load { key } => {
-                    self.hub.handle_loaded(self.now, &key, SavedRoom::default());
+                    self.hub
+                        .handle_loaded(self.now, &key, Some(SavedRoom::default()));
                 }
                 HubOutput::LoadProfile { ticket, .. } => {
                     self.hub.handle_profile(self.now, ticket, None);

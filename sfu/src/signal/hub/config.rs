@@ -39,6 +39,11 @@ pub struct HubConfig {
     pub kept_events: usize,
     /// Bytes of them.
     pub kept_bytes: usize,
+    /// Requests of one session whose ids are known, so that they are not carried out twice; more
+    /// than may be open.
+    pub known_requests: usize,
+    /// Bytes of the answers to them that are kept.
+    pub kept_answer_bytes: usize,
     /// Streams that one session receives.
     pub subscriptions: usize,
     /// Publications on this server.
@@ -69,6 +74,8 @@ impl HubConfig {
             ticket_timeout: Duration::from_secs(15),
             kept_events: 512,
             kept_bytes: 512 * 1024,
+            known_requests: 128,
+            kept_answer_bytes: 32 * 1024,
             subscriptions: 64,
             publications: 10_000,
             relay_mode: RelayMode::default(),

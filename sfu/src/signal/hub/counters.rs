@@ -24,6 +24,12 @@ pub enum HubRefusal {
     ResumeUnknown,
     /// A resume that needs events which are not kept any more.
     ResumeGap,
+    /// A request sent again whose answer is not kept any more.
+    AnswerGone,
+    /// A request under the id of another one.
+    IdReused,
+    /// A request for a room of which the stored bans are not there.
+    NotLoaded,
     /// A subscription beyond the number that one session may have.
     Subscriptions,
     /// A stream id that is live under another user.
@@ -36,7 +42,7 @@ pub enum HubRefusal {
 
 impl HubRefusal {
     /// All of them, in the order of their discriminants.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::Malformed,
         Self::Rate,
         Self::RateClosed,
@@ -47,6 +53,9 @@ impl HubRefusal {
         Self::TimedOut,
         Self::ResumeUnknown,
         Self::ResumeGap,
+        Self::AnswerGone,
+        Self::IdReused,
+        Self::NotLoaded,
         Self::Subscriptions,
         Self::StreamTaken,
         Self::Name,
@@ -66,6 +75,9 @@ impl HubRefusal {
             Self::TimedOut => "timed_out",
             Self::ResumeUnknown => "resume_unknown",
             Self::ResumeGap => "resume_gap",
+            Self::AnswerGone => "answer_gone",
+            Self::IdReused => "id_reused",
+            Self::NotLoaded => "not_loaded",
             Self::Subscriptions => "subscriptions",
             Self::StreamTaken => "stream_taken",
             Self::Name => "name",
@@ -88,6 +100,8 @@ pub struct HubCounters {
     pub logins: u64,
     /// Sessions that went on on another socket.
     pub resumes: u64,
+    /// Requests sent again that were not carried out again.
+    pub repeats: u64,
 }
 
 impl HubCounters {

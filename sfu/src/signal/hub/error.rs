@@ -7,7 +7,7 @@ use relay::StreamId;
 use crate::auth::{PrivateMapKeyError, TokenError};
 use crate::live::broadcasts::BroadcastError;
 use crate::live::chat::ChatError;
-use crate::live::{Face, LiveError, TrackKind, UserId};
+use crate::live::{Face, LiveError, RoomId, TrackKind, UserId};
 use crate::signal::protocol::{ErrorBody, ErrorCodes, ErrorName};
 use crate::worker::{OfferError, PatchError, ReceiveError, RelayError};
 
@@ -92,6 +92,26 @@ pub enum HubError {
         first: u64,
         /// The last one.
         last: u64,
+    },
+    /// An answer is not kept.
+    #[error(
+        "request {id} was answered, and the answer is not kept any more; ask for what it changed"
+    )]
+    AnswerGone {
+        /// The request.
+        id: u32,
+    },
+    /// Two requests have one id.
+    #[error("another request of this session had the id {id}; use each id once")]
+    IdReused {
+        /// The id.
+        id: u32,
+    },
+    /// What is stored of a room cannot be read.
+    #[error("what is stored of room {room:?} cannot be read now; try again")]
+    NotLoaded {
+        /// The room.
+        room: RoomId,
     },
     /// The nick has a word that is not allowed.
     #[error("the nick contains a word that is not allowed here; choose another one")]
@@ -186,6 +206,11 @@ impl HubError {
             Self::TimedOut => own(ErrorName::TimedOut, ErrorCodes::NO_ANSWER),
             Self::ResumeUnknown => own(ErrorName::SessionUnknown, ErrorCodes::SESSION_GONE),
             Self::ResumeGap { .. } => own(ErrorName::EventsMissed, ErrorCodes::SESSION_GONE),
+            Self::AnswerGone { .. } => own(ErrorName::AnswerGone, ErrorCodes::NOT_NOW),
+            Self::IdReused { .. } => own(ErrorName::IdReused, ErrorCodes::BAD_VALUE),
+            Self::NotLoaded { .. } => {
+                own(ErrorName::Busy, ErrorCodes::NO_ANSWER).retry_after(LOAD_AGAIN)
+            }
             Self::Name => own(
                 ErrorName::SensitiveText,
                 ErrorCodes::all(ChatError::Sensitive.code()),
@@ -244,6 +269,9 @@ const REPEATED_LOGIN: ErrorCodes = ErrorCodes {
     live: 2025,
     rtc: 0x1001,
 };
+
+/// For a store that is behind, or was.
+const LOAD_AGAIN: Duration = Duration::from_secs(1);
 
 const REMOTE_STREAM_NOT_EXIST: i32 = 0x4010;
 const START_PUBLISH_CDN_FAILED: i32 = 0x4045;

@@ -50,8 +50,7 @@ pub enum HubOutput {
         order: MediaOrder,
     },
     /// Read what is stored of a room; it comes back by
-    /// [`Hub::handle_loaded`](super::Hub::handle_loaded). When it cannot be read, an empty one
-    /// does.
+    /// [`Hub::handle_loaded`](super::Hub::handle_loaded), with none when it cannot be read.
     Load {
         /// The room.
         key: RoomKey,

@@ -2,7 +2,8 @@
 //!
 //! A request that creates a room or enters one waits here while what is stored of it is read, so
 //! that bans and history are there before the first member is. Only rooms that the back end
-//! creates exist before that; they are entered as soon as they are loaded.
+//! creates exist before that; they are entered as soon as they are loaded. When nothing comes
+//! from the store, nobody enters: a ban that is not known cannot be kept up.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -11,18 +12,27 @@ use super::counters::HubRefusal;
 use super::error::HubError;
 use super::tickets::Asker;
 use super::{Hub, HubOutput};
-use crate::live::chat::Chat;
-use crate::live::{Command, EndReason, Entry, LiveError, RoomKey};
+use crate::live::chat::{Chat, SavedChat, UnixTime};
+use crate::live::{Command, EndReason, Entry, LiveError, RoomKey, UserId};
 use crate::signal::protocol::ResultBody;
 use crate::store::{Change, SavedRoom};
 
 /// The chat of a room.
 #[derive(Debug)]
 pub(super) enum RoomChat {
-    /// Being read. The requests that wait are open ones of their sessions, which are bounded.
-    Loading(VecDeque<(Asker, Command)>),
+    /// Being read.
+    Loading(Loading),
     /// Here.
     Ready(Box<Ready>),
+}
+
+/// A chat that is not here.
+#[derive(Debug, Default)]
+pub(super) struct Loading {
+    /// Requests that wait: open ones of their sessions, which are bounded.
+    waiting: VecDeque<(Asker, Command)>,
+    /// Whether the store has been asked and has not said yet that it cannot.
+    is_asked: bool,
 }
 
 /// A chat that is here.
@@ -66,77 +76,125 @@ impl Hub {
             None => false,
         };
         if !is_loading && self.loads_due.len() >= MAX_LOADING {
+            self.counters.count(HubRefusal::NotLoaded);
             return Err(LiveError::Busy.into());
         }
         self.begin_pending(asker.connection)?;
         self.expect_chat(now, &key);
-        if let Some(RoomChat::Loading(waiting)) = self.chats.get_mut(&key) {
-            waiting.push_back((asker, command));
+        if let Some(RoomChat::Loading(loading)) = self.chats.get_mut(&key) {
+            loading.waiting.push_back((asker, command));
         }
         Ok(None)
     }
 
-    /// What is stored of a room has been read; empty when nothing is.
-    pub fn handle_loaded(&mut self, now: Instant, key: &RoomKey, saved: SavedRoom) {
+    /// What is stored of a room has been read: empty when nothing is, none when that is not
+    /// known.
+    pub fn handle_loaded(&mut self, now: Instant, key: &RoomKey, saved: Option<SavedRoom>) {
+        if !self.is_loading(key) {
+            return;
+        }
+        let room = key.room.clone();
+        let loaded = saved.ok_or(HubError::NotLoaded { room });
+        match loaded.and_then(|saved| self.take_bans(now, key, saved.bans).map(|()| saved.chat)) {
+            Ok(chat) => self.begin_chat(now, key, chat),
+            Err(error) => self.fail_load(key, &error),
+        }
+        while let Some((_, first)) = self.loads_due.front()
+            && !self.is_loading(first)
+        {
+            self.loads_due.pop_front();
+        }
+        self.settle(now);
+    }
+
+    /// All of them, or nobody may enter.
+    fn take_bans(
+        &mut self,
+        now: Instant,
+        key: &RoomKey,
+        bans: Vec<(UserId, UnixTime)>,
+    ) -> Result<(), HubError> {
         let clock = self.clock(now);
-        let Some(found) = self.chats.get_mut(key) else {
-            return;
-        };
-        let RoomChat::Loading(waiting) = found else {
-            return;
-        };
-        let waiting = std::mem::take(waiting);
-        let chat = Chat::new(key.room.clone(), saved.chat, self.config.history, clock);
-        *found = RoomChat::Ready(Box::new(Ready {
+        for (user, until) in bans {
+            let left = until.since(clock);
+            if left.is_zero() {
+                continue;
+            }
+            if let Err(error) = self.rooms.restore_ban(now, key, &user, left) {
+                tracing::warn!(room = %key, %user, %error, "a stored ban was not taken up");
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn begin_chat(&mut self, now: Instant, key: &RoomKey, saved: SavedChat) {
+        let chat = Chat::new(
+            key.room.clone(),
+            saved,
+            self.config.history,
+            self.clock(now),
+        );
+        let ready = RoomChat::Ready(Box::new(Ready {
             chat,
             senders: VecDeque::new(),
         }));
-        for (user, until) in saved.bans {
-            let left = until.since(clock);
-            if !left.is_zero()
-                && let Err(error) = self.rooms.restore_ban(now, key, &user, left)
-            {
-                tracing::warn!(room = %key, %user, %error, "a stored ban was not taken up");
+        if let Some(RoomChat::Loading(loading)) = self.chats.insert(key.clone(), ready) {
+            for (asker, command) in loading.waiting {
+                let result = self.run(now, asker.connection, command);
+                self.answer_later(asker, result);
+                self.settle(now);
             }
         }
-        for (asker, command) in waiting {
-            let result = self.run(now, asker.connection, command);
-            self.answer_later(asker, result);
-            self.settle(now);
+        self.drop_unused_chat(key);
+    }
+
+    /// Refuses those who wait. A room that is there is read again when somebody wants to enter it,
+    /// and after a while by itself.
+    fn fail_load(&mut self, key: &RoomKey, error: &HubError) {
+        if let Some(RoomChat::Loading(loading)) = self.chats.get_mut(key) {
+            let waiting = std::mem::take(loading).waiting;
+            for (asker, _) in waiting {
+                self.counters.count(HubRefusal::NotLoaded);
+                self.answer_later(asker, Err(error.clone()));
+            }
         }
         self.drop_unused_chat(key);
-        let is_loading = |key: &RoomKey| matches!(self.chats.get(key), Some(RoomChat::Loading(_)));
-        while self
-            .loads_due
-            .pop_front_if(|(_, key)| !is_loading(key))
-            .is_some()
-        {}
-        self.settle(now);
     }
 
     /// Refuses what has waited too long for the store.
     pub(super) fn end_loads(&mut self, now: Instant) {
         while let Some((_, key)) = self.loads_due.pop_front_if(|(at, _)| *at <= now) {
-            if !matches!(self.chats.get(&key), Some(RoomChat::Loading(_))) {
+            if !self.is_loading(&key) {
                 continue;
             }
-            // Read again when somebody asks for the room again.
-            if let Some(RoomChat::Loading(waiting)) = self.chats.remove(&key) {
-                for (asker, _) in waiting {
+            if let Some(RoomChat::Loading(loading)) = self.chats.remove(&key) {
+                for (asker, _) in loading.waiting {
                     self.counters.count(HubRefusal::TimedOut);
                     self.answer_later(asker, Err(HubError::TimedOut));
                 }
             }
+            if self.rooms.room(&key).is_some() {
+                self.expect_chat(now, &key);
+            }
         }
+    }
+
+    fn is_loading(&self, key: &RoomKey) -> bool {
+        matches!(self.chats.get(key), Some(RoomChat::Loading(_)))
     }
 
     /// A room is about to be: its chat is read, unless that has begun.
     pub(super) fn expect_chat(&mut self, now: Instant, key: &RoomKey) {
-        if !self.chats.contains_key(key) {
-            self.chats
-                .insert(key.clone(), RoomChat::Loading(VecDeque::new()));
-            self.loads_due
-                .push_back((now + self.config.ticket_timeout, key.clone()));
+        let chat = self.chats.entry(key.clone()).or_insert_with(|| {
+            let due = now + self.config.ticket_timeout;
+            self.loads_due.push_back((due, key.clone()));
+            RoomChat::Loading(Loading::default())
+        });
+        if let RoomChat::Loading(loading) = chat
+            && !loading.is_asked
+        {
+            loading.is_asked = true;
             self.out.push_back(HubOutput::Load { key: key.clone() });
         }
     }
@@ -150,8 +208,8 @@ impl Hub {
         }
         match self.chats.remove(key) {
             Some(RoomChat::Ready(ready)) => self.ended_chats += ready.chat.counts(),
-            Some(RoomChat::Loading(waiting)) => {
-                for (asker, _) in waiting {
+            Some(RoomChat::Loading(loading)) => {
+                for (asker, _) in loading.waiting {
                     let error = LiveError::NoSuchRoom {
                         room: key.room.clone(),
                     };
@@ -174,7 +232,7 @@ impl Hub {
     /// Requests that wait for the store.
     pub(super) fn waiting_for_rooms(&self) -> usize {
         let waiting = self.chats.values().map(|chat| match chat {
-            RoomChat::Loading(waiting) => waiting.len(),
+            RoomChat::Loading(loading) => loading.waiting.len(),
             RoomChat::Ready(_) => 0,
         });
         waiting.sum()

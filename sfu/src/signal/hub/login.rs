@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use rand::Rng;
 
+use super::answers::Answers;
 use super::counters::HubRefusal;
 use super::error::HubError;
 use super::io::{SocketId, Ticket};
@@ -196,6 +197,7 @@ impl Hub {
                 token,
                 socket: Some(socket),
                 events: Ring::new(self.config.kept_events, self.config.kept_bytes),
+                answers: Answers::new(self.config.known_requests, self.config.kept_answer_bytes),
                 media: None,
                 pending: 0,
                 held: VecDeque::new(),

@@ -21,6 +21,7 @@ pub struct HubMetrics {
     events: IntCounter,
     logins: IntCounter,
     resumes: IntCounter,
+    repeats: IntCounter,
     refused: IntCounterVec,
 }
 
@@ -89,6 +90,10 @@ impl HubMetrics {
                 "Events, once for each session that gets them.",
             )?,
             logins: counter("weblive_signal_logins_total", "Logins, guests included.")?,
+            repeats: counter(
+                "weblive_signal_repeats_total",
+                "Requests that came again and were not carried out again.",
+            )?,
             resumes: counter(
                 "weblive_signal_resumes_total",
                 "Sessions that went on on another socket.",
@@ -130,6 +135,7 @@ impl HubMetrics {
             (&self.events, counted.events),
             (&self.logins, counted.logins),
             (&self.resumes, counted.resumes),
+            (&self.repeats, counted.repeats),
         ] {
             raise(counter, total);
         }

@@ -12,6 +12,7 @@
 //! create a room or enter it wait for that.
 
 pub mod admin;
+mod answers;
 mod bucket;
 mod chat;
 mod config;

@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
-use super::Hub;
+use super::answers::{Asked, Question};
 use super::counters::HubRefusal;
 use super::error::HubError;
 use super::io::{SocketId, Ticket};
 use super::tickets::{Asker, Waiting};
+use super::{Hub, HubOutput};
 use crate::live::{Command, ConnectionId, LiveError, Reply, Rights, RoomKey};
 use crate::signal::protocol::{
     Converted, EnterRoom, ListRooms, Pong, Request, RequestBody, ResultBody, RoomList, RoomPart,
@@ -15,7 +16,13 @@ use crate::signal::protocol::{
 
 impl Hub {
     /// Carries out a request and answers it, now or later.
-    pub(super) fn handle_request(&mut self, now: Instant, socket: SocketId, request: Request) {
+    pub(super) fn handle_request(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        request: Request,
+        question: Question,
+    ) {
         let Request { id, body } = request;
         let face = body.face();
         let body = match body {
@@ -37,15 +44,46 @@ impl Hub {
             request: id,
             face,
         };
+        if !body.is_question() && !self.is_first(socket, asker, question) {
+            return;
+        }
         let is_logout = matches!(body, RequestBody::Logout(_));
-        match self.carry_out(now, asker, body) {
-            Ok(None) => {}
-            Ok(Some(result)) => self.answer_socket(socket, id, face, Ok(result)),
-            Err(error) => self.answer_socket(socket, id, face, Err(error)),
+        if let Some(result) = self.carry_out(now, asker, body).transpose() {
+            self.answer(asker, result);
         }
         if is_logout {
             self.rooms.log_out(now, connection);
         }
+    }
+
+    /// Whether a request is to be carried out. One that was is answered as it was then.
+    fn is_first(&mut self, socket: SocketId, asker: Asker, question: Question) -> bool {
+        let Some(session) = self.sessions.get_mut(&asker.connection) else {
+            return false;
+        };
+        let id = asker.request;
+        let error = match session.answers.ask(id, question) {
+            Asked::First => return true,
+            Asked::Open => {
+                self.counters.repeats += 1;
+                return false;
+            }
+            Asked::Answered(text) => {
+                self.counters.repeats += 1;
+                self.out.push_back(HubOutput::Send { socket, text });
+                return false;
+            }
+            Asked::Gone => {
+                self.counters.count(HubRefusal::AnswerGone);
+                HubError::AnswerGone { id }
+            }
+            Asked::Other => {
+                self.counters.count(HubRefusal::IdReused);
+                HubError::IdReused { id }
+            }
+        };
+        self.answer_socket(socket, id, asker.face, Err(error));
+        false
     }
 
     /// `None` is answered later.

@@ -33,13 +33,18 @@ impl Hub {
         self.out.push_back(HubOutput::Send { socket, text });
     }
 
-    /// Answers a slow request. While the socket is lost, the answer waits for the next one; when
-    /// the session has ended, nobody waits for it.
+    /// Answers a slow request.
     pub(super) fn answer_later(&mut self, asker: Asker, result: Result<ResultBody, HubError>) {
+        self.end_pending(asker.connection);
+        self.answer(asker, result);
+    }
+
+    /// Answers a request of a session. While the socket is lost, the answer waits for the next
+    /// one; when the session has ended, nobody waits for it.
+    pub(super) fn answer(&mut self, asker: Asker, result: Result<ResultBody, HubError>) {
         let Some(session) = self.sessions.get_mut(&asker.connection) else {
             return;
         };
-        session.pending = session.pending.saturating_sub(1);
         let response = match result {
             Ok(result) => Response::ok(asker.request, result),
             Err(error) => {
@@ -48,6 +53,7 @@ impl Hub {
             }
         };
         let text = response.text();
+        session.answers.answer(asker.request, &text);
         match session.socket {
             Some(socket) => self.out.push_back(HubOutput::Send { socket, text }),
             None => session.held.push_back(text),

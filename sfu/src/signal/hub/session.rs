@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::answers::Answers;
 use super::bucket::Bucket;
 use super::io::SocketId;
 use super::ring::Ring;
@@ -54,6 +55,7 @@ pub(super) struct Session {
     /// None while it is lost.
     pub(super) socket: Option<SocketId>,
     pub(super) events: Ring,
+    pub(super) answers: Answers,
     /// The one room whose media the session is in.
     pub(super) media: Option<RoomKey>,
     /// Slow requests without an answer.

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
+use super::answers::Question;
 use super::bucket::Bucket;
 use super::counters::HubRefusal;
 use super::error::HubError;
@@ -60,7 +61,7 @@ impl Hub {
             return;
         }
         match protocol::parse(text) {
-            Ok(request) => self.handle_request(now, socket, request),
+            Ok(request) => self.handle_request(now, socket, request, Question::new(text)),
             Err(bad) => {
                 self.counters.count(HubRefusal::Malformed);
                 self.refuse_bad(now, socket, &bad);

@@ -35,6 +35,10 @@ pub enum ErrorName {
     SessionUnknown,
     /// Events that were missed are not kept any more: log in again.
     EventsMissed,
+    /// The request was answered before, and its answer is not kept any more.
+    AnswerGone,
+    /// Another request of the session had this id.
+    IdReused,
     /// Too many sessions come from one address.
     TooManySessions,
     /// Requests come too fast.

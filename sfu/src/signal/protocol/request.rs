@@ -102,6 +102,20 @@ macro_rules! requests {
                 }
             }
 
+            /// Whether it only asks, so that asking again does no harm.
+            pub fn is_question(&self) -> bool {
+                matches!(
+                    self,
+                    Self::Ping(_)
+                        | Self::ShowRoom(_)
+                        | Self::ListRooms(_)
+                        | Self::ListMembers(_)
+                        | Self::History(_)
+                        | Self::Attributes(_)
+                        | Self::Counters(_)
+                )
+            }
+
             /// The interface whose codes are told as `code` when the request is refused.
             pub fn face(&self) -> Face {
                 if let Self::EnterRoom(EnterRoom { part, .. })

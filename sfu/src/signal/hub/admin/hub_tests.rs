@@ -25,6 +25,7 @@ struct World {
     orders: Vec<MediaOrder>,
     sent: Vec<(SocketId, Value)>,
     loads: bool,
+    requests: u32,
 }
 
 impl World {
@@ -38,6 +39,7 @@ impl World {
             orders: Vec::new(),
             sent: Vec::new(),
             loads: true,
+            requests: 0,
         }
     }
 
@@ -46,7 +48,7 @@ impl World {
             match output {
                 HubOutput::Load { key } if self.loads => {
                     let saved = SavedRoom::default();
-                    self.hub.handle_loaded(self.now, &key, saved);
+                    self.hub.handle_loaded(self.now, &key, Some(saved));
                 }
                 HubOutput::LoadProfile { ticket, .. } => {
                     self.hub.handle_profile(self.now, ticket, None);
@@ -87,10 +89,12 @@ impl World {
     }
 
     fn ask(&mut self, socket: SocketId, mut request: Value) -> Value {
-        request["id"] = 1.into();
+        self.requests += 1;
+        let id = self.requests;
+        request["id"] = id.into();
         self.hub.receive(self.now, socket, &request.to_string());
         self.run();
-        let is_answer = |(to, frame): &&(SocketId, Value)| *to == socket && frame["id"] == 1;
+        let is_answer = |(to, frame): &&(SocketId, Value)| *to == socket && frame["id"] == id;
         let answer = self.sent.iter().rev().find(is_answer).expect("an answer");
         assert!(answer.1["error"].is_null(), "{request}: {}", answer.1);
         answer.1["result"].clone()
@@ -166,16 +170,25 @@ fn a_chat_that_the_store_has_not_given_yet_is_busy() {
     world.loads = false;
     world.ok(create());
     assert_eq!(world.call(send("Welcome")), Err(AdminError::Busy));
+    let key = RoomKey::new(APP, number(42));
+    // The store cannot read it, and is asked again after a while.
+    world.hub.handle_loaded(world.now, &key, None);
+    world.run();
+    assert_eq!(world.call(send("Welcome")), Err(AdminError::Busy));
+    world.now = world.hub.next_timeout().expect("a time");
+    world.hub.handle_timeout(world.now);
+    let asked = std::iter::from_fn(|| world.hub.poll_output());
+    let loads = asked.filter(|output| matches!(output, HubOutput::Load { .. }));
+    assert_eq!(loads.count(), 1);
     let mute = Call::Mute {
         room: number(42),
         users: vec![user("ben")],
         time: Duration::from_secs(60),
     };
     assert_eq!(world.call(mute.clone()), Err(AdminError::Busy));
-    let key = RoomKey::new(APP, number(42));
     world
         .hub
-        .handle_loaded(world.now, &key, SavedRoom::default());
+        .handle_loaded(world.now, &key, Some(SavedRoom::default()));
     world.ok(send("Welcome"));
     world.ok(mute);
 }

@@ -268,7 +268,11 @@ impl World {
                     self.frames.get_mut(&socket.0).unwrap().push(frame);
                 }
                 HubOutput::Close { socket, code } => {
-                    assert_eq!(self.closed.insert(socket.0, code.code()), None, "closed twice");
+                    assert_eq!(
+                        self.closed.insert(socket.0, code.code()),
+                        None,
+                        "closed twice"
+                    );
                 }
                 HubOutput::Media { ticket, order } => {
                     self.ordered.push(order.clone());
@@ -301,7 +305,7 @@ impl World {
     pub(super) fn load(&mut self) {
         for key in std::mem::take(&mut self.loads) {
             let saved = self.stored.get(&key).cloned().unwrap_or_default();
-            self.hub.handle_loaded(self.now, &key, saved);
+            self.hub.handle_loaded(self.now, &key, Some(saved));
         }
     }
 

@@ -132,3 +132,130 @@ fn an_answer_that_comes_while_the_socket_is_lost_comes_with_the_next_one() {
     );
     assert_eq!(world.hub.gauges().pending, 0);
 }
+
+/// Sends a request under an id of its own choice.
+fn send_as(world: &mut World, socket: u64, id: u32, kind: &str, mut fields: Value) {
+    fields["id"] = id.into();
+    fields["type"] = kind.into();
+    let text = fields.to_string();
+    world.hub.receive(world.now, SocketId(socket), &text);
+    world.pump();
+}
+
+fn answers(world: &World, socket: u64, id: u32) -> Vec<Value> {
+    let frames = world.frames[&socket].iter();
+    let of_id = |f: &&Value| f["type"] == "response" && f["id"] == id;
+    frames.filter(of_id).cloned().collect()
+}
+
+#[test]
+fn a_request_that_is_sent_again_after_a_resume_gets_its_answer_and_is_not_done_twice() {
+    let mut world = World::new();
+    let (anna, fields) = resumable(&mut world, "anna");
+    world.room(anna, 5);
+    let ben = world.user("ben");
+    world.enter(ben, 5, "audience");
+    let seen = *seqs(&world.events(anna)).last().unwrap();
+    send_as(&mut world, anna, 9_000, "sendMessage", text(5, "once"));
+    send_as(
+        &mut world,
+        anna,
+        9_001,
+        "createRoom",
+        json!({"room": 5, "x": 1}),
+    );
+    send_as(&mut world, anna, 9_002, "createRoom", json!({"room": 5}));
+    let first = answers(&world, anna, 9_000);
+    let refused = answers(&world, anna, 9_002);
+    assert!(first[0]["result"]["message"].is_object() && refused[0]["error"].is_object());
+    // Whatever of it has reached the client.
+    world.close(anna);
+    let (again, _) = resume(&mut world, &fields, seen);
+    for _ in 0..3 {
+        send_as(&mut world, again, 9_000, "sendMessage", text(5, "once"));
+    }
+    send_as(&mut world, again, 9_002, "createRoom", json!({"room": 5}));
+    let same = vec![first[0].clone(); 3];
+    assert_eq!(answers(&world, again, 9_000), same);
+    assert_eq!(answers(&world, again, 9_002), refused);
+    assert_eq!(world.hub.counters().repeats, 4);
+    world.pass(SECOND);
+    let said = world.events_of(ben, "message");
+    let said: Vec<_> = said
+        .iter()
+        .filter_map(|e| e["message"]["payload"]["text"].as_str())
+        .collect();
+    assert_eq!(said, ["once"]);
+    // One that never came is carried out, and one that was no request may come again.
+    send_as(&mut world, again, 9_003, "sendMessage", text(5, "two"));
+    send_as(
+        &mut world,
+        again,
+        9_001,
+        "like",
+        json!({"room": 5, "count": 1}),
+    );
+    for id in [9_003, 9_001] {
+        assert!(answers(&world, again, id)[0]["result"].is_object(), "{id}");
+    }
+}
+
+#[test]
+fn a_slow_request_that_is_sent_again_is_answered_when_it_is_done() {
+    let mut world = World::new();
+    let (anna, fields) = resumable(&mut world, "anna");
+    world.room(anna, 5);
+    let seen = world.events(anna).len() as u64;
+    world.media_at_once = false;
+    send_as(&mut world, anna, 9_000, "publish", publish(5));
+    world.close(anna);
+    let (again, _) = resume(&mut world, &fields, seen);
+    send_as(&mut world, again, 9_000, "publish", publish(5));
+    assert!(answers(&world, again, 9_000).is_empty());
+    world.carry_out_media();
+    world.pump();
+    let done = answers(&world, again, 9_000);
+    assert_eq!(done.len(), 1);
+    assert_eq!(done[0]["result"]["answer"], "answer");
+    assert_eq!(world.accepted.len(), 1, "one publication");
+    send_as(&mut world, again, 9_000, "publish", publish(5));
+    assert_eq!(
+        answers(&world, again, 9_000),
+        [&done[..], &done[..]].concat()
+    );
+}
+
+#[test]
+fn an_id_belongs_to_one_request_and_old_answers_are_not_kept() {
+    let mut world = World::with(|config| {
+        config.known_requests = 20;
+        config.kept_answer_bytes = 200;
+    });
+    let anna = world.user("anna");
+    world.room(anna, 5);
+    let like = |count: u32| json!({"room": 5, "count": count});
+    send_as(&mut world, anna, 9_000, "like", like(1));
+    send_as(&mut world, anna, 9_000, "like", like(2));
+    let both = answers(&world, anna, 9_000);
+    assert_eq!(both[1]["error"]["name"], "idReused");
+    assert_eq!(world.hub.counters().refused(HubRefusal::IdReused), 1);
+    for id in 9_001..9_010 {
+        send_as(&mut world, anna, id, "like", like(1));
+    }
+    send_as(&mut world, anna, 9_000, "like", like(1));
+    assert_eq!(
+        answers(&world, anna, 9_000)[2]["error"]["name"],
+        "answerGone"
+    );
+    assert_eq!(world.hub.counters().refused(HubRefusal::AnswerGone), 1);
+    // What only asks is answered anew.
+    for _ in 0..2 {
+        send_as(&mut world, anna, 9_100, "showRoom", json!({"room": 5}));
+    }
+    assert_eq!(answers(&world, anna, 9_100).len(), 2);
+    // Another session has ids of its own.
+    let ben = world.user("ben");
+    world.enter(ben, 5, "audience");
+    send_as(&mut world, ben, 9_000, "like", like(3));
+    assert!(answers(&world, ben, 9_000)[0]["result"].is_object());
+}

@@ -248,3 +248,56 @@ fn whoever_enters_waits_until_the_room_is_loaded_and_is_then_answered_in_order()
     assert_eq!(world.answer(ben, id).unwrap()["error"]["name"], "timedOut");
     assert_eq!(world.hub.gauges().pending, 0);
 }
+
+#[test]
+fn nobody_enters_a_room_whose_bans_cannot_be_read() {
+    let mut world = World::new();
+    world.loads_at_once = false;
+    let banned = SavedRoom {
+        bans: vec![("ben".parse().unwrap(), CLOCK.after(600 * SECOND))],
+        ..SavedRoom::default()
+    };
+    world.stored.insert(key(1, 5), banned);
+    let [anna, ben] = ["anna", "ben"].map(|user| world.user(user));
+    let media = json!({"room": 5, "part": "media", "role": "anchor"});
+    for socket in [anna, ben] {
+        let id = world.send(socket, "enterRoom", media.clone());
+        world.loads.clear();
+        world.hub.handle_loaded(world.now, &key(1, 5), None);
+        world.pump();
+        let error = world.answer(socket, id).unwrap()["error"].clone();
+        assert_eq!(
+            (&error["name"], &error["code"]),
+            (&json!("busy"), &json!(0x4041))
+        );
+        assert_eq!(error["retryAfterMs"], 1_000);
+    }
+    assert_eq!(world.hub.counters().refused(HubRefusal::NotLoaded), 2);
+    assert_eq!(
+        (world.hub.gauges().rooms, world.hub.gauges().pending),
+        (0, 0)
+    );
+    world.loads_at_once = true;
+    assert_eq!(world.refused(ben, "enterRoom", media.clone()), "banned");
+    world.done(anna, "enterRoom", media);
+    assert_eq!(
+        world.hub.next_timeout().map(|at| at > world.now),
+        Some(true)
+    );
+}
+
+#[test]
+fn nobody_enters_a_room_of_which_a_ban_does_not_fit() {
+    let mut world = World::with(|config| config.limits.bans_per_room = 1);
+    let bans = ["ben", "cleo"].map(|user| (user.parse().unwrap(), CLOCK.after(60 * SECOND)));
+    let saved = SavedRoom {
+        bans: bans.to_vec(),
+        ..SavedRoom::default()
+    };
+    world.stored.insert(key(1, 5), saved);
+    let anna = world.user("anna");
+    let media = json!({"room": 5, "part": "media"});
+    assert_eq!(world.refused(anna, "enterRoom", media.clone()), "full");
+    world.pass(61 * SECOND);
+    world.done(anna, "enterRoom", media);
+}
