@@ -142,6 +142,13 @@ impl Relay {
         Ok(ingest)
     }
 
+    /// Width and height in pixels of a broadcast's picture: from the parameter sets of its
+    /// publisher's newest key frame. `None` before the first one, and for sound alone. Known for
+    /// as long as the broadcast is, which is some time longer than it is live.
+    pub fn picture_size(&self, id: &StreamId) -> Option<(u16, u16)> {
+        self.broadcast(id)?.picture_size()
+    }
+
     /// Ends all broadcasts: FLV bodies end, playlists get `EXT-X-ENDLIST` and stay. Returns
     /// when all have ended, at the latest after 2 s.
     pub async fn shutdown(&self) {

@@ -15,8 +15,10 @@ pub(crate) mod testing;
 mod tests;
 mod wall;
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use packager::h264::VideoConfig;
 use packager::rtp::{Codec, Tracks};
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -37,6 +39,8 @@ pub(crate) struct Broadcast {
     pub(crate) store: Store,
     pub(crate) seats: Seats,
     pub(crate) status: watch::Sender<Status>,
+    /// Of the publisher that sends now: width in the upper half, 0 while there is no picture.
+    picture: AtomicU32,
     desk: Mutex<Desk>,
     arrivals: Notify,
 }
@@ -110,6 +114,7 @@ impl Broadcast {
             ring: Arc::new(Ring::new(limits)),
             seats: Seats::new(config.max_viewers_per_broadcast),
             status: watch::Sender::new(status),
+            picture: AtomicU32::new(0),
             desk: Mutex::default(),
             arrivals: Notify::new(),
         }
@@ -149,6 +154,20 @@ impl Broadcast {
     /// True if it takes no publisher any more.
     pub(crate) fn is_ended(&self) -> bool {
         self.desk().is_closed
+    }
+
+    /// Width and height of the publisher's newest key frame, after cropping.
+    pub(crate) fn picture_size(&self) -> Option<(u16, u16)> {
+        match self.picture.load(Ordering::Relaxed) {
+            0 => None,
+            size => Some(((size >> 16) as u16, size as u16)),
+        }
+    }
+
+    /// Nothing is known of a new publisher's picture.
+    fn set_picture(&self, config: Option<&VideoConfig>) {
+        let size = config.map_or(0, |c| u32::from(c.width()) << 16 | u32::from(c.height()));
+        self.picture.store(size, Ordering::Relaxed);
     }
 
     fn set_phase(&self, phase: Phase) {

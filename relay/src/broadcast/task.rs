@@ -213,6 +213,7 @@ impl Task {
         self.alone_until = None;
         self.has_logged_refusal = false;
         self.core.handle_republish(now(), publisher.tracks);
+        self.broadcast.set_picture(None);
         self.announce();
     }
 
@@ -220,7 +221,12 @@ impl Task {
     fn apply(&mut self) {
         while let Some(output) = self.core.poll_output() {
             match output {
-                Output::Tag(tag) => self.held.push(tag),
+                Output::Tag(tag) => {
+                    if let TagKind::Keyframe(config) = &tag.kind {
+                        self.broadcast.set_picture(Some(config));
+                    }
+                    self.held.push(tag);
+                }
                 Output::Init(init) => {
                     debug!(stream = %self.broadcast.id, version = init.version, codecs = init.codecs, "initialization section");
                     self.broadcast.store.push_init(&init);

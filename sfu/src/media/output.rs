@@ -1,5 +1,7 @@
 //! What the core asks its shell to carry out.
 
+use std::net::IpAddr;
+
 use relay::{IngestItem, StreamId};
 
 use super::packet::MediaPacket;
@@ -29,6 +31,8 @@ pub enum Output {
         name: StreamId,
         /// The publisher's session.
         session: SessionId,
+        /// Where its media comes from.
+        from: Option<IpAddr>,
         /// There is a video track.
         video: bool,
         /// There is an audio track.

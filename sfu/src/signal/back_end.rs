@@ -36,11 +36,18 @@ impl BackEnd for BackEnds {
 
     fn handle_media(&mut self, at: UnixTime, event: &MediaEvent) {
         let notice = match event {
-            MediaEvent::BroadcastBegan { name, session } => {
+            MediaEvent::BroadcastBegan {
+                name,
+                session,
+                from,
+            } => {
                 let app = self.workers.app_of(name);
-                self.streams.began(at, name, *session, app)
+                self.streams.began(at, name, (*session, *from), app)
             }
-            MediaEvent::BroadcastEnded { name, session } => self.streams.ended(at, name, *session),
+            MediaEvent::BroadcastEnded { name, session } => {
+                let size = self.workers.picture_size(name);
+                self.streams.ended(at, name, *session, size)
+            }
             _ => None,
         };
         if let Some(notice) = notice {
@@ -49,7 +56,8 @@ impl BackEnd for BackEnds {
     }
 
     fn end(&mut self, at: UnixTime) {
-        for notice in self.streams.end_all(at) {
+        let workers = &self.workers;
+        for notice in self.streams.end_all(at, |name| workers.picture_size(name)) {
             self.webhooks.tell(notice);
         }
     }

@@ -1,5 +1,6 @@
 //! What the workers tell the rooms of media.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use relay::StreamId;
@@ -35,6 +36,8 @@ pub enum MediaEvent {
         name: StreamId,
         /// The publisher's session.
         session: SessionId,
+        /// Where the publisher's packets come from.
+        from: Option<IpAddr>,
     },
     /// A session's media goes to the relay under this name no more: it is stopped, renamed, or
     /// its publisher has gone. If another session has the name by now, its broadcast goes on.

@@ -348,6 +348,11 @@ impl Workers {
         self.shared.directory().app_of(stream)
     }
 
+    /// Width and height in pixels of what the relay has under a name; `None` until it knows.
+    pub fn picture_size(&self, name: &StreamId) -> Option<(u16, u16)> {
+        self.shared.relay.picture_size(name)
+    }
+
     /// Accepts a subscriber's offer (WHEP).
     ///
     /// # Errors

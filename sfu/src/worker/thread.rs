@@ -1,6 +1,7 @@
 //! The loop of one worker thread.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -339,9 +340,10 @@ impl Worker {
                 stream,
                 name,
                 session,
+                from,
                 video,
                 audio,
-            } => self.open_broadcast(stream, name, session, Tracks { video, audio }),
+            } => self.open_broadcast(stream, name, (session, from), Tracks { video, audio }),
             Output::BroadcastStopped { stream } => {
                 if let Some(relayed) = self.relayed.remove(&stream) {
                     relayed.ingest.end();
@@ -382,7 +384,7 @@ impl Worker {
         &mut self,
         stream: StreamId,
         name: StreamId,
-        session: SessionId,
+        (session, from): (SessionId, Option<IpAddr>),
         tracks: Tracks,
     ) {
         self.shared.directory().relayed(&stream, &name);
@@ -395,6 +397,7 @@ impl Worker {
                 self.tell(MediaEvent::BroadcastBegan {
                     name: name.clone(),
                     session,
+                    from,
                 });
                 let relayed = Relayed {
                     name: name.clone(),

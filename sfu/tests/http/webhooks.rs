@@ -1,6 +1,7 @@
 //! The binary tells a back end of a WHIP publisher, up to its own last second.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -39,6 +40,22 @@ fn streams(told: &Told) -> Vec<Value> {
             assert_eq!(notice["sign"], stream_sign(&key, t));
         })
         .collect()
+}
+
+/// Waits until a playlist has a segment: its first key frame has been seen then.
+async fn has_segment(url: &str) {
+    for _ in 0..300 {
+        if let Ok(reply) = reqwest::get(url).await
+            && reply
+                .text()
+                .await
+                .is_ok_and(|text| text.contains("#EXTINF"))
+        {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("no segment within 30 s");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -82,6 +99,13 @@ async fn a_back_end_is_told_of_a_streams_beginning_and_of_its_end_with_the_serve
         (&1.into(), &"14_show".into(), &14.into())
     );
 
+    assert_eq!(
+        (&began["user_ip"], &began["width"]),
+        (&"127.0.0.1".into(), &0.into()),
+        "the first key frame is still to come"
+    );
+
+    has_segment(&format!("{}/live/14_show.m3u8", program.url)).await;
     program.signal("-TERM");
     assert_eq!(program.ends().await.code(), Some(0));
     sending.abort();
@@ -93,6 +117,11 @@ async fn a_back_end_is_told_of_a_streams_beginning_and_of_its_end_with_the_serve
         (&0.into(), &"14_show".into())
     );
     assert_eq!(ended["sequence"], began["sequence"]);
+    assert_eq!(ended["user_ip"], "127.0.0.1");
+    assert_eq!(
+        (&ended["width"], &ended["height"]),
+        (&640.into(), &360.into())
+    );
     let lasted = ended["push_duration"].as_str().expect("a text");
     assert!(lasted.parse::<u64>().is_ok(), "{lasted}");
 }

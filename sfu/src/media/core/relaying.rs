@@ -53,9 +53,12 @@ impl Core {
         let Some(key) = self.rooms.get(room_key).and_then(|r| r.publisher) else {
             return;
         };
-        let Some(session) = self.sessions.get(key).map(|s| s.id) else {
+        let Some(session) = self.sessions.get(key) else {
             return;
         };
+        // The newest of those that ICE has checked.
+        let from = session.addresses.last().map(|address| address.ip());
+        let session = session.id;
         let Some(publisher) = self.publisher(key) else {
             return;
         };
@@ -75,6 +78,7 @@ impl Core {
                     stream,
                     name,
                     session,
+                    from,
                     video,
                     audio,
                 });

@@ -395,6 +395,7 @@ impl<'a> Player<'a> {
             ["relays", stream_id, "as", name] => MediaEvent::BroadcastBegan {
                 session: self.publisher(&stream(stream_id)?)?,
                 name: stream(name)?,
+                from: None,
             },
             ["relays", stream_id, "no", "more", "as", name] => MediaEvent::BroadcastEnded {
                 session: self.publisher(&stream(stream_id)?)?,

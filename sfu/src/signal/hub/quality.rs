@@ -70,7 +70,7 @@ impl Hub {
                 self.publisher_has_ended(now, &stream, session);
             }
             MediaEvent::ReceiverEnded { receiver } => self.receiver_has_ended(receiver),
-            MediaEvent::BroadcastBegan { name, session } => {
+            MediaEvent::BroadcastBegan { name, session, .. } => {
                 self.tell_publisher(session, |room, track| Told::RelayStarted {
                     room,
                     track,
