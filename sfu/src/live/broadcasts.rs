@@ -37,6 +37,8 @@ pub struct Broadcast {
     pub relayed_as: Option<StreamId>,
     /// Where [`relayed_as`](Self::relayed_as) is about to go.
     change: Option<Option<StreamId>>,
+    /// Of the newest update of its relay.
+    sequence: Option<u64>,
 }
 
 impl Broadcast {
@@ -78,6 +80,20 @@ pub enum BroadcastError {
         /// Which track pair.
         track: TrackKind,
     },
+    /// There is no relay that could be updated.
+    #[error("{track} is not relayed; start its relay first")]
+    NotRelayed {
+        /// Which track pair.
+        track: TrackKind,
+    },
+    /// An update came after a newer one.
+    #[error("the sequence number {given} is not above that of the last update, {last}")]
+    OldUpdate {
+        /// Its number.
+        given: u64,
+        /// That of the newest one.
+        last: u64,
+    },
     /// The one before is not carried out yet.
     #[error("the relay of stream {stream} is being changed; try again in a moment")]
     Busy {
@@ -97,8 +113,8 @@ impl BroadcastError {
     /// or START_PUBLISH_CDN_FAILED.
     pub fn code(&self) -> i32 {
         match self {
-            Self::Name(_) => 0x1000,
-            Self::NotPublished { .. } => 0x1001,
+            Self::Name(_) | Self::OldUpdate { .. } => 0x1000,
+            Self::NotPublished { .. } | Self::NotRelayed { .. } => 0x1001,
             Self::Taken { .. } | Self::Busy { .. } | Self::Full { .. } => 0x4045,
         }
     }
@@ -154,6 +170,7 @@ impl Broadcasts {
             stream,
             relayed_as,
             change: None,
+            sequence: None,
         }))
     }
 
@@ -188,6 +205,37 @@ impl Broadcasts {
             (None, None) => broadcast.stream.clone(),
         };
         self.change(source, Some(name))
+    }
+
+    /// Updates a relay that was started: as [`start`](Self::start), but updates have numbers, and
+    /// one that is not above all before it is refused. A refused update uses up no number; the
+    /// numbers of a publication end with it.
+    ///
+    /// # Errors
+    /// [`BroadcastError`]; nothing changes then.
+    pub fn update(
+        &mut self,
+        source: &Source,
+        name: Option<&str>,
+        sequence: u64,
+    ) -> Result<Option<RelayOrder>, BroadcastError> {
+        let broadcast = self.idle(source)?;
+        if broadcast.relayed_as.is_none() {
+            return Err(BroadcastError::NotRelayed {
+                track: source.track,
+            });
+        }
+        if let Some(last) = broadcast.sequence.filter(|last| sequence <= *last) {
+            return Err(BroadcastError::OldUpdate {
+                given: sequence,
+                last,
+            });
+        }
+        let order = self.start(source, name)?;
+        if let Some(broadcast) = self.sources.get_mut(source) {
+            broadcast.sequence = Some(sequence);
+        }
+        Ok(order)
     }
 
     /// Stops relaying. `None` if it is not relayed.

@@ -1,15 +1,46 @@
 //! Names of relay tasks: what they relay, so that nothing has to be kept of them.
 
+use std::fmt;
+use std::str::FromStr;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use thiserror::Error;
 
 use crate::live::{RoomId, TrackKind, UserId};
 
-/// The task that pushes this publication to FLV and HLS, as the cloud API names it.
-pub fn relay_task_id(room: &RoomId, user: &UserId, track: TrackKind) -> String {
-    // Names and a word: nothing that JSON could refuse.
-    let text = serde_json::to_vec(&(room, user, track)).unwrap_or_default();
-    URL_SAFE_NO_PAD.encode(text)
+/// The task that pushes a publication to FLV and HLS, as the cloud API and its notices name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelayTask {
+    /// The room.
+    pub room: RoomId,
+    /// Whose publication.
+    pub user: UserId,
+    /// Which of the two.
+    pub track: TrackKind,
+}
+
+impl fmt::Display for RelayTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = (&self.room, &self.user, self.track);
+        let text = serde_json::to_vec(&parts).map_err(|_| fmt::Error)?;
+        f.write_str(&URL_SAFE_NO_PAD.encode(text))
+    }
+}
+
+/// A text names no [`RelayTask`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("a task is named by the text that was given for it")]
+pub struct BadTask;
+
+impl FromStr for RelayTask {
+    type Err = BadTask;
+
+    fn from_str(text: &str) -> Result<Self, BadTask> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadTask)?;
+        let (room, user, track) = serde_json::from_slice(&bytes).map_err(|_| BadTask)?;
+        Ok(Self { room, user, track })
+    }
 }
 
 #[cfg(test)]
@@ -18,12 +49,18 @@ mod tests {
 
     #[test]
     fn a_task_is_named_by_what_it_relays() {
-        let id = relay_task_id(
-            &RoomId::number(7).unwrap(),
-            &"anna".parse().unwrap(),
-            TrackKind::Main,
-        );
+        let task = RelayTask {
+            room: RoomId::number(7).unwrap(),
+            user: "anna".parse().unwrap(),
+            track: TrackKind::Main,
+        };
+        let id = task.to_string();
         let bytes = URL_SAFE_NO_PAD.decode(&id).unwrap();
         assert_eq!(bytes, br#"[7,"anna","main"]"#);
+        assert_eq!(id.parse(), Ok(task));
+        let other = |text: &[u8]| URL_SAFE_NO_PAD.encode(text).parse::<RelayTask>();
+        assert_eq!(other(br#"[0,"anna","main"]"#), Err(BadTask));
+        assert_eq!(other(br#"[7,"anna"]"#), Err(BadTask));
+        assert_eq!("*".parse::<RelayTask>(), Err(BadTask));
     }
 }

@@ -2,8 +2,6 @@
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use http::request::Parts;
 use serde::Deserialize;
@@ -17,7 +15,7 @@ use super::streams::stream_id;
 use crate::auth::RequestError;
 use crate::live::{AppId, InvalidId, LiveError, Order, RoomId, TrackKind, UserId};
 use crate::signal::hub::admin::{AdminError, Call, MAX_USERS};
-use crate::webhook::relay_task_id;
+use crate::webhook::RelayTask;
 
 /// Answers one action. The status is 200 whatever happened, as with the vendor.
 pub(super) async fn serve(State(api): State<Api>, request: Request) -> Response {
@@ -118,19 +116,24 @@ pub(super) fn plan(action: &str, body: &str) -> Result<Plan, Failure> {
         }
         "UpdatePublishCdnStream" => {
             let asked: Publish = read_json(body)?;
-            let task = asked.task_id.as_deref().and_then(Task::read);
-            let task = task.ok_or_else(no_task)?;
-            let plan = publish(asked)?;
-            match &plan.call {
-                Call::StartRelay { room, user, .. } if *room == task.0 && *user == task.1 => {
-                    Ok(plan)
-                }
-                _ => Err(no_task()),
+            let named = asked.task_id.clone().unwrap_or_default();
+            let number = asked.sequence_number.ok_or_else(|| Failure {
+                code: "MissingParameter",
+                message: "SequenceNumber is a number that rises with each update".to_owned(),
+            })?;
+            let mut plan = publish(asked)?;
+            if plan.answer.get("TaskId").and_then(Value::as_str) != Some(&named) {
+                return Err(no_task());
             }
+            if let Call::StartRelay { sequence, .. } = &mut plan.call {
+                *sequence = Some(number);
+            }
+            Ok(plan)
         }
         "StopPublishCdnStream" => {
             let asked: Stop = read_json(body)?;
-            let Task(room, user, track) = Task::read(&asked.task_id).ok_or_else(no_task)?;
+            let task = asked.task_id.parse().map_err(|_| no_task())?;
+            let RelayTask { room, user, track } = task;
             let call = Call::StopRelay { room, user, track };
             let mut plan = Plan::new(asked.sdk_app_id, call);
             plan.answer
@@ -233,6 +236,7 @@ struct Publish {
     #[serde(default)]
     feed_back_room_params: Vec<Value>,
     task_id: Option<String>,
+    sequence_number: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -289,17 +293,6 @@ impl From<NumberOrBool> for Flag {
             NumberOrBool::Bool(flag) => flag,
             NumberOrBool::Number(number) => number != 0,
         })
-    }
-}
-
-/// A relay as its id says ([`relay_task_id`]): which publication of whom.
-struct Task(RoomId, UserId, TrackKind);
-
-impl Task {
-    fn read(text: &str) -> Option<Self> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let (room, user, track) = serde_json::from_slice(&bytes).ok()?;
-        Some(Self(room, user, track))
     }
 }
 
@@ -395,7 +388,11 @@ fn publish(asked: Publish) -> Result<Plan, Failure> {
             });
         }
     };
-    let task = relay_task_id(&room, &user, track);
+    let task = RelayTask {
+        room: room.clone(),
+        user: user.clone(),
+        track,
+    };
     let mut plan = Plan::new(
         asked.sdk_app_id,
         Call::StartRelay {
@@ -403,8 +400,10 @@ fn publish(asked: Publish) -> Result<Plan, Failure> {
             user,
             track,
             stream,
+            sequence: None,
         },
     );
+    let task = task.to_string();
     plan.answer.insert("TaskId".to_owned(), task.into());
     Ok(plan)
 }
@@ -468,6 +467,7 @@ fn admin_code(error: &AdminError) -> &'static str {
         AdminError::Live(LiveError::NoSuchRoom { .. }) => "FailedOperation.RoomNotExist",
         AdminError::Live(LiveError::NotMember { .. }) => "FailedOperation.UserNotExist",
         AdminError::Live(LiveError::BadId(_) | LiveError::BadValue { .. }) => "InvalidParameter",
+        AdminError::OldUpdate { .. } => "InvalidParameter.SequenceNumber",
         AdminError::StreamTaken { .. } => "ResourceInUse",
         AdminError::Unsupported { .. } => "UnsupportedOperation",
         AdminError::Busy | AdminError::Live(LiveError::Busy) => "InternalError",

@@ -165,6 +165,8 @@ fn admin(error: &AdminError) -> (StatusCode, &'static str) {
             _ => (S::CONFLICT, "refused"),
         },
         AdminError::NotPublished { .. } => (S::NOT_FOUND, "not-published"),
+        AdminError::NotRelayed { .. } => (S::CONFLICT, "not-relayed"),
+        AdminError::OldUpdate { .. } => (S::CONFLICT, "old-update"),
         AdminError::StreamTaken { .. } => (S::CONFLICT, "taken"),
         AdminError::Unsupported { .. } => (S::NOT_IMPLEMENTED, "unsupported"),
         AdminError::Busy => (S::SERVICE_UNAVAILABLE, "busy"),

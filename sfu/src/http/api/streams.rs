@@ -67,6 +67,7 @@ pub(super) fn group() -> Group {
                         user: input.user()?,
                         track: input.track()?,
                         stream: body.stream_id.as_deref().map(stream_id).transpose()?,
+                        sequence: None,
                     })
                 },
                 ..Endpoint::default()

@@ -181,6 +181,47 @@ fn a_refused_order_leaves_all_as_it_was() {
 }
 
 #[test]
+fn an_update_that_is_not_newer_than_the_last_one_is_refused() {
+    let mut book = Broadcasts::new(RelayMode::Named, 10);
+    let anna = source("anna", TrackKind::Main);
+    book.open(anna.clone(), None).unwrap();
+    let not_relayed = BroadcastError::NotRelayed {
+        track: TrackKind::Main,
+    };
+    assert_eq!(book.update(&anna, Some("x"), 1), Err(not_relayed.clone()));
+    let settle = |book: &mut Broadcasts, order: Option<RelayOrder>| {
+        book.settle(&anna, &order.unwrap(), true);
+    };
+    let order = book.start(&anna, None).unwrap();
+    assert!(
+        matches!(
+            book.update(&anna, None, 5),
+            Err(BroadcastError::Busy { .. })
+        ),
+        "and its number is not used up"
+    );
+    settle(&mut book, order);
+    assert!(book.update(&anna, Some("no name"), 5).is_err(), "nor here");
+    let order = book.update(&anna, Some("five"), 5).unwrap();
+    settle(&mut book, order);
+    for given in [0, 4, 5] {
+        let old = BroadcastError::OldUpdate { given, last: 5 };
+        assert_eq!(book.update(&anna, Some("late"), given), Err(old));
+    }
+    assert_eq!(book.of(&anna).unwrap().relay_name(), Some(&id("five")));
+    assert_eq!(book.update(&anna, None, 7), Ok(None));
+    let order = book.stop(&anna).unwrap();
+    settle(&mut book, order);
+    assert_eq!(book.update(&anna, None, 8), Err(not_relayed));
+    let order = book.start(&anna, None).unwrap();
+    settle(&mut book, order);
+    let old = BroadcastError::OldUpdate { given: 7, last: 7 };
+    assert_eq!(book.update(&anna, Some("late"), 7), Err(old));
+    book.open(anna.clone(), Some("anew")).unwrap();
+    assert_eq!(book.update(&anna, None, 1), Ok(None));
+}
+
+#[test]
 fn a_late_outcome_does_not_touch_the_next_publication() {
     let mut book = Broadcasts::new(RelayMode::Automatic, 10);
     let anna = source("anna", TrackKind::Main);

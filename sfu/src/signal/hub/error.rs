@@ -178,7 +178,10 @@ impl HubError {
                 let name = match error {
                     BroadcastError::Name(_) => ErrorName::BadStreamId,
                     BroadcastError::Taken { .. } => ErrorName::StreamTaken,
-                    BroadcastError::NotPublished { .. } => ErrorName::NotPublished,
+                    BroadcastError::NotPublished { .. } | BroadcastError::NotRelayed { .. } => {
+                        ErrorName::NotPublished
+                    }
+                    BroadcastError::OldUpdate { .. } => ErrorName::BadValue,
                     BroadcastError::Busy { .. } => ErrorName::PublicationChanged,
                     BroadcastError::Full { .. } => ErrorName::MediaLimit,
                 };

@@ -7,9 +7,7 @@ use relay::StreamId;
 use super::{Hub, HubOutput};
 use crate::live::broadcasts::Source;
 use crate::live::{Effect, RoomInfo, RoomKey};
-use crate::webhook::{
-    LiveChange, LiveNotice, Notice, RelayNotice, RelayStatus, app_of, relay_task_id,
-};
+use crate::webhook::{LiveChange, LiveNotice, Notice, RelayNotice, RelayStatus, RelayTask, app_of};
 use crate::worker::RelayError;
 
 impl Hub {
@@ -68,7 +66,12 @@ impl Hub {
         let notice = Notice::Relay(RelayNotice {
             key: room.clone(),
             at: self.clock(now),
-            task: relay_task_id(&room.room, user, *track),
+            task: RelayTask {
+                room: room.room.clone(),
+                user: user.clone(),
+                track: *track,
+            }
+            .to_string(),
             user: Some(user.clone()),
             url: name.map_or_else(String::new, |name| format!("/live/{name}.flv")),
             status,

@@ -130,6 +130,18 @@ async fn the_cloud_api_starts_renames_and_stops_a_relay() {
     let updated = action(&routes, "UpdatePublishCdnStream", update).await;
     assert_eq!(updated["TaskId"], task);
     assert_eq!(list().await, "show-2");
+    let mut update = asked("rtmp://push.example/live/late");
+    update["TaskId"] = task.clone().into();
+    let refused = action(&routes, "UpdatePublishCdnStream", update.clone()).await;
+    assert_eq!(failed(&refused), "MissingParameter");
+    update["SequenceNumber"] = 1.into();
+    let refused = action(&routes, "UpdatePublishCdnStream", update.clone()).await;
+    assert_eq!(failed(&refused), "InvalidParameter.SequenceNumber");
+    update["SequenceNumber"] = 2.into();
+    update["TaskId"] = "another".into();
+    let refused = action(&routes, "UpdatePublishCdnStream", update).await;
+    assert_eq!(failed(&refused), "InvalidParameter");
+    assert_eq!(list().await, "show-2", "no refused update changes anything");
     let stop = json!({"SdkAppId": APP.0, "TaskId": task});
     action(&routes, "StopPublishCdnStream", stop).await;
     assert_eq!(list().await, Value::Null);

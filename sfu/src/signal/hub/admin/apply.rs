@@ -59,14 +59,14 @@ pub trait Desk {
         after: Option<&StreamCursor>,
         limit: usize,
     ) -> Vec<StreamView>;
-    /// Gives a publication public addresses.
+    /// Gives a publication public addresses, or with a sequence number updates them.
     fn start_relay(
         &mut self,
         now: Instant,
         key: &RoomKey,
-        user: &UserId,
-        track: TrackKind,
+        of: (&UserId, TrackKind),
         stream: Option<StreamId>,
+        sequence: Option<u64>,
     ) -> Result<StreamView, AdminError>;
     /// Takes them away.
     fn stop_relay(
@@ -184,9 +184,10 @@ pub fn apply(
             user,
             track,
             stream,
+            sequence,
         } => {
             let key = known(desk, key(room))?;
-            let view = desk.start_relay(now, &key, &user, track, stream)?;
+            let view = desk.start_relay(now, &key, (&user, track), stream, sequence)?;
             Ok(Reply::Stream(Box::new(view)))
         }
         Call::StopRelay { room, user, track } => {

@@ -261,6 +261,9 @@ pub enum Call {
         track: TrackKind,
         /// The public stream id; `None` keeps the one it has.
         stream: Option<StreamId>,
+        /// Of an update of a relay that was started; one that is not above those before it is
+        /// refused.
+        sequence: Option<u64>,
     },
     /// Takes the public addresses away; nothing when there are none.
     StopRelay {

@@ -128,14 +128,18 @@ impl Desk for Hub {
         &mut self,
         now: Instant,
         key: &RoomKey,
-        user: &UserId,
-        track: TrackKind,
+        (user, track): (&UserId, TrackKind),
         stream: Option<StreamId>,
+        sequence: Option<u64>,
     ) -> Result<StreamView, AdminError> {
         let source = source(key, user, track);
         self.find_stream(&source)?;
         let name = stream.as_ref().map(StreamId::as_str);
-        let order = self.stage.broadcasts.start(&source, name);
+        let broadcasts = &mut self.stage.broadcasts;
+        let order = match sequence {
+            Some(sequence) => broadcasts.update(&source, name, sequence),
+            None => broadcasts.start(&source, name),
+        };
         if let Some(order) = order.map_err(|error| refused(error, &source))? {
             self.order_relay(now, None, source.clone(), order)?;
         }
@@ -216,6 +220,12 @@ fn refused(error: BroadcastError, source: &Source) -> AdminError {
             allowed: "1 to 64 letters, digits, '_' and '-'",
         }
         .into(),
+        BroadcastError::NotRelayed { .. } => AdminError::NotRelayed {
+            room: source.room.room.clone(),
+            user: source.user.clone(),
+            track: source.track,
+        },
+        BroadcastError::OldUpdate { given, last } => AdminError::OldUpdate { given, last },
         BroadcastError::Busy { .. } | BroadcastError::Full { .. } => AdminError::Busy,
     }
 }

@@ -26,6 +26,24 @@ pub enum AdminError {
         /// Which of the two.
         track: TrackKind,
     },
+    /// The publication has no relay that could be updated.
+    #[error("{track} of user {user} in room {room:?} is not relayed; start its relay first")]
+    NotRelayed {
+        /// The room.
+        room: RoomId,
+        /// Who.
+        user: UserId,
+        /// Which of the two.
+        track: TrackKind,
+    },
+    /// An update of a relay came after a newer one.
+    #[error("the sequence number is {given}; allowed is one above that of the last update, {last}")]
+    OldUpdate {
+        /// Its number.
+        given: u64,
+        /// That of the newest one.
+        last: u64,
+    },
     /// The stream id is live under another user.
     #[error("stream {stream} is live under another user; choose another id")]
     StreamTaken {
@@ -52,6 +70,8 @@ impl AdminError {
             Self::Live(error) => error.code(Face::Live),
             Self::Chat(error) => error.live_code(),
             Self::NotPublished { .. } => 0x4010,
+            Self::OldUpdate { .. } => 0x1000,
+            Self::NotRelayed { .. } => 0x1001,
             Self::StreamTaken { .. } => 0x4045,
             Self::Unsupported { .. } => 0x1002,
             Self::Busy => 2996,

@@ -298,6 +298,7 @@ fn a_relay_is_started_under_another_name_and_stopped() {
         user: user("ben"),
         track: TrackKind::Main,
         stream: stream.map(|id| id.parse().unwrap()),
+        sequence: None,
     };
     let refused = world.call(start(None)).unwrap_err();
     assert!(matches!(refused, AdminError::NotPublished { .. }));
@@ -327,11 +328,35 @@ fn a_relay_is_started_under_another_name_and_stopped() {
         _ => false,
     };
     assert!(world.orders.iter().any(is_named), "{:?}", world.orders);
+    let update = |stream: &str, number| match start(Some(stream)) {
+        Call::StartRelay {
+            room,
+            user,
+            track,
+            stream,
+            ..
+        } => Call::StartRelay {
+            room,
+            user,
+            track,
+            stream,
+            sequence: Some(number),
+        },
+        other => other,
+    };
+    world.ok(update("show-2", 7));
+    let late = AdminError::OldUpdate { given: 6, last: 7 };
+    assert_eq!(world.call(update("show-3", 6)), Err(late));
     world.ok(Call::StopRelay {
         room: number(42),
         user: user("ben"),
         track: TrackKind::Main,
     });
+    let refused = world.call(update("show-4", 8)).unwrap_err();
+    assert!(
+        matches!(refused, AdminError::NotRelayed { .. }),
+        "{refused}"
+    );
     let list = Call::Streams {
         room: Some(number(42)),
         user: None,

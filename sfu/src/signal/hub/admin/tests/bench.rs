@@ -23,6 +23,7 @@ pub(crate) struct Bench {
     next: u64,
     pub(crate) notices: Vec<(Vec<UserId>, String)>,
     pub(crate) relays: BTreeMap<StreamCursor, Option<StreamId>>,
+    sequences: BTreeMap<StreamCursor, u64>,
 }
 
 impl Default for Bench {
@@ -34,6 +35,7 @@ impl Default for Bench {
             next: 0,
             notices: Vec::new(),
             relays: BTreeMap::new(),
+            sequences: BTreeMap::new(),
         }
     }
 }
@@ -187,9 +189,9 @@ impl Desk for Bench {
         &mut self,
         _: Instant,
         key: &RoomKey,
-        user: &UserId,
-        track: TrackKind,
+        (user, track): (&UserId, TrackKind),
         stream: Option<StreamId>,
+        sequence: Option<u64>,
     ) -> Result<StreamView, AdminError> {
         let at = StreamCursor {
             room: key.room.clone(),
@@ -202,6 +204,13 @@ impl Desk for Bench {
             user: user.clone(),
             track,
         };
+        if let Some(given) = sequence {
+            let last = self.sequences.entry(at.clone()).or_default();
+            if given <= *last {
+                return Err(AdminError::OldUpdate { given, last: *last });
+            }
+            *last = given;
+        }
         self.relays.insert(at, stream);
         let found = self.streams(key.app, Some(&key.room), Some(user), None, 1);
         found.into_iter().next().ok_or(missing)
