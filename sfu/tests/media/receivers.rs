@@ -1,5 +1,6 @@
 //! Sessions that receive several streams: the server offers, and renegotiates as they come and go.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sfu::media::DropReason;
@@ -32,6 +33,17 @@ fn watch(w: &mut World, at: usize, names: &[&str]) -> usize {
     let offer = w.receive(p, names, &[]).expect("received");
     w.negotiate(p, offer);
     p
+}
+
+/// The SSRCs of each m-line.
+fn ssrcs(sdp: &str) -> Vec<BTreeSet<String>> {
+    let of = |section: &str| {
+        let lines = section.lines().filter_map(|l| l.strip_prefix("a=ssrc:"));
+        lines
+            .filter_map(|l| Some(l.split_once(' ')?.0.to_owned()))
+            .collect()
+    };
+    sections(sdp).into_iter().map(of).collect()
 }
 
 fn plays(w: &mut World, p: usize, names: &[&str]) {
@@ -100,7 +112,10 @@ fn offer_names_the_streams_and_has_the_servers_codecs() {
 #[test]
 fn who_comes_later_gets_the_m_lines_of_who_has_left() {
     let mut w = with_publishers(1, &["a", "b", "c"]);
-    let p = watch(&mut w, 0, &["a", "b"]);
+    let p = w.open_page(0, good());
+    let offer = w.receive(p, &["a", "b"], &[]).expect("received");
+    let first_ssrcs = ssrcs(&offer.as_ref().expect("offer").sdp);
+    w.negotiate(p, offer);
     w.run(secs(2));
     let offer = w.receive(p, &[], &["a"]).expect("received").expect("offer");
     assert_eq!(offer.revision, 2);
@@ -121,6 +136,12 @@ fn who_comes_later_gets_the_m_lines_of_who_has_left() {
     assert_eq!(offer.revision, 3);
     assert_eq!(sections(&offer.sdp).len(), 4, "no m-line more");
     assert!(offer.sdp.contains("msid:c ") && !offer.sdp.contains("msid:a "));
+    for (index, (before, now)) in first_ssrcs.iter().zip(ssrcs(&offer.sdp)).enumerate() {
+        assert_eq!(before.len(), now.len(), "as many as before");
+        // A line that is used again has others: browsers connect a track with its first SSRC.
+        let same = before.intersection(&now).count();
+        assert_eq!(same, if index < 2 { 0 } else { now.len() }, "line {index}");
+    }
     w.negotiate(p, Some(offer));
     plays(&mut w, p, &["b", "c"]);
     let got = page(&w, p).video("c");

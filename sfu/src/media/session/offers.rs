@@ -177,12 +177,20 @@ impl Session {
             .iter()
             .map(|l| state(&self.rtc, l.mid))
             .collect();
+        let mut closing = Vec::new();
+        release(subscriber, &directions, |mid| closing.push(mid));
+        for line in &mut subscriber.lines {
+            if line.carries == Carries::Nothing && line.outgoing.take().is_some() {
+                renew(&mut self.rtc, line.mid);
+                self.totals.retain(|t| !t.is_of(line.mid));
+            }
+        }
         let rtc = &mut self.rtc;
         let made = caught(|| {
             let mut api = rtc.sdp_api();
-            release(subscriber, &directions, |mid| {
+            for mid in closing {
                 api.set_direction(mid, Direction::Inactive);
-            });
+            }
             occupy(subscriber, &directions, |mid, kind, stream| match mid {
                 Some(mid) => {
                     api.set_direction(mid, Direction::SendOnly);
@@ -321,6 +329,22 @@ fn release(subscriber: &mut Subscriber, on_wire: &[OnWire], mut close: impl FnMu
             outgoing.writer.clear();
         }
     }
+}
+
+/// Gives a line that has been in use new SSRCs. Chromium drops the decoder of an SSRC when its line
+/// goes inactive, and when the same SSRC comes back there, it decodes and shows nothing: its track
+/// still believes that it is connected.
+fn renew(rtc: &mut Rtc, mid: Mid) {
+    let mut api = rtc.direct_api();
+    let Some(old) = api.stream_tx_by_mid(mid, None) else {
+        return;
+    };
+    let (old, resends) = (old.ssrc(), old.rtx().is_some());
+    api.remove_stream_tx(old);
+    let ssrc = api.new_ssrc();
+    // One that is not in use, and not the one of this line.
+    let rtx = resends.then(|| std::iter::repeat_with(|| api.new_ssrc()).find(|rtx| *rtx != ssrc));
+    api.declare_stream_tx(ssrc, rtx.flatten(), mid, None);
 }
 
 /// Finds a line for each wanted track that has none: a free one, or a new one if there may be

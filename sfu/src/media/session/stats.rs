@@ -49,6 +49,13 @@ impl Loss {
     }
 }
 
+impl Totals {
+    /// True if they are those of a media section.
+    pub(super) fn is_of(&self, mid: Mid) -> bool {
+        self.mid == mid
+    }
+}
+
 impl Session {
     /// Counts what the statistics of a media section say since the last ones.
     pub(crate) fn count_stats(&mut self, event: &Event, counters: &mut Counters) {

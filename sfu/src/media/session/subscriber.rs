@@ -39,8 +39,7 @@ pub(super) struct Line {
     pub(super) mid: Mid,
     pub(super) kind: MediaKind,
     pub(super) carries: Carries,
-    /// There once the line has been negotiated. It outlives the streams that it carries: their
-    /// packets have the numbers of one RTP stream.
+    /// There once the line has been negotiated, until it is free again.
     pub(super) outgoing: Option<Outgoing>,
 }
 
