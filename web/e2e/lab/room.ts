@@ -1,0 +1,255 @@
+import { ClockReader, preferVideoCodec, TestCard, type TestCardOptions } from '../../src/index';
+import type { ErrorBody, Publication, Published, RequestName, Results, RoomId, TrackKind } from '../../src/protocol/messages';
+import { writeFragment } from '../../src/sdpfrag';
+import { type Fields, Refused, Signal, type Who } from './signal';
+
+/** What is seen of one stream that a page receives. */
+export interface Reception {
+  /** The public stream id. */
+  stream: string;
+  /** Whether its tracks are still in the peer connection. */
+  isLive: boolean;
+  framesDecoded: number;
+  width: number;
+  height: number;
+  /** Frames whose painted clock was read. */
+  readings: number;
+  /** The longest time between two of them since the last {@link RoomClient.forgetGaps}, in milliseconds. */
+  longestGap: number;
+  audioEnergy: number;
+}
+
+/** A request's end, as it crosses from the page to the test. */
+export type Outcome<T> = { result: T } | { refused: ErrorBody };
+
+/** A page in rooms: the protocol and the browser's own means, nothing else. */
+export class RoomClient {
+  readonly signal: Signal;
+  readonly #senders = new Map<string, RTCPeerConnection>();
+  readonly #cards = new Map<string, { card: TestCard; stream: MediaStream }>();
+  readonly #views = new Map<string, View>();
+  #receiver: RTCPeerConnection | null = null;
+  #offers: Promise<void> = Promise.resolve();
+  #config: RTCConfiguration = { bundlePolicy: 'max-bundle' };
+  /** Everything that went wrong outside of a request. */
+  readonly errors: string[] = [];
+
+  constructor(url: string) {
+    this.signal = new Signal(url);
+    this.signal.onevent = (event) => {
+      // One after the other: an answer belongs to the last offer.
+      if (event.event === 'offer') this.#offers = this.#offers.then(() => this.#answer(event.revision, event.sdp)).catch(this.#note);
+      else if (event.event === 'receiverClosed') this.#closeReceiver();
+    };
+  }
+
+  async login(who: Who): Promise<Outcome<Results['login']>> {
+    return outcome(async () => {
+      const session = await this.signal.login(who);
+      this.#config = { ...this.#config, iceServers: session.iceServers };
+      return session;
+    });
+  }
+
+  ask<T extends RequestName>(type: T, fields: Fields<T>): Promise<Outcome<Results[T]>> {
+    return outcome(() => this.signal.request(type, fields));
+  }
+
+  resume(): Promise<Outcome<Results['resume']>> {
+    return outcome(() => this.signal.resume());
+  }
+
+  /** Publishes a test card. */
+  async publish(room: RoomId, track: TrackKind, card: TestCardOptions): Promise<Outcome<Published>> {
+    const key = keyOf(room, track);
+    const stream = await this.#card(key, card);
+    const peer = new RTCPeerConnection(this.#config);
+    for (const media of stream.getTracks()) {
+      const transceiver = peer.addTransceiver(media, { direction: 'sendonly', streams: [stream] });
+      if (media.kind === 'video') preferVideoCodec(transceiver, 'h264', true);
+    }
+    const offer = await peer.createOffer();
+    const publication: Publication = {
+      hasAudio: stream.getAudioTracks().length > 0, hasVideo: stream.getVideoTracks().length > 0, hasSmall: false, audioMuted: false, videoMuted: false,
+    };
+    const published = await this.ask('publish', { room, track, publication, offer: offer.sdp ?? '' });
+    if ('refused' in published) {
+      peer.close();
+      return published;
+    }
+    const { answer, etag } = published.result;
+    this.#senders.get(key)?.close();
+    this.#senders.set(key, peer);
+    this.#trickle(peer, (fragment) => this.signal.request('patchPublisher', { room, track, fragment, ifMatch: etag }));
+    await peer.setLocalDescription(offer);
+    await peer.setRemoteDescription({ type: 'answer', sdp: answer });
+    return published;
+  }
+
+  /** Silences the card, or lets it sound again; the room is told. */
+  async muteSound(room: RoomId, track: TrackKind, isMuted: boolean): Promise<void> {
+    for (const media of this.#cards.get(keyOf(room, track))?.stream.getAudioTracks() ?? []) media.enabled = !isMuted;
+    await this.signal.request('muteTrack', { room, track, audio: isMuted });
+  }
+
+  /** State of a publishing peer connection, and the frames that it has encoded. */
+  async sent(room: RoomId, track: TrackKind): Promise<{ state: string; frames: number }> {
+    const peer = this.#senders.get(keyOf(room, track));
+    let frames = 0;
+    (await peer?.getStats())?.forEach((entry) => {
+      if (entry.type === 'outbound-rtp' && entry.kind === 'video') frames = entry.framesEncoded ?? 0;
+    });
+    return { state: peer?.connectionState ?? 'none', frames };
+  }
+
+  /** All streams that were ever received, by their public ids. */
+  async received(): Promise<Record<string, Reception>> {
+    const seen: Record<string, Reception> = {};
+    for (const [stream, view] of this.#views) seen[stream] = view.reception(stream);
+    const report = await this.#receiver?.getStats();
+    report?.forEach((entry) => {
+      if (entry.type !== 'inbound-rtp') return;
+      const view = [...this.#views].find(([, view]) => view.stream.getTracks().some((track) => track.id === entry.trackIdentifier));
+      const reception = view && seen[view[0]];
+      if (!reception) return;
+      if (entry.kind === 'audio') reception.audioEnergy = entry.totalAudioEnergy ?? 0;
+      else Object.assign(reception, { framesDecoded: entry.framesDecoded ?? 0, width: entry.frameWidth ?? 0, height: entry.frameHeight ?? 0 });
+    });
+    return seen;
+  }
+
+  /** Begins to measure {@link Reception.longestGap} anew. */
+  forgetGaps(): void {
+    for (const view of this.#views.values()) view.forgetGap();
+  }
+
+  readonly #note = (error: unknown) => void this.errors.push(String(error));
+
+  async #card(key: string, options: TestCardOptions): Promise<MediaStream> {
+    const known = this.#cards.get(key);
+    if (known) return known.stream;
+    const card = new TestCard(options);
+    const stream = await card.start();
+    document.body.append(card.canvas);
+    this.#cards.set(key, { card, stream });
+    return stream;
+  }
+
+  async #answer(revision: number, sdp: string): Promise<void> {
+    // The first offer is always that of a new peer connection.
+    if (revision === 1 || !this.#receiver) this.#openReceiver();
+    const peer = this.#receiver!;
+    await peer.setRemoteDescription({ type: 'offer', sdp });
+    const answer = await peer.createAnswer();
+    await peer.setLocalDescription(answer);
+    await this.signal.request('answer', { revision, sdp: answer.sdp ?? '' });
+  }
+
+  #openReceiver(): void {
+    this.#closeReceiver();
+    const peer = new RTCPeerConnection(this.#config);
+    this.#receiver = peer;
+    this.#trickle(peer, (fragment) => this.signal.request('receiverTrickle', { fragment }));
+    peer.ontrack = ({ track, streams: [stream] }) => {
+      if (!stream) return this.#note(`a ${track.kind} track without a stream`);
+      const view = this.#views.get(stream.id);
+      if (view?.stream === stream) return;
+      view?.close();
+      this.#views.set(stream.id, new View(stream));
+    };
+  }
+
+  #closeReceiver(): void {
+    this.#receiver?.close();
+    this.#receiver = null;
+    for (const view of this.#views.values()) view.close();
+  }
+
+  /** Sends candidates as they are gathered; those that come in one go as one fragment. */
+  #trickle(peer: RTCPeerConnection, send: (fragment: string) => Promise<unknown>): void {
+    let waiting: string[] = [];
+    let isComplete = false;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    peer.onicecandidate = ({ candidate }) => {
+      if (candidate?.candidate) waiting.push(candidate.candidate);
+      isComplete ||= candidate === null;
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        const candidates = waiting;
+        waiting = [];
+        if (peer.signalingState !== 'closed') send(writeFragment(peer.localDescription?.sdp ?? '', candidates, isComplete)).catch(this.#note);
+      }, TRICKLE_PAUSE);
+    };
+  }
+}
+
+/** A received stream on the page. */
+class View {
+  readonly #figure = document.createElement('figure');
+  readonly #reader: ClockReader;
+  #readAt: number | null = null;
+  #longestGap = 0;
+
+  constructor(readonly stream: MediaStream) {
+    const video = document.createElement('video');
+    video.width = 320;
+    video.autoplay = true;
+    video.playsInline = true;
+    video.srcObject = stream;
+    const caption = document.createElement('figcaption');
+    caption.textContent = stream.id;
+    this.#figure.append(video, caption);
+    document.body.append(this.#figure);
+    this.#reader = new ClockReader(video);
+    this.#reader.on('reading', () => {
+      this.#longestGap = this.#gap();
+      this.#readAt = performance.now();
+    });
+    this.#reader.start();
+  }
+
+  reception(stream: string): Reception {
+    return {
+      stream, isLive: this.stream.getTracks().some((track) => track.readyState === 'live' && !track.muted), framesDecoded: 0, width: 0, height: 0,
+      readings: this.#reader.frames - this.#reader.unreadable, longestGap: this.#gap(), audioEnergy: 0,
+    };
+  }
+
+  forgetGap(): void {
+    this.#longestGap = 0;
+    this.#readAt = performance.now();
+  }
+
+  close(): void {
+    this.#reader.stop();
+    this.#figure.remove();
+  }
+
+  /** The longest gap, the one that lasts still included. */
+  #gap(): number {
+    return Math.max(this.#longestGap, this.#readAt === null ? 0 : performance.now() - this.#readAt);
+  }
+}
+
+const keyOf = (room: RoomId, track: TrackKind) => JSON.stringify([room, track]);
+
+async function outcome<T>(ask: () => Promise<T>): Promise<Outcome<T>> {
+  try {
+    return { result: await ask() };
+  } catch (error) {
+    if (error instanceof Refused) return { refused: error.body };
+    throw error;
+  }
+}
+
+/** Milliseconds in which candidates gather for one fragment. */
+const TRICKLE_PAUSE = 50;
+
+declare global {
+  interface Window {
+    RoomClient: typeof RoomClient;
+    room: RoomClient;
+  }
+}
+
+window.RoomClient = RoomClient;
