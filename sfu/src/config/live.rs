@@ -9,7 +9,7 @@ use super::settings::{Settings, duration_as_text};
 use crate::auth::{App, SecretKey};
 use crate::images::ImageLimits;
 use crate::live::Limits;
-use crate::live::chat::{DEFAULT_HISTORY, FilterMode};
+use crate::live::chat::{ChatLimits, FilterMode};
 use crate::store::SqliteConfig;
 use crate::webhook::{AppHook, WebhookConfig};
 
@@ -58,6 +58,17 @@ pub struct RoomsSettings {
 pub struct ChatSettings {
     /// Messages that those who enter are given.
     pub history: usize,
+    /// Most messages and notices that a room delivers in any second.
+    pub messages_per_second: u32,
+    /// Messages of one user in a room, a second in the long run.
+    pub user_messages_per_second: u32,
+    /// Messages of one user in a room at once.
+    pub user_message_burst: u32,
+    /// Likes of one user in a room, a second in the long run.
+    pub user_likes_per_second: u32,
+    /// The shortest time between two totals of a room's likes.
+    #[serde(serialize_with = "duration_as_text")]
+    pub likes_interval: Duration,
     /// Word lists whose words become `*`: files, or folders of `.txt` files.
     pub mask_words: Vec<PathBuf>,
     /// Word lists whose words make a message vanish.
@@ -221,6 +232,18 @@ impl RoomsSettings {
 }
 
 impl ChatSettings {
+    /// These bounds for the chat of each room.
+    pub fn limits(&self) -> ChatLimits {
+        ChatLimits {
+            history: self.history,
+            messages_per_second: self.messages_per_second,
+            user_messages_per_second: self.user_messages_per_second,
+            user_message_burst: self.user_message_burst,
+            user_likes_per_second: self.user_likes_per_second,
+            likes_interval: self.likes_interval,
+        }
+    }
+
     /// The word lists with what their words do.
     pub fn word_lists(&self) -> Vec<(PathBuf, FilterMode)> {
         let lists = [
@@ -285,8 +308,14 @@ impl Default for RoomsSettings {
 
 impl Default for ChatSettings {
     fn default() -> Self {
+        let limits = ChatLimits::default();
         Self {
-            history: DEFAULT_HISTORY,
+            history: limits.history,
+            messages_per_second: limits.messages_per_second,
+            user_messages_per_second: limits.user_messages_per_second,
+            user_message_burst: limits.user_message_burst,
+            user_likes_per_second: limits.user_likes_per_second,
+            likes_interval: limits.likes_interval,
             mask_words: Vec::new(),
             drop_words: Vec::new(),
             reject_words: Vec::new(),
@@ -368,6 +397,7 @@ mod tests {
         assert_eq!(settings.rooms.limits(), Limits::default());
         assert_eq!(settings.store.config(), SqliteConfig::default());
         assert_eq!(settings.images.limits(), ImageLimits::default());
+        assert_eq!(settings.chat.limits(), ChatLimits::default());
         assert_eq!(settings.webhook_config(), WebhookConfig::default());
     }
 

@@ -97,6 +97,31 @@ pub(super) const LIVE_KEYS: &[Key] = &[
         |raw| value::number(raw, 0..=1_000)
     ),
     key!(
+        chat.messages_per_second,
+        "Messages and notices that a room delivers in a second",
+        |raw| value::number(raw, 1..=1_000)
+    ),
+    key!(
+        chat.user_messages_per_second,
+        "Messages of one user in a room, a second in the long run",
+        |raw| value::number(raw, 1..=1_000)
+    ),
+    key!(
+        chat.user_message_burst,
+        "Messages of one user in a room at once",
+        |raw| value::number(raw, 1..=1_000)
+    ),
+    key!(
+        chat.user_likes_per_second,
+        "Likes of one user in a room, a second in the long run",
+        |raw| value::number(raw, 1..=10_000)
+    ),
+    key!(
+        chat.likes_interval,
+        "The shortest time between two totals of a room's likes",
+        |raw| value::duration(raw, SECOND / 2..=MINUTE)
+    ),
+    key!(
         chat.mask_words,
         "Word lists whose words become stars: files, or folders of .txt files",
         value::paths

@@ -88,6 +88,8 @@ fn settings_written_out_read_back_the_same() {
     .unwrap();
     settings.relay.mode = crate::live::broadcasts::RelayMode::Named;
     settings.chat.mask_words = vec!["/etc/words".into(), "more.txt".into()];
+    settings.chat.messages_per_second = 7;
+    settings.chat.likes_interval = Duration::from_secs(2);
     settings.rooms.resume_grace = Duration::from_millis(1_500);
     settings.api.tokens = vec!["0123456789abcdef".parse().unwrap()];
     let text = toml::to_string(&settings).unwrap();
@@ -236,6 +238,32 @@ fn self_signed_is_a_switch_that_can_be_turned_off() {
             .tls
             .self_signed
     );
+}
+
+#[test]
+fn a_rate_of_chat_that_nobody_means_is_refused() {
+    let text = errors(load_from(
+        &["--chat-messages-per-second", "0"],
+        &[("WEBLIVE_CHAT_USER_MESSAGE_BURST", "many")],
+        Some(
+            "chat.likes_interval = \"10ms\"\nchat.user_likes_per_second = 1000000\n\
+             chat.user_messages_per_second = \"5\"",
+        ),
+    ));
+    for part in [
+        "`chat.messages_per_second` cannot be \"0\" (from the flag --chat-messages-per-second): \
+         allowed is a whole number from 1 to 1000",
+        "`chat.user_message_burst` cannot be \"many\"",
+        "`chat.likes_interval` cannot be \"10ms\" (in test.toml): allowed is a duration from \
+         \"500ms\" to \"1m\"",
+        "`chat.user_likes_per_second` cannot be 1000000 (in test.toml): allowed is a whole number \
+         from 1 to 10000",
+        "`chat.user_messages_per_second` cannot be \"5\"",
+    ] {
+        assert!(text.contains(part), "{part} not in {text}");
+    }
+    let settings = load_from(&["--chat-user-message-burst", "3"], &[], None).unwrap();
+    assert_eq!(settings.settings.chat.limits().user_message_burst, 3);
 }
 
 #[test]

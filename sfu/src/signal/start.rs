@@ -129,7 +129,7 @@ fn hub_config(settings: &Settings) -> HubConfig {
     let signal = &settings.signal;
     HubConfig {
         limits: settings.rooms.limits(),
-        history: settings.chat.history,
+        chat: settings.chat.limits(),
         requests_per_second: signal.messages_per_second,
         request_burst: signal.message_burst,
         sessions_per_address: or_unbounded(signal.max_sockets_per_address),

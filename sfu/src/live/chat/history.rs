@@ -112,9 +112,6 @@ fn size(message: &Message) -> usize {
 /// largest number of rooms.
 const MAX_BYTES: usize = 10 * MAX_MESSAGE;
 
-/// Messages that a room keeps when nothing else is set.
-pub const DEFAULT_HISTORY: usize = 50;
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,4 +1,4 @@
-//! Likes: counted here, told as totals at most twice a second.
+//! Likes: counted here, told as totals with an interval between them.
 
 use std::time::{Duration, Instant};
 
@@ -19,8 +19,10 @@ pub struct LikeTotal {
 }
 
 /// The likes of one room.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Likes {
+    /// The shortest time between two totals.
+    interval: Duration,
     total: u64,
     told: u64,
     told_at: Option<Instant>,
@@ -28,12 +30,14 @@ pub struct Likes {
 }
 
 impl Likes {
-    /// Goes on from a stored total.
-    pub fn new(total: u64) -> Self {
+    /// Goes on from a stored total. Totals are told with an interval between them.
+    pub fn new(total: u64, interval: Duration) -> Self {
         Self {
+            interval,
             total,
             told: total,
-            ..Self::default()
+            told_at: None,
+            sender: None,
         }
     }
 
@@ -62,7 +66,7 @@ impl Likes {
     /// When [`Self::poll`] will have a total; none without new likes.
     pub fn next_timeout(&self, now: Instant) -> Option<Instant> {
         (self.total != self.told)
-            .then(|| self.told_at.map_or(now, |at| (at + LIKE_INTERVAL).max(now)))
+            .then(|| self.told_at.map_or(now, |at| (at + self.interval).max(now)))
     }
 
     /// Likes since the room was made.
@@ -71,19 +75,17 @@ impl Likes {
     }
 }
 
-/// Time between two totals: twice a second looks live, and a thousand rooms cost two thousand
-/// messages.
-pub const LIKE_INTERVAL: Duration = Duration::from_millis(500);
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const INTERVAL: Duration = Duration::from_millis(500);
 
     #[test]
     fn a_million_likes_are_two_messages() {
         let start = Instant::now();
         let user: UserId = "anna".parse().unwrap();
-        let mut likes = Likes::default();
+        let mut likes = Likes::new(0, INTERVAL);
         let mut told = Vec::new();
         for n in 0..1_000_000 {
             // All within half a second, asked after each.
@@ -92,7 +94,7 @@ mod tests {
             told.extend(likes.poll(now));
         }
         let at = likes.next_timeout(start).expect("the rest waits");
-        assert_eq!(at, start + LIKE_INTERVAL);
+        assert_eq!(at, start + INTERVAL);
         told.extend(likes.poll(at));
         assert_eq!(told.len(), 2);
         assert_eq!(told[0].total_likes_received, 1);
@@ -101,14 +103,14 @@ mod tests {
             (1_000_000, 999_999)
         );
         assert_eq!(likes.next_timeout(at), None, "nothing new, nothing told");
-        assert_eq!(likes.poll(at + LIKE_INTERVAL), None);
+        assert_eq!(likes.poll(at + INTERVAL), None);
     }
 
     #[test]
     fn a_steady_storm_is_told_twice_a_second() {
         let start = Instant::now();
         let user: UserId = "anna".parse().unwrap();
-        let mut likes = Likes::new(41);
+        let mut likes = Likes::new(41, INTERVAL);
         let mut told = Vec::new();
         for ms in 0..10_000 {
             likes.add(&user, 100);
@@ -124,7 +126,7 @@ mod tests {
 
     #[test]
     fn the_total_does_not_wrap() {
-        let mut likes = Likes::new(u64::MAX - 1);
+        let mut likes = Likes::new(u64::MAX - 1, INTERVAL);
         likes.add(&"anna".parse().unwrap(), 1_000);
         assert_eq!(likes.total(), u64::MAX);
     }

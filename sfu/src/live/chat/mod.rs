@@ -14,6 +14,7 @@ mod filter;
 pub mod fuzzing;
 mod history;
 mod likes;
+mod limits;
 mod message;
 mod moderation;
 mod normalize;
@@ -30,14 +31,15 @@ pub use attributes::{Attributes, AttributesChange, Counters, MAX_ATTRIBUTES, MAX
 pub use counts::{ChatCounts, KINDS};
 pub use error::ChatError;
 pub use filter::{Verdict, WordFilter};
-pub use history::{DEFAULT_HISTORY, History};
-pub use likes::{LIKE_INTERVAL, LikeTotal, Likes};
+pub use history::History;
+pub use likes::{LikeTotal, Likes};
+pub use limits::{ChatLimits, MAX_LIKES};
 pub use message::{
     CustomPayload, Draft, DraftPayload, GroupTip, ImageInfo, ImagePayload, MAX_MESSAGE, Message,
     Payload, Priority, TextPayload, TipKind, UnixTime, is_image_id,
 };
 pub use moderation::{MAX_MUTE, MAX_MUTES, Moderation, Sender};
-pub use rate::{Buckets, HOLD, RATE, RoomRate};
+pub use rate::{Buckets, HOLD, RoomRate};
 pub use tips::Tips;
 pub use word_files::WordFiles;
 pub use word_list::{
@@ -45,13 +47,13 @@ pub use word_list::{
     MAX_WORDS, WordList,
 };
 
-use crate::live::{RoomId, UserId};
+use crate::live::{ConnectionId, RoomId, UserId};
 
 /// The chat of one room.
 #[derive(Debug)]
 pub struct Chat {
     room: RoomId,
-    rate: RoomRate<Message>,
+    rate: RoomRate<(Message, Option<ConnectionId>)>,
     users: Buckets<UserId>,
     likers: Buckets<UserId>,
     likes: Likes,
@@ -106,22 +108,28 @@ impl Prepared {
 pub enum ChatEvent {
     /// To everybody but the connection that sent it. Notices of the room have sequence 0 and
     /// are not kept.
-    Message(Arc<Message>),
+    Message {
+        /// What is said.
+        message: Arc<Message>,
+        /// Which connection has sent it, and has it already.
+        sender: Option<ConnectionId>,
+    },
     /// New likes.
     Likes(LikeTotal),
 }
 
 impl Chat {
-    /// The chat of a room as it was stored; `history` messages are kept for those who enter.
-    pub fn new(room: RoomId, saved: SavedChat, history: usize, clock: UnixTime) -> Self {
+    /// The chat of a room as it was stored.
+    pub fn new(room: RoomId, saved: SavedChat, limits: &ChatLimits, clock: UnixTime) -> Self {
+        let user_rate = limits.user_messages_per_second;
         Self {
             room,
-            rate: RoomRate::default(),
-            users: Buckets::new(USER_RATE, USER_BURST, MAX_BUSY_USERS),
-            likers: Buckets::new(LIKE_RATE, MAX_LIKES, MAX_BUSY_USERS),
-            likes: Likes::new(saved.likes),
+            rate: RoomRate::new(limits.messages_per_second),
+            users: Buckets::new(user_rate, limits.user_message_burst, MAX_BUSY_USERS),
+            likers: Buckets::new(limits.user_likes_per_second, MAX_LIKES, MAX_BUSY_USERS),
+            likes: Likes::new(saved.likes, limits.likes_interval),
             tips: Tips::default(),
-            history: History::restore(saved.history, saved.last_sequence, history),
+            history: History::restore(saved.history, saved.last_sequence, limits.history),
             counts: ChatCounts::default(),
             taken: 0,
             moderation: Moderation::restore(saved.mute_all, saved.mutes, clock),
@@ -153,7 +161,7 @@ impl Chat {
         self.users
             .take(now, user, 1)
             .map_err(|retry| ChatError::TooFast {
-                per_second: USER_RATE,
+                per_second: self.users.per_second(),
                 retry,
             })?;
         self.taken += 1;
@@ -178,14 +186,15 @@ impl Chat {
         })
     }
 
-    /// Takes a message. The sender is told that it was sent; a room that is too fast may still
-    /// drop it, and one with a word that is dropped in silence goes nowhere.
-    pub fn post(&mut self, now: Instant, prepared: Prepared) {
+    /// Takes a message of a connection. The sender is told that it was sent; a room that is too
+    /// fast may still drop it, and one with a word that is dropped in silence goes nowhere.
+    pub fn post(&mut self, now: Instant, prepared: Prepared, sender: ConnectionId) {
         if prepared.is_swallowed {
             self.counts.filter_dropped += 1;
         } else {
             let Prepared { message, .. } = prepared;
-            self.rate.push(now, message.priority, message);
+            self.rate
+                .push(now, message.priority, (message, Some(sender)));
         }
     }
 
@@ -214,7 +223,7 @@ impl Chat {
             is_revoked: false,
             payload,
         };
-        self.rate.push(now, priority, message);
+        self.rate.push(now, priority, (message, None));
     }
 
     /// Counts likes.
@@ -241,7 +250,7 @@ impl Chat {
         self.likers
             .take(now, user, count)
             .map_err(|retry| ChatError::TooFast {
-                per_second: LIKE_RATE,
+                per_second: self.likers.per_second(),
                 retry,
             })?;
         self.likes.add(user, count);
@@ -286,12 +295,13 @@ impl Chat {
         if let Some(total) = self.likes.poll(now) {
             return Some(ChatEvent::Likes(total));
         }
-        let message = self.rate.poll(now)?;
+        let (message, sender) = self.rate.poll(now)?;
         self.counts.deliver(&message.payload, message.priority);
-        Some(ChatEvent::Message(match message.payload {
+        let message = match message.payload {
             Payload::Tip(_) => Arc::new(message),
             _ => self.history.push(message),
-        }))
+        };
+        Some(ChatEvent::Message { message, sender })
     }
 
     /// When to call [`Self::poll_output`] next; none while there is nothing to tell.
@@ -368,20 +378,6 @@ impl Chat {
         }
     }
 }
-
-/// Messages of one user in the long run, a second. Nobody types faster, and nobody should be
-/// able to fill a room's forty alone.
-pub const USER_RATE: u32 = 5;
-
-/// Messages of one user at once.
-const USER_BURST: u32 = 10;
-
-/// Likes of one user in the long run, a second: the fastest thumbs, and room for a client that
-/// gathers them.
-pub const LIKE_RATE: u32 = 20;
-
-/// Most likes in one command, and of one user at once.
-pub const MAX_LIKES: u32 = 100;
 
 /// Users of one room whose rates are remembered; they are forgotten within seconds.
 const MAX_BUSY_USERS: usize = 20_000;

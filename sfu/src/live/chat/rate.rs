@@ -1,4 +1,4 @@
-//! 40 messages a second a room, and the lowest priority goes first.
+//! So many messages a second a room, and the lowest priority goes first.
 //!
 //! Messages come one by one, so when one is refused, nobody knows what the rest of the second
 //! will bring. Refusing at the door would let forty likes in and then refuse a gift. Reserving
@@ -8,10 +8,11 @@
 //! what does not get its turn in that time is dropped. A gift thus waits behind no like, and
 //! nothing is dropped before something more important has taken its place.
 //!
-//! The numbers: no second has more than [`RATE`] deliveries, whichever way it is cut. Up to
-//! [`BURST`] go out together and after that one every 25 ms, so that a room that was silent does
-//! not spend its second at once and leave the next gift waiting for the rest of it.
-//! BURST + RATE × HOLD = 40: forty messages that come in one instant are all delivered.
+//! The numbers: no second has more deliveries than the rate, whichever way it is cut. At 40 a
+//! second, up to 16 go out together and after that one every 25 ms, so that a room that was
+//! silent does not spend its second at once and leave the next gift waiting for the rest of it.
+//! The burst and what gets its turn within [`HOLD`] make a second's messages: forty that come in
+//! one instant are all delivered, and so with other rates.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -22,8 +23,14 @@ use super::message::Priority;
 /// What waits for its turn in one room.
 #[derive(Debug)]
 pub struct RoomRate<T> {
+    /// Most deliveries in any second, and as many wait at most.
+    rate: usize,
+    /// Most deliveries together.
+    burst: u32,
+    /// Between deliveries that come evenly.
+    interval: Duration,
     waiting: [VecDeque<Held<T>>; Priority::ALL.len()],
-    /// When the last [`RATE`] deliveries were, oldest first.
+    /// When the last deliveries were, as many as the rate, oldest first.
     delivered: VecDeque<Instant>,
     /// When the next delivery would be due if all came evenly.
     due: Option<Instant>,
@@ -36,18 +43,25 @@ struct Held<T> {
     item: T,
 }
 
-impl<T> Default for RoomRate<T> {
-    fn default() -> Self {
+impl<T> RoomRate<T> {
+    /// At most `per_second` deliveries in any second; at least one.
+    pub fn new(per_second: u32) -> Self {
+        let per_second = per_second.max(1);
+        let interval = WINDOW / per_second;
+        // The rest gets its turn while it is held, one after the other.
+        let held = u128::from(per_second) * HOLD.as_millis() / WINDOW.as_millis();
+        let held = u32::try_from(held).unwrap_or(u32::MAX);
         Self {
+            rate: usize::try_from(per_second).unwrap_or(usize::MAX),
+            burst: per_second.saturating_sub(held).max(1),
+            interval,
             waiting: Default::default(),
-            delivered: VecDeque::with_capacity(RATE),
+            delivered: VecDeque::new(),
             due: None,
             dropped: [0; Priority::ALL.len()],
         }
     }
-}
 
-impl<T> RoomRate<T> {
     /// Takes an item. When more wait than can be delivered in time, the newest of the lowest
     /// priority is dropped; it may be this one.
     pub fn push(&mut self, now: Instant, priority: Priority, item: T) {
@@ -55,7 +69,7 @@ impl<T> RoomRate<T> {
             until: now + HOLD,
             item,
         });
-        if self.len() <= MAX_HELD {
+        if self.len() <= self.rate {
             return;
         }
         if let Some(lowest) = self.waiting.iter().position(|queue| !queue.is_empty()) {
@@ -76,11 +90,11 @@ impl<T> RoomRate<T> {
             .iter_mut()
             .rev()
             .find_map(VecDeque::pop_front)?;
-        if self.delivered.len() == RATE {
+        if self.delivered.len() == self.rate {
             self.delivered.pop_front();
         }
         self.delivered.push_back(now);
-        self.due = Some(self.due.unwrap_or(now).max(now) + INTERVAL);
+        self.due = Some(self.due.unwrap_or(now).max(now) + self.interval);
         Some(held.item)
     }
 
@@ -107,9 +121,9 @@ impl<T> RoomRate<T> {
     fn next_slot(&self, now: Instant) -> Instant {
         let even = self
             .due
-            .and_then(|due| due.checked_sub(INTERVAL * (BURST as u32 - 1)));
+            .and_then(|due| due.checked_sub(self.interval * (self.burst - 1)));
         let window = match self.delivered.front() {
-            Some(oldest) if self.delivered.len() == RATE => Some(*oldest + WINDOW),
+            Some(oldest) if self.delivered.len() == self.rate => Some(*oldest + WINDOW),
             _ => None,
         };
         even.into_iter().chain(window).fold(now, Instant::max)
@@ -187,21 +201,10 @@ impl<K: Eq + Hash + Clone> Buckets<K> {
     }
 }
 
-/// Most deliveries in any second (the documented rate of a group).
-pub const RATE: usize = 40;
-
 /// How long an item waits for its turn before it is dropped.
 pub const HOLD: Duration = Duration::from_millis(600);
 
-/// Most deliveries together.
-const BURST: usize = 16;
-
 const WINDOW: Duration = Duration::from_secs(1);
-
-const INTERVAL: Duration = Duration::from_millis(1_000 / RATE as u64);
-
-/// As many as get their turn within [`HOLD`], and those that go out at once before them.
-const MAX_HELD: usize = RATE;
 
 #[cfg(test)]
 mod tests {
@@ -209,6 +212,7 @@ mod tests {
     use rand::{Rng, SeedableRng, rngs::StdRng};
 
     const MS: Duration = Duration::from_millis(1);
+    const RATE: usize = 40;
 
     /// A room that is polled whenever it asks for it, on virtual time.
     struct Run {
@@ -222,7 +226,7 @@ mod tests {
         fn new() -> Self {
             Self {
                 start: Instant::now(),
-                rate: RoomRate::default(),
+                rate: RoomRate::new(RATE as u32),
                 delivered: Vec::new(),
             }
         }
@@ -284,6 +288,32 @@ mod tests {
         let numbers: Vec<_> = run.delivered.iter().map(|d| d.1).collect();
         assert_eq!(numbers, (0..40).collect::<Vec<_>>());
         assert_eq!(run.delivered[39].3, 5 + 600, "the last one after the hold");
+    }
+
+    #[test]
+    fn a_second_of_messages_in_one_instant_is_delivered_at_every_rate() {
+        for rate in 1..=1_000 {
+            let start = Instant::now();
+            let mut room = RoomRate::new(rate);
+            let (mut now, mut delivered) = (start, Vec::new());
+            for n in 0..2 * rate {
+                room.push(start, Priority::Normal, n);
+            }
+            while let Some(at) = room.next_timeout(now) {
+                now = at;
+                while let Some(n) = room.poll(now) {
+                    delivered.push(n);
+                }
+            }
+            assert_eq!(delivered, (0..rate).collect::<Vec<_>>(), "{rate} a second");
+            assert_eq!(room.dropped()[Priority::Normal as usize], u64::from(rate));
+            assert!(now - start <= HOLD);
+            // The second is spent: what comes before its end waits for that.
+            let late = start + WINDOW - MS;
+            room.push(late, Priority::Normal, 0);
+            assert_eq!(room.poll(late), None, "{rate} a second");
+            assert!(room.next_timeout(late) >= Some(start + WINDOW));
+        }
     }
 
     #[test]
@@ -352,7 +382,7 @@ mod tests {
         let mut run = Run::new();
         for n in 0..10_000 {
             run.push(n / 10, Priority::Normal, n);
-            assert!(run.rate.len() <= MAX_HELD);
+            assert!(run.rate.len() <= RATE);
         }
         run.end();
         assert!(run.delivered.is_sorted_by_key(|d| d.1));
@@ -363,7 +393,7 @@ mod tests {
     #[test]
     fn a_late_poll_drops_nothing_that_there_is_room_for() {
         let start = Instant::now();
-        let mut rate = RoomRate::default();
+        let mut rate = RoomRate::new(40);
         for n in 0..40 {
             rate.push(start, Priority::Normal, n);
         }

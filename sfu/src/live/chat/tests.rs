@@ -6,6 +6,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::*;
 
+const SENDER: ConnectionId = ConnectionId(1);
 const CLOCK: UnixTime = UnixTime(1_700_000_000_000);
 
 struct World {
@@ -23,6 +24,14 @@ impl World {
     }
 
     fn restored(saved: SavedChat) -> Self {
+        let limits = ChatLimits {
+            history: 5,
+            ..ChatLimits::default()
+        };
+        Self::with(saved, &limits)
+    }
+
+    fn with(saved: SavedChat, limits: &ChatLimits) -> Self {
         let lists = [
             WordList {
                 name: "m",
@@ -44,7 +53,7 @@ impl World {
             start: Instant::now(),
             ms: 0,
             members: 10,
-            chat: Chat::new(RoomId::number(1).unwrap(), saved, 5, CLOCK),
+            chat: Chat::new(RoomId::number(1).unwrap(), saved, limits, CLOCK),
             filter: WordFilter::new(&lists).unwrap(),
             told: Vec::new(),
         }
@@ -72,7 +81,7 @@ impl World {
         let prepared = self
             .chat
             .prepare(now, clock, sender, draft, image, &self.filter)?;
-        self.chat.post(now, prepared);
+        self.chat.post(now, prepared, SENDER);
         self.drain();
         Ok(())
     }
@@ -98,7 +107,7 @@ impl World {
 
     fn texts(&self) -> Vec<String> {
         let text = |event: &(u64, ChatEvent)| match &event.1 {
-            ChatEvent::Message(message) => match &message.payload {
+            ChatEvent::Message { message, .. } => match &message.payload {
                 Payload::Text(text) => Some(text.text.clone()),
                 _ => None,
             },
@@ -133,8 +142,13 @@ fn a_text_reaches_the_room_with_its_sender_and_place() {
     world.send(&sender("anna"), Draft::text("hello")).unwrap();
     world.send(&sender("ben"), Draft::text("hi")).unwrap();
     let [
-        (0, ChatEvent::Message(first)),
-        (0, ChatEvent::Message(second)),
+        (0, ChatEvent::Message { message: first, .. }),
+        (
+            0,
+            ChatEvent::Message {
+                message: second, ..
+            },
+        ),
     ] = &world.told[..]
     else {
         panic!("{:?}", world.told);
@@ -264,7 +278,7 @@ fn words_are_masked_in_texts_and_descriptions_and_swallowed_in_silence() {
     };
     world.send(&anna, draft).unwrap();
     assert_eq!(world.texts(), ["**** it"]);
-    let ChatEvent::Message(message) = &world.told[1].1 else {
+    let ChatEvent::Message { message, .. } = &world.told[1].1 else {
         panic!()
     };
     let expected = CustomPayload {
@@ -332,16 +346,16 @@ fn a_storm_of_everything_keeps_the_rates_and_the_gifts() {
     let messages: Vec<_> = world
         .told
         .iter()
-        .filter(|(_, e)| matches!(e, ChatEvent::Message(_)))
+        .filter(|(_, e)| matches!(e, ChatEvent::Message { .. }))
         .collect();
     assert!(messages.len() >= 200, "{} in five seconds", messages.len());
-    for window in messages.windows(RATE + 1) {
-        assert!(window[RATE].0 - window[0].0 >= 1_000);
+    for window in messages.windows(40 + 1) {
+        assert!(window[40].0 - window[0].0 >= 1_000);
     }
     let sequences: Vec<_> = messages
         .iter()
         .filter_map(|(_, e)| match e {
-            ChatEvent::Message(m) if m.sequence > 0 => Some(m.sequence),
+            ChatEvent::Message { message: m, .. } if m.sequence > 0 => Some(m.sequence),
             _ => None,
         })
         .collect();
@@ -356,7 +370,7 @@ fn a_storm_of_everything_keeps_the_rates_and_the_gifts() {
         .iter()
         .filter_map(|(at, e)| match e {
             ChatEvent::Likes(total) => Some((*at, total.total_likes_received)),
-            ChatEvent::Message(_) => None,
+            ChatEvent::Message { .. } => None,
         })
         .collect();
     assert!(
@@ -366,6 +380,44 @@ fn a_storm_of_everything_keeps_the_rates_and_the_gifts() {
     );
     assert_eq!(totals.last().map(|t| t.1), Some(likes));
     assert_eq!(world.chat.likes(), likes);
+}
+
+#[test]
+fn a_chat_keeps_to_the_rates_that_it_is_given() {
+    let limits = ChatLimits {
+        messages_per_second: 4,
+        user_messages_per_second: 2,
+        user_message_burst: 3,
+        user_likes_per_second: 1,
+        likes_interval: Duration::from_secs(2),
+        ..ChatLimits::default()
+    };
+    let mut world = World::with(SavedChat::default(), &limits);
+    let [anna, ben, carl] = ["anna", "ben", "carl"].map(sender);
+    let refused = |result: Result<(), ChatError>| match result {
+        Err(ChatError::TooFast { per_second, retry }) => (per_second, retry.as_millis()),
+        other => panic!("{other:?}"),
+    };
+    for user in [&anna, &ben, &carl] {
+        for _ in 0..3 {
+            world.send(user, Draft::text("hi")).unwrap();
+        }
+        assert_eq!(refused(world.send(user, Draft::text("hi"))), (2, 500));
+    }
+    let now = world.now();
+    world.chat.like(now, &anna, 100).unwrap();
+    assert_eq!(refused(world.chat.like(now, &anna, 1)), (1, 1_000));
+    world.drain();
+    world.chat.like(now, &ben, 1).unwrap();
+    world.pass(3_000);
+    // Two at once, and as many as a second has wait.
+    assert_eq!(world.texts().len(), 6, "of nine in one instant");
+    assert_eq!(world.chat.counts().room_rate, [0, 0, 3, 0]);
+    let likes = world.told.iter().filter_map(|(at, event)| match event {
+        ChatEvent::Likes(total) => Some((*at, total.added)),
+        ChatEvent::Message { .. } => None,
+    });
+    assert_eq!(likes.collect::<Vec<_>>(), [(0, 100), (2_000, 1)]);
 }
 
 #[test]
@@ -438,7 +490,7 @@ fn a_restored_room_goes_on_where_it_was() {
             Draft::text("next"),
         )
         .unwrap();
-    let Some((_, ChatEvent::Message(message))) = world.told.last() else {
+    let Some((_, ChatEvent::Message { message, .. })) = world.told.last() else {
         panic!()
     };
     assert_eq!(message.sequence, 8);
@@ -449,7 +501,7 @@ fn notices_come_after_talk_and_are_not_kept() {
     let mut world = World::new();
     world.chat.joined("anna".parse().unwrap());
     world.drain();
-    let [(_, ChatEvent::Message(tip))] = &world.told[..] else {
+    let [(_, ChatEvent::Message { message: tip, .. })] = &world.told[..] else {
         panic!("{:?}", world.told)
     };
     assert_eq!((tip.sequence, tip.priority), (0, Priority::Lowest));

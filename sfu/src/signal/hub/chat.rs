@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::error::HubError;
-use super::loading::{Ready, RoomChat};
+use super::loading::RoomChat;
 use super::{Hub, HubOutput};
 use crate::live::chat::{Chat, ChatError, ChatEvent as Said, Message, Payload, Sender, UnixTime};
 use crate::live::{ConnectionId, LiveError, Rank, Recipient, RoomId, RoomKey, UserId};
@@ -15,9 +15,9 @@ impl Hub {
     /// A chat that may be changed; what it then has to say is told by [`Hub::settle`].
     pub(super) fn chat_mut(&mut self, key: &RoomKey) -> Option<&mut Chat> {
         match self.chats.get_mut(key)? {
-            RoomChat::Ready(ready) => {
+            RoomChat::Ready(chat) => {
                 self.touched.insert(key.clone());
-                Some(&mut ready.chat)
+                Some(chat)
             }
             RoomChat::Loading(_) => None,
         }
@@ -38,33 +38,24 @@ impl Hub {
         let clock = self.clock(now);
         let members = u32::try_from(self.rooms.online(key)).unwrap_or(u32::MAX);
         loop {
-            let Some(RoomChat::Ready(ready)) = self.chats.get_mut(key) else {
+            let Some(RoomChat::Ready(chat)) = self.chats.get_mut(key) else {
                 return;
             };
-            let Some(said) = ready.chat.poll_output(now, clock, members) else {
-                let next = ready.chat.next_timeout(now, members);
+            let Some(said) = chat.poll_output(now, clock, members) else {
+                let next = chat.next_timeout(now, members);
                 // A deadline that is not ahead would be asked for ever.
                 let next = next.map(|at| at.max(now + TICK));
                 self.chat_agenda.set(key, next);
                 return;
             };
-            let sender = match &said {
-                Said::Message(message) => sender_of(ready, message),
-                Said::Likes(_) => None,
-            };
-            self.deliver(clock, key, said, sender);
+            self.deliver(clock, key, said);
         }
     }
 
-    fn deliver(
-        &mut self,
-        clock: UnixTime,
-        key: &RoomKey,
-        said: Said,
-        sender: Option<ConnectionId>,
-    ) {
+    fn deliver(&mut self, clock: UnixTime, key: &RoomKey, said: Said) {
+        let mut to = Recipient::Chat(key.clone());
         match &said {
-            Said::Message(message) if !matches!(message.payload, Payload::Tip(_)) => {
+            Said::Message { message, sender } if !matches!(message.payload, Payload::Tip(_)) => {
                 self.save(Change::Message {
                     room: key.clone(),
                     message: message.clone(),
@@ -78,17 +69,16 @@ impl Hub {
                         change: ChatChange::Sent(Box::new(Message::clone(message))),
                     })));
                 }
+                if let Some(sender) = sender {
+                    to = Recipient::ChatExcept(key.clone(), *sender);
+                }
             }
-            Said::Message(_) => {}
+            Said::Message { .. } => {}
             Said::Likes(likes) => self.save(Change::Likes {
                 room: key.clone(),
                 total: likes.total_likes_received,
             }),
         }
-        let to = match sender {
-            Some(sender) => Recipient::ChatExcept(key.clone(), sender),
-            None => Recipient::Chat(key.clone()),
-        };
         self.tell(&to, ChatEvent::from_core(key.room.clone(), said).into());
     }
 
@@ -173,12 +163,6 @@ impl Hub {
             .into()),
         }
     }
-}
-
-/// Who sent a message that is delivered now, and has it already.
-fn sender_of(ready: &mut Ready, message: &Message) -> Option<ConnectionId> {
-    let at = ready.senders.iter().position(|(id, _)| *id == message.id)?;
-    ready.senders.remove(at).map(|(_, connection)| connection)
 }
 
 /// The shortest time between two looks at a chat that nothing happens in.

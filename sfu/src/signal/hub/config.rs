@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::auth::Apps;
 use crate::live::Limits;
 use crate::live::broadcasts::RelayMode;
-use crate::live::chat::DEFAULT_HISTORY;
+use crate::live::chat::ChatLimits;
 use crate::live::speakers::SpeakerLimits;
 use crate::signal::protocol::IceServer;
 use crate::webhook::WebhookConfig;
@@ -17,8 +17,8 @@ pub struct HubConfig {
     pub apps: Apps,
     /// Bounds of the rooms.
     pub limits: Limits,
-    /// Messages that a room's history keeps in memory.
-    pub history: usize,
+    /// Bounds of each room's chat.
+    pub chat: ChatLimits,
     /// Requests a second of one socket, in the long run.
     pub requests_per_second: u32,
     /// Requests of one socket at once.
@@ -64,7 +64,7 @@ impl HubConfig {
         Self {
             apps,
             limits: Limits::default(),
-            history: DEFAULT_HISTORY,
+            chat: ChatLimits::default(),
             requests_per_second: 30,
             request_burst: 100,
             rate_strikes: 50,

@@ -23,7 +23,7 @@ pub(super) enum RoomChat {
     /// Being read.
     Loading(Loading),
     /// Here.
-    Ready(Box<Ready>),
+    Ready(Box<Chat>),
 }
 
 /// A chat that is not here.
@@ -35,18 +35,10 @@ pub(super) struct Loading {
     is_asked: bool,
 }
 
-/// A chat that is here.
-#[derive(Debug)]
-pub(super) struct Ready {
-    pub(super) chat: Chat,
-    /// Which connection sent what is on its way: everybody else gets it.
-    pub(super) senders: VecDeque<(String, crate::live::ConnectionId)>,
-}
-
 impl RoomChat {
     pub(super) fn ready(&self) -> Option<&Chat> {
         match self {
-            Self::Ready(ready) => Some(&ready.chat),
+            Self::Ready(chat) => Some(chat),
             Self::Loading(_) => None,
         }
     }
@@ -129,16 +121,9 @@ impl Hub {
     }
 
     fn begin_chat(&mut self, now: Instant, key: &RoomKey, saved: SavedChat) {
-        let chat = Chat::new(
-            key.room.clone(),
-            saved,
-            self.config.history,
-            self.clock(now),
-        );
-        let ready = RoomChat::Ready(Box::new(Ready {
-            chat,
-            senders: VecDeque::new(),
-        }));
+        let clock = self.clock(now);
+        let chat = Chat::new(key.room.clone(), saved, &self.config.chat, clock);
+        let ready = RoomChat::Ready(Box::new(chat));
         if let Some(RoomChat::Loading(loading)) = self.chats.insert(key.clone(), ready) {
             for (asker, command) in loading.waiting {
                 let result = self.run(now, asker.connection, command);
@@ -207,7 +192,7 @@ impl Hub {
             self.save(Change::Forget { room: key.clone() });
         }
         match self.chats.remove(key) {
-            Some(RoomChat::Ready(ready)) => self.ended_chats += ready.chat.counts(),
+            Some(RoomChat::Ready(chat)) => self.ended_chats += chat.counts(),
             Some(RoomChat::Loading(loading)) => {
                 for (asker, _) in loading.waiting {
                     let error = LiveError::NoSuchRoom {

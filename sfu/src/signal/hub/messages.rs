@@ -5,7 +5,6 @@ use std::time::Instant;
 use super::counters::HubRefusal;
 use super::error::HubError;
 use super::io::Ticket;
-use super::loading::RoomChat;
 use super::tickets::{Asker, Waiting};
 use super::{Hub, HubOutput};
 use crate::live::chat::{ChatError, Draft, DraftPayload, ImagePayload, Prepared};
@@ -183,13 +182,8 @@ impl Hub {
         prepared: Prepared,
     ) -> ResultBody {
         let message = prepared.message().clone();
-        if let Some(RoomChat::Ready(ready)) = self.chats.get_mut(key) {
-            ready.senders.push_back((message.id.clone(), connection));
-            if ready.senders.len() > MAX_SENDERS {
-                ready.senders.pop_front();
-            }
-            ready.chat.post(now, prepared);
-            self.touched.insert(key.clone());
+        if let Some(chat) = self.chat_mut(key) {
+            chat.post(now, prepared, connection);
         }
         Sent { message }.into()
     }
@@ -248,10 +242,6 @@ impl Hub {
         Ok(())
     }
 }
-
-/// Messages of a room whose senders are remembered until they are delivered or dropped: more
-/// than the room holds back.
-const MAX_SENDERS: usize = 64;
 
 /// Messages in a page of the history when the client does not say.
 const DEFAULT_PAGE: u32 = 15;

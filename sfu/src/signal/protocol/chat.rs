@@ -359,7 +359,9 @@ impl ChatEvent {
     /// What the chat core says about `room`.
     pub fn from_core(room: RoomId, event: crate::live::chat::ChatEvent) -> Self {
         match event {
-            crate::live::chat::ChatEvent::Message(message) => Self::Message { room, message },
+            crate::live::chat::ChatEvent::Message { message, .. } => {
+                Self::Message { room, message }
+            }
             crate::live::chat::ChatEvent::Likes(LikeTotal {
                 total_likes_received,
                 added,

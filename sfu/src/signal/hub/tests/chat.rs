@@ -34,6 +34,31 @@ fn asking(config: &mut HubConfig) {
 }
 
 #[test]
+fn a_message_that_waits_behind_a_flood_is_not_told_to_its_sender() {
+    let mut world = World::with(|config| config.chat.user_message_burst = 1_000);
+    let [anna, ben] = two(&mut world);
+    // Of each kind: the room delivers some at once, holds some back and drops the rest.
+    for n in 0..40 {
+        world.done(anna, "sendMessage", text(5, &format!("talk {n}")));
+    }
+    let mut like = text(5, "like");
+    like["priority"] = "Lowest".into();
+    for n in 0..200 {
+        world.done(ben, "sendMessage", like.clone());
+        if n % 40 == 0 {
+            world.pass(SECOND);
+        }
+    }
+    world.pass(2 * SECOND);
+    let heard = world.events(ben);
+    assert_eq!(said(&heard).len(), 40);
+    assert!(said(&heard).iter().all(|text| text.starts_with("talk")));
+    let heard = world.events(anna);
+    assert!(!said(&heard).is_empty());
+    assert!(said(&heard).iter().all(|text| *text == "like"));
+}
+
+#[test]
 fn a_message_goes_to_everybody_but_its_sender_and_is_stored() {
     let mut world = World::new();
     let [anna, ben] = two(&mut world);

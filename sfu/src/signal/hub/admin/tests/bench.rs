@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use relay::StreamId;
 
-use crate::live::chat::{AttributesChange, Chat, ChatEvent, Message, SavedChat, UnixTime};
+use crate::live::chat::{
+    AttributesChange, Chat, ChatEvent, ChatLimits, Message, SavedChat, UnixTime,
+};
 use crate::live::{
     AppId, Command, ConnectionId, Entry, Limits, Login, MediaEntry, Profile, Rights, Role, RoomId,
     RoomKey, Rooms, Scene, TrackKind, UserId,
@@ -98,7 +100,7 @@ impl Bench {
         };
         let mut told = Vec::new();
         while let Some(event) = chat.poll_output(now, clock, 1) {
-            if let ChatEvent::Message(message) = event {
+            if let ChatEvent::Message { message, .. } = event {
                 told.push(message);
             }
         }
@@ -116,7 +118,14 @@ impl Desk for Bench {
     }
 
     fn chat(&mut self, key: &RoomKey) -> Option<&mut Chat> {
-        let new = || Chat::new(key.room.clone(), SavedChat::default(), 50, NOON);
+        let new = || {
+            Chat::new(
+                key.room.clone(),
+                SavedChat::default(),
+                &ChatLimits::default(),
+                NOON,
+            )
+        };
         Some(self.chats.entry(key.clone()).or_insert_with(new))
     }
 
