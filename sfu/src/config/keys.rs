@@ -325,6 +325,14 @@ const SERVER_KEYS: &[Key] = &[
         },
     ),
     Key::new(
+        "http.trusted_proxies",
+        "Proxies whose word on a client's address is taken",
+        |s, raw| {
+            s.http.trusted_proxies = value::prefixes(raw)?;
+            Ok(())
+        },
+    ),
+    Key::new(
         "cors.origins",
         "Origins whose pages may use the server, or *",
         |s, raw| {

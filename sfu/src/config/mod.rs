@@ -10,6 +10,7 @@ mod error;
 mod keys;
 mod live;
 mod live_keys;
+mod prefix;
 mod settings;
 mod value;
 
@@ -24,6 +25,7 @@ pub use live::{
     ApiSettings, ChatSettings, ImagesSettings, RoomsSettings, SignalSettings, StoreSettings,
     WebhooksSettings,
 };
+pub use prefix::{NoPrefix, Prefix};
 pub use settings::{
     CorsSettings, HttpSettings, IceServer, LogFormat, LogSettings, MediaBind, MediaSettings,
     RelaySettings, Settings, ShutdownSettings, TlsSettings,

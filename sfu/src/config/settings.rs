@@ -10,6 +10,7 @@ use super::live::{
     ApiSettings, ChatSettings, ImagesSettings, RoomsSettings, SignalSettings, StoreSettings,
     WebhooksSettings,
 };
+use super::prefix::Prefix;
 use super::value::write_duration;
 use crate::auth::{App, SecretKey};
 use crate::live::UserId;
@@ -159,6 +160,8 @@ pub struct HttpSettings {
     pub max_header_bytes: usize,
     /// Bytes of an SDP offer or fragment.
     pub max_sdp_bytes: usize,
+    /// Proxies that say the addresses of their clients.
+    pub trusted_proxies: Vec<Prefix>,
 }
 
 /// CORS.
@@ -231,6 +234,7 @@ impl Default for Settings {
                 write_timeout: Duration::from_secs(30),
                 max_header_bytes: 16 * 1024,
                 max_sdp_bytes: 64 * 1024,
+                trusted_proxies: Vec::new(),
             },
             cors: CorsSettings {
                 origins: vec!["*".to_owned()],

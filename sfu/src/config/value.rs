@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::prefix::Prefix;
 use super::settings::IceServer;
 use crate::auth::SecretKey;
 
@@ -163,6 +164,16 @@ pub(super) fn addresses(raw: Raw<'_>) -> Result<Vec<IpAddr>, String> {
         return Err("a list of at most 16 IP addresses".to_owned());
     }
     Ok(list)
+}
+
+/// Networks, each once.
+pub(super) fn prefixes(raw: Raw<'_>) -> Result<Vec<Prefix>, String> {
+    let allowed = "a list of at most 100 IP addresses and networks (host bits 0), such as [\"127.0.0.1\", \"10.0.0.0/8\"]";
+    let list: Vec<Prefix> = list(raw, allowed)?;
+    match list.len() {
+        0..=100 => Ok(list),
+        _ => Err(allowed.to_owned()),
+    }
 }
 
 /// A duration written with its unit: `500ms`, `2s`, `10m`, `1h`; halves as `1.5s`.

@@ -17,7 +17,7 @@ pub use uploads::{Images, ImagesError};
 use super::access;
 use super::app::App;
 use super::cors;
-use super::listener::Remote;
+use super::forwarded::Remote;
 use super::problem::Problem;
 use crate::images::HEADERS;
 use crate::signal::hub::network;
@@ -56,7 +56,7 @@ async fn take(State(app): State<App>, request: Request) -> Result<Response, Prob
         Some((of, user)) => Uploader::User(of, user),
         None => {
             let remote = request.extensions().get::<Remote>();
-            Uploader::Address(remote.map(|remote| network(remote.0.ip())))
+            Uploader::Address(remote.map(|remote| network(remote.client)))
         }
     };
     check_content_type(request.headers())?;

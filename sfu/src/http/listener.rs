@@ -21,9 +21,10 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
+use super::forwarded::Remote;
 use super::metrics::{Dropped, HttpMetrics};
 use super::stall::StallGuard;
-use crate::config::HttpSettings;
+use crate::config::{HttpSettings, Prefix};
 
 /// Why nothing can be served.
 #[derive(Debug, Error)]
@@ -110,6 +111,7 @@ pub enum Phase {
 #[derive(Clone)]
 pub struct Connections {
     limits: HttpSettings,
+    trusted: Arc<[Prefix]>,
     tls: Option<TlsAcceptor>,
     metrics: HttpMetrics,
     seats: Arc<Semaphore>,
@@ -121,6 +123,7 @@ impl Connections {
     pub fn new(limits: HttpSettings, tls: Option<Arc<ServerConfig>>, metrics: HttpMetrics) -> Self {
         Self {
             seats: Arc::new(Semaphore::new(limits.max_connections)),
+            trusted: limits.trusted_proxies.as_slice().into(),
             limits,
             tls: tls.map(TlsAcceptor::from),
             metrics,
@@ -210,13 +213,16 @@ impl Connections {
         let has_begun = Arc::new(AtomicBool::new(false));
         let service = {
             let has_begun = Arc::clone(&has_begun);
+            let trusted = Arc::clone(&self.trusted);
+            let metrics = self.metrics.clone();
             let held = Held {
                 _open: Arc::clone(open),
                 phase: self.phase.subscribe(),
             };
             service_fn(move |mut request: http::Request<Incoming>| {
                 has_begun.store(true, Ordering::Relaxed);
-                request.extensions_mut().insert(Remote(remote));
+                let remote = Remote::of(remote, request.headers(), &trusted, &metrics);
+                request.extensions_mut().insert(remote);
                 request.extensions_mut().insert(held.clone());
                 router.clone().oneshot(request)
             })
@@ -278,10 +284,6 @@ impl Connections {
         builder
     }
 }
-
-/// The client's address, among a request's extensions.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Remote(pub(super) SocketAddr);
 
 /// Keeps a connection counted, and tells when it has to end, among a request's extensions.
 #[derive(Clone)]

@@ -12,6 +12,7 @@ use prometheus::{
 };
 
 use super::app::App;
+use super::forwarded::Ignored;
 use super::problem::Problem;
 
 /// Counters of the HTTP side.
@@ -26,6 +27,7 @@ pub struct HttpMetrics {
     /// Connections ended by the server, by reason.
     pub(super) dropped: IntCounterVec,
     refused: IntCounterVec,
+    ignored: IntCounterVec,
 }
 
 impl HttpMetrics {
@@ -73,6 +75,16 @@ impl HttpMetrics {
             ),
             &["reason"],
         )?;
+        let ignored = IntCounterVec::new(
+            Opts::new(
+                "weblive_http_forwarded_ignored_total",
+                "Requests whose X-Forwarded-For or Forwarded was not followed, by reason.",
+            ),
+            &["reason"],
+        )?;
+        for reason in Ignored::ALL {
+            ignored.with_label_values(&[reason.name()]);
+        }
         let build = IntGauge::with_opts(
             Opts::new("weblive_build_info", "1, with the build in its labels.")
                 .const_label("version", env!("CARGO_PKG_VERSION"))
@@ -85,6 +97,7 @@ impl HttpMetrics {
         registry.register(Box::new(accepted.clone()))?;
         registry.register(Box::new(dropped.clone()))?;
         registry.register(Box::new(refused.clone()))?;
+        registry.register(Box::new(ignored.clone()))?;
         registry.register(Box::new(build))?;
         Ok(Self {
             requests,
@@ -93,6 +106,7 @@ impl HttpMetrics {
             accepted,
             dropped,
             refused,
+            ignored,
         })
     }
 
@@ -107,6 +121,10 @@ impl HttpMetrics {
 
     pub(super) fn refuse(&self, reason: &str) {
         self.refused.with_label_values(&[reason]).inc();
+    }
+
+    pub(super) fn ignore_forwarded(&self, reason: Ignored) {
+        self.ignored.with_label_values(&[reason.name()]).inc();
     }
 
     pub(super) fn drop_connection(&self, reason: Dropped) {

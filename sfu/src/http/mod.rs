@@ -6,6 +6,7 @@ mod app;
 mod body;
 mod cors;
 mod files;
+mod forwarded;
 mod health;
 mod ice;
 mod images;

@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 use tracing::Instrument;
 
 use super::app::App;
-use super::listener::Remote;
+use super::forwarded::Remote;
 
 pub(super) async fn layer(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
@@ -21,9 +21,13 @@ pub(super) async fn layer(State(app): State<App>, mut request: Request, next: Ne
         .map(|path| route_label(path.as_str(), request.uri().path()));
     request.headers_mut().insert(REQUEST_ID, id.clone());
 
-    let remote = request.extensions().get::<Remote>().map(|remote| remote.0);
+    let remote = request.extensions().get::<Remote>();
+    let (client, peer) = (
+        remote.map(|remote| remote.client),
+        remote.map(|remote| remote.peer),
+    );
     let id_text = id.to_str().unwrap_or_default();
-    let span = tracing::info_span!("request", id = id_text, method, remote = ?remote);
+    let span = tracing::info_span!("request", id = id_text, method, ?client, ?peer);
     let mut response = next.run(request).instrument(span.clone()).await;
 
     let status = response.status();

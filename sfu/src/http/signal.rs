@@ -11,7 +11,8 @@ use http::{HeaderMap, Uri};
 
 use super::api::{self, Control};
 use super::app::App;
-use super::listener::{Held, Remote};
+use super::forwarded::Remote;
+use super::listener::Held;
 use super::problem::Problem;
 use crate::live::AppId;
 use crate::signal::hub::admin::Call;
@@ -44,7 +45,7 @@ async fn open(
     }
     // Every connection of the listener has both; requests without a connection have none.
     let peer = connection.map_or(IpAddr::from([0, 0, 0, 0]), |Extension(remote)| {
-        remote.0.ip()
+        remote.client
     });
     let place = signalling.take_place(peer).inspect_err(|error| {
         signalling.metrics().refuse(match error {

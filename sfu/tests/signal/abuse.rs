@@ -172,6 +172,62 @@ async fn sockets_are_bounded_for_one_address() {
 }
 
 #[tokio::test]
+async fn behind_a_trusted_proxy_each_client_is_an_address_of_its_own() {
+    let toml = "signal.max_sockets_per_address = 2\nhttp.trusted_proxies = [\"127.0.0.0/8\"]";
+    let server = serve(toml).await;
+    let port = port(&server);
+    let open = async |field: &'static str, value: &str| {
+        Client::open_with(port, &[(field, value)], None).await
+    };
+    let mut open_ones = Vec::new();
+    for client in ["198.51.100.1", "198.51.100.2", "2001:db8::1"] {
+        for before in ["", "203.0.113.5, ", "not an address, "] {
+            // What a client says of itself stands left of what the proxy has seen.
+            let value = format!("{before}{client}");
+            match open("x-forwarded-for", &value).await {
+                Ok(socket) => open_ones.push(socket),
+                Err(refused) => assert_eq!(refused.status, 429),
+            }
+        }
+        let refused = open("x-forwarded-for", client).await.err();
+        assert_eq!(refused.expect("refused").status, 429, "{client}");
+    }
+    assert_eq!(open_ones.len(), 6);
+    let standard = open("forwarded", "for=198.51.100.1;proto=https").await;
+    assert_eq!(standard.err().expect("refused").status, 429);
+    // Without an address the proxy itself is meant.
+    let _own = open("x-forwarded-for", "unknown").await.expect("a socket");
+    let metrics = reqwest::get(format!("http://127.0.0.1:{port}/metrics")).await;
+    let page = metrics.expect("a page").text().await.expect("a text");
+    let line = "weblive_http_forwarded_ignored_total{reason=\"malformed\"} 1\n";
+    assert!(page.contains(line), "{page}");
+    server.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_client_that_is_no_trusted_proxy_has_the_address_that_it_comes_from() {
+    let toml = "signal.max_sockets_per_address = 2\nhttp.trusted_proxies = [\"10.0.0.0/8\"]";
+    let server = serve(toml).await;
+    let port = port(&server);
+    let mut sockets = Vec::new();
+    for n in 0..6 {
+        let spoofed = format!("198.51.100.{n}");
+        let standard = format!("for={spoofed}");
+        let fields = [("x-forwarded-for", &*spoofed), ("forwarded", &*standard)];
+        match Client::open_with(port, &fields, None).await {
+            Ok(socket) => sockets.push(socket),
+            Err(refused) => assert_eq!(refused.status, 429),
+        }
+    }
+    assert_eq!(sockets.len(), 2);
+    let metrics = reqwest::get(format!("http://127.0.0.1:{port}/metrics")).await;
+    let page = metrics.expect("a page").text().await.expect("a text");
+    let line = "weblive_http_forwarded_ignored_total{reason=\"untrusted\"} 6\n";
+    assert!(page.contains(line), "{page}");
+    server.shut_down().await;
+}
+
+#[tokio::test]
 async fn a_request_that_opens_no_websocket_is_told_what_to_do() {
     let server = serve("").await;
     let url = format!("http://127.0.0.1:{}/signal", port(&server));

@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 use super::Api;
 use super::refusal::Refusal;
 use crate::auth::{Apps, SignedRequest, Tc3, Tc3Request, unhex};
-use crate::http::listener::Remote;
+use crate::http::forwarded::Remote;
 use crate::live::{AppId, UserId};
 
 /// What a request says about its caller, before any of it is believed: looked at before the body
@@ -221,7 +221,10 @@ pub(super) enum AdminRefusal {
 /// On an open server only programs on its own machine may call, and no page of somebody else in
 /// a browser there: not by its origin, and not by a host name that it has bent to this machine.
 fn local(parts: &Parts) -> Result<(), Refusal> {
-    let remote = parts.extensions.get::<Remote>().map(|remote| remote.0.ip());
+    let remote = parts
+        .extensions
+        .get::<Remote>()
+        .map(|remote| remote.peer.ip());
     // Behind a proxy on this machine everybody would be local.
     let is_passed_on = PROXIED.iter().any(|name| parts.headers.contains_key(*name));
     if is_passed_on || !remote.is_some_and(|ip| ip.to_canonical().is_loopback()) {

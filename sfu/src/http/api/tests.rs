@@ -17,7 +17,7 @@ use tower::ServiceExt;
 use super::access::unix_time;
 use super::*;
 use crate::auth::{App, SignedRequest};
-use crate::http::listener::Remote;
+use crate::http::forwarded::Remote;
 use crate::signal::hub::admin::tests::{APP, Bench, number, user};
 
 /// The routes, and the rooms behind them.
@@ -173,7 +173,7 @@ pub(super) fn sign(
 /// Gives a request the address that it came from.
 pub(super) fn from(address: &str, mut request: Request<Body>) -> Request<Body> {
     let address: SocketAddr = address.parse().unwrap();
-    request.extensions_mut().insert(Remote(address));
+    request.extensions_mut().insert(Remote::direct(address));
     request
 }
 
