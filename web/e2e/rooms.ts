@@ -73,7 +73,9 @@ export class RoomPage {
   /** All events of a name so far. */
   async events<N extends EventName>(name: N): Promise<EventOf<N>[]> {
     const from = this.#events.length;
-    this.#events.push(...(await this.lab.page.evaluate((from) => window.room.signal.events.slice(from), from)));
+    const fresh = await this.lab.page.evaluate((from) => window.room.signal.events.slice(from), from);
+    // Another look may have come first.
+    this.#events.push(...fresh.slice(this.#events.length - from));
     return this.#events.filter((event): event is EventOf<N> => event.event === name);
   }
 
