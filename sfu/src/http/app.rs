@@ -15,6 +15,7 @@ use relay::Relay;
 
 use super::api::{self, Api, ApiConfig};
 use super::cors::{self, Cors};
+use super::health::Readiness;
 use super::images::{self, Images};
 use super::metrics::{self, HttpMetrics};
 use super::{access, files, health, ice, observe, playlist, signal, whip};
@@ -38,6 +39,7 @@ struct Inner {
     apps: Apps,
     cors: Cors,
     ice_links: Vec<HeaderValue>,
+    readiness: Readiness,
     max_sdp_bytes: usize,
     body_timeout: Duration,
     started: Instant,
@@ -72,6 +74,7 @@ impl App {
             images,
             apps: Apps::new(settings.apps.clone()),
             cors: Cors::new(&settings.cors.origins),
+            readiness: Readiness::default(),
             ice_links: ice::links(&settings.ice_servers),
             max_sdp_bytes: settings.http.max_sdp_bytes,
             body_timeout: settings.http.body_timeout,
@@ -103,6 +106,10 @@ impl App {
     /// Uploaded images, if the server takes any.
     pub(super) fn images(&self) -> Option<&Images> {
         self.0.images.as_ref()
+    }
+
+    pub(super) fn readiness(&self) -> &Readiness {
+        &self.0.readiness
     }
 
     pub(super) fn cors(&self) -> &Cors {

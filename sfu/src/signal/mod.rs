@@ -3,6 +3,7 @@
 //! [`hub`] decides without IO, [`protocol`] is what goes over the wire; the rest of this module is
 //! the shell around them. [`Signalling`] is what the server starts and HTTP hands sockets to.
 
+mod alive;
 mod back_end;
 pub mod close;
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub use self::socket::SocketLimits;
 pub use self::start::SignalError;
 pub use self::task::{ADMIN_ANSWER, FindImage, HubHandle};
 use crate::live::chat::UnixTime;
+use crate::store::Store;
 use crate::webhook::Webhooks;
 
 /// Bounds of the sockets.
@@ -64,6 +66,7 @@ struct Inner {
     places: Places,
     next_socket: AtomicU64,
     hub: HubHandle,
+    store: Arc<dyn Store>,
     webhooks: Webhooks,
     metrics: SignalMetrics,
 }
@@ -72,6 +75,7 @@ impl Signalling {
     fn new(
         config: SignalConfig,
         hub: HubHandle,
+        store: Arc<dyn Store>,
         webhooks: Webhooks,
         metrics: SignalMetrics,
     ) -> Self {
@@ -80,6 +84,7 @@ impl Signalling {
             config,
             next_socket: AtomicU64::new(1),
             hub,
+            store,
             webhooks,
             metrics,
         }))

@@ -68,7 +68,7 @@ impl Signalling {
             hub,
             media: workers.clone(),
             events,
-            store,
+            store: Arc::clone(&store),
             find_image,
             back_end: BackEnds::new(webhooks.clone(), workers.clone()),
             observe: Box::new(move |hub| rooms.update(hub)),
@@ -76,7 +76,7 @@ impl Signalling {
         let handle = task::start(parts, metrics.clone());
         tokio::spawn(pass_words(words, handle.clone()));
         let config = signal_config(settings);
-        Ok(Self::new(config, handle, webhooks, metrics))
+        Ok(Self::new(config, handle, store, webhooks, metrics))
     }
 }
 

@@ -111,6 +111,8 @@ enum Control {
         call: Box<Call>,
         reply: oneshot::Sender<Result<Reply, AdminError>>,
     },
+    /// Answered by a hub that is alive.
+    Ping(oneshot::Sender<()>),
     Filter(Arc<WordFilter>),
     ShutDown(oneshot::Sender<()>),
 }
@@ -197,6 +199,16 @@ impl HubHandle {
     /// Whether the hub's task runs.
     pub fn is_running(&self) -> bool {
         !self.inbox.is_closed()
+    }
+
+    /// Whether the hub's task answers within `limit`. One that is so far behind that it takes no
+    /// question does not.
+    pub async fn answers(&self, limit: Duration) -> bool {
+        let (reply, answer) = oneshot::channel();
+        if self.controls.try_send(Control::Ping(reply)).is_err() {
+            return false;
+        }
+        matches!(tokio::time::timeout(limit, answer).await, Ok(Ok(())))
     }
 
     /// Tells all sockets that the server goes down, waits for them a little, and writes to the
@@ -359,6 +371,9 @@ impl<M: Media, B: BackEnd> Task<M, B> {
                 // Nobody waits any more when the asking request has gone.
                 let _ = reply.send(result);
             }
+            Control::Ping(reply) => {
+                let _ = reply.send(());
+            }
             Control::Filter(filter) => self.hub.set_filter(filter),
             Control::ShutDown(done) => {
                 for outbox in self.outboxes.values() {
@@ -497,3 +512,32 @@ const OBSERVE: Duration = Duration::from_secs(1);
 /// Who enters a room waits 5 s for a store that is behind, and is told to try again then.
 const STORE_TRIES: u32 = 50;
 const STORE_PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hub_that_hangs_or_has_ended_does_not_answer() {
+        let (inbox, _inputs) = mpsc::channel(1);
+        let (controls, mut asked) = mpsc::channel(2);
+        let handle = HubHandle { inbox, controls };
+        let limit = Duration::from_secs(1);
+        for _ in 0..2 {
+            assert!(!handle.answers(limit).await);
+        }
+        let begun = Instant::now();
+        assert!(!handle.answers(limit).await, "as many wait as may");
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        let answering = tokio::spawn(async move {
+            while let Some(Control::Ping(reply)) = asked.recv().await {
+                let _ = reply.send(());
+            }
+        });
+        tokio::task::yield_now().await;
+        assert!(handle.answers(limit).await);
+        answering.abort();
+        let _ = answering.await;
+        assert!(!handle.answers(limit).await);
+    }
+}

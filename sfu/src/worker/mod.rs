@@ -3,6 +3,7 @@
 //! [`Workers`] is the handle for the HTTP side. Its methods find the worker of a session in the
 //! directory, send it a command and await the reply; media never takes that way.
 
+mod alive;
 pub mod api;
 mod directory;
 mod events;

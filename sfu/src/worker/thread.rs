@@ -81,6 +81,10 @@ pub(crate) enum Command {
     WantKeyframe {
         stream: StreamId,
     },
+    /// Answered by a worker that is alive.
+    Ping {
+        reply: oneshot::Sender<()>,
+    },
     Shutdown {
         reply: oneshot::Sender<()>,
     },
@@ -208,6 +212,9 @@ impl Worker {
                     .core
                     .patch(now, &session, if_match.as_deref(), &fragment);
                 let _ = reply.send(result);
+            }
+            Command::Ping { reply } => {
+                let _ = reply.send(());
             }
             Command::Close { session, reply } => {
                 let _ = reply.send(self.core.close(now, &session));
