@@ -117,6 +117,7 @@ impl LiveMetrics {
             ("not_allowed", chat.not_allowed),
             ("invalid", chat.invalid),
             ("user_rate", chat.user_rate),
+            ("attributes_rate", chat.attributes_rate),
             ("too_many_mutes", chat.mutes_refused),
         ] {
             raise(&self.dropped.with_label_values(&[reason]), count);

@@ -1625,7 +1625,7 @@ export type ChatEvent =
       /** Names that are gone. */
       deleted: string[];
     }
-  /** Numbers that the room shares changed. */
+  /** Numbers that the room shares changed; told at most twice a second. */
   | {
       event: "countersChanged";
       /** The room. */

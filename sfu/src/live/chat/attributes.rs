@@ -1,6 +1,7 @@
 //! Values that a whole room shares: texts by name, and counters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -130,9 +131,14 @@ fn check(values: &BTreeMap<String, String>) -> Result<(), ChatError> {
     Ok(())
 }
 
-/// Numbers by name.
+/// Numbers by name. Changes are gathered, as likes are: everybody in the room may add.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Counters(BTreeMap<String, i64>);
+pub struct Counters {
+    values: BTreeMap<String, i64>,
+    /// Names whose change was not told.
+    changed: BTreeSet<String>,
+    told_at: Option<Instant>,
+}
 
 impl Counters {
     /// Takes stored values; what is over a bound is left out.
@@ -141,6 +147,7 @@ impl Counters {
         for (name, value) in values {
             let _ = counters.set(BTreeMap::from([(name, value)]));
         }
+        counters.changed.clear();
         counters
     }
 
@@ -150,7 +157,8 @@ impl Counters {
     /// Over a bound; nothing has changed then.
     pub fn set(&mut self, values: BTreeMap<String, i64>) -> Result<(), ChatError> {
         self.check(values.keys())?;
-        self.0.extend(values);
+        self.changed.extend(values.keys().cloned());
+        self.values.extend(values);
         Ok(())
     }
 
@@ -161,23 +169,41 @@ impl Counters {
     pub fn add(&mut self, name: &str, amount: i64) -> Result<i64, ChatError> {
         let name = name.to_owned();
         self.check([&name])?;
-        let value = self.0.entry(name).or_default();
+        self.changed.insert(name.clone());
+        let value = self.values.entry(name).or_default();
         *value = value.saturating_add(amount);
         Ok(*value)
     }
 
+    /// New values, when there are some and the last ones are old enough.
+    pub fn poll(&mut self, now: Instant) -> Option<BTreeMap<String, i64>> {
+        if self.next_timeout(now)? > now {
+            return None;
+        }
+        self.told_at = Some(now);
+        let changed = std::mem::take(&mut self.changed).into_iter();
+        let value = |name: String| self.values.get(&name).map(|value| (name, *value));
+        Some(changed.filter_map(value).collect())
+    }
+
+    /// When [`Self::poll`] will have something to say; none without changes.
+    pub fn next_timeout(&self, now: Instant) -> Option<Instant> {
+        (!self.changed.is_empty())
+            .then(|| self.told_at.map_or(now, |at| (at + TELL_INTERVAL).max(now)))
+    }
+
     /// All counters.
     pub fn all(&self) -> &BTreeMap<String, i64> {
-        &self.0
+        &self.values
     }
 
     fn check<'a>(&self, names: impl IntoIterator<Item = &'a String>) -> Result<(), ChatError> {
-        let mut count = self.0.len();
+        let mut count = self.values.len();
         for name in names {
             if name.is_empty() || name.len() > MAX_NAME {
                 return Err(BAD_NAME);
             }
-            count += usize::from(!self.0.contains_key(name));
+            count += usize::from(!self.values.contains_key(name));
         }
         if count > MAX_COUNTERS {
             return Err(ChatError::Full {
@@ -196,6 +222,9 @@ const BAD_NAME: ChatError = ChatError::BadValue {
 
 /// Most attributes of a room.
 pub const MAX_ATTRIBUTES: usize = 16;
+
+/// Between two times that counters are told.
+const TELL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Most counters of a room.
 pub const MAX_COUNTERS: usize = 20;
@@ -298,6 +327,8 @@ mod tests {
         assert!(counters.add(&"n".repeat(33), 1).is_err());
         assert!(counters.set(map(&[("", 1)])).is_err());
         assert_eq!(counters.all().len(), 20);
-        assert_eq!(Counters::restore(counters.all().clone()), counters);
+        let restored = Counters::restore(counters.all().clone());
+        assert_eq!(restored.all(), counters.all());
+        assert_eq!(restored.next_timeout(Instant::now()), None);
     }
 }

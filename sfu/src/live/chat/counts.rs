@@ -25,6 +25,8 @@ pub struct ChatCounts {
     pub invalid: u64,
     /// Refused because one user was too fast, likes included.
     pub user_rate: u64,
+    /// Changes of attributes refused because the room's came too fast.
+    pub attributes_rate: u64,
     /// Dropped because the room was too fast, by priority from the lowest.
     pub room_rate: [u64; Priority::ALL.len()],
     /// Members that came or went and were named in no notice.
@@ -74,6 +76,7 @@ impl ChatCounts {
             not_allowed: join(self.not_allowed, other.not_allowed),
             invalid: join(self.invalid, other.invalid),
             user_rate: join(self.user_rate, other.user_rate),
+            attributes_rate: join(self.attributes_rate, other.attributes_rate),
             room_rate: each(self.room_rate, &other.room_rate, join),
             unnamed_tips: join(self.unnamed_tips, other.unnamed_tips),
             mutes_refused: join(self.mutes_refused, other.mutes_refused),

@@ -56,6 +56,8 @@ pub struct Chat {
     rate: RoomRate<(Message, Option<ConnectionId>)>,
     users: Buckets<UserId>,
     likers: Buckets<UserId>,
+    /// Changes of the attributes, by all members together.
+    changes: Buckets<()>,
     likes: Likes,
     tips: Tips,
     history: History,
@@ -116,6 +118,8 @@ pub enum ChatEvent {
     },
     /// New likes.
     Likes(LikeTotal),
+    /// New values of counters.
+    Counters(BTreeMap<String, i64>),
 }
 
 impl Chat {
@@ -127,6 +131,7 @@ impl Chat {
             rate: RoomRate::new(limits.messages_per_second),
             users: Buckets::new(user_rate, limits.user_message_burst, MAX_BUSY_USERS),
             likers: Buckets::new(limits.user_likes_per_second, MAX_LIKES, MAX_BUSY_USERS),
+            changes: Buckets::new(ATTRIBUTE_RATE, 2 * ATTRIBUTE_RATE, 1),
             likes: Likes::new(saved.likes, limits.likes_interval),
             tips: Tips::default(),
             history: History::restore(saved.history, saved.last_sequence, limits.history),
@@ -258,6 +263,60 @@ impl Chat {
         Ok(())
     }
 
+    /// Whether a member may change the room's texts now. All members read them, so that who may
+    /// not speak may not write them either, and they come no faster than messages.
+    ///
+    /// # Errors
+    /// As for a message, and 2996 when the room's texts change too fast.
+    pub fn check_attributes(
+        &mut self,
+        now: Instant,
+        clock: UnixTime,
+        sender: &Sender,
+    ) -> Result<(), ChatError> {
+        let user = self
+            .moderation
+            .check(sender, clock)
+            .inspect_err(|_| self.counts.not_allowed += 1)?;
+        let too_fast = |per_second| move |retry| ChatError::TooFast { per_second, retry };
+        let per_second = self.users.per_second();
+        self.users
+            .take(now, user, 1)
+            .map_err(too_fast(per_second))?;
+        self.changes
+            .take(now, &(), 1)
+            .map_err(too_fast(ATTRIBUTE_RATE))
+    }
+
+    /// Whether a member may change these counters now. Counting is not speaking, but a name that
+    /// is new is.
+    ///
+    /// # Errors
+    /// As for likes; as for a message where a name is new.
+    pub fn check_counters<'a>(
+        &mut self,
+        now: Instant,
+        clock: UnixTime,
+        sender: &Sender,
+        mut names: impl Iterator<Item = &'a String>,
+    ) -> Result<(), ChatError> {
+        let Some(user) = &sender.user else {
+            self.counts.not_allowed += 1;
+            return Err(ChatError::Guest);
+        };
+        if names.any(|name| !self.counters.all().contains_key(name)) {
+            self.moderation
+                .check(sender, clock)
+                .inspect_err(|_| self.counts.not_allowed += 1)?;
+        }
+        self.likers
+            .take(now, user, 1)
+            .map_err(|retry| ChatError::TooFast {
+                per_second: self.likers.per_second(),
+                retry,
+            })
+    }
+
     /// A member came.
     pub fn joined(&mut self, user: UserId) {
         self.tips.join(user);
@@ -295,6 +354,9 @@ impl Chat {
         if let Some(total) = self.likes.poll(now) {
             return Some(ChatEvent::Likes(total));
         }
+        if let Some(values) = self.counters.poll(now) {
+            return Some(ChatEvent::Counters(values));
+        }
         let (message, sender) = self.rate.poll(now)?;
         self.counts.deliver(&message.payload, message.priority);
         let message = match message.payload {
@@ -309,6 +371,7 @@ impl Chat {
         let times = [
             self.rate.next_timeout(now),
             self.likes.next_timeout(now),
+            self.counters.next_timeout(now),
             self.tips.next_timeout(now, members),
         ];
         times.into_iter().flatten().min()
@@ -328,6 +391,7 @@ impl Chat {
     pub fn counts(&self) -> ChatCounts {
         ChatCounts {
             user_rate: self.users.refused() + self.likers.refused(),
+            attributes_rate: self.changes.refused(),
             room_rate: self.rate.dropped(),
             unnamed_tips: self.tips.unnamed(),
             mutes_refused: self.moderation.refused(),
@@ -378,6 +442,10 @@ impl Chat {
         }
     }
 }
+
+/// Changes of a room's attributes in the long run, a second: with the largest values they cost
+/// its members a third of what its messages may.
+const ATTRIBUTE_RATE: u32 = 10;
 
 /// Users of one room whose rates are remembered; they are forgotten within seconds.
 const MAX_BUSY_USERS: usize = 20_000;

@@ -111,7 +111,7 @@ impl World {
                 Payload::Text(text) => Some(text.text.clone()),
                 _ => None,
             },
-            ChatEvent::Likes(_) => None,
+            ChatEvent::Likes(_) | ChatEvent::Counters(_) => None,
         };
         self.told.iter().filter_map(text).collect()
     }
@@ -370,7 +370,7 @@ fn a_storm_of_everything_keeps_the_rates_and_the_gifts() {
         .iter()
         .filter_map(|(at, e)| match e {
             ChatEvent::Likes(total) => Some((*at, total.total_likes_received)),
-            ChatEvent::Message { .. } => None,
+            ChatEvent::Message { .. } | ChatEvent::Counters(_) => None,
         })
         .collect();
     assert!(

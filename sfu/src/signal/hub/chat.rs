@@ -78,6 +78,15 @@ impl Hub {
                 room: key.clone(),
                 total: likes.total_likes_received,
             }),
+            Said::Counters(values) => {
+                for (name, value) in values {
+                    self.save(Change::Counter {
+                        room: key.clone(),
+                        name: name.clone(),
+                        value: *value,
+                    });
+                }
+            }
         }
         self.tell(&to, ChatEvent::from_core(key.room.clone(), said).into());
     }

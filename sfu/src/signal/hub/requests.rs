@@ -129,14 +129,16 @@ impl Hub {
             RequestBody::MuteUser(request) => self.mute_user(now, connection, &request)?,
             RequestBody::MuteAll(request) => self.mute_all(now, connection, &request)?,
             RequestBody::Attributes(request) => self.attributes(connection, &request.room)?,
-            RequestBody::InitAttributes(request) => self.init_attributes(connection, request)?,
-            RequestBody::SetAttributes(request) => self.set_attributes(connection, request)?,
+            RequestBody::InitAttributes(request) => {
+                self.init_attributes(now, connection, request)?
+            }
+            RequestBody::SetAttributes(request) => self.set_attributes(now, connection, request)?,
             RequestBody::DeleteAttributes(request) => {
-                self.delete_attributes(connection, &request)?
+                self.delete_attributes(now, connection, &request)?
             }
             RequestBody::Counters(request) => self.chat_counters(connection, &request.room)?,
-            RequestBody::SetCounters(request) => self.set_counters(connection, request)?,
-            RequestBody::AddCounter(request) => self.add_counter(connection, &request)?,
+            RequestBody::SetCounters(request) => self.set_counters(now, connection, request)?,
+            RequestBody::AddCounter(request) => self.add_counter(now, connection, &request)?,
 
             RequestBody::Publish(request) => {
                 return self.publish(now, asker, request).map(|()| None);

@@ -1,8 +1,11 @@
 //! Texts and numbers that a room shares.
 
+use std::collections::BTreeMap;
+use std::time::Instant;
+
 use super::Hub;
 use super::error::HubError;
-use crate::live::chat::AttributesChange;
+use crate::live::chat::{AttributesChange, Chat};
 use crate::live::{ConnectionId, RoomId, RoomKey};
 use crate::signal::protocol::{
     AddCounter, AttributeValues, ChatEvent, CounterValues, DeleteAttributes, InitAttributes,
@@ -23,31 +26,34 @@ impl Hub {
 
     pub(super) fn init_attributes(
         &mut self,
+        now: Instant,
         connection: ConnectionId,
         request: InitAttributes,
     ) -> Result<ResultBody, HubError> {
-        let (key, _) = self.chat_of(connection, &request.room)?;
-        let change = self.ready_chat(&key)?.attributes.init(request.attributes)?;
+        let (key, chat) = self.changing_attributes(now, connection, &request.room)?;
+        let change = chat.attributes.init(request.attributes)?;
         Ok(self.changed_attributes(&key, change))
     }
 
     pub(super) fn set_attributes(
         &mut self,
+        now: Instant,
         connection: ConnectionId,
         request: SetAttributes,
     ) -> Result<ResultBody, HubError> {
-        let (key, _) = self.chat_of(connection, &request.room)?;
-        let change = self.ready_chat(&key)?.attributes.set(request.attributes)?;
+        let (key, chat) = self.changing_attributes(now, connection, &request.room)?;
+        let change = chat.attributes.set(request.attributes)?;
         Ok(self.changed_attributes(&key, change))
     }
 
     pub(super) fn delete_attributes(
         &mut self,
+        now: Instant,
         connection: ConnectionId,
         request: &DeleteAttributes,
     ) -> Result<ResultBody, HubError> {
-        let (key, _) = self.chat_of(connection, &request.room)?;
-        let change = self.ready_chat(&key)?.attributes.delete(&request.names);
+        let (key, chat) = self.changing_attributes(now, connection, &request.room)?;
+        let change = chat.attributes.delete(&request.names);
         Ok(self.changed_attributes(&key, change))
     }
 
@@ -84,44 +90,55 @@ impl Hub {
 
     pub(super) fn set_counters(
         &mut self,
+        now: Instant,
         connection: ConnectionId,
         request: SetCounters,
     ) -> Result<ResultBody, HubError> {
-        let (key, _) = self.chat_of(connection, &request.room)?;
-        let chat = self.ready_chat(&key)?;
+        let (room, names) = (&request.room, request.counters.keys());
+        let chat = self.changing_counters(now, connection, room, names)?;
         chat.counters.set(request.counters.clone())?;
-        Ok(self.changed_counters(&key, request.counters))
+        let counters = request.counters;
+        Ok(ResultBody::Counters(CounterValues { counters }))
     }
 
     pub(super) fn add_counter(
         &mut self,
+        now: Instant,
         connection: ConnectionId,
         request: &AddCounter,
     ) -> Result<ResultBody, HubError> {
-        let (key, _) = self.chat_of(connection, &request.room)?;
-        let chat = self.ready_chat(&key)?;
+        let (room, names) = (&request.room, [&request.name]);
+        let chat = self.changing_counters(now, connection, room, names.into_iter())?;
         let value = chat.counters.add(&request.name, request.amount)?;
-        let changed = [(request.name.clone(), value)].into();
-        Ok(self.changed_counters(&key, changed))
+        let counters = BTreeMap::from([(request.name.clone(), value)]);
+        Ok(ResultBody::Counters(CounterValues { counters }))
     }
 
-    pub(super) fn changed_counters(
+    fn changing_attributes(
         &mut self,
-        key: &RoomKey,
-        counters: std::collections::BTreeMap<String, i64>,
-    ) -> ResultBody {
-        for (name, value) in &counters {
-            self.save(Change::Counter {
-                room: key.clone(),
-                name: name.clone(),
-                value: *value,
-            });
-        }
-        let event = ChatEvent::CountersChanged {
-            room: key.room.clone(),
-            counters: counters.clone(),
-        };
-        self.tell_members(key, event);
-        ResultBody::Counters(CounterValues { counters })
+        now: Instant,
+        connection: ConnectionId,
+        room: &RoomId,
+    ) -> Result<(RoomKey, &mut Chat), HubError> {
+        let (key, sender) = self.chat_of(connection, room)?;
+        let clock = self.clock(now);
+        let chat = self.ready_chat(&key)?;
+        chat.check_attributes(now, clock, &sender)?;
+        Ok((key, chat))
+    }
+
+    /// What has changed is told and stored when the chat says so.
+    fn changing_counters<'a>(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        room: &RoomId,
+        names: impl Iterator<Item = &'a String>,
+    ) -> Result<&mut Chat, HubError> {
+        let (key, sender) = self.chat_of(connection, room)?;
+        let clock = self.clock(now);
+        let chat = self.ready_chat(&key)?;
+        chat.check_counters(now, clock, &sender, names)?;
+        Ok(chat)
     }
 }

@@ -345,7 +345,7 @@ pub enum ChatEvent {
         /// Names that are gone.
         deleted: Vec<String>,
     },
-    /// Numbers that the room shares changed.
+    /// Numbers that the room shares changed; told at most twice a second.
     CountersChanged {
         /// The room.
         room: RoomId,
@@ -372,6 +372,9 @@ impl ChatEvent {
                 added,
                 sender,
             },
+            crate::live::chat::ChatEvent::Counters(counters) => {
+                Self::CountersChanged { room, counters }
+            }
         }
     }
 

@@ -4,7 +4,6 @@ mod chat;
 mod rooms;
 mod seats;
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use relay::StreamId;
@@ -45,8 +44,6 @@ pub trait Desk {
     fn revoke(&mut self, key: &RoomKey, sequence: u64) -> Result<(), AdminError>;
     /// Shared texts have changed: tells the members and the store.
     fn attributes_changed(&mut self, key: &RoomKey, change: AttributesChange);
-    /// Shared numbers have these new values: tells the members and the store.
-    fn counters_changed(&mut self, key: &RoomKey, values: BTreeMap<String, i64>);
     /// Sends a notice that is not kept to some members.
     fn notify(&mut self, now: Instant, key: &RoomKey, users: &[UserId], text: String);
     /// What is published in the app's rooms, in the order of [`StreamCursor`], after `after`, up

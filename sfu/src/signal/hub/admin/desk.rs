@@ -1,6 +1,5 @@
 //! The hub as calls of back ends need it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -69,10 +68,6 @@ impl Desk for Hub {
 
     fn attributes_changed(&mut self, key: &RoomKey, change: AttributesChange) {
         self.changed_attributes(key, change);
-    }
-
-    fn counters_changed(&mut self, key: &RoomKey, values: BTreeMap<String, i64>) {
-        self.changed_counters(key, values);
     }
 
     fn notify(&mut self, now: Instant, key: &RoomKey, users: &[UserId], text: String) {

@@ -312,6 +312,107 @@ fn shared_values_and_revoked_messages_are_told_and_stored() {
 }
 
 #[test]
+fn who_may_not_speak_may_not_write_shared_texts_but_counts() {
+    let mut world = World::new();
+    let [anna, ben] = two(&mut world);
+    world.done(
+        ben,
+        "addCounter",
+        json!({"room": 5, "name": "claps", "amount": 1}),
+    );
+    world.done(anna, "muteAll", json!({"room": 5, "muted": true}));
+    let shout = json!({"room": 5, "attributes": {"shout": "words"}});
+    let requests = [
+        ("setAttributes", shout.clone()),
+        ("initAttributes", shout.clone()),
+        ("deleteAttributes", json!({"room": 5, "names": []})),
+        ("setCounters", json!({"room": 5, "counters": {"words": 1}})),
+        (
+            "addCounter",
+            json!({"room": 5, "name": "words", "amount": 1}),
+        ),
+    ];
+    for (name, request) in &requests {
+        assert_eq!(
+            world.refused(ben, name, request.clone()),
+            "allMuted",
+            "{name}"
+        );
+    }
+    world.done(
+        ben,
+        "addCounter",
+        json!({"room": 5, "name": "claps", "amount": 1}),
+    );
+    world.done(anna, "setAttributes", shout);
+    let guest = world.guest();
+    world.done(guest, "enterRoom", json!({"room": 5, "part": "chat"}));
+    for (name, request) in &requests {
+        assert_eq!(
+            world.refused(guest, name, request.clone()),
+            "guest",
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn shared_texts_change_no_faster_than_messages_come() {
+    let mut world = World::new();
+    let [anna, ben] = two(&mut world);
+    let mut users = vec![ben];
+    for name in ["carl", "dora", "emil"] {
+        let user = world.user(name);
+        world.enter(user, 5, "audience");
+        users.push(user);
+    }
+    world.pass(SECOND);
+    world.events(anna);
+    let mut value = 0;
+    let mut set = |world: &mut World, user| {
+        value += 1;
+        let attributes = json!({"room": 5, "attributes": {"n": value.to_string()}});
+        world.ask(user, "setAttributes", attributes)
+    };
+    let is_ok = |answer: &Value| answer.get("error").is_none();
+    let one: usize = (0..20)
+        .map(|_| usize::from(is_ok(&set(&mut world, ben))))
+        .sum();
+    assert_eq!(one, 10, "the burst of one user");
+    let all: usize = users
+        .iter()
+        .flat_map(|user| std::iter::repeat_n(*user, 10))
+        .map(|user| usize::from(is_ok(&set(&mut world, user))))
+        .sum();
+    assert_eq!(one + all, 20, "the burst of the room");
+    assert_eq!(world.events_of(anna, "attributesChanged").len(), 20);
+    assert!(world.hub.chat_counts().attributes_rate > 0);
+}
+
+#[test]
+fn counters_are_told_and_stored_as_totals_twice_a_second() {
+    let mut world = World::new();
+    let [anna, ben] = two(&mut world);
+    for _ in 0..50 {
+        let add = json!({"room": 5, "name": "claps", "amount": 2});
+        world.done(ben, "addCounter", add);
+    }
+    world.pass(2 * SECOND);
+    let told = world.events_of(anna, "countersChanged");
+    assert_eq!(told.len(), 2);
+    assert_eq!(told[1]["counters"]["claps"], 100);
+    let stored = world.saved.iter().filter_map(|change| match change {
+        Change::Counter { value, .. } => Some(*value),
+        _ => None,
+    });
+    assert_eq!(stored.collect::<Vec<_>>(), [2, 100]);
+    let add = json!({"room": 5, "name": "claps", "amount": 1});
+    let refused =
+        (0..200).find(|_| world.ask(ben, "addCounter", add.clone())["error"] != json!(null));
+    assert!(refused.is_some(), "one user's counting has a rate");
+}
+
+#[test]
 fn bans_are_stored_and_a_dismissed_room_is_forgotten() {
     let mut world = World::new();
     let [anna, ben] = two(&mut world);

@@ -1,6 +1,5 @@
 //! Calls on a room's chat.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::{Desk, chat, known, listed, times};
@@ -117,19 +116,15 @@ pub(super) fn apply_chat(
         Call::SetCounters { room, values } => {
             let key = key(room);
             let chat = chat(desk, &key)?;
-            chat.counters.set(values.clone())?;
-            let reply = Reply::Counters {
+            chat.counters.set(values)?;
+            Ok(Reply::Counters {
                 counters: chat.counters.all().clone(),
                 likes: chat.likes(),
-            };
-            desk.counters_changed(&key, values);
-            Ok(reply)
+            })
         }
         Call::AddCounter { room, name, amount } => {
             let key = key(room);
             let value = chat(desk, &key)?.counters.add(&name, amount)?;
-            let changed = BTreeMap::from([(name, value)]);
-            desk.counters_changed(&key, changed);
             Ok(Reply::Counter { value })
         }
         // All others are carried out by `apply`.

@@ -159,8 +159,6 @@ impl Desk for Bench {
 
     fn attributes_changed(&mut self, _: &RoomKey, _: AttributesChange) {}
 
-    fn counters_changed(&mut self, _: &RoomKey, _: BTreeMap<String, i64>) {}
-
     fn notify(&mut self, _: Instant, _: &RoomKey, users: &[UserId], text: String) {
         self.notices.push((users.to_vec(), text));
     }
