@@ -35,7 +35,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// later; [`Store::flush`] tells when.
     ///
     /// # Errors
-    /// [`StoreError::Full`] when too many changes wait; this one is not taken.
+    /// [`StoreError::Full`] when too many changes wait; this one is not taken. The last quarter of
+    /// the places is for mutes, bans and what is taken back or forgotten.
     fn write(&self, change: Change) -> Result<(), StoreError>;
 
     /// Resolves when everything written before is committed: it then outlives the process,
@@ -138,6 +139,24 @@ pub enum Change {
         /// Which.
         room: RoomKey,
     },
+}
+
+impl Change {
+    /// Whether somebody relies on it who is not the one who causes it: it has a place in the queue
+    /// when a flood of other changes fills that.
+    fn is_moderation(&self) -> bool {
+        match self {
+            Self::Mute { .. } | Self::Ban { .. } | Self::MuteAll { .. } | Self::Forget { .. } => {
+                true
+            }
+            // The same sequence again, without its content.
+            Self::Message { message, .. } => message.is_revoked,
+            Self::Attributes { .. }
+            | Self::Counter { .. }
+            | Self::Likes { .. }
+            | Self::Profile { .. } => false,
+        }
+    }
 }
 
 /// What is stored of a room.

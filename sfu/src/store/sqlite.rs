@@ -138,6 +138,12 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn write(&self, change: Change) -> Result<(), StoreError> {
+        let waiting = self.counts.waiting.load(Ordering::Relaxed);
+        let places = (self.queue - self.queue / 4) as u64;
+        if waiting >= places && !change.is_moderation() {
+            self.counts.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(StoreError::Full { limit: self.queue });
+        }
         self.send(Command::Write(Box::new(change)))
     }
 
