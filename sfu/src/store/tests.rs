@@ -303,8 +303,10 @@ fn a_flood_of_messages_leaves_place_for_bans() {
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let room = key(1);
-    let flood = (1..=100).map(|n| store.write(message(&room, n, "x")));
-    assert_eq!(flood.last(), Some(Err(StoreError::Full { limit: 40 })));
+    let flood: Vec<_> = (1..=100)
+        .map(|n| store.write(message(&room, n, "x")))
+        .collect();
+    assert_eq!(flood[99], Err(StoreError::Full { limit: 40 }));
     for n in 0..9 {
         let ban = Change::Ban {
             room: room.clone(),

@@ -415,7 +415,7 @@ fn a_chat_keeps_to_the_rates_that_it_is_given() {
     assert_eq!(world.chat.counts().room_rate, [0, 0, 3, 0]);
     let likes = world.told.iter().filter_map(|(at, event)| match event {
         ChatEvent::Likes(total) => Some((*at, total.added)),
-        ChatEvent::Message { .. } => None,
+        ChatEvent::Message { .. } | ChatEvent::Counters(_) => None,
     });
     assert_eq!(likes.collect::<Vec<_>>(), [(0, 100), (2_000, 1)]);
 }

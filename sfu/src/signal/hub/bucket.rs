@@ -31,7 +31,17 @@ impl Bucket {
         self.full_at = Some(after);
         Ok(())
     }
+
+    /// Takes tokens for what was done already. There may be fewer than that: then the bucket is
+    /// empty for a while, [`MAX_DEBT`] at most.
+    pub(super) fn spend(&mut self, now: Instant, tokens: u32) {
+        let after = self.full_at.map_or(now, |at| at.max(now)) + self.interval * tokens;
+        self.full_at = Some(after.min(now + self.depth + MAX_DEBT));
+    }
 }
+
+/// An honest client in the largest room is not kept longer than its user waits.
+const MAX_DEBT: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
@@ -49,5 +59,20 @@ mod tests {
         assert_eq!(taken.count(), 10);
         let later = start + Duration::from_secs(60);
         assert_eq!((0..20).filter(|_| bucket.take(later).is_ok()).count(), 5);
+    }
+
+    #[test]
+    fn what_was_spent_is_missing_for_a_bounded_time() {
+        let now = Instant::now();
+        let mut bucket = Bucket::new(10, 20);
+        bucket.spend(now, 15);
+        for _ in 0..5 {
+            assert_eq!(bucket.take(now), Ok(()));
+        }
+        assert_eq!(bucket.take(now), Err(Duration::from_millis(100)));
+        bucket.spend(now, u32::MAX);
+        assert_eq!(bucket.take(now), Err(MAX_DEBT + Duration::from_millis(100)));
+        let later = now + MAX_DEBT + Duration::from_millis(100);
+        assert_eq!(bucket.take(later), Ok(()));
     }
 }

@@ -88,7 +88,10 @@ impl Hub {
                 }
             }
         }
+        // The room's own rates bound this, whoever has sent it.
+        let told = self.told;
         self.tell(&to, ChatEvent::from_core(key.room.clone(), said).into());
+        self.told = told;
     }
 
     /// Tells all who listen to a room's chat.

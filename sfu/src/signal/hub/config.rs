@@ -23,6 +23,9 @@ pub struct HubConfig {
     pub requests_per_second: u32,
     /// Requests of one socket at once.
     pub request_burst: u32,
+    /// Bytes that a request may make the rooms say to their members; as many more take one more
+    /// request out of the rate. In a room of 50,000 each of its events is twelve or more.
+    pub told_per_request: u64,
     /// Requests beyond the rate that are answered with an error before the socket is closed;
     /// one is forgotten each second.
     pub rate_strikes: u32,
@@ -67,6 +70,7 @@ impl HubConfig {
             chat: ChatLimits::default(),
             requests_per_second: 30,
             request_burst: 100,
+            told_per_request: 1 << 20,
             rate_strikes: 50,
             sessions_per_address: 2_000,
             login_timeout: Duration::from_secs(10),

@@ -104,6 +104,8 @@ pub struct Hub {
     verdicts: Verdicts,
     out: VecDeque<HubOutput>,
     counters: HubCounters,
+    /// Bytes of events, a member each, that requests have made the rooms tell.
+    told: u64,
     /// Of the chats that are gone.
     ended_chats: ChatCounts,
 }
@@ -134,6 +136,7 @@ impl Hub {
             verdicts: Verdicts::default(),
             out: VecDeque::new(),
             counters: HubCounters::default(),
+            told: 0,
             ended_chats: ChatCounts::default(),
             config,
         }

@@ -67,6 +67,7 @@ impl Hub {
             sessions,
             out,
             counters,
+            told,
             ..
         } = self;
         // Written when the first one is found, and once for all.
@@ -77,6 +78,7 @@ impl Hub {
             };
             let event = shared.get_or_insert_with(|| SharedEvent::new(&event));
             counters.events += 1;
+            *told += (event.bytes() as u64).max(EVENT_COST);
             let seq = session.events.push(event.clone());
             if let Some(socket) = session.socket {
                 let text = event.numbered(seq);
@@ -110,3 +112,6 @@ impl Hub {
         self.out.push_back(HubOutput::Send { socket, text });
     }
 }
+
+/// What the shortest event costs for one member, in bytes: finding the member, a frame, a write.
+const EVENT_COST: u64 = 256;

@@ -60,6 +60,7 @@ impl Hub {
             }
             return;
         }
+        let told = self.told;
         match protocol::parse(text) {
             Ok(request) => self.handle_request(now, socket, request, Question::new(text)),
             Err(bad) => {
@@ -68,6 +69,19 @@ impl Hub {
             }
         }
         self.settle(now);
+        self.charge(now, socket, self.told - told);
+    }
+
+    /// Takes what a request made the rooms tell out of its socket's rate: one member of a large
+    /// room could keep the server busy with the others otherwise.
+    fn charge(&mut self, now: Instant, socket: SocketId, told: u64) {
+        let more = told / self.config.told_per_request.max(1);
+        if let Some(found) = self.sockets.get_mut(&socket)
+            && more > 0
+        {
+            let more = u32::try_from(more).unwrap_or(u32::MAX);
+            found.requests.spend(now, more);
+        }
     }
 
     /// A client that goes on regardless: its session ends with the socket.

@@ -168,6 +168,36 @@ fn one_who_asks_too_fast_is_told_and_one_who_goes_on_is_closed() {
 }
 
 #[test]
+fn what_is_told_to_many_takes_more_of_the_rate() {
+    let mut world = World::with(|config| config.told_per_request = 2_048);
+    let anna = world.user("anna");
+    world.room(anna, 5);
+    for n in 0..20 {
+        let member = world.user(&format!("m{n}"));
+        world.enter(member, 5, "audience");
+    }
+    let ben = world.user("ben");
+    world.enter(ben, 5, "audience");
+    world.pass(10 * SECOND);
+    let allowed = |world: &mut World, socket, kind: &str, request: &dyn Fn(u32) -> Value| {
+        let answers = (0..200).map(|n| world.ask(socket, kind, request(n)));
+        answers.take_while(|a| a.get("error").is_none()).count()
+    };
+    let renamed = allowed(
+        &mut world,
+        anna,
+        "updateRoom",
+        &|n| json!({"room": 5, "name": format!("name {n}")}),
+    );
+    assert!((5..60).contains(&renamed), "{renamed} of 100 at once");
+    let alone = allowed(&mut world, ben, "showRoom", &|_| json!({"room": 5}));
+    assert_eq!(alone, 100, "what nobody is told costs one");
+    world.pass(10 * SECOND);
+    let name = json!({"room": 5, "name": "back again"});
+    world.done(anna, "updateRoom", name);
+}
+
+#[test]
 fn a_broken_frame_is_answered_where_it_has_an_id_and_closed_where_not() {
     let mut world = World::new();
     let anna = world.user("anna");
