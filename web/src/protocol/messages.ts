@@ -395,6 +395,11 @@ export interface EnterRoom {
   role?: Role;
   /** The user's PrivateMapKey, where the app requires one. */
   privateMapKey?: string;
+  /**
+   * So many of the chat's last messages come with the answer; none when absent, the bound for
+   * pages when more than that.
+   */
+  history?: number;
 }
 
 /** What of a room is entered or left. */
@@ -422,6 +427,11 @@ export type Role =
 
 /** What one who enters sees. */
 export interface Entered {
+  /**
+   * The chat's last messages, oldest first, when they were asked for and the chat is entered.
+   * What is said after them comes as events.
+   */
+  history?: Message[];
   /** The room. */
   info: RoomInfo;
   /** Nothing changed: that part was entered before. */
@@ -434,6 +444,98 @@ export interface Entered {
   seats: SeatView[];
   /** The rooms that are connected with this one; empty when only the chat was entered. */
   coHosts: CoHostView[];
+}
+
+/** A message as a room delivers and keeps it. */
+export type Message = {
+  /** Different for each message of a room. */
+  ID: string;
+  /** Position in the room, from 1, without gaps. 0 until the room has delivered it. */
+  sequence: number;
+  /** The client's number. */
+  random: number;
+  /** The sender; none for the room itself and its application. */
+  from?: UserId | null;
+  /** The room. */
+  to: RoomId;
+  /** Seconds since 1970. */
+  time: number;
+  /** What it was sent with. */
+  priority: Priority;
+  /** The sender's nick at that time. */
+  nick: string;
+  /** The sender's picture at that time. */
+  avatar: string;
+  /** The sender's name in this room. */
+  nameCard: string;
+  /** The application's own data. */
+  cloudCustomData: string;
+  /** Taken back: the content is empty then. */
+  isRevoked: boolean;
+} & ({ type: "TIMTextElem"; payload: TextPayload } | { type: "TIMCustomElem"; payload: CustomPayload } | { type: "TIMImageElem"; payload: ImagePayload } | { type: "TIMGroupTipElem"; payload: GroupTip });
+
+/** What goes first when a room has too much to deliver. The lowest is dropped first. */
+export type Priority =
+  /** Likes and join notices. */
+  | "Lowest"
+  /** Less than talk. */
+  | "Low"
+  /** Talk. */
+  | "Normal"
+  /** Gifts and what hosts announce. */
+  | "High";
+
+/** Text for people. */
+export interface TextPayload {
+  /** The text. Pages show it as text, never as HTML. */
+  text: string;
+}
+
+/** Data for programs. */
+export interface CustomPayload {
+  /** What it is. */
+  data: string;
+  /** What it means to people: looked at by the word filter. */
+  description: string;
+  /** Anything else. */
+  extension: string;
+}
+
+/** An image in its sizes. */
+export interface ImagePayload {
+  /** The upload's id. */
+  uuid: string;
+  /** `jpg`, `png`, `gif`, `webp` or `bmp`. */
+  imageFormat: string;
+  /** The original first, then smaller ones. */
+  imageInfoArray: ImageInfo[];
+}
+
+/** One size of an image. */
+export interface ImageInfo {
+  /** Where it is served, as a path. */
+  url: string;
+  /** Pixels. */
+  width: number;
+  /** Pixels. */
+  height: number;
+  /** Bytes. */
+  size: number;
+}
+
+/** A notice of the room itself. */
+export interface GroupTip {
+  /**
+   * What happened, as the number of a `TipKind`: 1 came, 2 went, 3 removed, 4 and 5
+   * administrators named and dismissed, 6 the room, 7 a member, 10 and 11 ban and its end.
+   */
+  operationType: number;
+  /** Who did it; none for what nobody in the room did. */
+  operatorID?: UserId | null;
+  /** Whom it concerns. Not all of them in a large room. */
+  userIDList: UserId[];
+  /** Members in the room afterwards, where it changed. */
+  memberCount?: number | null;
 }
 
 /** What a room is. */
@@ -900,102 +1002,10 @@ export interface ImageContent {
   uuid: string;
 }
 
-/** What goes first when a room has too much to deliver. The lowest is dropped first. */
-export type Priority =
-  /** Likes and join notices. */
-  | "Lowest"
-  /** Less than talk. */
-  | "Low"
-  /** Talk. */
-  | "Normal"
-  /** Gifts and what hosts announce. */
-  | "High";
-
 /** The message was taken. A room that is too fast may still drop it. */
 export interface Sent {
   /** As the others get it; `sequence` is 0 because the room has not delivered it yet. */
   message: Message;
-}
-
-/** A message as a room delivers and keeps it. */
-export type Message = {
-  /** Different for each message of a room. */
-  ID: string;
-  /** Position in the room, from 1, without gaps. 0 until the room has delivered it. */
-  sequence: number;
-  /** The client's number. */
-  random: number;
-  /** The sender; none for the room itself and its application. */
-  from?: UserId | null;
-  /** The room. */
-  to: RoomId;
-  /** Seconds since 1970. */
-  time: number;
-  /** What it was sent with. */
-  priority: Priority;
-  /** The sender's nick at that time. */
-  nick: string;
-  /** The sender's picture at that time. */
-  avatar: string;
-  /** The sender's name in this room. */
-  nameCard: string;
-  /** The application's own data. */
-  cloudCustomData: string;
-  /** Taken back: the content is empty then. */
-  isRevoked: boolean;
-} & ({ type: "TIMTextElem"; payload: TextPayload } | { type: "TIMCustomElem"; payload: CustomPayload } | { type: "TIMImageElem"; payload: ImagePayload } | { type: "TIMGroupTipElem"; payload: GroupTip });
-
-/** Text for people. */
-export interface TextPayload {
-  /** The text. Pages show it as text, never as HTML. */
-  text: string;
-}
-
-/** Data for programs. */
-export interface CustomPayload {
-  /** What it is. */
-  data: string;
-  /** What it means to people: looked at by the word filter. */
-  description: string;
-  /** Anything else. */
-  extension: string;
-}
-
-/** An image in its sizes. */
-export interface ImagePayload {
-  /** The upload's id. */
-  uuid: string;
-  /** `jpg`, `png`, `gif`, `webp` or `bmp`. */
-  imageFormat: string;
-  /** The original first, then smaller ones. */
-  imageInfoArray: ImageInfo[];
-}
-
-/** One size of an image. */
-export interface ImageInfo {
-  /** Where it is served, as a path. */
-  url: string;
-  /** Pixels. */
-  width: number;
-  /** Pixels. */
-  height: number;
-  /** Bytes. */
-  size: number;
-}
-
-/** A notice of the room itself. */
-export interface GroupTip {
-  /**
-   * What happened, as the number of a `TipKind`: 1 came, 2 went, 3 removed, 4 and 5
-   * administrators named and dismissed, 6 the room, 7 a member, 10 and 11 ban and its end.
-   */
-  operationType: number;
-  /** Who did it; none for what nobody in the room did. */
-  operatorID?: UserId | null;
-  /** Whom it concerns. Not all of them in a large room. */
-  userIDList: UserId[];
-  /** Members in the room afterwards, where it changed. */
-  memberCount?: number | null;
 }
 
 /** Likes a room. */

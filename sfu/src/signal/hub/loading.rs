@@ -13,7 +13,7 @@ use super::error::HubError;
 use super::tickets::Asker;
 use super::{Hub, HubOutput};
 use crate::live::chat::{Chat, SavedChat, UnixTime};
-use crate::live::{Command, EndReason, Entry, LiveError, RoomKey, UserId};
+use crate::live::{Command, ConnectionId, EndReason, Entry, LiveError, RoomKey, UserId};
 use crate::signal::protocol::ResultBody;
 use crate::store::{Change, SavedRoom};
 
@@ -30,9 +30,17 @@ pub(super) enum RoomChat {
 #[derive(Debug, Default)]
 pub(super) struct Loading {
     /// Requests that wait: open ones of their sessions, which are bounded.
-    waiting: VecDeque<(Asker, Command)>,
+    waiting: VecDeque<(Asker, Entering)>,
     /// Whether the store has been asked and has not said yet that it cannot.
     is_asked: bool,
+}
+
+/// A command that creates a room or enters it.
+#[derive(Debug)]
+pub(super) struct Entering {
+    pub(super) command: Command,
+    /// How much of the history the answer is to carry.
+    pub(super) history: Option<u32>,
 }
 
 impl RoomChat {
@@ -50,20 +58,22 @@ impl Hub {
         &mut self,
         now: Instant,
         asker: Asker,
-        command: Command,
+        entering: Entering,
     ) -> Result<Option<ResultBody>, HubError> {
-        let (room, makes_room) = match &command {
+        let (room, makes_room) = match &entering.command {
             Command::Create { room, .. } => (room, true),
             Command::Enter { room, entry } => (room, matches!(entry, Entry::Media(_))),
-            _ => return self.run(now, asker.connection, command).map(Some),
+            _ => return self.enter(now, asker.connection, entering).map(Some),
         };
         let key = self.key_of(asker.connection, room)?;
         let is_loading = match self.chats.get(&key) {
-            Some(RoomChat::Ready(_)) => return self.run(now, asker.connection, command).map(Some),
+            Some(RoomChat::Ready(_)) => {
+                return self.enter(now, asker.connection, entering).map(Some);
+            }
             Some(RoomChat::Loading(_)) => true,
             // Refused: nothing is read for rooms that are not there.
             None if !makes_room && self.rooms.room(&key).is_none() => {
-                return self.run(now, asker.connection, command).map(Some);
+                return self.enter(now, asker.connection, entering).map(Some);
             }
             None => false,
         };
@@ -74,9 +84,27 @@ impl Hub {
         self.begin_pending(asker.connection)?;
         self.expect_chat(now, &key);
         if let Some(RoomChat::Loading(loading)) = self.chats.get_mut(&key) {
-            loading.waiting.push_back((asker, command));
+            loading.waiting.push_back((asker, entering));
         }
         Ok(None)
+    }
+
+    /// Enters, and reads the history in the same moment: what is delivered from then on comes as
+    /// events.
+    fn enter(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        Entering { command, history }: Entering,
+    ) -> Result<ResultBody, HubError> {
+        let mut result = self.run(now, connection, command)?;
+        if let (ResultBody::Entered(entered), Some(count)) = (&mut result, history)
+            && let Ok(key) = self.listened(connection, &entered.room.info.room)
+            && let Some(RoomChat::Ready(chat)) = self.chats.get(&key)
+        {
+            entered.history = Some(self.last_messages(chat, None, count));
+        }
+        Ok(result)
     }
 
     /// What is stored of a room has been read: empty when nothing is, none when that is not
@@ -125,8 +153,8 @@ impl Hub {
         let chat = Chat::new(key.room.clone(), saved, &self.config.chat, clock);
         let ready = RoomChat::Ready(Box::new(chat));
         if let Some(RoomChat::Loading(loading)) = self.chats.insert(key.clone(), ready) {
-            for (asker, command) in loading.waiting {
-                let result = self.run(now, asker.connection, command);
+            for (asker, entering) in loading.waiting {
+                let result = self.enter(now, asker.connection, entering);
                 self.answer_later(asker, result);
                 self.settle(now);
             }

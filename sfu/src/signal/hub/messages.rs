@@ -1,14 +1,16 @@
 //! What members say in rooms: messages with all that is asked before them, likes, history.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::counters::HubRefusal;
 use super::error::HubError;
 use super::io::Ticket;
+use super::loading::RoomChat;
 use super::tickets::{Asker, Waiting};
 use super::{Hub, HubOutput};
-use crate::live::chat::{ChatError, Draft, DraftPayload, ImagePayload, Prepared};
-use crate::live::{ConnectionId, RoomKey, UserId};
+use crate::live::chat::{Chat, ChatError, Draft, DraftPayload, ImagePayload, Message, Prepared};
+use crate::live::{ConnectionId, LiveError, RoomKey, UserId};
 use crate::signal::protocol::{
     ChatEvent, History, Like, MessageList, ResultBody, RevokeMessage, SendMessage, Sent,
 };
@@ -206,11 +208,23 @@ impl Hub {
     ) -> Result<ResultBody, HubError> {
         let key = self.listened(connection, &request.room)?;
         let count = request.count.unwrap_or(DEFAULT_PAGE);
-        let count = usize::try_from(count).unwrap_or(usize::MAX);
-        let count = count.min(self.config.limits.page);
-        let chat = self.ready_chat(&key)?;
-        let messages = chat.history().page(request.before, count);
+        let Some(RoomChat::Ready(chat)) = self.chats.get(&key) else {
+            return Err(LiveError::Busy.into());
+        };
+        let messages = self.last_messages(chat, request.before, count);
         Ok(ResultBody::Messages(MessageList { messages }))
+    }
+
+    /// One page of a chat's history, within the bound for pages.
+    pub(super) fn last_messages(
+        &self,
+        chat: &Chat,
+        before: Option<u64>,
+        count: u32,
+    ) -> Vec<Arc<Message>> {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        chat.history()
+            .page(before, count.min(self.config.limits.page))
     }
 
     pub(super) fn revoke(

@@ -6,6 +6,7 @@ use super::answers::{Asked, Question};
 use super::counters::HubRefusal;
 use super::error::HubError;
 use super::io::{SocketId, Ticket};
+use super::loading::Entering;
 use super::tickets::{Asker, Waiting};
 use super::{Hub, HubOutput};
 use crate::live::{Command, ConnectionId, LiveError, Reply, Rights, RoomKey};
@@ -97,7 +98,11 @@ impl Hub {
         let body = match body.convert() {
             Converted::Refused(error) => return Err(error.into()),
             Converted::Command(command @ Command::Create { .. }) => {
-                return self.create_or_enter(now, asker, command);
+                let entering = Entering {
+                    command,
+                    history: None,
+                };
+                return self.create_or_enter(now, asker, entering);
             }
             Converted::Command(command) => return self.run(now, connection, command).map(Some),
             Converted::Other(body) => body,
@@ -109,7 +114,11 @@ impl Hub {
             }
             RequestBody::EnterRoom(request) => {
                 let rights = self.rights_for(now, connection, &request)?;
-                return self.create_or_enter(now, asker, request.command(rights));
+                let entering = Entering {
+                    history: request.history,
+                    command: request.command(rights),
+                };
+                return self.create_or_enter(now, asker, entering);
             }
             RequestBody::UpdateRoom(request) => {
                 let key = self.key_of(connection, &request.room)?;

@@ -42,8 +42,8 @@ pub use media::{
 pub use request::{BadRequest, Converted, Request, RequestBody, parse};
 pub use response::{Done, Outcome, Response, ResultBody, ServerMessage};
 pub use room::{
-    CreateRoom, DismissRoom, EnterRoom, Kick, LeaveRoom, ListMembers, ListRooms, MemberList,
-    MuteTrack, RoomList, RoomPart, SetAdministrator, ShowRoom, SwitchRole, Unban,
+    CreateRoom, DismissRoom, EnterRoom, Entered, Kick, LeaveRoom, ListMembers, ListRooms,
+    MemberList, MuteTrack, RoomList, RoomPart, SetAdministrator, ShowRoom, SwitchRole, Unban,
     UpdatePrivateMapKey, UpdateRoom, UserList,
 };
 pub use seats::{

@@ -14,7 +14,7 @@ use super::seats::*;
 use super::session::*;
 use crate::live::{Command, Face, LiveError, Order, RoomId};
 #[cfg(test)]
-use crate::live::{Entered, Profile, RoomInfo};
+use crate::live::{Profile, RoomInfo};
 
 /// What a client sends: one JSON object a text frame.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -8,10 +8,10 @@ use super::chat::{AttributeValues, CounterValues, MessageList, Sent};
 use super::errors::ErrorBody;
 use super::event::EventBody;
 use super::media::{Patched, Published, RelayAddresses, Subscribed};
-use super::room::{MemberList, RoomList, UserList};
+use super::room::{Entered, MemberList, RoomList, UserList};
 use super::seats::SeatAnswer;
 use super::session::{LoggedIn, Pong, Resumed};
-use crate::live::{Entered, Profile, Reply, RoomInfo};
+use crate::live::{Profile, Reply, RoomInfo};
 
 /// What the server sends: one JSON object a text frame.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -119,7 +119,7 @@ impl From<Reply> for ResultBody {
     fn from(reply: Reply) -> Self {
         match reply {
             Reply::Done => Self::DONE,
-            Reply::Entered(entered) => Self::Entered(entered),
+            Reply::Entered(entered) => Self::Entered(Box::new((*entered).into())),
             Reply::Seated { seat } => Self::Seat(SeatAnswer { seat: Some(seat) }),
             Reply::Applied => Self::Seat(SeatAnswer { seat: None }),
             Reply::Members { members, more } => Self::Members(MemberList { members, more }),

@@ -1,8 +1,11 @@
 //! Rooms: entering and leaving, roles, moderation, lists.
 
-use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::seats::seconds;
+use crate::live::chat::Message;
 use crate::live::{
     About, Command, Entry, LiveError, MediaEntry, MemberView, Order, Part, Rights, Role, RoomId,
     RoomInfo, RoomSettings, Scene, SeatMode, SeatSettings, TrackKind, UserId,
@@ -65,6 +68,9 @@ pub struct EnterRoom {
     pub role: Option<Role>,
     /// The user's PrivateMapKey, where the app requires one.
     pub private_map_key: Option<String>,
+    /// So many of the chat's last messages come with the answer; none when absent, the bound for
+    /// pages when more than that.
+    pub history: Option<u32>,
 }
 
 impl std::fmt::Debug for EnterRoom {
@@ -75,6 +81,7 @@ impl std::fmt::Debug for EnterRoom {
             .field("part", &self.part)
             .field("scene", &self.scene)
             .field("role", &self.role)
+            .field("history", &self.history)
             .finish_non_exhaustive()
     }
 }
@@ -96,6 +103,40 @@ impl EnterRoom {
             },
         }
     }
+}
+
+/// What one who enters sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Entered {
+    /// The room.
+    #[serde(flatten)]
+    pub room: crate::live::Entered,
+    /// The chat's last messages, oldest first, when they were asked for and the chat is entered.
+    /// What is said after them comes as events.
+    #[serde(
+        serialize_with = "write_history",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[cfg_attr(test, ts(optional, as = "Option<Vec<Message>>"))]
+    pub history: Option<Vec<Arc<Message>>>,
+}
+
+impl From<crate::live::Entered> for Entered {
+    fn from(room: crate::live::Entered) -> Self {
+        Self {
+            room,
+            history: None,
+        }
+    }
+}
+
+fn write_history<S: Serializer>(
+    history: &Option<Vec<Arc<Message>>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(history.iter().flatten().map(|message| &**message))
 }
 
 /// Leaves a room, or a part of it. The owner of a room cannot leave its chat, only dismiss it.

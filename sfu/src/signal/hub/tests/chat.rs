@@ -34,6 +34,97 @@ fn asking(config: &mut HubConfig) {
 }
 
 #[test]
+fn history_on_entering_and_the_events_after_it_have_no_gap_and_nothing_twice() {
+    let mut world = World::with(|config| config.chat.user_message_burst = 1_000);
+    let [anna, _] = two(&mut world);
+    let sequences = |messages: &[Value]| -> Vec<u64> {
+        let all = messages.iter().map(|m| m["sequence"].as_u64().unwrap());
+        all.filter(|sequence| *sequence > 0).collect()
+    };
+    // Members and guests come while the room delivers some of a flood and holds back the rest.
+    let mut came = Vec::new();
+    for n in 0..120 {
+        world.done(anna, "sendMessage", text(5, &format!("talk {n}")));
+        if n % 10 == 5 {
+            let socket = match n % 20 {
+                5 => world.user(&format!("user{n}")),
+                _ => world.guest(),
+            };
+            let part = if n % 20 == 5 { "all" } else { "chat" };
+            let fields = json!({"room": 5, "part": part, "history": 30});
+            let entered = world.done(socket, "enterRoom", fields);
+            came.push((socket, entered["history"].as_array().unwrap().clone()));
+        }
+        world.pass(SECOND / 50);
+    }
+    world.pass(3 * SECOND);
+    let last = world.done(anna, "history", json!({"room": 5, "count": 1}));
+    let last = last["messages"][0]["sequence"].as_u64().unwrap();
+    assert!(last > 60, "{last}");
+    for (socket, history) in came {
+        assert!(history.len() <= 30);
+        let mut got = sequences(&history);
+        let events = world.events_of(socket, "message");
+        let told: Vec<_> = events.iter().map(|e| e["message"].clone()).collect();
+        got.extend(sequences(&told));
+        let first = got.first().copied().unwrap_or(1);
+        assert_eq!(got, (first..=last).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn history_on_entering_is_bounded_asked_for_and_of_the_chat() {
+    let mut world = World::with(|config| config.limits.page = 3);
+    let [anna, ben] = two(&mut world);
+    for n in 0..5 {
+        world.done(anna, "sendMessage", text(5, &format!("talk {n}")));
+    }
+    let enter = |world: &mut World, socket, part, history: Value| {
+        let mut fields = json!({"room": 5, "part": part});
+        if !history.is_null() {
+            fields["history"] = history;
+        }
+        world.done(socket, "enterRoom", fields)["history"].clone()
+    };
+    let carl = world.user("carl");
+    assert_eq!(enter(&mut world, carl, "media", 3.into()), Value::Null);
+    assert_eq!(enter(&mut world, carl, "chat", Value::Null), Value::Null);
+    // One who is there already asks again, after a reload.
+    assert_eq!(enter(&mut world, ben, "all", 0.into()), json!([]));
+    let history = enter(&mut world, ben, "all", 99.into());
+    let texts: Vec<_> = history.as_array().unwrap().iter().collect();
+    assert_eq!(texts.len(), 3, "the bound for pages");
+    assert_eq!(texts[2]["payload"]["text"], "talk 4");
+    let wrong = json!({"room": 5, "part": "all", "history": -1});
+    assert_eq!(world.refused(ben, "enterRoom", wrong), "badField");
+}
+
+#[test]
+fn history_of_the_store_comes_with_the_answer_that_waited_for_it() {
+    let mut world = World::new();
+    let [anna, _] = two(&mut world);
+    world.done(anna, "sendMessage", text(5, "before the restart"));
+    let message = world.saved.iter().find_map(|change| match change {
+        Change::Message { message, .. } => Some((**message).clone()),
+        _ => None,
+    });
+    let mut world = World::new();
+    let mut saved = SavedRoom::default();
+    saved.chat.history = vec![message.unwrap()];
+    world.stored.insert(key(1, 6), saved);
+    world.loads_at_once = false;
+    let anna = world.user("anna");
+    world.send(anna, "createRoom", json!({"room": 6}));
+    let fields = json!({"room": 6, "part": "all", "history": 10});
+    let id = world.send(anna, "enterRoom", fields);
+    world.load();
+    world.pump();
+    let history = &world.answer(anna, id).unwrap()["result"]["history"];
+    assert_eq!(history[0]["payload"]["text"], "before the restart");
+    assert_eq!(history[0]["sequence"], 1);
+}
+
+#[test]
 fn a_message_that_waits_behind_a_flood_is_not_told_to_its_sender() {
     let mut world = World::with(|config| config.chat.user_message_burst = 1_000);
     let [anna, ben] = two(&mut world);
