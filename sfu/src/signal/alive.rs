@@ -69,6 +69,14 @@ mod tests {
             Err(FULL)
         }
 
+        fn profiles(
+            &self,
+            _: AppId,
+            _: &[UserId],
+        ) -> Result<Pending<Vec<(UserId, SavedProfile)>>, StoreError> {
+            Err(FULL)
+        }
+
         fn counts(&self) -> StoreCounts {
             StoreCounts::default()
         }

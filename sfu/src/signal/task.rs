@@ -24,7 +24,7 @@ use super::orders::{Media, Orders};
 use super::outbox::Outbox;
 use super::protocol::CloseCode;
 use crate::live::chat::{ImagePayload, UnixTime, WordFilter};
-use crate::live::{AppId, RoomKey};
+use crate::live::{AppId, RoomKey, UserId};
 use crate::store::{Pending, SavedProfile, SavedRoom, Store, StoreError};
 use crate::webhook::{BeforeMessage, Notice, Verdict};
 use crate::worker::MediaEvent;
@@ -121,6 +121,7 @@ enum Control {
 enum Answer {
     Loaded(RoomKey, Option<SavedRoom>),
     Profile(Ticket, Option<SavedProfile>),
+    Profiles(Ticket, Vec<(UserId, SavedProfile)>),
     Image(Ticket, Option<ImagePayload>),
     Verdict(Ticket, Verdict),
 }
@@ -391,6 +392,7 @@ impl<M: Media, B: BackEnd> Task<M, B> {
         match answer {
             Answer::Loaded(key, saved) => self.hub.handle_loaded(now, &key, saved),
             Answer::Profile(ticket, profile) => self.hub.handle_profile(now, ticket, profile),
+            Answer::Profiles(ticket, saved) => self.hub.handle_profiles(now, ticket, saved),
             Answer::Image(ticket, image) => self.hub.handle_image(now, ticket, image),
             Answer::Verdict(ticket, verdict) => self.hub.handle_verdict(now, ticket, verdict),
         }
@@ -424,6 +426,13 @@ impl<M: Media, B: BackEnd> Task<M, B> {
                     self.answers.spawn(async move {
                         let saved = ask(|| store.profile(app, &user)).await;
                         Answer::Profile(ticket, saved.flatten())
+                    });
+                }
+                HubOutput::LoadProfiles { ticket, app, users } => {
+                    let store = Arc::clone(&self.store);
+                    self.answers.spawn(async move {
+                        let saved = ask(|| store.profiles(app, &users)).await;
+                        Answer::Profiles(ticket, saved.unwrap_or_default())
                     });
                 }
                 HubOutput::LoadImage { ticket, id, .. } => {

@@ -74,6 +74,19 @@ impl Store for MemoryStore {
         ))
     }
 
+    fn profiles(
+        &self,
+        app: AppId,
+        users: &[UserId],
+    ) -> Result<Pending<Vec<(UserId, SavedProfile)>>, StoreError> {
+        let state = self.lock();
+        let stored = users.iter().filter_map(|user| {
+            let profile = state.profiles.get(&(app, user.clone()))?;
+            Some((user.clone(), profile.clone()))
+        });
+        Ok(Pending::ready(stored.collect()))
+    }
+
     fn counts(&self) -> StoreCounts {
         let state = self.lock();
         StoreCounts {

@@ -63,6 +63,16 @@ pub trait Store: Send + Sync + fmt::Debug {
         user: &UserId,
     ) -> Result<Pending<Option<SavedProfile>>, StoreError>;
 
+    /// The profiles of those of some users of whom one is stored, in their order.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] when too much waits.
+    fn profiles(
+        &self,
+        app: AppId,
+        users: &[UserId],
+    ) -> Result<Pending<Vec<(UserId, SavedProfile)>>, StoreError>;
+
     /// What was written and refused.
     fn counts(&self) -> StoreCounts;
 }

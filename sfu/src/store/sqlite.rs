@@ -64,6 +64,7 @@ enum Question {
     Flush(Answer<()>),
     Room(RoomKey, Answer<SavedRoom>),
     Profile(AppId, UserId, Answer<Option<SavedProfile>>),
+    Profiles(AppId, Vec<UserId>, Answer<Vec<(UserId, SavedProfile)>>),
 }
 
 #[derive(Debug, Default)]
@@ -161,6 +162,14 @@ impl Store for SqliteStore {
         user: &UserId,
     ) -> Result<Pending<Option<SavedProfile>>, StoreError> {
         self.ask(|answer| Question::Profile(app, user.clone(), answer))
+    }
+
+    fn profiles(
+        &self,
+        app: AppId,
+        users: &[UserId],
+    ) -> Result<Pending<Vec<(UserId, SavedProfile)>>, StoreError> {
+        self.ask(|answer| Question::Profiles(app, users.to_vec(), answer))
     }
 
     fn counts(&self) -> StoreCounts {
@@ -290,6 +299,19 @@ impl Worker {
                     .store(self.database.unreadable(), Ordering::Relaxed);
                 answer.give(room.map_err(|error| StoreError::Read {
                     what: format!("room {key}"),
+                    reason: error.to_string(),
+                }));
+            }
+            Question::Profiles(app, users, answer) => {
+                let mut read = |user: UserId| {
+                    let profile = self.database.profile(app, &user);
+                    Ok(profile?.map(|profile| (user, profile)))
+                };
+                let users = users.into_iter();
+                let profiles: rusqlite::Result<Vec<_>> =
+                    users.filter_map(|user| read(user).transpose()).collect();
+                answer.give(profiles.map_err(|error| StoreError::Read {
+                    what: "the profiles of some users".to_owned(),
                     reason: error.to_string(),
                 }));
             }

@@ -211,8 +211,14 @@ fn profiles_belong_to_a_user_of_an_app() {
                 .wait()
                 .unwrap()
         };
-        assert_eq!(read(7, "anna"), Some(profile));
+        assert_eq!(read(7, "anna"), Some(profile.clone()));
         assert_eq!((read(8, "anna"), read(7, "ben")), (None, None));
+        let several = |app| {
+            let users = ["zoe", "anna", "ben"].map(user);
+            store.profiles(AppId(app), &users).unwrap().wait().unwrap()
+        };
+        assert_eq!(several(7), [(user("anna"), profile)]);
+        assert_eq!(several(8), []);
     });
 }
 

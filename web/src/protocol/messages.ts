@@ -44,6 +44,7 @@ export type RequestBody =
   | { type: "logout" }
   | { type: "ping" }
   | ({ type: "setProfile" } & SetProfile)
+  | ({ type: "showProfiles" } & ShowProfiles)
   | ({ type: "createRoom" } & CreateRoom)
   | ({ type: "enterRoom" } & EnterRoom)
   | ({ type: "leaveRoom" } & LeaveRoom)
@@ -56,6 +57,7 @@ export type RequestBody =
   | ({ type: "updatePrivateMapKey" } & UpdatePrivateMapKey)
   | ({ type: "kick" } & Kick)
   | ({ type: "unban" } & Unban)
+  | ({ type: "listBans" } & ListBans)
   | ({ type: "setAdministrator" } & SetAdministrator)
   | ({ type: "takeSeat" } & TakeSeat)
   | ({ type: "leaveSeat" } & LeaveSeat)
@@ -81,6 +83,7 @@ export type RequestBody =
   | ({ type: "revokeMessage" } & RevokeMessage)
   | ({ type: "muteUser" } & MuteUser)
   | ({ type: "muteAll" } & MuteAll)
+  | ({ type: "listMutes" } & ListMutes)
   | ({ type: "attributes" } & Attributes)
   | ({ type: "initAttributes" } & InitAttributes)
   | ({ type: "setAttributes" } & SetAttributes)
@@ -113,6 +116,8 @@ export interface Results {
   ping: Pong;
   /** Shows a new nick and picture in all rooms. */
   setProfile: Profile;
+  /** How users show, there or not; not for guests. */
+  showProfiles: ProfileList;
   /** Creates a room, or takes one that has no owner. Does not enter it. */
   createRoom: Done;
   /** Enters a room, or another part of it. */
@@ -137,6 +142,8 @@ export interface Results {
   kick: UserList;
   /** Lets somebody in again (hosts). */
   unban: Done;
+  /** One page of those who may not enter a room, ordered by user id (hosts). */
+  listBans: BanList;
   /** Makes a member an administrator, or takes it back (the owner). */
   setAdministrator: Done;
   /**
@@ -190,6 +197,8 @@ export interface Results {
   muteUser: Done;
   /** Keeps everybody but the hosts from sending, or no more (hosts). */
   muteAll: Done;
+  /** One page of those who may not speak in a room's chat, ordered by user id (hosts). */
+  listMutes: MuteList;
   /** The texts that a room shares. */
   attributes: AttributeValues;
   /** Replaces all texts that a room shares. */
@@ -342,6 +351,26 @@ export interface Pong {
 /** Shows a new nick and picture in all rooms. */
 export interface SetProfile {
   /** Both texts. */
+  profile: Profile;
+}
+
+/** How users show, there or not; not for guests. */
+export interface ShowProfiles {
+  /** Whose; 1 to 50. */
+  users: UserId[];
+}
+
+/** How users show. */
+export interface ProfileList {
+  /** Of those users who were asked for and are known, each once, ordered by user id. */
+  profiles: UserProfile[];
+}
+
+/** How one user shows. */
+export interface UserProfile {
+  /** Who. */
+  user: UserId;
+  /** Nick and picture. */
   profile: Profile;
 }
 
@@ -753,6 +782,32 @@ export interface Unban {
   user: UserId;
 }
 
+/** One page of those who may not enter a room, ordered by user id (hosts). */
+export interface ListBans {
+  /** The room. */
+  room: RoomId;
+  /** The last user of the page before. */
+  after?: UserId;
+  /** Users in the page; the bound for pages when absent or more than that. */
+  count?: number;
+}
+
+/** One page of bans. */
+export interface BanList {
+  /** Who, and for how long. */
+  users: TimeLeft[];
+  /** Whether there are more after them. */
+  more: boolean;
+}
+
+/** A user of whom something holds for a time. */
+export interface TimeLeft {
+  /** Who. */
+  user: UserId;
+  /** Seconds left, rounded up. */
+  seconds: number;
+}
+
 /** Makes a member an administrator, or takes it back (the owner). */
 export interface SetAdministrator {
   /** The room. */
@@ -1056,6 +1111,26 @@ export interface MuteAll {
   room: RoomId;
   /** Whether from now on. */
   muted: boolean;
+}
+
+/** One page of those who may not speak in a room's chat, ordered by user id (hosts). */
+export interface ListMutes {
+  /** The room. */
+  room: RoomId;
+  /** The last user of the page before. */
+  after?: UserId;
+  /** Users in the page; the bound for pages when absent or more than that. */
+  count?: number;
+}
+
+/** One page of mutes. */
+export interface MuteList {
+  /** Whether everybody but the hosts may not speak. */
+  allMuted: boolean;
+  /** Who, and for how long. */
+  users: TimeLeft[];
+  /** Whether there are more after them. */
+  more: boolean;
 }
 
 /** The texts that a room shares. */

@@ -184,6 +184,9 @@ impl<'a> Player<'a> {
                 HubOutput::LoadProfile { ticket, .. } => {
                     self.hub.handle_profile(self.now, ticket, None);
                 }
+                HubOutput::LoadProfiles { ticket, .. } => {
+                    self.hub.handle_profiles(self.now, ticket, Vec::new());
+                }
                 HubOutput::LoadImage { ticket, .. } => {
                     self.hub.handle_image(self.now, ticket, None);
                 }

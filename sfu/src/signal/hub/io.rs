@@ -65,6 +65,16 @@ pub enum HubOutput {
         /// The user.
         user: UserId,
     },
+    /// Read what is stored of users; it comes back by
+    /// [`Hub::handle_profiles`](super::Hub::handle_profiles).
+    LoadProfiles {
+        /// For the result.
+        ticket: Ticket,
+        /// The app.
+        app: AppId,
+        /// The users: some dozens at most.
+        users: Vec<UserId>,
+    },
     /// Read what an uploaded image is; it comes back by
     /// [`Hub::handle_image`](super::Hub::handle_image).
     LoadImage {

@@ -20,6 +20,7 @@ mod counters;
 mod effects;
 mod error;
 mod io;
+mod lists;
 mod loading;
 mod login;
 mod media_orders;

@@ -136,6 +136,9 @@ impl Hub {
             RequestBody::History(request) => self.history(connection, &request)?,
             RequestBody::RevokeMessage(request) => self.revoke(connection, &request)?,
             RequestBody::MuteUser(request) => self.mute_user(now, connection, &request)?,
+            RequestBody::ListBans(request) => self.list_bans(now, connection, &request)?,
+            RequestBody::ListMutes(request) => self.list_mutes(now, connection, &request)?,
+            RequestBody::ShowProfiles(request) => return self.show_profiles(now, asker, request),
             RequestBody::MuteAll(request) => self.mute_all(now, connection, &request)?,
             RequestBody::Attributes(request) => self.attributes(connection, &request.room)?,
             RequestBody::InitAttributes(request) => {
@@ -349,6 +352,8 @@ impl Hub {
                     self.answer_later(asker, Err(HubError::TimedOut));
                 }
             }
+            // Those that are known are better than none.
+            Waiting::Profiles(waiting) => self.answer_profiles(waiting, Vec::new()),
             Waiting::LatePublish(_) => {}
             Waiting::Offer(waiting) => self.give_up_offer(waiting),
         }

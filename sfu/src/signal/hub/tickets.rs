@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use relay::StreamId;
 
 use super::io::Ticket;
+use super::lists::WaitingProfiles;
 use super::login::WaitingLogin;
 use super::receivers::WaitingOffer;
 use crate::live::broadcasts::{RelayOrder, Source};
@@ -58,6 +59,8 @@ pub(super) enum Waiting {
         source: Source,
         order: RelayOrder,
     },
+    /// Answer with them and with what is stored.
+    Profiles(WaitingProfiles),
     /// Give the offer to the client.
     Offer(WaitingOffer),
 }

@@ -13,6 +13,7 @@ mod errors;
 mod event;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod lists;
 mod media;
 mod request;
 mod response;
@@ -34,6 +35,10 @@ pub use close::CloseCode;
 pub use error_name::ErrorName;
 pub use errors::{ErrorBody, ErrorCodes, RequestError};
 pub use event::{EventBody, SharedEvent};
+pub use lists::{
+    BanList, ListBans, ListMutes, MAX_PROFILES, MuteList, ProfileList, ShowProfiles, TimeLeft,
+    UserProfile,
+};
 pub use media::{
     Answer, ListenVolumes, MediaEvent, PatchPublisher, Patched, Publish, Published,
     ReceiverTrickle, RelayAddresses, StartRelay, StopRelay, Subscribe, Subscribed, Unpublish,

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::bounded;
 use super::chat::*;
 use super::errors::{ErrorBody, RequestError};
+use super::lists::*;
 use super::media::*;
 #[cfg(test)]
 use super::response::Done;
@@ -160,6 +161,7 @@ requests! {
     "logout" Chat Logout => Done;
     "ping" Chat Ping => Pong;
     "setProfile" Chat SetProfile => Profile;
+    "showProfiles" Chat ShowProfiles => ProfileList;
 
     "createRoom" Live CreateRoom (room) => Done;
     "enterRoom" Live EnterRoom (room) => Entered;
@@ -173,6 +175,7 @@ requests! {
     "updatePrivateMapKey" Rtc UpdatePrivateMapKey (room) => Done;
     "kick" Live Kick (room) => UserList;
     "unban" Live Unban (room) => Done;
+    "listBans" Live ListBans (room) => BanList;
     "setAdministrator" Live SetAdministrator (room) => Done;
 
     "takeSeat" Live TakeSeat (room) => SeatAnswer;
@@ -201,6 +204,7 @@ requests! {
     "revokeMessage" Chat RevokeMessage (room) => Done;
     "muteUser" Chat MuteUser (room) => Done;
     "muteAll" Chat MuteAll (room) => Done;
+    "listMutes" Chat ListMutes (room) => MuteList;
     "attributes" Chat Attributes (room) => AttributeValues;
     "initAttributes" Chat InitAttributes (room) => Done;
     "setAttributes" Chat SetAttributes (room) => Done;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::chat::{AttributeValues, CounterValues, MessageList, Sent};
 use super::errors::ErrorBody;
 use super::event::EventBody;
+use super::lists::{BanList, MuteList, ProfileList};
 use super::media::{Patched, Published, RelayAddresses, Subscribed};
 use super::room::{Entered, MemberList, RoomList, UserList};
 use super::seats::SeatAnswer;
@@ -99,6 +100,9 @@ pub enum ResultBody {
     Rooms(RoomList),
     Members(MemberList),
     Users(UserList),
+    Bans(BanList),
+    Mutes(MuteList),
+    Profiles(ProfileList),
     Seat(SeatAnswer),
     Sent(Box<Sent>),
     Messages(MessageList),
@@ -149,6 +153,9 @@ results! {
     RoomList => Rooms;
     MemberList => Members;
     UserList => Users;
+    BanList => Bans;
+    MuteList => Mutes;
+    ProfileList => Profiles;
     SeatAnswer => Seat;
     MessageList => Messages;
     AttributeValues => Attributes;

@@ -1,6 +1,7 @@
 //! The hub on virtual time, without sockets: clients are lists of frames.
 
 mod chat;
+mod lists;
 mod media;
 mod random;
 mod resume;
@@ -290,6 +291,14 @@ impl World {
                 HubOutput::LoadProfile { ticket, user, .. } => {
                     let profile = self.profiles.get(user.as_str()).cloned();
                     self.hub.handle_profile(self.now, ticket, profile);
+                }
+                HubOutput::LoadProfiles { ticket, users, .. } => {
+                    let stored = users.into_iter().filter_map(|user| {
+                        let profile = self.profiles.get(user.as_str()).cloned()?;
+                        Some((user, profile))
+                    });
+                    let stored = stored.collect();
+                    self.hub.handle_profiles(self.now, ticket, stored);
                 }
                 HubOutput::LoadImage { ticket, .. } => {
                     self.hub.handle_image(self.now, ticket, None);
