@@ -3,6 +3,8 @@
 //! Reading and writing go on side by side in one task, so that neither waits for the other. What
 //! is read goes into the hub's bounded inbox: a full one slows this reader only.
 
+use std::error::Error as _;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -213,8 +215,9 @@ async fn write(
         };
         match sent {
             Ok(Ok(())) => {}
-            Ok(Err(_)) => return End::silent(Ended::Lost),
-            Err(_) => {
+            Ok(Err(error)) if !is_stall(&error) => return End::silent(Ended::Lost),
+            // The connection has a guard of its own, which may be the first to say it.
+            Ok(Err(_)) | Err(_) => {
                 return End::told(Ended::WriteTimeout, CloseCode::TooSlow);
             }
         }
@@ -238,6 +241,12 @@ async fn send(
     }
     metrics.sent.inc_by(sent);
     sink.flush().await
+}
+
+/// Whether a write has failed because the client took nothing for too long.
+fn is_stall(error: &Error) -> bool {
+    let cause = error.source().and_then(|e| e.downcast_ref());
+    matches!(cause, Some(tungstenite::Error::Io(e)) if e.kind() == io::ErrorKind::TimedOut)
 }
 
 /// When the last frame came.

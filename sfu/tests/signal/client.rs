@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpSocket;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -17,7 +18,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One socket, and the session on it.
 pub(crate) struct Client {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Box<dyn Stream>>,
     next_id: u32,
     /// Events that nobody has looked at.
     pub(crate) events: VecDeque<Value>,
@@ -25,6 +26,11 @@ pub(crate) struct Client {
     pub(crate) last_seq: u64,
     session: Option<Session>,
 }
+
+/// A connection, with TLS or without.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// What a session is resumed with.
 #[derive(Debug, Clone)]
@@ -62,7 +68,16 @@ impl Client {
         let stream = tcp.connect(([127, 0, 0, 1], port).into()).await;
         let stream = stream.expect("connected");
         stream.set_nodelay(true).expect("an option");
-        let mut request = format!("ws://127.0.0.1:{port}/signal")
+        Self::open_on(Box::new(stream), "ws", headers).await
+    }
+
+    /// Opens a socket on a connection.
+    pub(crate) async fn open_on(
+        stream: Box<dyn Stream>,
+        scheme: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, NotOpened> {
+        let mut request = format!("{scheme}://localhost/signal")
             .into_client_request()
             .expect("a request");
         for (name, value) in headers {
@@ -199,6 +214,19 @@ impl Client {
         }
     }
 
+    /// The next event.
+    pub(crate) async fn any_event(&mut self) -> Value {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return event;
+            }
+            let message = self.next().await.expect("the socket stays open");
+            if message["type"] == "event" {
+                self.events.push_back(message);
+            }
+        }
+    }
+
     /// The next event of a name, skipping others.
     pub(crate) async fn event(&mut self, name: &str) -> Value {
         self.event_where(name, |_| true).await
@@ -282,7 +310,7 @@ impl Client {
     }
 
     /// The connection itself.
-    pub(crate) fn into_stream(self) -> TcpStream {
+    pub(crate) fn into_stream(self) -> Box<dyn Stream> {
         self.socket.into_inner()
     }
 }

@@ -3,12 +3,15 @@
 mod abuse;
 mod client;
 mod crowd;
+mod limits;
 mod media;
 #[path = "../http/publisher.rs"]
 mod publisher;
+mod rest;
 mod resume;
 mod rooms;
 mod server;
 mod slow;
 mod support;
+mod tls;
 mod webhooks;

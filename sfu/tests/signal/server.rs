@@ -1,6 +1,7 @@
 //! Servers for the tests.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use sfu::config::Settings;
 use sfu::server::Server;
@@ -20,4 +21,20 @@ pub(crate) async fn serve(toml: &str) -> Server {
 /// The TCP port of a server.
 pub(crate) fn port(server: &Server) -> u16 {
     server.local_addr().port()
+}
+
+/// Waits until the metrics have a line.
+pub(crate) async fn metric(server: &Server, line: &str) {
+    let page = format!("http://{}/metrics", server.local_addr());
+    let line = format!("{line}\n");
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        let metrics = reqwest::get(&page).await.expect("a page");
+        let metrics = metrics.text().await.expect("a text");
+        if metrics.contains(&line) {
+            return;
+        }
+        assert!(Instant::now() < end, "no {line} in {metrics}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
