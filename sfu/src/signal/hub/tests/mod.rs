@@ -1,5 +1,6 @@
 //! The hub on virtual time, without sockets: clients are lists of frames.
 
+mod abuse;
 mod chat;
 mod lists;
 mod media;
