@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { BINARY, LabBrowser, RESULTS, scratch, until, WebliveServer } from './harness';
+import { fetchPlaylist } from './media';
 import { enterAs, openRoomPage, PATIENCE, Path, type RoomPage } from './rooms';
 
 /** Test cards that are told apart by their size, and leave room for others on two cores. */
@@ -139,7 +140,8 @@ describe('pages in live rooms', () => {
       await page.event('trackChanged', (event) => event.user === 'gina' && event.publication === null, seq);
       await page.gone(published.stream);
     }
-    await Promise.all(players.map((player) => player.until('the end', (seen) => seen.state === 'ended', PATIENCE)));
+    await players[0]!.until('the end', (seen) => seen.state === 'ended', PATIENCE);
+    await until('the end of the playlist', async () => (await fetchPlaylist(server.url(relay.hls))).hasEnded, PATIENCE);
     await until('the publisher to be cut off', async () => ['closed', 'failed', 'disconnected'].includes(
       (await gina.lab.page.evaluate((room) => window.room.sent(room, 'main'), room)).state), PATIENCE);
     const unseated = await gina.refusedToPublish(room, NARROW);
