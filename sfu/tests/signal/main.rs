@@ -3,6 +3,7 @@
 mod abuse;
 mod client;
 mod crowd;
+mod images;
 mod limits;
 mod media;
 #[path = "../http/publisher.rs"]

@@ -9,6 +9,7 @@
 //! anna closed 4001 …     the server closes it
 //! wait 30s               time goes by
 //! media > live STREAM    the media side tells something; media < … it is ordered something
+//! store is broken        what is stored of rooms cannot be read from now on
 //! server tokens          the first line, where the apps' tokens are checked
 //! ```
 //!
@@ -100,13 +101,12 @@ fn each_request_is_made_and_each_event_told_in_a_recorded_session() {
 
 /// Errors that no session on a hub alone can meet, and why.
 const ELSEWHERE: &[(&str, &str)] = &[
-    ("busy", "it takes a store that cannot be read"),
     (
         "answerGone",
         "it takes answers of more than 32 KiB between a request and its repetition",
     ),
-    ("imageType", "the upload says it"),
-    ("imageSize", "the upload says it"),
+    ("imageType", "the upload says it, by HTTP"),
+    ("imageSize", "the upload says it, by HTTP"),
 ];
 
 fn files() -> impl Iterator<Item = PathBuf> {

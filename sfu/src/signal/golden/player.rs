@@ -43,6 +43,8 @@ pub(super) struct Player<'a> {
     revisions: HashMap<SessionId, u32>,
     /// Orders that are not answered.
     is_media_silent: bool,
+    /// Rooms cannot be read.
+    is_store_broken: bool,
     log: String,
 }
 
@@ -110,6 +112,7 @@ impl<'a> Player<'a> {
             next_session: 0,
             revisions: HashMap::new(),
             is_media_silent: false,
+            is_store_broken: false,
             log: String::new(),
         }
     }
@@ -138,6 +141,7 @@ impl<'a> Player<'a> {
                 let socket = self.socket(name)?;
                 self.hub.closed(self.now, socket);
             }
+            ["store", "is", "broken"] => self.is_store_broken = true,
             ["media", ">", what] => self.media(what)?,
             [name, ">", frame] => {
                 let socket = self.socket(name)?;
@@ -178,8 +182,8 @@ impl<'a> Player<'a> {
                 }
                 HubOutput::Media { ticket, order } => self.order(ticket, order),
                 HubOutput::Load { key } => {
-                    self.hub
-                        .handle_loaded(self.now, &key, Some(SavedRoom::default()));
+                    let saved = (!self.is_store_broken).then(SavedRoom::default);
+                    self.hub.handle_loaded(self.now, &key, saved);
                 }
                 HubOutput::LoadProfile { ticket, .. } => {
                     self.hub.handle_profile(self.now, ticket, None);

@@ -413,3 +413,80 @@ fn volumes_and_quality_come_as_events() {
     assert_eq!(quality[1]["uplinkNetworkQuality"], 1);
     assert_eq!(quality[1]["uplinkRTT"], 40);
 }
+
+#[test]
+fn a_token_that_gives_less_takes_away_what_runs_at_once() {
+    let mut world = World::with(|config| {
+        let app = crate::auth::App {
+            id: AppId(1),
+            keys: vec!["one".parse().unwrap()],
+            require_private_map_key: true,
+            ..crate::auth::App::default()
+        };
+        config.apps = Apps::new([app]);
+    });
+    let token = |world: &World, user: &str, privileges: u32| {
+        let now = world.hub.clock(world.now).as_secs();
+        let (user, room) = (user.parse().unwrap(), key(1, 5).room);
+        let privileges = crate::auth::Privileges(privileges);
+        let signed =
+            world
+                .apps
+                .sign_private_map_key(now, AppId(1), &user, &room, privileges, 3_600);
+        json!(signed.unwrap())
+    };
+    let update = |world: &mut World, socket, user: &str, privileges| {
+        let fields = json!({"room": 5, "privateMapKey": token(world, user, privileges)});
+        world.done(socket, "updatePrivateMapKey", fields);
+    };
+    let [anna, ben] = ["anna", "ben"].map(|user| world.user(user));
+    world.done(anna, "createRoom", json!({"room": 5}));
+    for (socket, user, role) in [(anna, "anna", "anchor"), (ben, "ben", "audience")] {
+        let key = token(&world, user, 255);
+        let fields = json!({"room": 5, "part": "all", "role": role, "privateMapKey": key});
+        world.done(socket, "enterRoom", fields);
+    }
+    let main = world.publish(anna, 5);
+    let mut screen = publish(5);
+    screen["track"] = "aux".into();
+    world.done(anna, "publish", screen);
+    let aux = world.last_session();
+    world.live(&aux);
+    world.done(ben, "subscribe", subscribe(5, "anna"));
+    world.events(ben);
+
+    // Create, enter, send sound and receive everything; then without sound; then all again.
+    update(&mut world, anna, "anna", 1 | 2 | 4 | 8 | 32 | 128);
+    assert_eq!(world.allowed(&main), Some((true, false)));
+    assert_eq!(world.allowed(&aux), Some((true, false)));
+    update(&mut world, anna, "anna", 2 | 8);
+    assert_eq!(world.allowed(&main), Some((false, false)));
+    assert!(!world.is_closed(&main), "it may be given back");
+    assert_eq!(world.refused(anna, "publish", publish(5)), "rightMissing");
+    update(&mut world, anna, "anna", 255);
+    assert_eq!(world.allowed(&main), Some((true, true)));
+    assert_eq!(world.allowed(&aux), Some((true, true)));
+
+    let wanted = |world: &World| {
+        let mut orders = world.ordered.iter().rev();
+        orders.find_map(|order| match order {
+            MediaOrder::Receive { add, remove, .. } => Some((
+                add.first().map(|wanted| (wanted.audio, wanted.video)),
+                remove.len(),
+            )),
+            _ => None,
+        })
+    };
+    assert_eq!(wanted(&world), Some((Some((true, true)), 0)));
+    update(&mut world, ben, "ben", 2 | 8);
+    assert_eq!(wanted(&world), Some((Some((true, false)), 0)));
+    update(&mut world, ben, "ben", 2);
+    assert_eq!(wanted(&world), Some((None, 1)));
+    assert_eq!(world.events_of(ben, "offer").len(), 2, "the client is told");
+    assert_eq!(world.hub.gauges().subscriptions, 0);
+    let refused = world.refused(ben, "subscribe", subscribe(5, "anna"));
+    assert_eq!(refused, "rightMissing");
+    update(&mut world, ben, "ben", 255);
+    world.done(ben, "subscribe", subscribe(5, "anna"));
+    assert_eq!(wanted(&world), Some((Some((true, true)), 0)));
+}
