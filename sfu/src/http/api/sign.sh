@@ -1,5 +1,5 @@
 server=http://127.0.0.1:8080 app=1400000000 key=your-app-key
-method=POST target=/api/v1/rooms/42/messages body='{"text":"Welcome!"}'
+method=PUT target=/api/v1/rooms/42 body='{"owner":"anna","name":"Anna, live"}'
 time=$(date +%s) nonce=$(openssl rand -hex 8)
 hash=$(printf %s "$body" | openssl dgst -sha256 -hex | sed 's/.* //')
 signature=$(printf 'weblive-request-1\n%s\n%s\n%s\n%s\n%s' \
