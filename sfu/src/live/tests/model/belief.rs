@@ -69,3 +69,34 @@ impl Belief {
         }
     }
 }
+
+/// What the media workers believe, from effects alone: who is there, and may send what.
+#[derive(Default)]
+pub(super) struct MediaSide(pub(super) BTreeMap<(RoomKey, UserId), Allowed>);
+
+impl MediaSide {
+    pub(super) fn learn(&mut self, effect: Effect) {
+        match effect {
+            Effect::MediaEntered { key, user, .. } => {
+                let before = self.0.insert((key, user), Allowed::default());
+                assert_eq!(before, None, "one user entered twice");
+            }
+            Effect::MediaLeft { key, user, .. } => {
+                assert!(self.0.remove(&(key, user)).is_some(), "who left was there");
+            }
+            Effect::AllowedChanged {
+                key, user, allowed, ..
+            } => {
+                let known = self.0.get_mut(&(key, user));
+                *known.expect("whose rights change is there") = allowed;
+            }
+            Effect::TrackChanged {
+                key, user, after, ..
+            } => {
+                let is_there = self.0.contains_key(&(key, user));
+                assert!(is_there || after.is_none(), "who publishes is there");
+            }
+            _ => {}
+        }
+    }
+}

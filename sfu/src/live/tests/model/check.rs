@@ -1,7 +1,7 @@
 //! The invariants.
 
 use super::super::*;
-use super::belief::Belief;
+use super::belief::{Belief, MediaSide};
 use super::name;
 use super::rules::Model;
 use super::run::Run;
@@ -10,7 +10,16 @@ use super::steps::{ROOMS, USERS};
 impl Run {
     /// The rooms are as the model says, and every client knows it.
     pub(super) fn check(&mut self) {
-        let Self { w, model, beliefs } = self;
+        let Self {
+            w,
+            model,
+            beliefs,
+            media,
+        } = self;
+        std::mem::take(&mut w.effects)
+            .into_iter()
+            .for_each(|effect| media.learn(effect));
+        Self::check_media(w, model, media);
         for (user, (id, _)) in &model.logins {
             let belief = beliefs.get_mut(user).unwrap();
             w.take(*id)
@@ -75,6 +84,39 @@ impl Run {
                 assert!(model.member(*room, *user).is_some(), "a stale belief");
             }
         }
+    }
+
+    /// The media workers know who is there, and let nobody send who has not the right.
+    fn check_media(w: &World, model: &Model, media: &MediaSide) {
+        let mut there = 0;
+        for (number, room) in &model.rooms {
+            let seats = w.rooms.seats(&key(*number)).unwrap();
+            for (user, member) in room.members.iter().filter(|(_, m)| m.role.is_some()) {
+                there += 1;
+                let allowed = media.0[&(key(*number), name(*user))];
+                let seat = room.seats.get(user).map(|(index, _)| usize::from(*index));
+                let seat = seat.map(|index| &seats[index]);
+                let sends = member.role == Some(Role::Anchor) && !member.blocked;
+                let expected = Allowed {
+                    audio: sends && seat.is_none_or(|seat| !seat.is_audio_locked),
+                    video: sends && seat.is_none_or(|seat| !seat.is_video_locked),
+                    aux: sends,
+                };
+                assert_eq!(allowed, expected, "what {user} may send in room {number}");
+                let tracks = w.rooms.member(&key(*number), &name(*user)).unwrap().tracks;
+                for (track, video) in [(tracks.main, allowed.video), (tracks.aux, allowed.aux)] {
+                    let Some(track) = track else { continue };
+                    let sounds = track.has_audio && !track.audio_muted;
+                    let shows = track.has_video && !track.video_muted;
+                    assert!(
+                        allowed.audio || !sounds,
+                        "{user} is heard without the right"
+                    );
+                    assert!(video || !shows, "{user} is seen without the right");
+                }
+            }
+        }
+        assert_eq!(there, media.0.len(), "the media has somebody who is gone");
     }
 
     fn check_beliefs(w: &World, model: &Model, beliefs: &BTreeMap<u8, Belief>, number: u32) {

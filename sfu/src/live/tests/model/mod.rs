@@ -17,8 +17,17 @@ fn name(number: u8) -> UserId {
     user(&format!("u{number}"))
 }
 
+/// 400 runs, or more where `PROPTEST_CASES` says so.
+fn config() -> ProptestConfig {
+    let default = ProptestConfig::default();
+    ProptestConfig {
+        cases: default.cases.max(400),
+        ..default
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn no_commands_break_the_rules(

@@ -28,6 +28,8 @@ pub(super) struct ModelMember {
     pub(super) chat: bool,
     pub(super) role: Option<Role>,
     pub(super) tracks: BTreeSet<TrackKind>,
+    /// Nothing of the member is let through.
+    pub(super) blocked: bool,
 }
 
 impl ModelRoom {
@@ -103,6 +105,7 @@ impl Model {
             return;
         }
         member.tracks.clear();
+        member.blocked = false;
         found.note_anchor(user, Role::Audience);
         match keep {
             Some(until) => {

@@ -1,7 +1,7 @@
 //! Takes each step in the rooms and in the model, and compares the two.
 
 use super::super::*;
-use super::belief::Belief;
+use super::belief::{Belief, MediaSide};
 use super::name;
 use super::rules::Model;
 use super::steps::{Ask, Decision, SEATED, Step};
@@ -10,6 +10,7 @@ pub(super) struct Run {
     pub(super) w: World,
     pub(super) model: Model,
     pub(super) beliefs: BTreeMap<u8, Belief>,
+    pub(super) media: MediaSide,
 }
 
 impl Run {
@@ -18,6 +19,7 @@ impl Run {
             w: World::new(),
             model: Model::default(),
             beliefs: BTreeMap::new(),
+            media: MediaSide::default(),
         }
     }
 
@@ -234,7 +236,10 @@ impl Run {
         };
         if let Some(by) = by {
             assert!(rank(by) < 2, "{decision:?} by {by}, who is no host");
-            if let Decision::Kick(target, _) | Decision::KickOff(target) = decision {
+            if let Decision::Kick(target, _)
+            | Decision::KickOff(target)
+            | Decision::Block(target, _) = decision
+            {
                 assert!(rank(by) < rank(target), "{decision:?} by {by}");
             }
         }
@@ -288,6 +293,11 @@ impl Run {
                 if let (Some(other), MovePolicy::ForceReplace) = (other, policy) {
                     model.set_role(room, other, Role::Audience);
                 }
+            }
+            Decision::Block(target, blocked) => {
+                let member = found.members.get_mut(&target).unwrap();
+                assert!(member.role.is_some(), "{decision:?} outside the media");
+                member.blocked = blocked;
             }
             Decision::CoHostAsk(..)
             | Decision::CoHostAnswer(..)

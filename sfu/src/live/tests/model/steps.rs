@@ -58,6 +58,7 @@ pub(super) enum Decision {
     Lock(u16, bool),
     Move(u8, u16, MovePolicy),
     Device(u8, Device, bool),
+    Block(u8, bool),
 }
 
 impl Ask {
@@ -167,6 +168,10 @@ impl Decision {
                 target: to,
                 policy,
             }),
+            Self::Block(target, blocked) => Order::Block {
+                user: name(target),
+                blocked,
+            },
             Self::Device(target, device, open) => seat(SeatOrder::Device {
                 user: name(target),
                 device,
@@ -227,6 +232,7 @@ fn a_decision() -> impl Strategy<Value = Decision> {
         3 => (0..4u16, any::<bool>()).prop_map(|(s, l)| Decision::Lock(s, l)),
         6 => (a_user(), 0..4u16, policy).prop_map(|(u, s, p)| Decision::Move(u, s, p)),
         3 => (a_user(), device, any::<bool>()).prop_map(|(u, d, o)| Decision::Device(u, d, o)),
+        2 => (a_user(), any::<bool>()).prop_map(|(u, b)| Decision::Block(u, b)),
     ]
 }
 
