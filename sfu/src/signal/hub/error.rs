@@ -42,6 +42,12 @@ pub enum HubError {
     /// Relaying cannot be changed.
     #[error("relaying was not changed: {0}")]
     Relay(#[from] RelayError),
+    /// A relay cannot be stopped now: the order before is not carried out yet.
+    #[error(transparent)]
+    StopBusy(BroadcastError),
+    /// A relay was not stopped.
+    #[error("relaying was not stopped: {0}")]
+    NotStopped(RelayError),
     /// The app's back end refuses the message under a code of its own.
     #[error("the application refused the message: {reason}")]
     AppRefuses {
@@ -194,6 +200,17 @@ impl HubError {
                 };
                 own(ErrorName::RelayFailed, codes)
             }
+            Self::StopBusy(_) | Self::NotStopped(_) => {
+                let codes = ErrorCodes {
+                    rtc: STOP_PUBLISH_CDN_FAILED,
+                    ..ErrorCodes::NOT_NOW
+                };
+                let name = match self {
+                    Self::StopBusy(_) => ErrorName::PublicationChanged,
+                    _ => ErrorName::RelayFailed,
+                };
+                own(name, codes)
+            }
             Self::AppRefuses { code, .. } => own(ErrorName::RefusedByApp, ErrorCodes::all(*code)),
             Self::Version { ours } => own(ErrorName::Version, ErrorCodes::BAD_VALUE).allowed(ours),
             Self::AlreadyLoggedIn => own(ErrorName::AlreadyLoggedIn, REPEATED_LOGIN),
@@ -278,3 +295,4 @@ const LOAD_AGAIN: Duration = Duration::from_secs(1);
 
 const REMOTE_STREAM_NOT_EXIST: i32 = 0x4010;
 const START_PUBLISH_CDN_FAILED: i32 = 0x4045;
+const STOP_PUBLISH_CDN_FAILED: i32 = 0x4046;

@@ -6,7 +6,7 @@ use super::error::HubError;
 use super::io::MediaOrder;
 use super::tickets::{Asker, Waiting};
 use super::{Hub, HubOutput};
-use crate::live::broadcasts::{RelayOrder, Source};
+use crate::live::broadcasts::{BroadcastError, RelayOrder, Source};
 use crate::signal::protocol::{RelayAddresses, ResultBody, StartRelay, StopRelay};
 use crate::worker::RelayError;
 
@@ -47,7 +47,12 @@ impl Hub {
             track: request.track,
         };
         self.publisher(&source.room, &source.user, source.track)?;
-        match self.stage.broadcasts.stop(&source)? {
+        let order = self.stage.broadcasts.stop(&source);
+        let order = order.map_err(|error| match error {
+            BroadcastError::Busy { .. } => HubError::StopBusy(error),
+            other => other.into(),
+        })?;
+        match order {
             Some(order) => self.ask_relay(now, asker, source, order).map(|()| None),
             None => Ok(Some(ResultBody::DONE)),
         }
@@ -109,7 +114,10 @@ impl Hub {
     ) -> Result<ResultBody, HubError> {
         self.stage.broadcasts.settle(source, order, result.is_ok());
         self.tell_relay(now, source, order.relay.as_ref(), &result);
-        result?;
+        result.map_err(|error| match order.relay {
+            Some(_) => HubError::Relay(error),
+            None => HubError::NotStopped(error),
+        })?;
         Ok(match order.relay {
             Some(_) => self.relay_reply(source),
             None => ResultBody::DONE,

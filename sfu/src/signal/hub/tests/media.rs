@@ -347,6 +347,33 @@ fn an_offer_that_is_accepted_too_late_is_closed() {
 }
 
 #[test]
+fn a_relay_that_is_not_stopped_is_refused_under_the_code_for_that() {
+    let mut world = World::new();
+    let [anna, _] = two(&mut world);
+    world.done(anna, "publish", publish(5));
+    world.live(&world.last_session());
+    world.media_at_once = false;
+    let stop = json!({"room": 5, "track": "main"});
+    let first = world.send(anna, "stopRelay", stop.clone());
+    let second = world.send(anna, "stopRelay", stop);
+    let busy = world.answer(anna, second).unwrap()["error"].clone();
+    assert_eq!(
+        (&busy["name"], &busy["code"]),
+        (&json!("publicationChanged"), &json!(0x4046))
+    );
+    let (ticket, order) = world.orders.pop_front().unwrap();
+    assert!(matches!(order, MediaOrder::Relay { name: None, .. }));
+    let failed = MediaDone::Relayed(Err(crate::worker::RelayError::ShuttingDown));
+    world.hub.handle_media(world.now, ticket, failed);
+    world.pump();
+    let failed = world.answer(anna, first).unwrap()["error"].clone();
+    assert_eq!(
+        (&failed["name"], &failed["code"]),
+        (&json!("relayFailed"), &json!(0x4046))
+    );
+}
+
+#[test]
 fn relaying_is_started_renamed_and_stopped_by_call() {
     let mut world = World::with(|config| {
         config.relay_mode = crate::live::broadcasts::RelayMode::Named;
