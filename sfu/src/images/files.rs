@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -20,6 +21,15 @@ pub struct ImageFiles {
     folder: PathBuf,
     max_bytes: u64,
     index: Mutex<Index>,
+    counts: Counts,
+}
+
+/// What [`Index`] counts, for readers that must not wait for the disk.
+#[derive(Debug, Default)]
+struct Counts {
+    images: AtomicUsize,
+    bytes: AtomicU64,
+    removed: AtomicU64,
 }
 
 /// What the folder holds.
@@ -105,6 +115,7 @@ impl ImageFiles {
             folder: folder.to_owned(),
             max_bytes,
             index: Mutex::default(),
+            counts: Counts::default(),
         };
         for (id, image) in by_age {
             match image.is_whole {
@@ -112,7 +123,10 @@ impl ImageFiles {
                 false => files.remove(&id),
             }
         }
-        files.make_place(&mut files.lock(), 0);
+        let mut index = files.lock();
+        files.make_place(&mut index, 0);
+        files.counts.note(&index);
+        drop(index);
         Ok(files)
     }
 
@@ -149,10 +163,12 @@ impl ImageFiles {
         for (name, bytes) in &files {
             if let Err(error) = self.write(name, bytes) {
                 self.remove(&upload.id);
+                self.counts.note(&index);
                 return Err(error);
             }
         }
         index.add(upload.id.clone(), bytes);
+        self.counts.note(&index);
         Ok(payload)
     }
 
@@ -186,10 +202,15 @@ impl ImageFiles {
         })
     }
 
-    /// Images and bytes now, and images removed to make place.
+    /// Images and bytes now, and images removed to make place. Never waits, also while an image is
+    /// written.
     pub fn counts(&self) -> (usize, u64, u64) {
-        let index = self.lock();
-        (index.images.len(), index.bytes, index.removed)
+        let counts = &self.counts;
+        (
+            counts.images.load(Ordering::Relaxed),
+            counts.bytes.load(Ordering::Relaxed),
+            counts.removed.load(Ordering::Relaxed),
+        )
     }
 
     fn make_place(&self, index: &mut Index, bytes: u64) {
@@ -232,6 +253,14 @@ impl ImageFiles {
 
     fn lock(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counts {
+    fn note(&self, index: &Index) {
+        self.images.store(index.images.len(), Ordering::Relaxed);
+        self.bytes.store(index.bytes, Ordering::Relaxed);
+        self.removed.store(index.removed, Ordering::Relaxed);
     }
 }
 
@@ -467,5 +496,14 @@ mod tests {
         assert_eq!(payload.image_info_array[2].width, 198);
         let name = payload.image_info_array[0].url.strip_prefix(PATH).unwrap();
         assert_eq!(fs::read(files.file(name).unwrap().path).unwrap(), png);
+    }
+
+    #[test]
+    fn the_counts_are_there_while_the_folder_is_locked() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = ImageFiles::open(folder.path(), 1 << 20).unwrap();
+        let held = files.lock();
+        assert_eq!(files.counts(), (0, 0, 0));
+        drop(held);
     }
 }
