@@ -157,12 +157,21 @@ impl Counters {
     /// Over a bound; nothing has changed then.
     pub fn set(&mut self, values: BTreeMap<String, i64>) -> Result<(), ChatError> {
         self.check(values.keys())?;
+        if values
+            .values()
+            .any(|v| v.unsigned_abs() > MAX_COUNTER.unsigned_abs())
+        {
+            return Err(ChatError::BadValue {
+                what: "a counter's value",
+                allowed: "whole numbers up to 9007199254740991 (2^53 - 1) on either side of 0 are",
+            });
+        }
         self.changed.extend(values.keys().cloned());
         self.values.extend(values);
         Ok(())
     }
 
-    /// Adds to a counter, which starts at 0 and stops at the ends of its range. The new value.
+    /// Adds to a counter, which starts at 0 and stops at ±[`MAX_COUNTER`]. The new value.
     ///
     /// # Errors
     /// Over a bound; nothing has changed then.
@@ -171,7 +180,9 @@ impl Counters {
         self.check([&name])?;
         self.changed.insert(name.clone());
         let value = self.values.entry(name).or_default();
-        *value = value.saturating_add(amount);
+        *value = value
+            .saturating_add(amount)
+            .clamp(-MAX_COUNTER, MAX_COUNTER);
         Ok(*value)
     }
 
@@ -222,6 +233,9 @@ const BAD_NAME: ChatError = ChatError::BadValue {
 
 /// Most attributes of a room.
 pub const MAX_ATTRIBUTES: usize = 16;
+
+/// The largest number that a page reads as it is written (ECMA-262 §21.1.2.6).
+const MAX_COUNTER: i64 = (1 << 53) - 1;
 
 /// Between two times that counters are told.
 const TELL_INTERVAL: Duration = Duration::from_millis(500);
@@ -312,16 +326,20 @@ mod tests {
         assert_eq!(counters.add("likes", 5), Ok(5));
         assert_eq!(counters.add("likes", -7), Ok(-2));
         counters
-            .set(map(&[("likes", i64::MAX - 1), ("gifts", 3)]))
+            .set(map(&[("likes", MAX_COUNTER - 1), ("gifts", 3)]))
             .unwrap();
-        assert_eq!(counters.add("likes", i64::MAX), Ok(i64::MAX));
+        assert_eq!(counters.add("likes", i64::MAX), Ok(MAX_COUNTER));
+        for far in [MAX_COUNTER + 1, i64::MAX, i64::MIN] {
+            let error = counters.set(map(&[("likes", far)])).unwrap_err();
+            assert_eq!(error.code(), 10_004);
+        }
         for n in 2..20 {
             counters.add(&format!("c{n}"), 1).unwrap();
         }
         assert_eq!(counters.add("one more", 1).unwrap_err().code(), 10_004);
         assert_eq!(
             counters.add("likes", -1),
-            Ok(i64::MAX - 1),
+            Ok(MAX_COUNTER - 1),
             "old ones still count"
         );
         assert!(counters.add(&"n".repeat(33), 1).is_err());
