@@ -39,7 +39,7 @@ pub use error::{Face, LiveError};
 pub use event::{Event, Output, Recipient};
 pub use ids::{AppId, ConnectionId, InvalidId, RoomId, RoomKey, UserId};
 pub use limits::{Counters, Limits, Refusal};
-pub use profile::Profile;
+pub use profile::{Profile, ProfileDetails};
 pub use reason::{EndReason, LeaveReason, NoResponse, RemovalReason, RequestResult};
 pub use roles::{Rank, Right, Rights, Role, Scene};
 pub use rooms::{Gauges, Rooms};

@@ -114,7 +114,7 @@ export interface Results {
   logout: Done;
   /** Shows that the client is there. Allowed before `login` too. */
   ping: Pong;
-  /** Shows a new nick and picture in all rooms. */
+  /** Shows a new nick and picture in all rooms, and keeps what else the user says. */
   setProfile: Profile;
   /** How users show, there or not; not for guests. */
   showProfiles: ProfileList;
@@ -348,10 +348,20 @@ export interface Pong {
   serverTime: UnixTime;
 }
 
-/** Shows a new nick and picture in all rooms. */
+/** Shows a new nick and picture in all rooms, and keeps what else the user says. */
 export interface SetProfile {
   /** Both texts. */
   profile: Profile;
+  /** What `showProfiles` tells beside them; stays as it is when absent. */
+  details?: ProfileDetails;
+}
+
+/** What a user says beside nick and picture; all may be empty. */
+export interface ProfileDetails {
+  /** A word of the page's, such as `Gender_Type_Female`; up to 32 letters, digits and `_`. */
+  gender: string;
+  /** A line about oneself; up to 500 bytes. */
+  selfSignature: string;
 }
 
 /** How users show, there or not; not for guests. */
@@ -372,6 +382,8 @@ export interface UserProfile {
   user: UserId;
   /** Nick and picture. */
   profile: Profile;
+  /** What else the user has said; empty texts where nothing. */
+  details: ProfileDetails;
 }
 
 /** Creates a room, or takes one that has no owner. Does not enter it. */

@@ -7,19 +7,22 @@ use super::Hub;
 use super::error::HubError;
 use super::io::{HubOutput, Ticket};
 use super::tickets::{Asker, Waiting};
-use crate::live::{ConnectionId, LiveError, Profile, UserId};
+use crate::live::{ConnectionId, LiveError, Profile, ProfileDetails, UserId};
 use crate::signal::protocol::{
     BanList, ListBans, ListMutes, MAX_PROFILES, MuteList, ProfileList, ResultBody, ShowProfiles,
     TimeLeft, UserProfile,
 };
 use crate::store::SavedProfile;
 
+/// What one user shows.
+type Shown = (Profile, ProfileDetails);
+
 /// Profiles of which the stored ones are awaited.
 #[derive(Debug)]
 pub(super) struct WaitingProfiles {
     pub(super) asker: Asker,
     /// Those of users who are logged in.
-    pub(super) known: BTreeMap<UserId, Profile>,
+    pub(super) known: BTreeMap<UserId, Shown>,
 }
 
 impl Hub {
@@ -110,8 +113,10 @@ impl Hub {
         users.retain(|user| {
             let found = self.rooms.connection_of(app, user);
             let found = found.and_then(|connection| self.sessions.get(&connection));
-            match found.and_then(|session| shown(&session.profile)) {
-                Some(profile) => known.insert(user.clone(), profile).is_some(),
+            match found {
+                Some(session) => known
+                    .insert(user.clone(), shown(&session.profile))
+                    .is_some(),
                 None => true,
             }
         });
@@ -146,21 +151,29 @@ impl Hub {
     ) {
         let WaitingProfiles { asker, mut known } = waiting;
         for (user, saved) in saved {
-            // What was stored under other bounds shows as nothing.
-            let profile = shown(&saved).unwrap_or_default();
-            known.entry(user).or_insert(profile);
+            known.entry(user).or_insert_with(|| shown(&saved));
         }
         self.answer_later(asker, Ok(list(known)));
     }
 }
 
-fn shown(saved: &SavedProfile) -> Option<Profile> {
-    Profile::new(&saved.nick, &saved.avatar).ok()
+/// What was stored under other bounds shows as nothing.
+fn shown(saved: &SavedProfile) -> Shown {
+    let details = ProfileDetails::new(saved.gender.clone(), saved.self_signature.clone());
+    (
+        Profile::new(&saved.nick, &saved.avatar).unwrap_or_default(),
+        details.unwrap_or_default(),
+    )
 }
 
-fn list(known: BTreeMap<UserId, Profile>) -> ResultBody {
-    let profiles = known.into_iter();
-    let profiles = profiles.map(|(user, profile)| UserProfile { user, profile });
+fn list(known: BTreeMap<UserId, Shown>) -> ResultBody {
+    let profiles = known
+        .into_iter()
+        .map(|(user, (profile, details))| UserProfile {
+            user,
+            profile,
+            details,
+        });
     ResultBody::Profiles(ProfileList {
         profiles: profiles.collect(),
     })

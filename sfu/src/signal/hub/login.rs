@@ -15,7 +15,9 @@ use super::tickets::Waiting;
 use super::{Hub, HubOutput};
 use crate::auth::{Apps, TokenError};
 use crate::live::chat::{MAX_LIKES, MAX_MESSAGE, Verdict};
-use crate::live::{AppId, ConnectionId, Face, LeaveReason, LiveError, Login, Profile, UserId};
+use crate::live::{
+    AppId, ConnectionId, Face, LeaveReason, LiveError, Login, Profile, ProfileDetails, UserId,
+};
 use crate::signal::protocol::{
     self, CloseCode, LoggedIn, MAX_REQUEST, ResultBody, Resumed, SessionLimits,
 };
@@ -28,6 +30,8 @@ pub(super) struct WaitingLogin {
     request: u32,
     app: AppId,
     user: Option<UserId>,
+    /// What the login shows; else what is stored.
+    profile: Option<Profile>,
 }
 
 impl Hub {
@@ -46,20 +50,19 @@ impl Hub {
                     request,
                     app,
                     user: login.user.clone(),
+                    profile: login.profile,
                 };
-                match (login.profile, login.user) {
-                    (Some(profile), _) => self.begin(now, waiting, profile, None),
-                    (None, None) => self.begin(now, waiting, Profile::default(), None),
-                    (None, Some(user)) => {
-                        if let Some(found) = self.sockets.get_mut(&socket) {
-                            found.state = SocketState::LoggingIn;
-                        }
-                        let waiting = Waiting::Login(Box::new(waiting));
-                        let ticket = self.tickets.open(now, waiting);
-                        self.out
-                            .push_back(HubOutput::LoadProfile { ticket, app, user });
-                    }
+                // Also of who brings a nick: the rest of what is stored stays.
+                let Some(user) = login.user else {
+                    return self.begin(now, waiting, None);
+                };
+                if let Some(found) = self.sockets.get_mut(&socket) {
+                    found.state = SocketState::LoggingIn;
                 }
+                let waiting = Waiting::Login(Box::new(waiting));
+                let ticket = self.tickets.open(now, waiting);
+                self.out
+                    .push_back(HubOutput::LoadProfile { ticket, app, user });
             }
         }
     }
@@ -83,11 +86,7 @@ impl Hub {
             return;
         };
         found.state = SocketState::New;
-        // What was stored under other bounds shows as nothing.
-        let shown = saved
-            .as_ref()
-            .and_then(|s| Profile::new(&s.nick, &s.avatar).ok());
-        self.begin(now, waiting, shown.unwrap_or_default(), saved);
+        self.begin(now, waiting, saved);
     }
 
     fn check_login(
@@ -131,33 +130,30 @@ impl Hub {
     }
 
     /// Begins a session; an earlier one of the same user ends.
-    fn begin(
-        &mut self,
-        now: Instant,
-        waiting: WaitingLogin,
-        profile: Profile,
-        saved: Option<SavedProfile>,
-    ) {
-        let WaitingLogin {
-            socket,
-            request,
-            app,
-            user,
-        } = waiting;
-        let begun = self.try_begin(now, socket, app, user, profile, saved);
+    fn begin(&mut self, now: Instant, waiting: WaitingLogin, saved: Option<SavedProfile>) {
+        let (socket, request) = (waiting.socket, waiting.request);
+        let begun = self.try_begin(now, waiting, saved);
         self.answer_socket(socket, request, Face::Chat, begun);
     }
 
     fn try_begin(
         &mut self,
         now: Instant,
-        socket: SocketId,
-        app: AppId,
-        user: Option<UserId>,
-        profile: Profile,
+        waiting: WaitingLogin,
         saved: Option<SavedProfile>,
     ) -> Result<ResultBody, HubError> {
-        let profile = self.checked_profile(profile)?;
+        let WaitingLogin {
+            socket,
+            app,
+            user,
+            profile,
+            ..
+        } = waiting;
+        // What was stored under other bounds shows as nothing.
+        let stored = saved
+            .as_ref()
+            .and_then(|s| Profile::new(&s.nick, &s.avatar).ok());
+        let profile = self.checked_profile(profile.or(stored).unwrap_or_default())?;
         self.next_connection += 1;
         let connection = ConnectionId(self.next_connection);
         let login = Login {
@@ -311,14 +307,21 @@ impl Hub {
         }
     }
 
-    /// Shows a new nick and picture.
+    /// Shows a new nick and picture, and keeps what else the user says.
     pub(super) fn set_profile(
         &mut self,
         now: Instant,
         connection: ConnectionId,
-        profile: Profile,
+        request: protocol::SetProfile,
     ) -> Result<ResultBody, HubError> {
-        let profile = self.checked_profile(profile)?;
+        let details = match request.details {
+            Some(details) => Some(ProfileDetails {
+                self_signature: self.checked_name(&details.self_signature)?,
+                ..details
+            }),
+            None => None,
+        };
+        let profile = self.checked_profile(request.profile)?;
         self.rooms.handle_command(
             now,
             connection,
@@ -329,6 +332,10 @@ impl Hub {
         };
         session.profile.nick = profile.nick().to_owned();
         session.profile.avatar = profile.avatar().to_owned();
+        if let Some(details) = details {
+            session.profile.gender = details.gender;
+            session.profile.self_signature = details.self_signature;
+        }
         let kept = session.profile.clone();
         if let (app, Some(user)) = (session.app, session.user.clone()) {
             self.save_profile(app, &user, &kept);
@@ -338,9 +345,15 @@ impl Hub {
 
     /// The profile with its nick as the word filter lets it through.
     fn checked_profile(&mut self, profile: Profile) -> Result<Profile, HubError> {
-        match self.filter.check_name(profile.nick()) {
-            Verdict::Clean => Ok(profile),
-            Verdict::Masked(nick) => Ok(Profile::new(&nick, profile.avatar())?),
+        let nick = self.checked_name(profile.nick())?;
+        Ok(Profile::new(&nick, profile.avatar())?)
+    }
+
+    /// What a user shows of oneself, as the word filter lets it through.
+    fn checked_name(&mut self, text: &str) -> Result<String, HubError> {
+        match self.filter.check_name(text) {
+            Verdict::Clean => Ok(text.to_owned()),
+            Verdict::Masked(text) => Ok(text),
             Verdict::Dropped | Verdict::Rejected => {
                 self.counters.count(HubRefusal::Name);
                 Err(HubError::Name)

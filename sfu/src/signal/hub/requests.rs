@@ -109,9 +109,7 @@ impl Hub {
         };
         let result = match body {
             RequestBody::Logout(_) => ResultBody::DONE,
-            RequestBody::SetProfile(request) => {
-                self.set_profile(now, connection, request.profile)?
-            }
+            RequestBody::SetProfile(request) => self.set_profile(now, connection, request)?,
             RequestBody::EnterRoom(request) => {
                 let rights = self.rights_for(now, connection, &request)?;
                 let entering = Entering {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::live::{Profile, RoomId, UserId};
+use crate::live::{Profile, ProfileDetails, RoomId, UserId};
 
 /// One page of those who may not enter a room, ordered by user id (hosts).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,4 +95,6 @@ pub struct UserProfile {
     pub user: UserId,
     /// Nick and picture.
     pub profile: Profile,
+    /// What else the user has said; empty texts where nothing.
+    pub details: ProfileDetails,
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::live::chat::UnixTime;
-use crate::live::{AppId, Profile, UserId};
+use crate::live::{AppId, Profile, ProfileDetails, UserId};
 
 /// Begins a session on this socket. An earlier session of the same user ends.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,13 +69,15 @@ pub struct Logout {}
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Ping {}
 
-/// Shows a new nick and picture in all rooms.
+/// Shows a new nick and picture in all rooms, and keeps what else the user says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct SetProfile {
     /// Both texts.
     pub profile: Profile,
+    /// What `showProfiles` tells beside them; stays as it is when absent.
+    pub details: Option<ProfileDetails>,
 }
 
 /// A session has begun.

@@ -61,9 +61,14 @@ fn profiles_are_those_of_the_logged_in_and_else_the_stored_ones() {
     let mut world = World::new();
     let [anna, ben] = ["anna", "ben"].map(|user| world.user(user));
     let nick = |nick: &str| json!({"profile": {"nick": nick, "avatar": ""}});
+    let details = json!({"gender": "Gender_Type_Male", "selfSignature": "Sings."});
+    let mut with_details = nick("Ben");
+    with_details["details"] = details.clone();
+    world.done(ben, "setProfile", with_details);
     world.done(ben, "setProfile", nick("Ben"));
     let stored = SavedProfile {
         nick: "Zoe".to_owned(),
+        self_signature: "Reads.".to_owned(),
         ..SavedProfile::default()
     };
     world.profiles.insert("zoe".to_owned(), stored);
@@ -76,8 +81,9 @@ fn profiles_are_those_of_the_logged_in_and_else_the_stored_ones() {
     assert_eq!(
         nicks,
         [
-            &json!({"user": "ben", "profile": {"nick": "Ben", "avatar": ""}}),
-            &json!({"user": "zoe", "profile": {"nick": "Zoe", "avatar": ""}}),
+            &json!({"user": "ben", "profile": {"nick": "Ben", "avatar": ""}, "details": details}),
+            &json!({"user": "zoe", "profile": {"nick": "Zoe", "avatar": ""},
+                "details": {"gender": "", "selfSignature": "Reads."}}),
         ],
         "the other app's carl is nobody here"
     );

@@ -107,6 +107,17 @@ fn a_profile_comes_from_the_store_unless_the_client_brings_one() {
         panic!("{:?}", world.saved);
     };
     assert_eq!((&*profile.nick, &*profile.gender), ("Ann", "f"));
+
+    // A login that brings a nick takes nothing else away.
+    world.saved.clear();
+    let again = world.open();
+    let mut login = world.login_fields(1, "anna");
+    login["profile"] = json!({"nick": "A.", "avatar": ""});
+    world.done(again, "login", login);
+    let [Change::Profile { profile, .. }] = &world.saved[..] else {
+        panic!("{:?}", world.saved);
+    };
+    assert_eq!((&*profile.nick, &*profile.gender), ("A.", "f"));
 }
 
 #[test]
