@@ -167,7 +167,7 @@ export abstract class RtcSession extends Emitter<SessionEvents> {
     });
     if (response.status !== 201) throw await errorFromResponse(response, 'offer refused');
     const location = response.headers.get('location');
-    if (location === null) throw new WebliveError('http', 'the answer has no Location header', true, response.status);
+    if (location === null) throw new WebliveError('http', 'the answer has no Location header', true, { status: response.status });
     this.#sessionUrl = new URL(location, response.url || this.endpoint).href;
     this.#etag = response.headers.get('etag');
     const linked = iceServersFromLink(response.headers.get('link'));
