@@ -5,6 +5,7 @@ import { log } from '../log';
 import type { Publication as Contents, RelayAddresses, RoomId, TrackKind } from '../protocol/messages';
 import { restartedAnswer, writeFragment } from '../sdpfrag';
 import type { Session } from '../signal/session';
+import { type PublicationStats, publicationStats } from './stats';
 import { trickle } from './trickle';
 
 /** A small picture that is sent beside the large one. */
@@ -102,6 +103,12 @@ export class LocalPublication extends Emitter<PublicationEvents> {
   /** The peer connection, for statistics; null while there is none. */
   get peer(): RTCPeerConnection | null {
     return this.#peer;
+  }
+
+  /** What was sent so far; null while there is no peer connection. */
+  async stats(): Promise<PublicationStats | null> {
+    const report = await this.#peer?.getStats();
+    return report ? publicationStats(report, SMALL) : null;
   }
 
   /** What the room is told of it. */
@@ -260,8 +267,8 @@ export class LocalPublication extends Emitter<PublicationEvents> {
     if (!small) return [large];
     const height = this.#tracks.video?.getSettings().height ?? 480;
     return [
-      { rid: 'l', scaleResolutionDownBy: Math.max(1, height / small.height), maxBitrate: small.bitrateBps, maxFramerate: small.framesPerSecond },
-      { rid: 'h', ...large },
+      { rid: SMALL, scaleResolutionDownBy: Math.max(1, height / small.height), maxBitrate: small.bitrateBps, maxFramerate: small.framesPerSecond },
+      { rid: LARGE, ...large },
     ];
   }
 
@@ -320,6 +327,9 @@ export class LocalPublication extends Emitter<PublicationEvents> {
     this.emit('state', state);
   }
 }
+
+/** The rids of the two pictures (RFC 8851). */
+const [SMALL, LARGE] = ['l', 'h'];
 
 /** ICE reports short losses as "disconnected" and often heals by itself; milliseconds. */
 const DISCONNECTED_GRACE = 1_500;

@@ -2,6 +2,7 @@ import { Emitter } from '../emitter';
 import { toWebliveError, type WebliveError } from '../errors';
 import { log } from '../log';
 import type { Session } from '../signal/session';
+import { type ReceptionStats, receptionStats } from './stats';
 import { trickle } from './trickle';
 
 /** Events of what is received under one public stream id. */
@@ -18,8 +19,15 @@ export class Reception extends Emitter<ReceptionEvents> {
   constructor(
     /** The public stream id. */
     readonly id: string,
+    private readonly report: () => Promise<RTCStatsReport> | undefined,
   ) {
     super();
+  }
+
+  /** What was received so far; null while nothing is received at all. */
+  async stats(): Promise<ReceptionStats | null> {
+    const report = await this.report();
+    return report ? receptionStats(report, this.stream.getTracks()) : null;
   }
 
   /** @internal */
@@ -79,7 +87,7 @@ export class Receiver extends Emitter<ReceiverEvents> {
   /** What comes under a public stream id, now or later. */
   reception(id: string): Reception {
     let reception = this.#receptions.get(id);
-    if (!reception) this.#receptions.set(id, (reception = new Reception(id)));
+    if (!reception) this.#receptions.set(id, (reception = new Reception(id, () => this.#peer?.getStats())));
     return reception;
   }
 
