@@ -15,6 +15,7 @@ import { adviceFor } from './errors/advice';
  * - `media`: the media was refused by the decoder or the container was wrong.
  * - `permission`: the user or the system refused camera or microphone.
  * - `device`: there is no such camera or microphone, or another program has it.
+ * - `autoplay`: the browser lets no sound begin before the user has clicked something; resume from a click.
  * - `argument`: a value that was passed in is not allowed.
  * - `state`: the call is not possible now, for example before the one it builds on.
  * - `removed`: the user was removed from the room, or logged in elsewhere.
@@ -31,6 +32,7 @@ export type ErrorType =
   | 'media'
   | 'permission'
   | 'device'
+  | 'autoplay'
   | 'argument'
   | 'state'
   | 'removed';

@@ -18,6 +18,7 @@ const TYPES: Record<ErrorType, string> = {
   media: 'Play another line, or start again.',
   permission: 'Let the user allow the camera and microphone for this page; it needs HTTPS or localhost.',
   device: 'Check that the device is plugged in and that no other program uses it.',
+  autoplay: 'Show a button, and call resume from its click.',
   argument: 'Mend the value that the message names.',
   state: 'Make the call that the message names first.',
   removed: 'Do not come back by itself: ask the user.',

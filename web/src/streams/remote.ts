@@ -1,0 +1,111 @@
+import { WebliveError } from '../errors';
+import type { Publication, RoomId, TrackKind, UserId } from '../protocol/messages';
+import type { Receiver, Reception } from '../rtc/receiver';
+import { PlayableStream } from './playable';
+import type { PlayOptions } from './view';
+
+/** Whose stream it is. */
+export interface RemoteSource {
+  room: RoomId;
+  user: UserId;
+  track: TrackKind;
+}
+
+/** What another one publishes. It has tracks while it is received. */
+export class RemoteStream extends PlayableStream {
+  #reception: Reception | null = null;
+  #receiver: Receiver | null = null;
+  #off: (() => void) | null = null;
+  #tracks: { audio: MediaStreamTrack | null; video: MediaStreamTrack | null } = { audio: null, video: null };
+
+  constructor(
+    readonly source: RemoteSource,
+    /** What the publisher says of it. */
+    public publication: Publication,
+  ) {
+    nextId += 1;
+    super(`${source.user}_${source.track}_${nextId}`);
+  }
+
+  override get audioTrack(): MediaStreamTrack | null {
+    return this.#tracks.audio;
+  }
+
+  override get videoTrack(): MediaStreamTrack | null {
+    return this.#tracks.video;
+  }
+
+  /** Whether it is received. */
+  get isReceived(): boolean {
+    return this.#reception !== null;
+  }
+
+  /** Plays what comes there from now on; `receiver` helps to tell how loud it is. Null ends it. */
+  receive(reception: Reception | null, receiver: Receiver | null = null): void {
+    this.#receiver = receiver;
+    if (reception === this.#reception) return;
+    this.#off?.();
+    this.#off = null;
+    this.#reception = reception;
+    if (!reception) {
+      this.#take('audio', null);
+      this.#take('video', null);
+      return;
+    }
+    this.#off = reception.on('track', (track) => this.#join(track));
+    for (const track of reception.stream.getTracks()) this.#join(track);
+  }
+
+  /** Drops a kind that is no longer wanted. */
+  drop(kind: 'audio' | 'video'): void {
+    this.#take(kind, null);
+  }
+
+  /** Resolves when there is a track of each of these kinds; rejects with `timeout`, or `state` where `signal` ends it. */
+  arrived(kinds: readonly ('audio' | 'video')[], patience: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const isThere = () => kinds.every((kind) => this.#tracks[kind] !== null);
+      const settle = (then: () => void) => {
+        clearTimeout(timer);
+        off();
+        signal?.removeEventListener('abort', onAbort);
+        then();
+      };
+      const onAbort = () => settle(() => reject(new WebliveError('state', 'the stream has ended', false)));
+      const timer = setTimeout(() => settle(() => reject(new WebliveError('timeout', `no ${kinds.join(' and ')} after ${patience} ms`, false))), patience);
+      const off = this.on('track', () => isThere() && settle(resolve));
+      signal?.addEventListener('abort', onAbort);
+      if (signal?.aborted) onAbort();
+      else if (isThere()) settle(resolve);
+    });
+  }
+
+  /** Ends it for good. */
+  close(): void {
+    this.receive(null);
+    this.dispose();
+  }
+
+  protected override get defaults(): Required<PlayOptions> {
+    return { objectFit: this.source.track === 'aux' ? 'contain' : 'cover', mirror: false, muted: false };
+  }
+
+  protected override levelByRtp(track: MediaStreamTrack): number {
+    const receiver = this.#receiver?.peer?.getReceivers().find((candidate) => candidate.track === track);
+    return receiver?.getSynchronizationSources()[0]?.audioLevel ?? 0;
+  }
+
+  #join(track: MediaStreamTrack): void {
+    const kind = track.kind as 'audio' | 'video';
+    track.addEventListener('ended', () => this.#tracks[kind] === track && this.#take(kind, null), { once: true });
+    this.#take(kind, track);
+  }
+
+  #take(kind: 'audio' | 'video', track: MediaStreamTrack | null): void {
+    if (this.#tracks[kind] === track) return;
+    this.#tracks[kind] = track;
+    this.changed(kind);
+  }
+}
+
+let nextId = 0;
