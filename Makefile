@@ -6,7 +6,7 @@ CARGO_FLAGS := --locked
 # Two recipes side by side would hand compilers a job server that is closed to them.
 unexport MAKEFLAGS
 WEB_STAMP := web/node_modules/.package-lock.json
-WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/test-results/*' 2>/dev/null)
+WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path 'web/package/*' -not -path '*/test-results/*' 2>/dev/null)
 VENV := target/aiortc
 
 .DEFAULT_GOAL := help
@@ -72,4 +72,4 @@ deps-test:
 
 clean:
 	cargo clean
-	rm -rf web/dist web/node_modules
+	rm -rf web/dist web/package web/node_modules

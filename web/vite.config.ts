@@ -1,5 +1,6 @@
 import vue from '@vitejs/plugin-vue';
 import { defineConfig } from 'vitest/config';
+import { PUBLIC_SURFACE, SDK_DEFINES } from './build/aliases.ts';
 
 const WEBLIVE_URL = process.env['WEBLIVE_URL'] ?? 'http://127.0.0.1:8080';
 
@@ -8,8 +9,11 @@ const WEBLIVE_URL = process.env['WEBLIVE_URL'] ?? 'http://127.0.0.1:8080';
 export default defineConfig({
   base: './',
   plugins: [vue()],
+  // The pages import the SDK as everybody does.
+  resolve: { alias: PUBLIC_SURFACE },
   // The bundler decides these flags, or Vue warns of them in the console of every page.
   define: {
+    ...SDK_DEFINES,
     __VUE_OPTIONS_API__: false,
     __VUE_PROD_DEVTOOLS__: false,
     __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: false,

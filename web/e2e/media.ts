@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
-import { clockDifference, COLUMNS, decodeClock, readCells, ROWS, STRIP } from '../src/clockcode';
-import { median } from '../src/clockreader';
+import { clockDifference, COLUMNS, decodeClock, readCells, ROWS, STRIP } from '../src/testcard/clockcode';
+import { median } from '../src/testcard/clockreader';
 import { run, until } from './harness';
 
 /** Reads an endless FLV body until its tags span `seconds`, and writes it to `path`. */

@@ -65,9 +65,13 @@ export interface ErrorDetails {
   cause?: unknown;
 }
 
+const BRAND: unique symbol = Symbol.for('weblive.error') as never;
+
 /** Every failure that this library reports. `fatal` means that what failed has stopped by itself. */
 export class WebliveError extends Error {
   override readonly name = 'WebliveError';
+  /** @internal */
+  readonly [BRAND] = true;
   /** HTTP status, where an answer came. */
   readonly status: number | null;
   /** The body of that answer. */
@@ -94,6 +98,12 @@ export class WebliveError extends Error {
     this.codes = details.codes ?? null;
     this.allowed = details.allowed ?? null;
     this.retryAfterMs = details.retryAfterMs ?? null;
+  }
+
+  /** Also true of errors that another script of this library on the page has made. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (this !== WebliveError) return Function.prototype[Symbol.hasInstance].call(this, value);
+    return typeof value === 'object' && value !== null && BRAND in value;
   }
 
   /** What to do about it: a sentence for whoever writes the page. */

@@ -1,8 +1,5 @@
 /** The pieces of weblive in the browser. */
 export * from './addresses';
-export * from './avsync';
-export * from './clockcode';
-export * from './clockreader';
 export * from './codecs';
 export * from './emitter';
 export * from './errors';
@@ -12,6 +9,8 @@ export * from './players/player';
 export { WebRtcPlayer } from './players/webrtc';
 export { RtcSession, type SessionEvents, type SessionOptions, type SessionState } from './rtc-session';
 export * from './stats';
-export * from './testcard';
+export { setLogLevel, type LogLevel } from './log';
+export { server, setServer } from './server';
+export { VERSION } from './version';
 export * from './whep';
 export * from './whip';

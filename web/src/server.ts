@@ -1,18 +1,19 @@
 import { WebliveError } from './errors';
+import { shared } from './page';
 
-let chosen: string | null = null;
+const chosen = shared<{ origin: string | null }>('server', () => ({ origin: null }));
 
 /**
  * Where the server is, for everything that is not told otherwise: the origin that this script came from, until
  * {@link setServer} names another one.
  */
 export function server(): string {
-  return chosen ?? SCRIPT_ORIGIN ?? globalThis.location?.origin ?? 'http://127.0.0.1:8080';
+  return chosen.origin ?? SCRIPT_ORIGIN ?? globalThis.location?.origin ?? 'http://127.0.0.1:8080';
 }
 
 /** Names the server: `https://live.example.org`, or `wss:` and `ws:` addresses. Throws where that is no address. */
 export function setServer(address: string): void {
-  chosen = originOf(address);
+  chosen.origin = originOf(address);
 }
 
 /** The HTTP origin of a server that was named by an `http:`, `https:`, `ws:` or `wss:` address. */
@@ -40,6 +41,7 @@ const PROTOCOLS: Record<string, string | undefined> = { 'http:': 'http:', 'https
 /** Known only while the script itself runs. */
 const SCRIPT_ORIGIN: string | null = (() => {
   const script = globalThis.document?.currentScript;
-  const address = script instanceof HTMLScriptElement && script.src !== '' ? script.src : import.meta.url;
+  // Without a DOM there is no such class to ask for.
+  const address = script && 'src' in script && script.src !== '' ? script.src : import.meta.url;
   return address?.startsWith('http') ? new URL(address).origin : null;
 })();

@@ -1,5 +1,6 @@
+import { AvSync, ClockReader, TestCard } from '../../src/testcard';
 import {
-  AvSync, ClockReader, FlvPlayer, HlsPlayer, TestCard, WebliveError, WebRtcPlayer, WhipClient,
+  FlvPlayer, HlsPlayer, WebliveError, WebRtcPlayer, WhipClient,
   type Player, type PlayerKind, type PlayerState, type PlaybackStats, type SessionState, type VideoCodec,
 } from '../../src/index';
 

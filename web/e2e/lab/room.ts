@@ -1,4 +1,5 @@
-import { ClockReader, preferVideoCodec, TestCard, type TestCardOptions } from '../../src/index';
+import { preferVideoCodec } from '../../src/index';
+import { ClockReader, TestCard, type TestCardOptions } from '../../src/testcard';
 import type { ErrorBody, Publication, Published, RequestName, Results, RoomId, TrackKind } from '../../src/protocol/messages';
 import { writeFragment } from '../../src/sdpfrag';
 import { type Fields, Refused, Signal, type Who } from './signal';

@@ -1,4 +1,4 @@
-import { ClockReader } from '../clockreader';
+import { ClockReader } from '../testcard';
 import type { WebliveError } from '../errors';
 import type { Player, PlayerState } from '../players/player';
 import { part, setProblem, setState, setText } from './dom';

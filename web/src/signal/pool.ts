@@ -1,3 +1,4 @@
+import { shared } from '../page';
 import { type Identity, Session, type Socket } from './session';
 
 /**
@@ -48,8 +49,8 @@ export interface Lease {
   release(): Promise<void>;
 }
 
-/** The page's sessions. */
-export const sessions = new SessionPool();
+/** The page's sessions, the same for every script of this library on it. */
+export const sessions = shared('sessions', () => new SessionPool());
 
 function keyOf({ server, app, user }: Identity): string | null {
   return user === undefined ? null : JSON.stringify([server, app, user]);

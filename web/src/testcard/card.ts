@@ -45,7 +45,7 @@ export class TestCard {
     const stream = new MediaStream();
     this.#stream = stream;
     if (this.#options.video) {
-      this.#ticker = new Worker(new URL('./ticker.worker.ts', import.meta.url), { type: 'module' });
+      this.#ticker = openTicker();
       this.#ticker.addEventListener('message', () => this.#paint());
       this.#ticker.postMessage(1000 / this.#options.frameRate);
       this.#paint();
@@ -91,6 +91,23 @@ export class TestCard {
     paintCells(context, width, height, now);
   }
 }
+
+/**
+ * Timers of a hidden page are slowed down to one a second, those of a worker are not. Its code comes as a blob: a worker
+ * cannot be loaded from the origin of another server.
+ */
+function openTicker(): Worker {
+  const url = URL.createObjectURL(new Blob([TICKER], { type: 'text/javascript' }));
+  const worker = new Worker(url);
+  URL.revokeObjectURL(url);
+  return worker;
+}
+
+const TICKER = `let timer;
+onmessage = ({ data }) => {
+  clearInterval(timer);
+  if (data > 0) timer = setInterval(() => postMessage(null), data);
+};`;
 
 /** How long the flash and the beep last, in milliseconds. */
 export const FLASH_DURATION = 100;

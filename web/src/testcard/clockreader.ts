@@ -1,5 +1,5 @@
 import { clockDifference, COLUMNS, decodeClock, readCells, ROWS, STRIP } from './clockcode';
-import { Emitter } from './emitter';
+import { Emitter } from '../emitter';
 
 /** One frame whose painted clock was read. */
 export interface ClockReading {

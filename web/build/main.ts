@@ -1,0 +1,24 @@
+/**
+ * Builds everything that the binary serves: the pages (vite.config.ts), then the SDK, its package and the examples.
+ * `--sdk` leaves the pages as they are.
+ */
+import { build } from 'vite';
+import { checkBudget } from './budget';
+import { CORE_BUDGET, WEB } from './entries';
+import { writePackage } from './package';
+import { buildModules, buildScripts } from './sdk';
+
+async function step(name: string, work: () => Promise<string | void>): Promise<void> {
+  const begin = performance.now();
+  const more = await work();
+  console.log(`${name}: ${((performance.now() - begin) / 1000).toFixed(1)} s${more ? `, ${more}` : ''}`);
+}
+
+process.env['NODE_ENV'] ??= 'production';
+if (!process.argv.includes('--sdk')) await step('pages', async () => void (await build({ root: WEB, logLevel: 'warn' })));
+await step('modules', async () => {
+  const core = checkBudget(await buildModules());
+  return `core ${(core / 1024).toFixed(1)} of ${CORE_BUDGET / 1024} kB compressed`;
+});
+await step('scripts', buildScripts);
+await step('package', writePackage);
