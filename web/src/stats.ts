@@ -80,7 +80,8 @@ export class ReceiveMeter {
   #delaySum = 0;
   #delayCount = 0;
 
-  async read(peer: RTCPeerConnection): Promise<PlaybackStats> {
+  /** Reads what comes in; of the tracks with these ids alone, where they are given. */
+  async read(peer: RTCPeerConnection, tracks?: ReadonlySet<string>): Promise<PlaybackStats> {
     const report = await peer.getStats();
     const stats = emptyPlaybackStats();
     let bytes = 0;
@@ -89,6 +90,7 @@ export class ReceiveMeter {
     for (const entry of entries(report)) {
       if (entry['type'] === 'candidate-pair' && entry['nominated']) roundTrip = number(entry['currentRoundTripTime']) ?? 0;
       if (entry['type'] !== 'inbound-rtp') continue;
+      if (tracks && !tracks.has(String(entry['trackIdentifier']))) continue;
       bytes += number(entry['bytesReceived']) ?? 0;
       at = entry['timestamp'] as number;
       const isVideo = entry['kind'] === 'video';

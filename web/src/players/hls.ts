@@ -1,7 +1,9 @@
-import Hls, { type ErrorData } from 'hls.js/light';
-import workerUrl from 'hls.js/dist/hls.worker.js?url';
+import type Hls from 'hls.js';
+import type { ErrorData } from 'hls.js';
 import { errorFromResponse, toWebliveError, WebliveError } from '../errors';
 import { codecLabel, elementStats, Rate, type PlaybackStats } from '../stats';
+import { HLS_LATENCY, keepUp, type LatencyOptions } from './latency';
+import { loadHls } from './load';
 import { Player } from './player';
 
 /**
@@ -11,29 +13,37 @@ import { Player } from './player';
 export class HlsPlayer extends Player {
   override readonly kind = 'hls';
   readonly #rate = new Rate();
+  readonly #latency: Partial<LatencyOptions>;
   #engine: Hls | null = null;
+  #keepTimer: ReturnType<typeof setInterval> | undefined;
   #bytes = 0;
   #seconds = 0;
   #codec: string | null = null;
   #mediaErrors = 0;
+
+  constructor(url: string, video: HTMLVideoElement, latency: Partial<LatencyOptions> = {}) {
+    super(url, video);
+    this.#latency = latency;
+  }
 
   override async stats(): Promise<PlaybackStats> {
     const stats = elementStats(this.video);
     stats.codec = this.#codec;
     stats.bitrateBps = this.#seconds > 0 ? (this.#bytes * 8) / this.#seconds : null;
     stats.framesPerSecond = this.#rate.update(stats.framesDecoded, performance.now());
-    const latency = this.#engine?.latency ?? 0;
+    const latency = this.#engine ? this.#engine.latency : this.#behind();
     if (latency > 0) stats.estimatedDelay = latency * 1000;
     return stats;
   }
 
   protected override open(): void {
-    if (Hls.isSupported()) this.#openEngine();
-    else if (this.video.canPlayType('application/vnd.apple.mpegurl')) this.#openNative();
-    else this.fail(new WebliveError('unsupported', 'this browser plays no HLS', true));
+    const hasMediaSource = 'MediaSource' in globalThis || 'ManagedMediaSource' in globalThis;
+    if (!hasMediaSource && this.video.canPlayType('application/vnd.apple.mpegurl')) return this.#openNative();
+    loadHls().then((Hls) => this.isActive && this.#openEngine(Hls), (thrown: unknown) => this.fail(toWebliveError(thrown, 'HLS')));
   }
 
   protected override release(): void {
+    clearInterval(this.#keepTimer);
     this.#engine?.destroy();
     this.#engine = null;
     this.video.onerror = null;
@@ -42,12 +52,23 @@ export class HlsPlayer extends Player {
     this.video.load();
   }
 
-  #openEngine(): void {
+  protected override toLiveEdge(): void {
+    const position = this.#engine?.liveSyncPosition ?? null;
+    if (position !== null && position - this.video.currentTime > 1) this.video.currentTime = position;
+  }
+
+  #openEngine(Hls: typeof import('hls.js').default): void {
+    if (!Hls.isSupported()) {
+      this.fail(new WebliveError('unsupported', 'HLS: this browser has no Media Source Extensions with H.264', true));
+      return;
+    }
+    const { target, max, rate } = this.#latency;
     const engine = new Hls({
-      workerPath: workerUrl,
-      liveSyncDurationCount: 2,
-      liveMaxLatencyDurationCount: 5,
-      maxLiveSyncPlaybackRate: 1.15,
+      // Fragmented MP4 needs next to no work, and a worker would have to be fetched first.
+      enableWorker: false,
+      ...(target === undefined ? { liveSyncDurationCount: 2 } : { liveSyncDuration: target }),
+      ...(max === undefined || target === undefined ? { liveMaxLatencyDurationCount: 5 } : { liveMaxLatencyDuration: Math.max(max, target + 1) }),
+      maxLiveSyncPlaybackRate: rate ?? HLS_LATENCY.rate,
       backBufferLength: 30,
       // A broadcast that has just begun has no Media Segment yet.
       manifestLoadPolicy: {
@@ -60,7 +81,7 @@ export class HlsPlayer extends Player {
       },
     });
     this.#engine = engine;
-    engine.on(Hls.Events.ERROR, (_, data) => void this.#onError(data));
+    engine.on(Hls.Events.ERROR, (_, data) => void this.#onError(Hls, data));
     // A playlist that has ended before it was opened is what the server still keeps of a broadcast that is over.
     engine.once(Hls.Events.LEVEL_LOADED, (_, { details }) => details.live || this.#isOver());
     engine.on(Hls.Events.FRAG_LOADED, (_, { frag }) => this.#count(frag.stats.total, frag.duration));
@@ -72,14 +93,30 @@ export class HlsPlayer extends Player {
     });
     engine.attachMedia(this.video);
     engine.loadSource(new URL(this.url, location.href).href);
-    this.play();
+    void this.play(this.video);
   }
 
   #openNative(): void {
     this.video.onerror = () => void this.#explain(this.video.error?.message ?? 'playback failed');
     this.video.onloadedmetadata = () => Number.isFinite(this.video.duration) && this.#isOver();
     this.video.src = this.url;
-    this.play();
+    this.#keepTimer = setInterval(() => this.#keepUp(), KEEP_EVERY);
+    void this.play(this.video);
+  }
+
+  /** The browser by itself stays as late as a stall has made it. */
+  #keepUp(): void {
+    const { video } = this;
+    if (video.paused || video.seekable.length === 0) return;
+    const options = { ...HLS_LATENCY, ...this.#latency };
+    const { rate, jump } = keepUp(this.#behind(), video.playbackRate, options);
+    if (jump) video.currentTime = video.seekable.end(video.seekable.length - 1) - options.target;
+    if (video.playbackRate !== rate) video.playbackRate = rate;
+  }
+
+  #behind(): number {
+    const { seekable, currentTime } = this.video;
+    return seekable.length > 0 ? seekable.end(seekable.length - 1) - currentTime : 0;
   }
 
   #isOver(): void {
@@ -92,12 +129,12 @@ export class HlsPlayer extends Player {
     this.#seconds = this.#seconds * 0.66 + seconds;
   }
 
-  async #onError(data: ErrorData): Promise<void> {
+  async #onError(Hls: typeof import('hls.js').default, data: ErrorData): Promise<void> {
     if (!data.fatal || !this.#engine) return;
     if (data.type === Hls.ErrorTypes.MEDIA_ERROR && this.#mediaErrors < 2) {
       this.#mediaErrors += 1;
       this.#engine.recoverMediaError();
-      this.play();
+      void this.play(this.video);
     } else if (data.type === Hls.ErrorTypes.NETWORK_ERROR) {
       await this.#explain(data.error.message);
     } else {
@@ -107,11 +144,18 @@ export class HlsPlayer extends Player {
 
   /** hls.js gives the status but not the body of an error answer, so the playlist is asked for again. */
   async #explain(text: string): Promise<void> {
+    const fallback = new WebliveError('network', `HLS: ${text}`, true);
     try {
-      const response = await fetch(this.url);
-      this.fail(response.ok ? new WebliveError('network', `HLS: ${text}`, true) : await errorFromResponse(response, 'HLS'));
+      const response = await fetch(this.url, { signal: AbortSignal.timeout(EXPLAIN_PATIENCE) });
+      this.fail(response.ok ? fallback : await errorFromResponse(response, 'HLS'));
     } catch (thrown) {
-      this.fail(toWebliveError(thrown, 'HLS'));
+      this.fail(thrown instanceof DOMException ? fallback : toWebliveError(thrown, 'HLS'));
     }
   }
 }
+
+/** Milliseconds between two looks at the delay. */
+const KEEP_EVERY = 1_000;
+
+/** Milliseconds in which the server says why it refused. */
+const EXPLAIN_PATIENCE = 5_000;

@@ -34,8 +34,9 @@ export class WebRtcPlayer extends Player {
     client.on('state', (state) => state === 'closed' && this.end());
     client.on('error', (error) => this.fail(error));
     client.on('track', () => {
-      if (this.video.srcObject !== client.stream) this.video.srcObject = client.stream;
-      this.play();
+      if (this.video.srcObject === client.stream) return;
+      this.video.srcObject = client.stream;
+      void this.play(this.video);
     });
     client.start().catch((thrown: unknown) => this.fail(toWebliveError(thrown, 'WebRTC')));
     this.#watch = setInterval(() => void this.#look(), LOOK_EVERY);
