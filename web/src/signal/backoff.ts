@@ -1,4 +1,7 @@
-/** Pauses between tries that grow from none to five seconds, with a random part so that pages do not come back in step. */
+/**
+ * Pauses between tries. They stay short for the first minute, so that a network that returns finds a try soon, and
+ * have a random part so that pages do not come back in step.
+ */
 export class Backoff {
   #tries = 0;
 
@@ -12,14 +15,14 @@ export class Backoff {
 
   /** Milliseconds until the next try. */
   next(): number {
-    const step = PAUSES[Math.min(this.#tries, PAUSES.length - 1)] ?? 0;
+    const step = PAUSES[this.#tries] ?? (this.#tries < PATIENT_TRIES ? PAUSES.at(-1)! : LONG_PAUSE);
     this.#tries += 1;
     return Math.round(step * (0.75 + 0.5 * this.random()));
   }
 
-  /** Leaves the short pauses out: the server has asked for patience. */
+  /** Leaves the shortest pauses out: the server has asked for patience. */
   skip(): void {
-    this.#tries = Math.max(this.#tries, 2);
+    this.#tries = Math.max(this.#tries, PAUSES.length - 1);
   }
 
   /** It has worked: begin with no pause the next time. */
@@ -28,4 +31,9 @@ export class Backoff {
   }
 }
 
-const PAUSES = [0, 300, 1_000, 2_000, 4_000];
+const PAUSES = [0, 300, 1_000];
+
+/** Tries with short pauses; with those that hang, several minutes. */
+const PATIENT_TRIES = 40;
+
+const LONG_PAUSE = 5_000;

@@ -2,69 +2,16 @@ import { Emitter } from '../emitter';
 import { refusal, WebliveError } from '../errors';
 import { log } from '../log';
 import {
-  CloseCode, type EventMessage, type EventName, type LoggedIn, PROTOCOL_VERSION, type Profile, type RequestBody, type RequestName, type Results,
-  type ServerMessage,
+  CloseCode, type EventMessage, type EventName, type LoggedIn, PROTOCOL_VERSION, type RequestName, type Results, type ServerMessage,
 } from '../protocol/messages';
 import { signalUrl } from '../server';
 import { Backoff } from './backoff';
-import { Pace } from './pace';
+import type { CloseReason, ConnectionState, Identity, RequestOptions, SessionEvents, Socket } from './identity';
+import { type Fields, type Response, Requests } from './requests';
+import { onWake } from './wake';
 
-/** Who logs in where. Without `user` it is a guest, who only listens to chat. */
-export interface Identity {
-  /** The server's HTTP origin. */
-  server: string;
-  /** The app (`sdkAppId`); 0 where the server runs open. */
-  app: number;
-  user?: string;
-  userSig?: string;
-  profile?: Profile;
-}
-
-/**
- * - `connecting`: the first login is under way.
- * - `connected`: requests and events flow.
- * - `reconnecting`: the socket was lost; requests wait.
- * - `closed`: over for good; `closed` has said why.
- */
-export type ConnectionState = 'connecting' | 'connected' | 'reconnecting' | 'closed';
-
-/** Why a session is over: by own wish, the same user elsewhere, the operator, a refused token, a fault. */
-export type CloseReason = 'logout' | 'replaced' | 'removed' | 'userSigExpired' | 'refused' | 'fault';
-
-/** Events of a session. */
-export interface SessionEvents {
-  state: { previous: ConnectionState; state: ConnectionState };
-  /** Whatever the server tells, in its order. */
-  event: EventMessage;
-  /**
-   * The server knew the old session no more and a new one has begun: rooms are to be entered again. Requests that
-   * a listener makes at once go before those that have waited.
-   */
-  renewed: LoggedIn;
-  closed: { reason: CloseReason; error: WebliveError | null };
-}
-
-/** The fields of a request. */
-export type Fields<T extends RequestName> = Omit<Extract<RequestBody, { type: T }>, 'type'>;
-
-/** How one request is made. */
-export interface RequestOptions {
-  /** Milliseconds until the request is given up, the time without a connection included. Default 10,000. */
-  timeout?: number;
-}
-
-/** What the session needs of a WebSocket. */
-export type Socket = Pick<WebSocket, 'send' | 'close' | 'onopen' | 'onmessage' | 'onclose' | 'readyState'>;
-
-interface Pending {
-  id: number;
-  type: RequestName;
-  frame: string;
-  isSent: boolean;
-  timer: ReturnType<typeof setTimeout>;
-  resolve(result: never): void;
-  reject(error: WebliveError): void;
-}
+export type { CloseReason, ConnectionState, Identity, RequestOptions, SessionEvents, Socket } from './identity';
+export type { Fields } from './requests';
 
 /**
  * One session of `/signal` over as many sockets as it takes. A lost socket is opened again and the session resumed,
@@ -75,19 +22,21 @@ export class Session extends Emitter<SessionEvents> {
   #socket: Socket | null = null;
   #login: LoggedIn | null = null;
   #identity: Identity;
-  #nextId = 1;
   #lastSeq = 0;
-  /** Whether the socket has an accepted login or resume. */
-  #isLive = false;
-  #pace: Pace | null = null;
-  readonly #pending = new Map<number, Pending>();
+  /** When the socket's login or resume was accepted; null without one. */
+  #liveAt: number | null = null;
+  #heardAt = 0;
+  #triedAt = 0;
+  #isProbing = false;
+  readonly #requests = new Requests((frame) => this.#send(frame));
   readonly #backoff = new Backoff();
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
-  #flushTimer: ReturnType<typeof setTimeout> | undefined;
   #quietTimer: ReturnType<typeof setTimeout> | undefined;
   #openTimer: ReturnType<typeof setTimeout> | undefined;
   #handshake: ((message: ServerMessage) => void) | null = null;
-  #refused: CloseReason | null = null;
+  /** What the server has said before it closes. */
+  #verdict: CloseReason | null = null;
+  readonly #offWake: () => void;
   readonly #ready: Promise<LoggedIn>;
   #settle!: { resolve(login: LoggedIn): void; reject(error: WebliveError): void };
 
@@ -100,7 +49,7 @@ export class Session extends Emitter<SessionEvents> {
     this.#identity = identity;
     this.#ready = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     this.#ready.catch(() => undefined);
-    globalThis.addEventListener?.('online', this.#onOnline);
+    this.#offWake = onWake(() => this.probe());
     this.#connect();
   }
 
@@ -127,6 +76,11 @@ export class Session extends Emitter<SessionEvents> {
     return this.#ready;
   }
 
+  /** STUN and TURN servers for peer connections: one's own, then those of the server. */
+  get iceServers(): RTCIceServer[] {
+    return [...(this.#identity.iceServers ?? []), ...(this.#login?.iceServers ?? [])];
+  }
+
   /** Calls `listener` for the server's events of this name; the returned function ends it. */
   onEvent<N extends EventName>(name: N, listener: (event: Extract<EventMessage, { event: N }>) => void): () => void {
     return this.on('event', (event) => {
@@ -139,31 +93,23 @@ export class Session extends Emitter<SessionEvents> {
     this.#identity = { ...this.#identity, userSig };
   }
 
+  /** Other STUN and TURN servers of one's own, for later peer connections. */
+  setIceServers(iceServers: RTCIceServer[]): void {
+    this.#identity = { ...this.#identity, iceServers };
+  }
+
   /** Asks the server. Waits while there is no connection; rejects with a {@link WebliveError}. */
   request<T extends RequestName>(type: T, fields: Fields<T>, options: RequestOptions = {}): Promise<Results[T]> {
     if (this.#state === 'closed') return Promise.reject(new WebliveError('state', `${type}: the session is over; log in again`, false));
-    if (this.#pending.size >= MAX_PENDING) {
-      return Promise.reject(new WebliveError('busy', `${type}: ${MAX_PENDING} requests wait for their responses already`, false));
-    }
-    const id = this.#nextId;
-    this.#nextId += 1;
-    return new Promise<Results[T]>((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#pending.delete(id);
-        const isOff = this.#state !== 'connected';
-        reject(new WebliveError(isOff ? 'network' : 'timeout', `${type}: ${isOff ? 'no connection to the server' : 'no response in time'}`, false));
-      }, options.timeout ?? DEFAULT_TIMEOUT);
-      this.#pending.set(id, { id, type, frame: JSON.stringify({ id, type, ...fields }), isSent: false, timer, resolve, reject });
-      this.#flush();
-    });
+    return this.#requests.add(type, fields, options.timeout ?? DEFAULT_TIMEOUT);
   }
 
   /** Ends the session for good. Resolves when the server knows, or could not be told. */
   async close(): Promise<void> {
     if (this.#state === 'closed') return;
-    const isLive = this.#isLive;
-    const done = isLive ? this.request('logout', {}, { timeout: 2_000 }).catch(() => undefined) : Promise.resolve();
-    await done;
+    if (this.#liveAt !== null) {
+      await this.request('logout', {}, { timeout: LOGOUT_TIMEOUT }).catch((error: WebliveError) => log.debug('session', error.message));
+    }
     this.#end('logout', null);
   }
 
@@ -174,12 +120,28 @@ export class Session extends Emitter<SessionEvents> {
     this.#lost();
   }
 
-  readonly #onOnline = () => {
-    if (this.#state !== 'reconnecting') return void this.#probe();
-    this.#backoff.reset();
-    clearTimeout(this.#retryTimer);
-    this.#connect();
-  };
+  /** There is reason to doubt the connection, or hope for it: asks whether the server is there, or tries at once. */
+  probe(): void {
+    if (this.#state === 'reconnecting' && this.#liveAt === null) {
+      if (this.#socket && performance.now() - this.#triedAt < FRESH) return;
+      this.#backoff.reset();
+      clearTimeout(this.#retryTimer);
+      this.#connect();
+    } else if (this.#liveAt !== null && !this.#isProbing) {
+      this.#ping();
+    }
+  }
+
+  #ping(): void {
+    const asked = performance.now();
+    this.#isProbing = true;
+    this.request('ping', {}, { timeout: PING_TIMEOUT })
+      .catch((error: WebliveError) => {
+        // The ping may have waited behind others for its turn: any word since then will do.
+        if (this.#liveAt !== null && error.type === 'timeout' && this.#heardAt < asked) this.reconnect();
+      })
+      .finally(() => (this.#isProbing = false));
+  }
 
   #connect(): void {
     this.#drop();
@@ -190,10 +152,16 @@ export class Session extends Emitter<SessionEvents> {
       return this.#end('fault', new WebliveError('unsupported', `no WebSocket to ${this.#identity.server}`, true, { cause: thrown }));
     }
     this.#socket = socket;
-    this.#openTimer = setTimeout(() => socket === this.#socket && this.#onClose(1006, 'no answer'), OPEN_TIMEOUT);
+    this.#triedAt = performance.now();
+    this.#patience(socket);
     socket.onopen = () => socket === this.#socket && this.#greet();
     socket.onmessage = ({ data }: MessageEvent) => socket === this.#socket && this.#onFrame(String(data));
     socket.onclose = ({ code, reason }: CloseEvent) => socket === this.#socket && this.#onClose(code, reason);
+  }
+
+  #patience(socket: Socket | null): void {
+    clearTimeout(this.#openTimer);
+    this.#openTimer = setTimeout(() => socket === this.#socket && this.#onClose(1006, 'no answer'), OPEN_TIMEOUT);
   }
 
   /** Resumes what there is to resume, else logs in. */
@@ -201,9 +169,11 @@ export class Session extends Emitter<SessionEvents> {
     const login = this.#login;
     if (!login) return this.#logIn();
     const { session, resumeToken } = login;
-    this.#ask('resume', { session, resumeToken, lastSeq: this.#lastSeq }, (message) => {
-      if (!('error' in message)) return this.#onResumed();
-      log.info('session', `not resumed (${message.error.name}); logging in anew`);
+    this.#ask('resume', { session, resumeToken, lastSeq: this.#lastSeq }, (response) => {
+      if (!('error' in response)) return this.#onResumed();
+      const error = refusal('resume', response.error);
+      if (isPassing(error)) return this.#onClose(1013, error.message);
+      log.info('session', `not resumed (${response.error.name}); logging in anew`);
       this.#logIn();
     });
   }
@@ -211,18 +181,21 @@ export class Session extends Emitter<SessionEvents> {
   #logIn(): void {
     const { app, user, userSig, profile } = this.#identity;
     const who = { ...(user !== undefined && { user }), ...(userSig !== undefined && { userSig }), ...(profile && !this.#login && { profile }) };
-    this.#ask('login', { version: PROTOCOL_VERSION, app, ...who }, (message) => {
-      if (!('error' in message)) return this.#onLoggedIn(message.result as LoggedIn);
-      const error = refusal('login', message.error);
-      if (error.type === 'busy' && this.#login) return this.#onClose(1013, error.message);
-      this.#end(message.error.name === 'userSigExpired' ? 'userSigExpired' : 'refused', fatal(error));
+    this.#ask('login', { version: PROTOCOL_VERSION, app, ...who }, (response) => {
+      if (!('error' in response)) return this.#onLoggedIn(response.result as LoggedIn);
+      const error = fatal(refusal('login', response.error));
+      if (isPassing(error) && (this.#login || this.#backoff.tries < FIRST_TRIES)) {
+        this.#backoff.skip();
+        return this.#onClose(1013, error.message);
+      }
+      this.#end(error.reason === 'userSigExpired' ? 'userSigExpired' : 'refused', error);
     });
   }
 
-  /** The first frame of a socket, which goes past the queue. */
-  #ask<T extends 'login' | 'resume'>(type: T, fields: Fields<T>, then: (message: Extract<ServerMessage, { type: 'response' }>) => void): void {
-    const id = this.#nextId;
-    this.#nextId += 1;
+  /** The first frames of a socket, which go past the queue. */
+  #ask<T extends 'login' | 'resume'>(type: T, fields: Fields<T>, then: (response: Response) => void): void {
+    const id = this.#requests.takeId();
+    this.#patience(this.#socket);
     this.#handshake = (message) => {
       if (message.type !== 'response' || message.id !== id) return;
       this.#handshake = null;
@@ -236,57 +209,37 @@ export class Session extends Emitter<SessionEvents> {
     const isFirst = this.#login === null;
     this.#login = login;
     this.#lastSeq = 0;
-    const { requestsPerSecond, requestBurst } = login.limits;
-    this.#pace = new Pace(requestsPerSecond * 0.9, Math.max(1, requestBurst - 4), now());
+    this.#requests.keepTo(login.limits);
+    this.#requests.forgetSent();
+    this.#live();
     if (isFirst) {
-      this.#live();
       this.#settle.resolve(login);
-      this.#flush();
-      return;
+      this.#requests.open();
+    } else {
+      this.#requests.open(() => this.emit('renewed', login));
     }
-    // Nobody knows whether these were carried out, and their rooms are gone.
-    for (const pending of this.#pending.values()) {
-      if (pending.isSent) this.#reject(pending, new WebliveError('network', `${pending.type}: the session was lost before the response came`, false));
-    }
-    const waiting = [...this.#pending.values()];
-    this.#pending.clear();
-    this.#live();
-    this.emit('renewed', login);
-    for (const pending of waiting) this.#pending.set(pending.id, pending);
-    this.#flush();
-  }
-
-  #onResumed(): void {
-    // The same frames under the same ids, in the old order, before new ones.
-    for (const pending of this.#pending.values()) if (pending.isSent) this.#send(pending.frame);
-    this.#live();
-    this.#flush();
-  }
-
-  #live(): void {
-    this.#isLive = true;
-    this.#backoff.reset();
-    this.#heard();
     this.#setState('connected');
   }
 
+  #onResumed(): void {
+    this.#requests.repeat();
+    this.#live();
+    this.#requests.open();
+    this.#setState('connected');
+  }
+
+  #live(): void {
+    this.#liveAt = performance.now();
+    this.#heard();
+  }
+
   #onFrame(text: string): void {
-    let message: ServerMessage;
-    try {
-      message = JSON.parse(text) as ServerMessage;
-    } catch {
-      return log.warn('session', 'a frame that is no JSON');
-    }
+    const message = parsed(text);
+    if (!message) return log.warn('session', 'a frame that is no message');
     this.#heard();
     if (this.#handshake) return this.#handshake(message);
-    if (message.type === 'event') return this.#onEvent(message);
-    const pending = this.#pending.get(message.id);
-    if (!pending) return;
-    this.#pending.delete(message.id);
-    clearTimeout(pending.timer);
-    if ('error' in message) pending.reject(refusal(pending.type, message.error));
-    else pending.resolve(message.result as never);
-    this.#flush();
+    if (message.type === 'event') this.#onEvent(message);
+    else this.#requests.settle(message);
   }
 
   #onEvent(event: EventMessage): void {
@@ -296,19 +249,18 @@ export class Session extends Emitter<SessionEvents> {
       return this.reconnect();
     }
     this.#lastSeq = event.seq;
-    if (event.event === 'loggedOut') this.#refused = 'replaced';
+    if (event.event === 'loggedOut') this.#verdict = 'replaced';
     this.emit('event', event);
   }
 
   #onClose(code: number, reason: string): void {
-    this.#drop();
     log.debug('session', `socket closed with ${code} ${reason}`);
-    const over = OVER[code];
-    if (over || this.#refused) {
-      const why = this.#refused ?? over!;
-      const error = why === 'logout' ? null : new WebliveError('removed', reason || `the server has closed the session (${code})`, true);
-      return this.#end(why, error);
+    const over = this.#verdict ?? OVER[code];
+    if (over) {
+      const error = over === 'logout' ? null : new WebliveError('removed', reason || `the server has closed the session (${code})`, true);
+      return this.#end(over, error);
     }
+    this.#drop();
     if (code === CloseCode.tooFast || code === CloseCode.serverStopping) this.#backoff.skip();
     this.#lost();
   }
@@ -318,25 +270,9 @@ export class Session extends Emitter<SessionEvents> {
     if (this.#login === null && this.#backoff.tries >= FIRST_TRIES) {
       return this.#end('fault', new WebliveError('network', `no connection to ${this.#identity.server}`, true));
     }
-    if (this.#login !== null) this.#setState('reconnecting');
     clearTimeout(this.#retryTimer);
     this.#retryTimer = setTimeout(() => this.#connect(), this.#backoff.next());
-  }
-
-  /** Sends what waits, as fast as the server allows. */
-  #flush(): void {
-    if (!this.#isLive) return;
-    for (const pending of this.#pending.values()) {
-      if (pending.isSent) continue;
-      const wait = this.#pace?.take(now()) ?? 0;
-      if (wait > 0) {
-        clearTimeout(this.#flushTimer);
-        this.#flushTimer = setTimeout(() => this.#flush(), wait);
-        return;
-      }
-      pending.isSent = true;
-      this.#send(pending.frame);
-    }
+    if (this.#login !== null) this.#setState('reconnecting');
   }
 
   #send(frame: string): void {
@@ -349,43 +285,33 @@ export class Session extends Emitter<SessionEvents> {
 
   /** Browsers do not show the server's pings: after a while without a word the page asks. */
   #heard(): void {
+    this.#heardAt = performance.now();
     clearTimeout(this.#quietTimer);
-    this.#quietTimer = setTimeout(() => this.#probe(), QUIET);
-  }
-
-  #probe(): void {
-    if (!this.#isLive) return;
-    this.request('ping', {}, { timeout: PING_TIMEOUT }).catch((error: WebliveError) => {
-      if (this.#state === 'connected' && error.type === 'timeout') this.reconnect();
-    });
+    this.#quietTimer = setTimeout(() => this.probe(), QUIET);
   }
 
   #drop(): void {
     const socket = this.#socket;
+    // One that breaks again at once is no success.
+    if (this.#liveAt !== null && performance.now() - this.#liveAt >= STABLE) this.#backoff.reset();
     this.#socket = null;
-    this.#isLive = false;
+    this.#liveAt = null;
     this.#handshake = null;
+    this.#requests.shut();
     clearTimeout(this.#openTimer);
     clearTimeout(this.#quietTimer);
-    clearTimeout(this.#flushTimer);
     if (!socket) return;
     socket.onopen = socket.onmessage = socket.onclose = null;
     if (socket.readyState < 2) socket.close();
-  }
-
-  #reject(pending: Pending, error: WebliveError): void {
-    this.#pending.delete(pending.id);
-    clearTimeout(pending.timer);
-    pending.reject(error);
   }
 
   #end(reason: CloseReason, error: WebliveError | null): void {
     if (this.#state === 'closed') return;
     this.#drop();
     clearTimeout(this.#retryTimer);
-    globalThis.removeEventListener?.('online', this.#onOnline);
+    this.#offWake();
     const over = error ?? new WebliveError('state', 'logged out', false);
-    for (const pending of [...this.#pending.values()]) this.#reject(pending, over);
+    this.#requests.rejectAll(over);
     this.#settle.reject(over);
     this.#setState('closed');
     this.emit('closed', { reason, error });
@@ -399,7 +325,19 @@ export class Session extends Emitter<SessionEvents> {
   }
 }
 
-const now = () => performance.now();
+function parsed(text: string): ServerMessage | null {
+  try {
+    const message: unknown = JSON.parse(text);
+    return typeof message === 'object' && message !== null ? (message as ServerMessage) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** A refusal of the moment: the same may be granted a little later. */
+function isPassing({ type }: WebliveError): boolean {
+  return type === 'busy' || type === 'timeout';
+}
 
 function fatal(error: WebliveError): WebliveError {
   const { type, message, reason, codes, allowed, retryAfterMs } = error;
@@ -420,17 +358,23 @@ const OVER: Record<number, CloseReason | undefined> = {
   [CloseCode.notUtf8]: 'fault',
 };
 
-/** As many as the server remembers of a session for repeats. */
-const MAX_PENDING = 128;
-
 /** Milliseconds until a request is given up. */
 const DEFAULT_TIMEOUT = 10_000;
 
-/** Milliseconds for the WebSocket handshake and the login. */
-const OPEN_TIMEOUT = 5_000;
+/** Milliseconds for the server to take note of the end. */
+const LOGOUT_TIMEOUT = 2_000;
+
+/** Milliseconds for the WebSocket handshake, and for each answer of the login: a SYN is sent again after 1 and 3 s. */
+const OPEN_TIMEOUT = 4_000;
+
+/** Milliseconds in which a try is not replaced by another one. */
+const FRESH = 1_000;
 
 /** Tries for the first login before it is given up. */
 const FIRST_TRIES = 3;
+
+/** Milliseconds after which a connection counts as one that holds. */
+const STABLE = 5_000;
 
 /** Milliseconds without a word from the server before it is asked whether it is there. */
 const QUIET = 8_000;
