@@ -1,3 +1,5 @@
+import { md5 } from './md5';
+
 /** The public addresses of one stream id. All are absolute. */
 export interface StreamAddresses {
   whip: string;
@@ -14,6 +16,16 @@ export function addressesOf(id: string, origin: string = location.origin): Strea
   if (!STREAM_ID.test(id)) throw new RangeError(`stream id ${JSON.stringify(id)}: 1 to 128 of A-Z a-z 0-9 _ -`);
   const at = (path: string) => new URL(path, origin).href;
   return { whip: at(`/whip/${id}`), whep: at(`/whep/${id}`), flv: at(`/live/${id}.flv`), hls: at(`/live/${id}.m3u8`) };
+}
+
+/**
+ * The public stream id that a room's publication has unless its publisher has named one: `{app}_{room}_{user}_{track}`,
+ * with a digest of the last three in their place where they have other characters than letters, digits, `_` and `-`.
+ * On a server that runs open every app is 0.
+ */
+export function streamIdOf(sdkAppId: number, room: number | string, user: string, track: 'main' | 'aux' = 'main'): string {
+  const tail = `${room}_${user}_${track}`;
+  return `${sdkAppId}_${/^[A-Za-z\d_-]*$/.test(tail) ? tail : md5(tail)}`;
 }
 
 /** `prefix-xxxxx` with five random letters and digits, none of which look alike. */
