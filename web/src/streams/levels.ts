@@ -1,4 +1,5 @@
 import { log } from '../log';
+import { shared } from '../page';
 
 /** Measures how loud a track is. */
 export class LevelMeter {
@@ -65,19 +66,17 @@ export class Gain {
   }
 }
 
-let shared: AudioContext | null = null;
-
 /** One for the page: browsers allow few of them. It may be silent until the user has clicked something. */
 function audioContext(): AudioContext {
-  if (shared) return shared;
-  const context = new AudioContext({ latencyHint: 'interactive' });
-  shared = context;
-  const wake = () => {
-    if (context.state === 'suspended') context.resume().catch((thrown: unknown) => log.debug('levels', 'not yet', thrown));
-  };
-  wake();
-  for (const gesture of ['pointerup', 'keydown', 'touchend']) globalThis.addEventListener?.(gesture, wake, { capture: true, passive: true });
-  return context;
+  return shared('audio', () => {
+    const context = new AudioContext({ latencyHint: 'interactive' });
+    const wake = () => {
+      if (context.state === 'suspended') context.resume().catch((thrown: unknown) => log.debug('levels', 'not yet', thrown));
+    };
+    wake();
+    for (const gesture of ['pointerup', 'keydown', 'touchend']) globalThis.addEventListener?.(gesture, wake, { capture: true, passive: true });
+    return context;
+  });
 }
 
 /** Samples that are looked at: 43 ms at 48 kHz, longer than a period of the lowest voice. */

@@ -1,6 +1,7 @@
 import { WebliveError } from '../errors';
 import type { Publication, RoomId, TrackKind, UserId } from '../protocol/messages';
 import type { Receiver, Reception } from '../rtc/receiver';
+import type { ReceptionStats } from '../rtc/stats';
 import { PlayableStream } from './playable';
 import type { PlayOptions } from './view';
 
@@ -17,6 +18,8 @@ export class RemoteStream extends PlayableStream {
   #receiver: Receiver | null = null;
   #off: (() => void) | null = null;
   #tracks: { audio: MediaStreamTrack | null; video: MediaStreamTrack | null } = { audio: null, video: null };
+
+  readonly #muted = { audio: false, video: false };
 
   constructor(
     readonly source: RemoteSource,
@@ -54,6 +57,17 @@ export class RemoteStream extends PlayableStream {
     }
     this.#off = reception.on('track', (track) => this.#join(track));
     for (const track of reception.stream.getTracks()) this.#join(track);
+  }
+
+  /** What was received of it; null while nothing is. */
+  async stats(): Promise<ReceptionStats | null> {
+    return (await this.#reception?.stats()) ?? null;
+  }
+
+  /** Makes it silent or black here, and for nobody else; later tracks too. */
+  mute(what: { audio?: boolean; video?: boolean }): void {
+    Object.assign(this.#muted, what);
+    for (const kind of ['audio', 'video'] as const) this.#enable(kind);
   }
 
   /** Drops a kind that is no longer wanted. */
@@ -104,7 +118,13 @@ export class RemoteStream extends PlayableStream {
   #take(kind: 'audio' | 'video', track: MediaStreamTrack | null): void {
     if (this.#tracks[kind] === track) return;
     this.#tracks[kind] = track;
+    this.#enable(kind);
     this.changed(kind);
+  }
+
+  #enable(kind: 'audio' | 'video'): void {
+    const track = this.#tracks[kind];
+    if (track) track.enabled = !this.#muted[kind];
   }
 }
 

@@ -1,0 +1,79 @@
+import { log } from '../log';
+
+/** What can go on after a click. */
+interface Resumable {
+  resume(): Promise<void>;
+}
+
+/** Asks the user for the click that the browser wants before sound may begin. One for the page, whatever waits for it. */
+export class AutoplayDialog {
+  readonly #waiting = new Set<Resumable>();
+  #dialog: HTMLDialogElement | null = null;
+
+  /** Shows the dialog, unless it is shown already, and resumes the stream after the click. */
+  ask(stream: Resumable): void {
+    this.#waiting.add(stream);
+    this.#dialog ??= this.#show();
+  }
+
+  /** The stream has ended. */
+  forget(stream: Resumable): void {
+    this.#waiting.delete(stream);
+    if (this.#waiting.size === 0) this.#close();
+  }
+
+  #show(): HTMLDialogElement {
+    const dialog = document.createElement('dialog');
+    const { title, button } = textsFor(navigator.language);
+    const heading = document.createElement('p');
+    heading.id = 'weblive-autoplay-title';
+    heading.textContent = title;
+    const accept = document.createElement('button');
+    accept.type = 'button';
+    accept.autofocus = true;
+    accept.textContent = button;
+    accept.addEventListener('click', () => this.#resume());
+    dialog.setAttribute('aria-labelledby', heading.id);
+    // Escape is a gesture as well.
+    dialog.addEventListener('cancel', (event) => {
+      event.preventDefault();
+      this.#resume();
+    });
+    Object.assign(dialog.style, {
+      border: '0', borderRadius: '12px', padding: '20px 24px', maxWidth: 'min(320px, 80vw)', textAlign: 'center', font: '16px/1.5 system-ui, sans-serif',
+      color: '#14181f', background: '#fff', boxShadow: '0 12px 40px rgb(0 0 0 / 0.35)',
+    });
+    Object.assign(heading.style, { margin: '0 0 16px' });
+    Object.assign(accept.style, {
+      font: 'inherit', fontWeight: '600', padding: '8px 24px', border: '0', borderRadius: '8px', color: '#fff', background: '#0b57d0', cursor: 'pointer',
+    });
+    dialog.append(heading, accept);
+    document.body.append(dialog);
+    if (typeof dialog.showModal === 'function') dialog.showModal();
+    else dialog.setAttribute('open', '');
+    return dialog;
+  }
+
+  #resume(): void {
+    const streams = [...this.#waiting];
+    this.#waiting.clear();
+    this.#close();
+    for (const stream of streams) stream.resume().catch((thrown: unknown) => log.warn('autoplay', 'still refused', thrown));
+  }
+
+  #close(): void {
+    this.#dialog?.remove();
+    this.#dialog = null;
+  }
+}
+
+function textsFor(language: string): { title: string; button: string } {
+  const [name = 'en'] = language.toLowerCase().split('-');
+  return TEXTS[name] ?? TEXTS['en']!;
+}
+
+const TEXTS: Record<string, { title: string; button: string }> = {
+  en: { title: 'The browser wants a click before it plays sound.', button: 'Play' },
+  zh: { title: '浏览器需要点击一次才能播放声音。', button: '播放' },
+  ko: { title: '소리를 재생하려면 한 번 클릭해야 합니다.', button: '재생' },
+};

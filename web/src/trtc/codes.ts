@@ -1,0 +1,44 @@
+/** The documented codes of errors of this interface. */
+export const ErrorCode = {
+  INVALID_PARAMETER: 0x1000,
+  INVALID_OPERATION: 0x1001,
+  NOT_SUPPORTED: 0x1002,
+  DEVICE_NOT_FOUND: 0x1003,
+  INITIALIZE_FAILED: 0x1004,
+  SIGNAL_CHANNEL_SETUP_FAILED: 0x4001,
+  SIGNAL_CHANNEL_ERROR: 0x4002,
+  ICE_TRANSPORT_ERROR: 0x4003,
+  JOIN_ROOM_FAILED: 0x4004,
+  CREATE_OFFER_FAILED: 0x4005,
+  SIGNAL_CHANNEL_RECONNECTION_FAILED: 0x4006,
+  UPLINK_RECONNECTION_FAILED: 0x4007,
+  DOWNLINK_RECONNECTION_FAILED: 0x4008,
+  REMOTE_STREAM_NOT_EXIST: 0x4010,
+  CLIENT_BANNED: 0x4040,
+  SERVER_TIMEOUT: 0x4041,
+  SUBSCRIPTION_TIMEOUT: 0x4042,
+  PLAY_NOT_ALLOWED: 0x4043,
+  DEVICE_AUTO_RECOVER_FAILED: 0x4044,
+  START_PUBLISH_CDN_FAILED: 0x4045,
+  STOP_PUBLISH_CDN_FAILED: 0x4046,
+  START_MIX_TRANSCODE_FAILED: 0x4047,
+  STOP_MIX_TRANSCODE_FAILED: 0x4048,
+  NOT_SUPPORTED_H264: 0x4049,
+  SWITCH_ROLE_FAILED: 0x404a,
+  API_CALL_TIMEOUT: 0x404b,
+  SCHEDULE_FAILED: 0x404c,
+  API_CALL_ABORTED: 0x404d,
+  UNKNOWN: 0xffff,
+} as const;
+
+export type ErrorCodeName = keyof typeof ErrorCode;
+
+/** One of {@link ErrorCode}. */
+export type ErrorCodeValue = (typeof ErrorCode)[ErrorCodeName];
+
+const VALUES: ReadonlySet<number> = new Set(Object.values(ErrorCode));
+
+/** Whether a number is one of {@link ErrorCode}. */
+export function isErrorCode(code: number): code is ErrorCodeValue {
+  return VALUES.has(code);
+}

@@ -1,0 +1,59 @@
+import type { MediaKind, RemoteStream as Below } from '../streams';
+import { Stream } from './stream';
+
+/** What another one publishes. Comes with `stream-added`, and has media from `stream-subscribed` on. */
+export class RemoteStream extends Stream {
+  /** @internal */
+  constructor(readonly below: Below) {
+    super();
+    this.listen();
+  }
+
+  /** `main` is camera and microphone, `auxiliary` a shared screen. */
+  getType(): 'main' | 'auxiliary' {
+    return this.below.source.track === 'main' ? 'main' : 'auxiliary';
+  }
+
+  getUserId(): string {
+    return this.below.source.user;
+  }
+
+  /** Whether the publisher sends sound. */
+  hasAudio(): boolean {
+    return this.below.publication.hasAudio;
+  }
+
+  /** Whether the publisher sends a picture. */
+  hasVideo(): boolean {
+    return this.below.publication.hasVideo;
+  }
+
+  /** Silences it on this page; false where there is no sound. */
+  muteAudio(): boolean {
+    return this.#mute('audio', true);
+  }
+
+  /** Makes it black on this page; false where there is no picture. */
+  muteVideo(): boolean {
+    return this.#mute('video', true);
+  }
+
+  unmuteAudio(): boolean {
+    return this.#mute('audio', false);
+  }
+
+  unmuteVideo(): boolean {
+    return this.#mute('video', false);
+  }
+
+  /** Shows it no longer; it is received until `unsubscribe`. */
+  close(): void {
+    this.stop();
+  }
+
+  #mute(kind: MediaKind, isMuted: boolean): boolean {
+    if (!(kind === 'audio' ? this.below.audioTrack : this.below.videoTrack)) return false;
+    this.below.mute({ [kind]: isMuted });
+    return true;
+  }
+}
