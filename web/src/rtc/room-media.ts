@@ -33,6 +33,8 @@ export interface Wanted {
 export interface RoomMediaEvents {
   /** `closed` is out of the room. */
   state: { previous: ConnectionState; state: ConnectionState };
+  /** In the room; again after a lost session. What has changed meanwhile was told before. */
+  entered: Entered;
   anchorEntered: MemberView;
   anchorLeft: { user: UserId; reason: LeaveReason };
   /** A publication of another one began, changed or ended (`null`). */
@@ -207,6 +209,7 @@ export class RoomMedia extends Emitter<RoomMediaEvents> {
     for (const user of [...this.#anchors.keys()]) if (!isHere.has(user)) this.#onLeft(user, 'lost');
     for (const anchor of entered.anchors) this.#onEntered(anchor);
     if (entered.coHosts.length > 0 || this.#coHosts.length > 0) this.#onCoHosts(entered.coHosts);
+    this.emit('entered', entered);
   }
 
   async #renew(): Promise<void> {
