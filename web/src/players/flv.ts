@@ -2,7 +2,7 @@ import type mpegts from 'mpegts.js';
 import { errorFromResponse, toWebliveError, WebliveError } from '../errors';
 import { codecLabel, elementStats, type PlaybackStats } from '../stats';
 import { FLV_LATENCY, type LatencyOptions } from './latency';
-import { loadMpegts } from './load';
+import { loadMpegts, type Mpegts } from './load';
 import { Player } from './player';
 
 /** Plays HTTP-FLV by mpegts.js. */
@@ -45,7 +45,7 @@ export class FlvPlayer extends Player {
     if (edge !== null && edge - this.video.currentTime > this.#latency.max) this.video.currentTime = edge - this.#latency.target;
   }
 
-  #open(mpegts: typeof import('mpegts.js').default): void {
+  #open(mpegts: Mpegts): void {
     if (!mpegts.isSupported()) {
       this.fail(new WebliveError('unsupported', 'FLV: this browser has no Media Source Extensions with H.264', true));
       return;

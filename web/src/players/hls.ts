@@ -3,7 +3,7 @@ import type { ErrorData } from 'hls.js';
 import { errorFromResponse, toWebliveError, WebliveError } from '../errors';
 import { codecLabel, elementStats, Rate, type PlaybackStats } from '../stats';
 import { HLS_LATENCY, keepUp, type LatencyOptions } from './latency';
-import { loadHls } from './load';
+import { type HlsJs, loadHls } from './load';
 import { Player } from './player';
 
 /**
@@ -57,7 +57,7 @@ export class HlsPlayer extends Player {
     if (position !== null && position - this.video.currentTime > 1) this.video.currentTime = position;
   }
 
-  #openEngine(Hls: typeof import('hls.js').default): void {
+  #openEngine(Hls: HlsJs): void {
     if (!Hls.isSupported()) {
       this.fail(new WebliveError('unsupported', 'HLS: this browser has no Media Source Extensions with H.264', true));
       return;
@@ -129,7 +129,7 @@ export class HlsPlayer extends Player {
     this.#seconds = this.#seconds * 0.66 + seconds;
   }
 
-  async #onError(Hls: typeof import('hls.js').default, data: ErrorData): Promise<void> {
+  async #onError(Hls: HlsJs, data: ErrorData): Promise<void> {
     if (!data.fatal || !this.#engine) return;
     if (data.type === Hls.ErrorTypes.MEDIA_ERROR && this.#mediaErrors < 2) {
       this.#mediaErrors += 1;

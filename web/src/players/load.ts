@@ -1,12 +1,20 @@
+import type Hls from 'hls.js';
+import type mpegts from 'mpegts.js';
 import { WebliveError } from '../errors';
 
+/** The library mpegts.js. */
+export type Mpegts = typeof mpegts;
+
+/** The library hls.js. */
+export type HlsJs = typeof Hls;
+
 /** mpegts.js, fetched when it is first needed, so that pages without FLV do not carry it. */
-export async function loadMpegts(): Promise<typeof import('mpegts.js').default> {
+export async function loadMpegts(): Promise<Mpegts> {
   return (await fetched('mpegts.js', () => import('mpegts.js'))).default;
 }
 
 /** hls.js, fetched when it is first needed. */
-export async function loadHls(): Promise<typeof import('hls.js').default> {
+export async function loadHls(): Promise<HlsJs> {
   return (await fetched('hls.js', () => import('hls.js/light'))).default;
 }
 

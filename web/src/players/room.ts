@@ -77,6 +77,11 @@ export class RoomPlayer extends Playback {
     return this.#wanted().map((key) => this.#tiles.get(key)?.video).find((video) => video) ?? null;
   }
 
+  /** Whether anything that is shown has sound, or a picture. */
+  has(kind: 'audio' | 'video'): boolean {
+    return [...this.#tiles.values()].some((tile) => tile.has(kind));
+  }
+
   /** Shows something else of the room. What is absent stays as it is. */
   show(view: RoomView): void {
     this.#view = { ...this.#view, ...view };

@@ -42,6 +42,11 @@ export class Tile extends Emitter<TileEvents> {
     return this.#reception?.stream.getTracks().map(({ id }) => id) ?? [];
   }
 
+  /** Whether it has sound, or a picture. */
+  has(kind: 'audio' | 'video'): boolean {
+    return this.#reception?.stream.getTracks().some((track) => track.kind === kind) ?? false;
+  }
+
   /** Subscribes; the picture comes when it comes. */
   async open(): Promise<void> {
     const { video } = this;
