@@ -54,6 +54,11 @@ export class Outbox {
     return this.#entries.length;
   }
 
+  /** Whether a number is that of a message that is on its way, or perhaps taken already. */
+  has(random: number): boolean {
+    return this.#uncertain.has(random) || this.#entries.some(({ draft }) => draft.random === random);
+  }
+
   /** Sends a message, now or when the connection is back. */
   post(draft: Draft): Promise<Message> {
     if (this.#entries.length >= CAPACITY) {

@@ -209,6 +209,13 @@ export class ChatRoom extends Emitter<ChatRoomEvents> {
     if (this.#session.user === null) {
       return Promise.reject(new WebliveError('state', 'a guest receives messages and sends none; log in first', false, GUEST));
     }
+    const bytes = bytesOf(content, options.cloudCustomData);
+    const allowed = this.#session.login?.limits.maxMessageBytes ?? MAX_MESSAGE_BYTES;
+    if (bytes > allowed) {
+      return Promise.reject(new WebliveError('argument', `the message has ${bytes} bytes; ${allowed} are allowed`, false, {
+        reason: 'tooLong', codes: { chat: 80002, live: 80002, rtc: 0x1000 }, allowed: `${allowed} bytes`,
+      }));
+    }
     return this.#outbox.post({ content, ...options });
   }
 
@@ -421,7 +428,11 @@ export class ChatRoom extends Emitter<ChatRoomEvents> {
         this.#listen();
       }
       this.#held = held;
-      for (const message of await this.#missed(entered.history ?? [], limit)) this.#hear(message);
+      for (const message of await this.#missed(entered.history ?? [], limit)) {
+        // One's own, whose response was lost: the outbox will find it.
+        if (message.from === session.user && this.#outbox.has(message.random)) this.#seen.sent(message);
+        this.#hear(message);
+      }
       if (turn !== this.#turn) return;
       // What has changed meanwhile is not told again.
       this.#attributes = null;
@@ -567,11 +578,19 @@ function fellows(room: ChatRoom): ChatRoom[] {
   return [...(entered.get(room.session)?.get(room.room) ?? [])].filter((one) => one !== room);
 }
 
+/** Bytes of all texts of a message. */
+function bytesOf(content: MessageContent, cloudCustomData = ''): number {
+  return new TextEncoder().encode(Object.values(content.payload).join('') + cloudCustomData).length;
+}
+
 const page = (after?: UserId, count?: number) => ({ ...(after !== undefined && { after }), ...(count !== undefined && { count }) });
 
 const NOT_ENTERED = { reason: 'notEntered', codes: { chat: 2101, live: 100005, rtc: 0x1001 } } as const;
 
 const GUEST = { reason: 'guest', codes: { chat: 2024, live: 100006, rtc: 0x1001 } } as const;
+
+/** Bytes of a message, until login has told. */
+const MAX_MESSAGE_BYTES = 12_288;
 
 /** Pages of the history that are read after a lost session. */
 const MAX_PAGES = 5;
