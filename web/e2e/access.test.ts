@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { BINARY, launchBrowser, until, WebliveServer } from './harness';
 
-describe('the demo page of a server with apps', () => {
+describe('the page of plain streams of a server with apps', () => {
   let folder: string;
   let server: WebliveServer;
   let browser: Browser;
@@ -30,12 +30,13 @@ describe('the demo page of a server with apps', () => {
   const open = async (rest: string): Promise<Page> => {
     const page = await (await browser.newContext()).newPage();
     await page.goto(server.url('/') + rest);
+    await page.locator('#publish-toggle').waitFor();
     return page;
   };
   const publishing = (page: Page) => page.textContent('#publish-state');
 
   test('says that a token is missing, and where it goes', async () => {
-    const page = await open('');
+    const page = await open('#/lab');
     assert.equal(await page.locator('#token').isVisible(), false);
     await page.getByRole('button', { name: 'Start publishing' }).click();
     await until('refused', async () => (await publishing(page)) === 'Stopped by an error');
@@ -54,7 +55,7 @@ describe('the demo page of a server with apps', () => {
 
   test('takes a token from its address, keeps it out of there, and shows it to WHIP and WHEP', async () => {
     const page = await open(`?id=guarded-too#token=${token}`);
-    assert.equal(page.url(), server.url('/?id=guarded-too'));
+    assert.equal(page.url(), server.url('/?id=guarded-too#/lab'));
     await page.getByRole('button', { name: 'Start publishing' }).click();
     await until('live', async () => (await publishing(page)) === 'Live');
     const card = page.locator('.card').first();

@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { launchBrowser, RESULTS, until, WebliveServer } from './harness';
 
-describe('the demo page', () => {
+describe('the page of plain streams', () => {
   let server: WebliveServer;
   let browser: Browser;
   let desktop: Page;
@@ -29,7 +29,8 @@ describe('the demo page', () => {
     // A stream that is not live yet is asked for and refused: the browser logs that by itself.
     page.on('console', (message) => message.type() === 'error' && !/status of (404|409|503)/.test(message.text()) && complaints.push(message.text()));
     page.on('pageerror', (error) => complaints.push(error.message));
-    await page.goto(server.url('/') + search);
+    await page.goto(`${server.url('/')}${search}#/lab`);
+    await page.locator('#publish-toggle').waitFor();
     return page;
   }
 

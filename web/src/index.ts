@@ -4,6 +4,7 @@ export * from './codecs';
 export * from './emitter';
 export * from './errors';
 export * from './players';
+export { uploadImage, type UploadOptions } from './im';
 export { RtcSession, type SessionEvents, type SessionOptions, type SessionState } from './rtc-session';
 export * from './stats';
 export { setLogLevel, type LogLevel } from './log';

@@ -24,3 +24,17 @@ export function formatDropped(dropped: number, total: number): string {
   if (total === 0) return UNKNOWN;
   return dropped === 0 ? '0' : `${dropped} (${((dropped / total) * 100).toFixed(1)} %)`;
 }
+
+/** `4:05`, `1:02:03`: seconds as hours, minutes and seconds. */
+export function formatDuration(seconds: number): string {
+  const whole = Math.floor(seconds);
+  const two = (value: number) => String(value).padStart(2, '0');
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+/** `950`, `1.2k`, `3.4M`. */
+export function formatCount(count: number): string {
+  if (count < 1000) return String(count);
+  return count < 999_950 ? `${(count / 1000).toFixed(1)}k` : `${(count / 1e6).toFixed(1)}M`;
+}

@@ -36,8 +36,7 @@ export class StreamView {
   #volume = 1;
   #sink = '';
   #isClosed = false;
-  /** Kinds that the browser has refused, and not yet played. */
-  readonly #refused = new Set<MediaKind>();
+  #isRefused = false;
 
   constructor(
     readonly container: HTMLElement,
@@ -155,7 +154,7 @@ export class StreamView {
     const started = (async () => {
       try {
         await element.play();
-        this.#refused.delete(kind);
+        this.#isRefused = false;
         return null;
       } catch (thrown) {
         return this.#refusal(kind, element, thrown);
@@ -173,9 +172,8 @@ export class StreamView {
       return null;
     }
     const error = new WebliveError('autoplay', `the browser does not let ${kind} begin without a click`, false, { cause: thrown });
-    const isFirst = this.#refused.size === 0;
-    this.#refused.add(kind);
-    if (isFirst) this.refused(error);
+    if (!this.#isRefused) this.refused(error);
+    this.#isRefused = true;
     return error;
   }
 

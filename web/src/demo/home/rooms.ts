@@ -1,0 +1,35 @@
+import type { LiveInfo } from 'weblive/vue';
+import { readNotice } from '../room/notice';
+
+/** What the list shows of a live room. */
+export interface Poster {
+  id: string;
+  title: string;
+  host: string;
+  avatar: string;
+  cover: string;
+  viewers: number;
+  hasSeats: boolean;
+}
+
+/** What is shown of a room; the host counts as nobody who watches. */
+export function posterOf(live: LiveInfo): Poster {
+  const host = live.liveOwner.userName || live.liveOwner.userId;
+  return {
+    id: live.liveId,
+    title: live.liveName || host || live.liveId,
+    host,
+    avatar: live.liveOwner.avatarUrl,
+    cover: live.coverUrl || readNotice(live.notice).cover,
+    viewers: Math.max(0, live.currentViewerCount - 1),
+    hasSeats: live.isSeatEnabled && live.maxSeatCount > 1,
+  };
+}
+
+/** The most watched first; rooms whose title, host or id has the query in it. */
+export function chooseRooms(lives: readonly LiveInfo[], query: string): Poster[] {
+  const wanted = query.trim().toLocaleLowerCase();
+  const posters = lives.filter((live) => live.isPublicVisible).map(posterOf);
+  const found = wanted === '' ? posters : posters.filter(({ id, title, host }) => [id, title, host].some((text) => text.toLocaleLowerCase().includes(wanted)));
+  return found.sort((a, b) => b.viewers - a.viewers || a.title.localeCompare(b.title));
+}

@@ -1,0 +1,15 @@
+import { createRouter, createWebHashHistory } from 'vue-router';
+import HomePage from './home/HomePage.vue';
+
+/** The pages. What the first one does not need is loaded with its page. */
+export const router = createRouter({
+  history: createWebHashHistory(),
+  scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 },
+  routes: [
+    { path: '/', name: 'home', component: HomePage, meta: { title: 'home.title' } },
+    { path: '/go-live', name: 'golive', component: () => import('./golive/GoLivePage.vue'), meta: { title: 'golive.title' } },
+    { path: '/live/:id', name: 'room', component: () => import('./room/RoomPage.vue'), props: true, meta: { title: 'home.live', isWide: true } },
+    { path: '/lab', name: 'lab', component: () => import('./lab/LabPage.vue'), meta: { title: 'lab.title' } },
+    { path: '/:rest(.*)*', name: 'lost', component: () => import('./shell/LostPage.vue'), meta: { title: 'ui.notFound' } },
+  ],
+});
