@@ -4,7 +4,7 @@ import { log } from '../log';
 import type { Entered, EventMessage, EventName, Message, RequestName, Results, RoomId, RoomInfo } from '../protocol/messages';
 import { ChatRoom } from '../im';
 import { RoomMedia } from '../rtc/room-media';
-import type { Fields, Session } from '../signal/session';
+import type { CloseReason, Fields, Session } from '../signal/session';
 import { LiveKickedOutReason } from './enums';
 import { type LiveError, toLiveError, tooEarly } from './error';
 import { liveIdOf } from './ids';
@@ -135,6 +135,13 @@ export class LiveCore extends Emitter<CoreEvents> {
     this.emit('session', null);
   }
 
+  /** The session has ended, not by own wish: the room with it. */
+  endOf(reason: CloseReason, message: string): void {
+    const { byLoggedOnOtherDevice, byServer, forNetworkDisconnected } = LiveKickedOutReason;
+    const why = reason === 'replaced' ? byLoggedOnOtherDevice : reason === 'fault' ? forNetworkDisconnected : byServer;
+    if (this.#room) this.#lose(this.#room, 'removed', why, message);
+  }
+
   /** Enters media and chat. Rejects, and is outside then. */
   async enter(room: RoomId, params: EnterParams): Promise<LiveRoom> {
     const session = this.needSession('joinLive');
@@ -210,15 +217,12 @@ export class LiveCore extends Emitter<CoreEvents> {
   #follow(live: LiveRoom): void {
     const { media, chat } = live;
     media.on('entered', (entered) => this.#room === live && this.#view(entered));
+    media.on('anchorEntered', ({ user, profile }) => this.people.learn(user, profile));
     media.on('removed', ({ reason, message }) => {
       const by = reason === 'banned' ? LiveKickedOutReason.byLoggedOnOtherDevice : LiveKickedOutReason.byAdmin;
       this.#lose(live, reason === 'room-disband' ? 'ended' : 'removed', by, message);
     });
-    media.on('error', (error) => {
-      const isOver = this.#session?.state === 'closed';
-      const { byServer, forNetworkDisconnected, forJoinRoomStatusInvalidDuringOffline: gone } = LiveKickedOutReason;
-      this.#lose(live, 'removed', isOver ? (error.type === 'removed' ? byServer : forNetworkDisconnected) : gone, error.message);
-    });
+    media.on('error', (error) => this.#lose(live, 'removed', LiveKickedOutReason.forJoinRoomStatusInvalidDuringOffline, error.message));
     chat?.on('message', ({ from, nick, avatar }) => from && this.people.learn(from, { nick, avatar }));
     chat?.on('removed', ({ reason, error }) => {
       if (this.#room === live && reason === 'refused' && error) void this.#comeBack(live, chat, toLiveError(error, 'joinLive'));

@@ -147,9 +147,11 @@ export class LiveListState extends Subscribable<LiveListEvents> {
 
   /** What the server has no field for is a text that the room shares. */
   async #readCard(live: LiveRoom): Promise<void> {
+    const before = this.#card;
     try {
       const { attributes } = await this.#core.request('attributes', { room: live.room });
-      if (this.#core.room === live) this.#take(readCard(attributes[CARD] ?? ''));
+      // What was written or told meanwhile is newer.
+      if (this.#core.room === live && this.#card === before) this.#take(readCard(attributes[CARD] ?? ''));
     } catch (thrown) {
       // Left meanwhile, or a lost connection: the room is shown without its cover.
       log.debug('live', toLiveError(thrown, 'attributes').message);

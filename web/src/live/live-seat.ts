@@ -142,6 +142,12 @@ export class LiveSeatState extends Subscribable<LiveSeatEvents> {
   /** Goes on after the browser has refused to play; to be called from a click. */
   readonly resumePlayStream = (): Promise<void> => this.#stage.resume();
 
+  /**
+   * The public stream id of what a user publishes, for the addresses of FLV and HLS; null where nothing is published.
+   * Sure for what is shown here; before, it is the id that a publication has unless its publisher has named another.
+   */
+  readonly streamOf = (userId: string, track: 'main' | 'aux' = 'main'): string | null => this.#stage.streamOf(userId, track);
+
   /** Whether the browser waits for a click before it plays. */
   get isAutoplayBlocked(): Store<boolean> {
     return this.#stage.isBlocked;

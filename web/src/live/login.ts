@@ -1,10 +1,10 @@
 import { WebliveError } from '../errors';
 import { server as defaultServer, originOf } from '../server';
 import { type Lease, type SessionPool, sessions } from '../signal/pool';
-import type { ConnectionState, Session } from '../signal/session';
+import type { CloseReason, ConnectionState, Session } from '../signal/session';
 import type { LiveCore } from './core';
 import { LoginStatus } from './enums';
-import { badArgument, LiveError, toLiveError } from './error';
+import { badArgument, toLiveError } from './error';
 import { type LoginEvents, Subscribable } from './events';
 import { Cell, type Store } from './store';
 import type { LiveUserInfo } from './types';
@@ -133,9 +133,10 @@ export class LoginState extends Subscribable<LoginEvents> {
     this.#userInfo.set({ userId, userName: nick, avatarUrl: avatar, ...(customInfo && { customInfo }) });
   }
 
-  #onClosed(reason: string, error: WebliveError | null): void {
+  #onClosed(reason: CloseReason, error: WebliveError | null): void {
     const wasIn = this.#status.value === LoginStatus.LOGINED;
     const lease = this.#lease;
+    if (reason !== 'logout') this.#core.endOf(reason, error?.message ?? '');
     this.#end();
     void lease?.release();
     if (!wasIn || reason === 'logout') return;
@@ -159,5 +160,3 @@ export class LoginState extends Subscribable<LoginEvents> {
     this.#connection.set('closed');
   }
 }
-
-export type { LiveError };

@@ -1,3 +1,4 @@
+import { streamIdOf } from '../addresses';
 import { toWebliveError, type WebliveError } from '../errors';
 import { log } from '../log';
 import type { MemberView, Publication, RoomId, TrackKind, UserId } from '../protocol/messages';
@@ -24,6 +25,8 @@ export class Stage {
   readonly #device: DeviceState;
   readonly #streams = new Map<string, RemoteStream>();
   readonly #receiving = new Set<string>();
+  /** Public stream ids that the server has told. */
+  readonly #ids = new Map<string, string>();
   readonly #grids = new Map<HTMLElement, GridView>();
   /** Elements that show one user each. */
   readonly #single = new Map<HTMLElement, UserId>();
@@ -65,6 +68,17 @@ export class Stage {
   /** What is received, by {@link keyOf}. */
   get streams(): ReadonlyMap<string, RemoteStream> {
     return this.#streams;
+  }
+
+  /** The public stream id of what a user publishes; null where nothing is published. */
+  streamOf(user: UserId, track: TrackKind): string | null {
+    const live = this.#core.room;
+    if (!live) return null;
+    if (user === this.#core.user) return live.media.publication(track)?.stream ?? null;
+    const stream = [...this.#streams.values()].find(({ source }) => source.user === user && source.track === track);
+    if (!stream) return null;
+    const { room } = stream.source;
+    return this.#ids.get(keyOf(room, user, track)) ?? streamIdOf(this.#app(), room, user, track);
   }
 
   /** How several pictures are laid out. */
@@ -124,6 +138,7 @@ export class Stage {
     if (publication === null) {
       this.#streams.delete(key);
       this.#receiving.delete(key);
+      this.#ids.delete(key);
       known?.close();
     } else if (known) {
       known.publication = publication;
@@ -204,6 +219,7 @@ export class Stage {
       try {
         if (isWanted) {
           const reception = await live.media.subscribe(stream.source, { audio: true, video: true });
+          if (this.#streams.has(key)) this.#ids.set(key, reception.id);
           if (this.#streams.get(key) === stream && this.#receiving.has(key)) stream.receive(reception, live.media.receiver);
         } else {
           stream.receive(null);
@@ -245,6 +261,16 @@ export class Stage {
     return seated.length > 0 ? seated : live.info.owner === null ? [] : [live.info.owner];
   }
 
+  /** The app that ids begin with: on a server that runs open it is another one than the page's. */
+  #app(): number {
+    for (const [key, id] of this.#ids) {
+      const [room, user, track] = JSON.parse(key) as [RoomId, UserId, TrackKind];
+      const app = Number(id.split('_')[0]);
+      if (Number.isInteger(app) && streamIdOf(app, room, user, track) === id) return app;
+    }
+    return this.#core.session?.identity.app ?? 0;
+  }
+
   #sound(): void {
     const speaker = this.#device.currentSpeaker.value?.deviceId;
     for (const stream of this.#streams.values()) {
@@ -269,6 +295,7 @@ export class Stage {
     for (const stream of this.#streams.values()) stream.close();
     this.#streams.clear();
     this.#receiving.clear();
+    this.#ids.clear();
     for (const view of [...this.#grids.keys(), ...this.#single.keys()]) this.#drop(view);
     this.#blocked.set(false);
   }
