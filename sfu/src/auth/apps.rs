@@ -63,6 +63,25 @@ pub const MAX_KEYS: usize = 2;
 /// clocks are kept at all.
 pub const MAX_SKEW: u64 = 60;
 
+/// What a UserSig gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admission {
+    /// The app that the user is of.
+    pub app: AppId,
+    /// Until when, in seconds since 1970: from then on a new UserSig is needed.
+    pub until: u64,
+}
+
+impl Admission {
+    /// Where no UserSig is needed.
+    pub fn for_ever(app: AppId) -> Self {
+        Self {
+            app,
+            until: u64::MAX,
+        }
+    }
+}
+
 /// All apps; clones share them. Without any, the server is open: everybody is let in under the
 /// user id that they give, into [`Apps::OPEN`].
 #[derive(Debug, Clone, Default)]
@@ -107,7 +126,8 @@ impl Apps {
     }
 
     /// Whether a client that says that it is this user of this app is. Gives the app that it is
-    /// of: on an open server that is [`Self::OPEN`], whatever app and token the client names.
+    /// of: on an open server that is [`Self::OPEN`], whatever app and token the client names, and
+    /// for ever.
     ///
     /// # Errors
     /// [`TokenError`].
@@ -117,11 +137,15 @@ impl Apps {
         app: AppId,
         user: &UserId,
         token: &str,
-    ) -> Result<AppId, TokenError> {
+    ) -> Result<Admission, TokenError> {
         if self.is_open() {
-            return Ok(Self::OPEN);
+            return Ok(Admission::for_ever(Self::OPEN));
         }
-        self.claims_of(now, app, user, token).map(|_| app)
+        let claims = self.claims_of(now, app, user, token)?;
+        Ok(Admission {
+            app,
+            until: claims.expires_at(),
+        })
     }
 
     /// What a user may do in a room. The ticket is looked at only if the app requires one.

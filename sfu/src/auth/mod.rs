@@ -18,7 +18,7 @@ mod signed_request;
 mod tc3;
 mod user_sig;
 
-pub use apps::{App, AppWebhook, Apps, MAX_KEYS, MAX_SKEW, UnknownApp};
+pub use apps::{Admission, App, AppWebhook, Apps, MAX_KEYS, MAX_SKEW, UnknownApp};
 pub use envelope::{EnvelopeError, MAX_INFLATED, MAX_TOKEN_LEN};
 pub use private_map_key::{BadUserBuf, Grant, PrivateMapKeyError, Privileges};
 pub use secret::{BadSecretKey, SecretKey};

@@ -122,6 +122,11 @@ pub enum Event {
         /// A plain sentence.
         message: String,
     },
+    /// The UserSig has ended: chat and entering rooms wait for a new one. Media go on.
+    UserSigExpired {
+        /// A plain sentence.
+        message: String,
+    },
     /// Somebody was made an administrator, or is none any more.
     AdministratorChanged {
         /// The room.
@@ -281,7 +286,7 @@ impl Event {
     /// The room that the event is about.
     pub fn room(&self) -> Option<&RoomId> {
         match self {
-            Self::LoggedOut { .. } => None,
+            Self::LoggedOut { .. } | Self::UserSigExpired { .. } => None,
             Self::AnchorEntered { room, .. }
             | Self::AnchorLeft { room, .. }
             | Self::TrackChanged { room, .. }

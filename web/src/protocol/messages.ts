@@ -42,6 +42,7 @@ export type RequestBody =
   | ({ type: "login" } & Login)
   | ({ type: "resume" } & Resume)
   | { type: "logout" }
+  | ({ type: "renewUserSig" } & RenewUserSig)
   | { type: "ping" }
   | ({ type: "setProfile" } & SetProfile)
   | ({ type: "showProfiles" } & ShowProfiles)
@@ -112,6 +113,8 @@ export interface Results {
   resume: Resumed;
   /** Leaves all rooms and ends the session. The server closes the socket after the response. */
   logout: Done;
+  /** Brings a new UserSig of the session's user: it counts from now on. */
+  renewUserSig: Done;
   /** Shows that the client is there. Allowed before `login` too. */
   ping: Pong;
   /** Shows a new nick and picture in all rooms, and keeps what else the user says. */
@@ -341,6 +344,12 @@ export interface Resumed {
 
 /** Nothing but that it is done. */
 export type Done = Record<string, never>;
+
+/** Brings a new UserSig of the session's user: it counts from now on. */
+export interface RenewUserSig {
+  /** The new token. */
+  userSig: string;
+}
 
 /** The answer to `ping`. */
 export interface Pong {
@@ -1442,6 +1451,12 @@ export type RoomEvent =
   /** The same user has logged in elsewhere: this connection ends. */
   | {
       event: "loggedOut";
+      /** A plain sentence. */
+      message: string;
+    }
+  /** The UserSig has ended: chat and entering rooms wait for a new one. Media go on. */
+  | {
+      event: "userSigExpired";
       /** A plain sentence. */
       message: string;
     }

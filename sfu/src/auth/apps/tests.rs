@@ -47,7 +47,11 @@ fn a_token_is_for_the_user_and_app_that_the_client_names() {
         .unwrap();
     let check =
         |id, name: &str, now| label(apps.check_user_sig(now, AppId(id), &user(name), &token));
-    assert_eq!(check(1, "anna", NOW), Ok(AppId(1)));
+    let admission = Admission {
+        app: AppId(1),
+        until: NOW + HOUR,
+    };
+    assert_eq!(check(1, "anna", NOW), Ok(admission));
     assert_eq!(check(2, "anna", NOW), Err("other_app"));
     assert_eq!(check(1, "Anna", NOW), Err("other_user"));
     assert_eq!(check(1, "anna", NOW + HOUR), Err("expired"));
@@ -72,8 +76,8 @@ fn keys_are_changed_without_a_gap() {
 fn an_open_server_takes_anybody_as_app_0() {
     let apps = Apps::default();
     assert!(apps.is_open());
-    let app = apps.check_user_sig(NOW, AppId(7), &user("anna"), "");
-    assert_eq!(app, Ok(Apps::OPEN));
+    let admission = apps.check_user_sig(NOW, AppId(7), &user("anna"), "");
+    assert_eq!(admission, Ok(Admission::for_ever(Apps::OPEN)));
     let room = RoomId::Number(1);
     let all = apps.check_private_map_key(NOW, Apps::OPEN, &user("anna"), &room, None);
     assert_eq!(all, Ok(Privileges::ALL));

@@ -448,9 +448,13 @@ impl<'a> Player<'a> {
         let Ok(user) = name.parse() else {
             return frame;
         };
-        for (placeholder, signed_at) in [("$userSig", clock), ("$oldUserSig", clock - 7_200)] {
+        for (placeholder, signed_at, seconds) in [
+            ("$userSig", clock, 3_600),
+            ("$oldUserSig", clock - 7_200, 3_600),
+            ("$shortUserSig", clock, 5),
+        ] {
             if frame.contains(placeholder) {
-                let sig = self.apps.sign_user_sig(signed_at, APP, &user, 3_600);
+                let sig = self.apps.sign_user_sig(signed_at, APP, &user, seconds);
                 frame = frame.replace(placeholder, &sig.unwrap());
             }
         }

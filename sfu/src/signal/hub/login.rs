@@ -13,7 +13,7 @@ use super::ring::Ring;
 use super::session::{ResumeToken, Session, SocketState};
 use super::tickets::Waiting;
 use super::{Hub, HubOutput};
-use crate::auth::{Apps, TokenError};
+use crate::auth::{Admission, Apps, TokenError};
 use crate::live::chat::{MAX_LIKES, MAX_MESSAGE, Verdict};
 use crate::live::{
     AppId, ConnectionId, Face, LeaveReason, LiveError, Login, Profile, ProfileDetails, UserId,
@@ -28,7 +28,7 @@ use crate::store::{Change, SavedProfile};
 pub(super) struct WaitingLogin {
     pub(super) socket: SocketId,
     request: u32,
-    app: AppId,
+    admission: Admission,
     user: Option<UserId>,
     /// What the login shows; else what is stored.
     profile: Option<Profile>,
@@ -44,11 +44,12 @@ impl Hub {
     ) {
         match self.check_login(now, socket, &login) {
             Err(error) => self.answer_socket(socket, request, Face::Chat, Err(error)),
-            Ok(app) => {
+            Ok(admission) => {
+                let app = admission.app;
                 let waiting = WaitingLogin {
                     socket,
                     request,
-                    app,
+                    admission,
                     user: login.user.clone(),
                     profile: login.profile,
                 };
@@ -94,7 +95,7 @@ impl Hub {
         now: Instant,
         socket: SocketId,
         login: &protocol::Login,
-    ) -> Result<AppId, HubError> {
+    ) -> Result<Admission, HubError> {
         let Some(found) = self.sockets.get(&socket) else {
             return Err(HubError::ResumeUnknown);
         };
@@ -118,8 +119,8 @@ impl Hub {
                 let token = login.user_sig.as_deref().unwrap_or_default();
                 apps.check_user_sig(self.clock(now).as_secs(), login.app, user, token)
             }
-            None if apps.is_open() => Ok(Apps::OPEN),
-            None if apps.find(login.app).is_some() => Ok(login.app),
+            None if apps.is_open() => Ok(Admission::for_ever(Apps::OPEN)),
+            None if apps.find(login.app).is_some() => Ok(Admission::for_ever(login.app)),
             None => Err(TokenError::UnknownApp { app: login.app }),
         };
         checked.map_err(|error| {
@@ -144,7 +145,7 @@ impl Hub {
     ) -> Result<ResultBody, HubError> {
         let WaitingLogin {
             socket,
-            app,
+            admission: Admission { app, until },
             user,
             profile,
             ..
@@ -194,11 +195,13 @@ impl Hub {
                 socket: Some(socket),
                 events: Ring::new(self.config.kept_events, self.config.kept_bytes),
                 answers: Answers::new(self.config.known_requests, self.config.kept_answer_bytes),
+                admitted_until: until,
                 media: None,
                 pending: 0,
                 held: VecDeque::new(),
             },
         );
+        self.watch_user_sig(now, connection, until);
         self.counters.logins += 1;
         Ok(ResultBody::LoggedIn(LoggedIn {
             session: connection.to_string(),
@@ -296,6 +299,7 @@ impl Hub {
             return;
         };
         self.tokens.remove(&session.token);
+        self.user_sig_ends.set(&connection, None);
         self.leave_place(session.network);
         if let Some(socket) = session.socket {
             let code = match reason {

@@ -44,6 +44,7 @@ mod subscribe;
 #[cfg(test)]
 mod tests;
 mod tickets;
+mod user_sigs;
 mod verdicts;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -89,6 +90,8 @@ pub struct Hub {
     places: HashMap<IpAddr, usize>,
     sessions: HashMap<ConnectionId, Session>,
     tokens: HashMap<ResumeToken, ConnectionId>,
+    /// When the UserSigs of sessions end.
+    user_sig_ends: Agenda<ConnectionId>,
     next_connection: u64,
     tickets: Tickets,
     /// The chat of each room, and of rooms that are about to be.
@@ -125,6 +128,7 @@ impl Hub {
             places: HashMap::new(),
             sessions: HashMap::new(),
             tokens: HashMap::new(),
+            user_sig_ends: Agenda::default(),
             next_connection: 0,
             tickets: Tickets::new(config.ticket_timeout),
             chats: HashMap::new(),
@@ -162,6 +166,7 @@ impl Hub {
             self.logins_due.front().map(|(at, _)| *at),
             self.loads_due.front().map(|(at, _)| *at),
             self.figures.next_timeout(),
+            self.user_sig_ends.next(),
         ]
         .into_iter()
         .flatten()
@@ -179,6 +184,7 @@ impl Hub {
             self.touched.insert(key);
         }
         self.tell_figures(now);
+        self.end_user_sigs(now);
         self.settle(now);
     }
 

@@ -49,7 +49,11 @@ impl Hub {
             return;
         }
         let is_logout = matches!(body, RequestBody::Logout(_));
-        if let Some(result) = self.carry_out(now, asker, body).transpose() {
+        let result = match self.check_user_sig_of(now, connection, &body) {
+            Ok(()) => self.carry_out(now, asker, body),
+            Err(error) => Err(error),
+        };
+        if let Some(result) = result.transpose() {
             self.answer(asker, result);
         }
         if is_logout {
@@ -109,6 +113,7 @@ impl Hub {
         };
         let result = match body {
             RequestBody::Logout(_) => ResultBody::DONE,
+            RequestBody::RenewUserSig(request) => self.renew_user_sig(now, connection, &request)?,
             RequestBody::SetProfile(request) => self.set_profile(now, connection, request)?,
             RequestBody::EnterRoom(request) => {
                 let rights = self.rights_for(now, connection, &request)?;

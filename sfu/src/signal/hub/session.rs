@@ -56,6 +56,8 @@ pub(super) struct Session {
     pub(super) socket: Option<SocketId>,
     pub(super) events: Ring,
     pub(super) answers: Answers,
+    /// When the UserSig ends, in seconds since 1970.
+    pub(super) admitted_until: u64,
     /// The one room whose media the session is in.
     pub(super) media: Option<RoomKey>,
     /// Slow requests without an answer.

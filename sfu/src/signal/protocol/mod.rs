@@ -57,7 +57,8 @@ pub use seats::{
     MoveSeat, MoveUser, MuteCoHost, RequestCoHost, SeatAnswer, SetDevice, TakeSeat,
 };
 pub use session::{
-    IceServer, LoggedIn, Login, Logout, Ping, Pong, Resume, Resumed, SessionLimits, SetProfile,
+    IceServer, LoggedIn, Login, Logout, Ping, Pong, RenewUserSig, Resume, Resumed, SessionLimits,
+    SetProfile,
 };
 
 /// The version of the protocol that this server speaks.

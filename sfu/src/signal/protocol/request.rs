@@ -162,6 +162,7 @@ requests! {
     "login" Chat Login => LoggedIn;
     "resume" Chat Resume => Resumed;
     "logout" Chat Logout => Done;
+    "renewUserSig" Chat RenewUserSig => Done;
     "ping" Chat Ping => Pong;
     "setProfile" Chat SetProfile => Profile;
     "showProfiles" Chat ShowProfiles => ProfileList;

@@ -63,6 +63,22 @@ impl std::fmt::Debug for Resume {
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Logout {}
 
+/// Brings a new UserSig of the session's user: it counts from now on.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct RenewUserSig {
+    /// The new token.
+    pub user_sig: String,
+}
+
+impl std::fmt::Debug for RenewUserSig {
+    /// Without the token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RenewUserSig").finish_non_exhaustive()
+    }
+}
+
 /// Shows that the client is there. Allowed before `login` too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

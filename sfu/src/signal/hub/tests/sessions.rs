@@ -342,3 +342,51 @@ fn nobody_enters_a_room_of_which_a_ban_does_not_fit() {
     world.pass(61 * SECOND);
     world.done(anna, "enterRoom", media);
 }
+
+#[test]
+fn without_a_good_user_sig_chat_and_new_rooms_wait_and_media_go_on() {
+    let mut world = World::new();
+    let anna = world.user("anna");
+    world.room(anna, 5);
+    let session = world.publish(anna, 5);
+    world.pass(SECOND * 3_599);
+    let hello = json!({"room": 5, "content": {"type": "TIMTextElem", "payload": {"text": "hi"}}});
+    world.done(anna, "sendMessage", hello.clone());
+    world.events(anna);
+    world.pass(SECOND);
+    assert_eq!(world.events_of(anna, "userSigExpired").len(), 1);
+
+    assert_eq!(
+        world.refused(anna, "sendMessage", hello.clone()),
+        "userSigExpired"
+    );
+    let enter = json!({"room": 6, "part": "media"});
+    assert_eq!(world.refused(anna, "enterRoom", enter), "userSigExpired");
+    let mute = json!({"room": 5, "track": "main", "audio": true});
+    world.done(anna, "muteTrack", mute);
+    assert!(!world.is_closed(&session), "what it publishes goes on");
+
+    let other = json!({"userSig": world.sig(1, "ben")});
+    assert_eq!(world.refused(anna, "renewUserSig", other), "userSigRefused");
+    let renewed = json!({"userSig": world.sig(1, "anna")});
+    world.done(anna, "renewUserSig", renewed);
+    world.done(anna, "sendMessage", hello);
+    world.events(anna);
+    world.pass(SECOND * 3_600);
+    assert_eq!(world.events_of(anna, "userSigExpired").len(), 1);
+}
+
+#[test]
+fn guests_and_ended_sessions_have_no_user_sig_that_ends() {
+    let mut world = World::new();
+    let ben = world.user("ben");
+    world.send(ben, "logout", json!({}));
+    let guest = world.guest();
+    world.pass(SECOND * 4_000);
+    assert!(world.events_of(guest, "userSigExpired").is_empty());
+    assert_eq!(world.hub.user_sig_ends.next(), None);
+    assert_eq!(
+        world.refused(guest, "renewUserSig", json!({"userSig": "x"})),
+        "guest"
+    );
+}
