@@ -134,6 +134,7 @@ export class Client {
     if (this.#published.has(kind)) throw badOperation(`publish: there is ${kind === 'main' ? 'a stream' : 'an auxiliary stream'} already; unpublish it first`);
     const { streamId } = this.#config;
     let publication: LocalPublication | null = null;
+    stream.connection('CONNECTING');
     try {
       publication = await publishStream(media, kind, stream.below, {
         ...(kind === 'main' && streamId && { streamId }),
@@ -147,6 +148,7 @@ export class Client {
         this.#published.delete(kind);
         await media.unpublish(kind).catch((error: unknown) => log.debug('client', 'unpublish', error));
       }
+      stream.connection('DISCONNECTED');
       throw toRtcError(thrown, 'publish', { other: ErrorCode.UPLINK_RECONNECTION_FAILED });
     }
     publication.on('error', (error) => this.#tell('error', toRtcError(fatal(error), 'publish', { other: ErrorCode.UPLINK_RECONNECTION_FAILED })));

@@ -10,6 +10,7 @@ export class VolumeTeller {
   #inBackground = false;
   #timer: ReturnType<typeof setInterval> | undefined;
   #media: RoomMedia | null = null;
+  #isAsked = false;
   #heard = new Map<string, number>();
 
   constructor(
@@ -29,6 +30,7 @@ export class VolumeTeller {
   /** Hears what the server says about the others of a room; null when it was left. */
   in(media: RoomMedia | null): void {
     this.#media = media;
+    this.#isAsked = false;
     this.#heard.clear();
     this.#ask();
   }
@@ -46,7 +48,8 @@ export class VolumeTeller {
 
   #ask(): void {
     // The server knows how loud the others are where this page may not listen before a click.
-    if (this.#media && this.#media.state !== 'closed') {
+    if (this.#media && this.#media.state !== 'closed' && (this.#interval > 0 || this.#isAsked)) {
+      this.#isAsked = this.#interval > 0;
       this.#media.listenVolumes(this.#interval).catch((thrown: unknown) => log.warn('volumes', 'the server does not tell', thrown));
     }
   }
