@@ -2,7 +2,7 @@ import type mpegts from 'mpegts.js';
 import { errorFromResponse, toWebliveError, WebliveError } from '../errors';
 import { codecLabel, elementStats, type PlaybackStats } from '../stats';
 import { FLV_LATENCY, type LatencyOptions } from './latency';
-import { loadMpegts, type Mpegts } from './load';
+import { fetched } from './load';
 import { Player } from './player';
 
 /** Plays HTTP-FLV by mpegts.js. */
@@ -29,7 +29,7 @@ export class FlvPlayer extends Player {
   }
 
   protected override open(): void {
-    loadMpegts().then((mpegts) => this.isActive && this.#open(mpegts), (thrown: unknown) => this.fail(toWebliveError(thrown, 'FLV')));
+    fetched('mpegts.js', () => import('mpegts.js')).then((library) => this.isActive && this.#open(library), (thrown: unknown) => this.fail(toWebliveError(thrown, 'FLV')));
   }
 
   protected override release(): void {
@@ -45,23 +45,23 @@ export class FlvPlayer extends Player {
     if (edge !== null && edge - this.video.currentTime > this.#latency.max) this.video.currentTime = edge - this.#latency.target;
   }
 
-  #open(mpegts: Mpegts): void {
-    if (!mpegts.isSupported()) {
+  #open(library: typeof mpegts): void {
+    if (!library.isSupported()) {
       this.fail(new WebliveError('unsupported', 'FLV: this browser has no Media Source Extensions with H.264', true));
       return;
     }
-    mpegts.LoggingControl.applyConfig({ enableAll: false, enableError: false });
+    library.LoggingControl.applyConfig({ enableAll: false, enableError: false });
     // A worker of mpegts.js cannot resolve relative addresses, so none are ever passed.
     const source = { type: 'flv', isLive: true, cors: true, url: new URL(this.url, location.href).href };
-    const engine = mpegts.createPlayer(source, configFor(this.#latency));
+    const engine = library.createPlayer(source, configFor(this.#latency));
     this.#engine = engine;
     // mpegts.js goes on after it has called: an engine that is destroyed inside its own call throws.
     const afterwards = (then: () => void) => queueMicrotask(() => engine === this.#engine && then());
-    engine.on(mpegts.Events.ERROR, (type: string, detail: string, info?: { code?: number; msg?: string }) => {
-      afterwards(() => void this.#explain(type === mpegts.ErrorTypes.NETWORK_ERROR, info?.msg ?? detail));
+    engine.on(library.Events.ERROR, (type: string, detail: string, info?: { code?: number; msg?: string }) => {
+      afterwards(() => void this.#explain(type === library.ErrorTypes.NETWORK_ERROR, info?.msg ?? detail));
     });
-    engine.on(mpegts.Events.LOADING_COMPLETE, () => afterwards(() => this.end()));
-    engine.on(mpegts.Events.STATISTICS_INFO, (info: { speed?: number }) => {
+    engine.on(library.Events.LOADING_COMPLETE, () => afterwards(() => this.end()));
+    engine.on(library.Events.STATISTICS_INFO, (info: { speed?: number }) => {
       // mpegts.js counts kibibytes a second.
       if (info.speed !== undefined) this.#bitrateBps = info.speed * 1024 * 8;
     });

@@ -3,8 +3,10 @@ import type { ErrorData } from 'hls.js';
 import { errorFromResponse, toWebliveError, WebliveError } from '../errors';
 import { codecLabel, elementStats, Rate, type PlaybackStats } from '../stats';
 import { HLS_LATENCY, keepUp, type LatencyOptions } from './latency';
-import { type HlsJs, loadHls } from './load';
+import { fetched } from './load';
 import { Player } from './player';
+
+type HlsJs = typeof Hls;
 
 /**
  * Plays HLS by hls.js wherever Media Source Extensions exist, also where the browser would play HLS itself:
@@ -39,7 +41,7 @@ export class HlsPlayer extends Player {
   protected override open(): void {
     const hasMediaSource = 'MediaSource' in globalThis || 'ManagedMediaSource' in globalThis;
     if (!hasMediaSource && this.video.canPlayType('application/vnd.apple.mpegurl')) return this.#openNative();
-    loadHls().then((Hls) => this.isActive && this.#openEngine(Hls), (thrown: unknown) => this.fail(toWebliveError(thrown, 'HLS')));
+    fetched('hls.js', () => import('hls.js/light')).then((Hls) => this.isActive && this.#openEngine(Hls), (thrown: unknown) => this.fail(toWebliveError(thrown, 'HLS')));
   }
 
   protected override release(): void {

@@ -1,35 +1,12 @@
-import { preferVideoCodec, type VideoCodec } from '../codecs';
 import { Emitter } from '../emitter';
 import { toWebliveError, WebliveError } from '../errors';
 import { log } from '../log';
 import type { Publication as Contents, RelayAddresses, RoomId, TrackKind } from '../protocol/messages';
-import { restartedAnswer, writeFragment } from '../sdpfrag';
 import type { Session } from '../signal/session';
-import { type PublicationStats, publicationStats } from './stats';
-import { trickle } from './trickle';
+import { type PublishOptions, SendingPeer, type SentTracks } from './sending-peer';
+import type { PublicationStats } from './stats';
 
-/** A small picture that is sent beside the large one. */
-export interface SmallPicture {
-  width: number;
-  height: number;
-  bitrateBps: number;
-  framesPerSecond: number;
-}
-
-/** How something is published. */
-export interface PublishOptions {
-  /** A stream id of one's own for the relay's addresses: 1 to 64 of `A-Z a-z 0-9 _ -`. */
-  streamId?: string;
-  /** The codec to put first. H.264 (the default) is the one that FLV and HLS viewers can play. */
-  videoCodec?: VideoCodec;
-  /** Upper bounds in bits per second. */
-  maxVideoBps?: number;
-  maxAudioBps?: number;
-  /** Send a small picture too. */
-  small?: SmallPicture | null;
-  /** What gives way when bandwidth or CPU is short. */
-  degradationPreference?: RTCDegradationPreference;
-}
+export type { PublishOptions, SmallPicture } from './sending-peer';
 
 /**
  * - `connecting`: offered for the first time.
@@ -48,20 +25,27 @@ export interface PublicationEvents {
   error: WebliveError;
 }
 
-/** What one publishes as `main` or `aux` of a room: one peer connection, replaced when it is lost for good. */
+/**
+ * What one publishes as `main` or `aux` of a room. A lost path heals by itself, by an ICE restart, or by a new peer
+ * connection, in this order; while the server cannot be reached it waits for that.
+ */
 export class LocalPublication extends Emitter<PublicationEvents> {
   #state: PublicationState = 'connecting';
-  #peer: RTCPeerConnection | null = null;
-  #answer = '';
-  #etag: string | null = null;
+  #sending: SendingPeer | null = null;
   #stream: string | null = null;
   #relay: RelayAddresses | null = null;
-  #audioMuted = false;
-  #videoMuted = false;
-  #tracks: { audio: MediaStreamTrack | null; video: MediaStreamTrack | null };
+  #muted = { audio: false, video: false };
+  #tracks: SentTracks;
+  /** What was there when anything was: a publication without both is told as one that is muted. */
+  #had: { audio: boolean; video: boolean };
   #options: PublishOptions;
-  #failures = 0;
-  #generation = 0;
+  /** Peer connections in a row that did not hold. */
+  #tries = 0;
+  #connectedAt = 0;
+  /** This loss has had its ICE restart. */
+  #hasRestarted = false;
+  /** The room has to be entered again first. */
+  #isHeld = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #offs: (() => void)[];
 
@@ -76,12 +60,13 @@ export class LocalPublication extends Emitter<PublicationEvents> {
     super();
     this.#options = options;
     this.#tracks = { audio: tracks.find((t) => t.kind === 'audio') ?? null, video: tracks.find((t) => t.kind === 'video') ?? null };
+    this.#had = { audio: this.#tracks.audio !== null, video: this.#tracks.video !== null };
     const mine = <E extends { room: RoomId; track: TrackKind }>(event: E) => event.room === room && event.track === track;
     this.#offs = [
-      session.onEvent('publisherClosed', (event) => mine(event) && this.#renew(event.message)),
+      session.onEvent('publisherClosed', (event) => mine(event) && this.#onClosed(event.message)),
       session.onEvent('relayStarted', (event) => mine(event) && this.#relayed(event.relay)),
       session.onEvent('relayStopped', (event) => mine(event) && this.#relayed(null)),
-      session.on('state', ({ state }) => state === 'connected' && this.#peer && this.#look(this.#peer)),
+      session.on('state', ({ state }) => state === 'connected' && this.#onServerBack()),
       session.on('closed', () => this.#end()),
     ];
   }
@@ -100,26 +85,27 @@ export class LocalPublication extends Emitter<PublicationEvents> {
     return this.#relay;
   }
 
-  /** The peer connection, for statistics; null while there is none. */
+  /** The peer connection; null while there is none. */
   get peer(): RTCPeerConnection | null {
-    return this.#peer;
+    return this.#sending?.peer ?? null;
   }
 
   /** What was sent so far; null while there is no peer connection. */
   async stats(): Promise<PublicationStats | null> {
-    const report = await this.#peer?.getStats();
-    return report ? publicationStats(report, SMALL) : null;
+    return (await this.#sending?.stats()) ?? null;
   }
 
   /** What the room is told of it. */
   get contents(): Contents {
-    const { audio, video } = this.#tracks;
+    const has = { audio: this.#tracks.audio !== null, video: this.#tracks.video !== null };
+    const isEmpty = !has.audio && !has.video;
+    const { audio, video } = isEmpty ? this.#had : has;
     return {
-      hasAudio: audio !== null,
-      hasVideo: video !== null,
-      hasSmall: video !== null && (this.#options.small ?? null) !== null,
-      audioMuted: this.#audioMuted,
-      videoMuted: this.#videoMuted,
+      hasAudio: audio,
+      hasVideo: video,
+      hasSmall: video && (this.#options.small ?? null) !== null,
+      audioMuted: this.#muted.audio || (audio && isEmpty),
+      videoMuted: this.#muted.video || (video && isEmpty),
     };
   }
 
@@ -134,25 +120,53 @@ export class LocalPublication extends Emitter<PublicationEvents> {
     }
   }
 
-  /** @internal The room was entered again: everything begins anew. */
+  /** @internal The room has to be entered again: nothing can be sent until {@link restart}. */
+  hold(): void {
+    if (this.#state === 'closed') return;
+    this.#isHeld = true;
+    this.#close();
+    this.#setState('reconnecting');
+  }
+
+  /** @internal The room was entered again: begins anew. */
   restart(): void {
-    if (this.#state !== 'closed') this.#renew('the room was entered again');
+    if (this.#state === 'closed') return;
+    this.#isHeld = false;
+    this.#tries = 0;
+    this.#renew('the room was entered again');
   }
 
-  /** Sends another track, or none, without a gap for the others. The room is told where it changes what there is. */
+  /**
+   * Sends another track, or none, without a gap for the others. The room is told where it changes what there is;
+   * without any track it is told that what there was is muted.
+   */
   async replaceTrack(kind: 'audio' | 'video', track: MediaStreamTrack | null): Promise<void> {
-    const before = this.#tracks[kind];
-    this.#tracks[kind] = track;
-    await this.#sender(kind)?.replaceTrack(track);
+    const before = JSON.stringify(this.contents);
+    this.#tracks = { ...this.#tracks, [kind]: track };
+    const has = { audio: this.#tracks.audio !== null, video: this.#tracks.video !== null };
+    if (has.audio || has.video) this.#had = has;
+    await this.#sending?.replaceTrack(kind, track);
     if (kind === 'video' && track) await this.#bound();
-    if ((before === null) !== (track === null)) await this.#tell();
+    if (before !== JSON.stringify(this.contents)) await this.#tell();
   }
 
-  /** Mutes or unmutes; what is absent stays. The tracks themselves are the caller's. */
+  /**
+   * Mutes or unmutes; what is absent stays. The tracks themselves are the caller's. Rejects, and changes nothing,
+   * where a host has closed the device.
+   */
   async mute(what: { audio?: boolean; video?: boolean }): Promise<void> {
-    this.#audioMuted = what.audio ?? this.#audioMuted;
-    this.#videoMuted = what.video ?? this.#videoMuted;
-    if (this.#stream !== null) await this.session.request('muteTrack', { room: this.room, track: this.track, ...what });
+    const before = this.#muted;
+    this.#muted = { ...before, ...what };
+    if (this.#stream === null || this.#state === 'closed') return;
+    try {
+      await this.session.request('muteTrack', { room: this.room, track: this.track, ...what });
+    } catch (thrown) {
+      const error = toWebliveError(thrown, 'mute');
+      // It is told with what is published next.
+      if (this.#isLater(error)) return;
+      this.#muted = before;
+      throw error;
+    }
   }
 
   /** Changes bounds of the bit rate and what gives way. */
@@ -165,7 +179,8 @@ export class LocalPublication extends Emitter<PublicationEvents> {
   async stop(): Promise<void> {
     if (this.#state === 'closed') return;
     this.#end();
-    await this.session.request('unpublish', { room: this.room, track: this.track }, { timeout: 3_000 }).catch(() => undefined);
+    const { room, track } = this;
+    await this.session.request('unpublish', { room, track }, { timeout: 3_000 }).catch((error: WebliveError) => log.debug('publisher', error.message));
   }
 
   /** @internal Ends it without telling: the room has been left. */
@@ -174,125 +189,118 @@ export class LocalPublication extends Emitter<PublicationEvents> {
   }
 
   async #offer(): Promise<void> {
-    const generation = ++this.#generation;
     this.#close();
-    const peer = new RTCPeerConnection({ bundlePolicy: 'max-bundle', iceServers: this.session.login?.iceServers ?? [] });
-    this.#peer = peer;
-    const { audio, video } = this.#tracks;
-    const stream = new MediaStream();
-    // Both are offered always, so that a camera or microphone that comes later needs no new offer.
-    peer.addTransceiver(audio ?? 'audio', { direction: 'sendonly', streams: [stream] });
-    const transceiver = peer.addTransceiver(video ?? 'video', { direction: 'sendonly', streams: [stream], sendEncodings: this.#encodings() });
-    preferVideoCodec(transceiver, this.#options.videoCodec ?? 'h264', false);
-    const offer = await peer.createOffer();
-    const { room, track } = this;
-    const { streamId } = this.#options;
-    const published = await this.session.request('publish', {
-      room, track, publication: this.contents, offer: offer.sdp ?? '', ...(streamId !== undefined && { streamId }),
-    });
-    if (generation !== this.#generation || this.#state === 'closed') throw new WebliveError('state', 'publish: ended meanwhile', false);
-    this.#answer = published.answer;
-    this.#etag = published.etag;
+    const sending = new SendingPeer(this.session, { room: this.room, track: this.track }, () => this.#look(sending));
+    this.#sending = sending;
+    const [tracks, told] = [this.#tracks, this.contents];
+    const published = await sending.publish(tracks, told, this.#options);
+    if (sending !== this.#sending) throw new WebliveError('state', 'publish: ended meanwhile', false);
     this.#stream = published.stream;
     this.#relayed(published.relay);
-    trickle(peer, (fragment) => this.session.request('patchPublisher', { room, track, fragment, ...(this.#etag !== null && { ifMatch: this.#etag }) }));
-    peer.addEventListener('connectionstatechange', () => this.#look(peer));
-    await peer.setLocalDescription(offer);
-    await peer.setRemoteDescription({ type: 'answer', sdp: published.answer });
-    this.#arm(() => this.#renew('no connection for media'), CONNECT_PATIENCE);
+    if (sending.peer.connectionState !== 'connected') this.#arm(() => this.#recover(sending), CONNECT_PATIENCE);
+    for (const kind of ['audio', 'video'] as const) if (this.#tracks[kind] !== tracks[kind]) await sending.replaceTrack(kind, this.#tracks[kind]);
+    if (JSON.stringify(told) !== JSON.stringify(this.contents)) await this.#tell();
   }
 
-  #look(peer: RTCPeerConnection): void {
-    if (peer !== this.#peer || this.#state === 'closed') return;
-    const state = peer.connectionState;
+  #look(sending: SendingPeer): void {
+    if (sending !== this.#sending || this.#state === 'closed') return;
+    const state = sending.peer.connectionState;
     if (state === 'connected') {
       clearTimeout(this.#timer);
-      this.#failures = 0;
+      this.#hasRestarted = false;
+      sending.hasConnected = true;
+      this.#connectedAt = performance.now();
       this.#setState('connected');
       void this.#bound();
     } else if (state === 'failed') {
-      void this.#restartIce(peer);
+      this.#recover(sending);
     } else if (state === 'disconnected') {
-      this.#arm(() => void this.#restartIce(peer), DISCONNECTED_GRACE);
+      this.session.probe();
+      this.#arm(() => this.#recover(sending), DISCONNECTED_GRACE);
     }
   }
 
-  /** Restarts ICE, as soon as the server can be reached; where that does not help, publishes anew. */
-  async #restartIce(peer: RTCPeerConnection): Promise<void> {
-    if (peer !== this.#peer || peer.connectionState === 'connected' || this.session.state !== 'connected') return;
-    this.#setState('reconnecting');
-    this.#failures += 1;
-    if (this.#failures > 1) return this.#renew('an ICE restart did not help');
-    log.info('publisher', `connection ${peer.connectionState}: restarting ICE`);
-    try {
-      const offer = await peer.createOffer({ iceRestart: true });
-      await peer.setLocalDescription(offer);
-      const { room, track } = this;
-      const patched = await this.session.request('patchPublisher', { room, track, fragment: writeFragment(offer.sdp ?? '', [], false), ifMatch: '*' });
-      if (peer !== this.#peer) return;
-      this.#etag = patched.etag;
-      await peer.setRemoteDescription({ type: 'answer', sdp: restartedAnswer(this.#answer, patched.fragment ?? '') });
-      this.#arm(() => void this.#restartIce(peer), RESTART_PATIENCE);
-    } catch (thrown) {
-      if (peer === this.#peer) this.#renew(toWebliveError(thrown, 'ICE restart').message);
-    }
+  /** Restarts ICE where that was not tried, else publishes anew; nothing while the server cannot be reached. */
+  #recover(sending: SendingPeer): void {
+    if (sending !== this.#sending || this.#state === 'closed' || sending.peer.connectionState === 'connected') return;
+    if (sending.hasConnected) this.#setState('reconnecting');
+    if (this.session.state !== 'connected') return;
+    if (!sending.hasConnected || this.#hasRestarted) return this.#renew('no connection for media');
+    log.info('publisher', `connection ${sending.peer.connectionState}: restarting ICE`);
+    this.#hasRestarted = true;
+    this.#arm(() => this.#recover(sending), RESTART_PATIENCE);
+    sending.restartIce().then(
+      () => sending === this.#sending && sending.peer.connectionState !== 'connected' && this.#arm(() => this.#recover(sending), RESTART_PATIENCE),
+      (thrown: unknown) => {
+        if (sending === this.#sending && this.#state !== 'closed') this.#renew(toWebliveError(thrown, 'ICE restart').message);
+      },
+    );
   }
 
-  /** Begins with a new peer connection, a few times. */
+  #onServerBack(): void {
+    if (this.#state === 'closed' || this.#isHeld) return;
+    const sending = this.#sending;
+    if (!sending) return void (this.#state === 'reconnecting' && this.#publish());
+    if (sending.peer.connectionState === 'connected') return;
+    if (sending.isAsking || !sending.hasConnected) return this.#arm(() => this.#recover(sending), CONNECT_PATIENCE);
+    this.#hasRestarted = false;
+    this.#recover(sending);
+  }
+
+  #onClosed(message: string): void {
+    // What is being published meets a server that has forgotten the old connection.
+    if (this.#isHeld || this.#state === 'closed' || (this.#sending?.isAsking && this.#sending.peer.connectionState === 'new')) return;
+    this.#renew(message);
+  }
+
+  /** Begins with a new peer connection: at once the first time, then with pauses, a few times. */
   #renew(why: string): void {
-    if (this.#state === 'closed') return;
-    this.#setState('reconnecting');
+    if (this.#state === 'closed' || this.#isHeld) return;
     this.#close();
-    this.#failures += 1;
-    if (this.#failures > MAX_FAILURES) {
-      this.#end();
-      this.emit('error', new WebliveError('connection', `publishing has ended: ${why}`, true));
-      return;
-    }
+    this.#setState('reconnecting');
+    this.#tries += 1;
+    if (this.#tries > MAX_TRIES) return this.#giveUp(new WebliveError('connection', `publishing has ended: ${why}`, true));
     log.info('publisher', `${why}: publishing anew`);
-    this.#offer().catch((thrown: unknown) => {
-      if (this.#state === 'closed') return;
+    if (this.#tries === 1) this.#publish();
+    else this.#arm(() => this.#publish(), RENEW_PAUSE * (this.#tries - 1));
+  }
+
+  #publish(): void {
+    clearTimeout(this.#timer);
+    if (this.session.state !== 'connected') return;
+    const offered = this.#offer();
+    const sending = this.#sending;
+    offered.catch((thrown: unknown) => {
+      if (sending !== this.#sending || this.#state === 'closed') return;
       const error = toWebliveError(thrown, 'publish');
-      if (error.type === 'state') return;
-      const isPassing = error.type === 'network' || error.type === 'timeout' || error.type === 'busy' || error.reason === 'publicationChanged';
-      if (isPassing) return this.#arm(() => this.#renew(error.message), RENEW_PAUSE * this.#failures);
-      this.#end();
-      this.emit('error', error);
+      if (PASSING.has(error.type) || error.reason === 'publicationChanged') this.#renew(error.message);
+      else this.#giveUp(error);
     });
   }
 
-  #encodings(): RTCRtpEncodingParameters[] {
-    const { small, maxVideoBps } = this.#options;
-    const large: RTCRtpEncodingParameters = { ...(maxVideoBps !== undefined && { maxBitrate: maxVideoBps }) };
-    if (!small) return [large];
-    const height = this.#tracks.video?.getSettings().height ?? 480;
-    return [
-      { rid: SMALL, scaleResolutionDownBy: Math.max(1, height / small.height), maxBitrate: small.bitrateBps, maxFramerate: small.framesPerSecond },
-      { rid: LARGE, ...large },
-    ];
+  #giveUp(error: WebliveError): void {
+    this.#end();
+    this.emit('error', error);
   }
 
-  async #bound(): Promise<void> {
-    const { maxVideoBps, maxAudioBps, degradationPreference } = this.#options;
-    for (const sender of this.#peer?.getSenders() ?? []) {
-      const isVideo = sender === this.#sender('video');
-      const bound = isVideo ? maxVideoBps : maxAudioBps;
-      const parameters = sender.getParameters();
-      const encoding = parameters.encodings?.at(-1);
-      if (encoding && bound !== undefined) encoding.maxBitrate = bound;
-      if (isVideo && degradationPreference !== undefined) parameters.degradationPreference = degradationPreference;
-      // Bounds are a wish: a browser that refuses them still publishes.
-      await sender.setParameters(parameters).catch(() => undefined);
-    }
-  }
-
-  #sender(kind: 'audio' | 'video'): RTCRtpSender | undefined {
-    return this.#peer?.getTransceivers()[kind === 'audio' ? 0 : 1]?.sender;
+  #bound(): Promise<void> {
+    return this.#sending?.bound(this.#tracks.video, this.#options) ?? Promise.resolve();
   }
 
   async #tell(): Promise<void> {
     if (this.#stream === null || this.#state === 'closed') return;
-    await this.session.request('updatePublication', { room: this.room, track: this.track, publication: this.contents });
+    try {
+      await this.session.request('updatePublication', { room: this.room, track: this.track, publication: this.contents });
+    } catch (thrown) {
+      const error = toWebliveError(thrown, 'update');
+      if (!this.#isLater(error)) throw error;
+    }
+  }
+
+  /** Whether the server will hear of it with the next offer anyhow. */
+  #isLater(error: WebliveError): boolean {
+    const isComing = this.#state === 'reconnecting' || this.#state === 'connecting';
+    return isComing && (error.type === 'network' || error.reason === 'notPublished' || error.reason === 'notEntered');
   }
 
   #relayed(relay: RelayAddresses | null): void {
@@ -308,14 +316,14 @@ export class LocalPublication extends Emitter<PublicationEvents> {
 
   #close(): void {
     clearTimeout(this.#timer);
-    const peer = this.#peer;
-    this.#peer = null;
-    peer?.close();
+    this.#hasRestarted = false;
+    const sending = this.#sending;
+    this.#sending = null;
+    sending?.close();
   }
 
   #end(): void {
     if (this.#state === 'closed') return;
-    this.#generation += 1;
     this.#close();
     for (const off of this.#offs) off();
     this.#setState('closed');
@@ -323,13 +331,13 @@ export class LocalPublication extends Emitter<PublicationEvents> {
 
   #setState(state: PublicationState): void {
     if (this.#state === state) return;
+    if (this.#state === 'connected' && performance.now() - this.#connectedAt >= STABLE) this.#tries = 0;
     this.#state = state;
     this.emit('state', state);
   }
 }
 
-/** The rids of the two pictures (RFC 8851). */
-const [SMALL, LARGE] = ['l', 'h'];
+const PASSING: ReadonlySet<string> = new Set(['network', 'timeout', 'busy']);
 
 /** ICE reports short losses as "disconnected" and often heals by itself; milliseconds. */
 const DISCONNECTED_GRACE = 1_500;
@@ -340,8 +348,11 @@ const CONNECT_PATIENCE = 8_000;
 /** Milliseconds for one ICE restart. */
 const RESTART_PATIENCE = 4_000;
 
-/** Milliseconds before publishing is tried anew, times the number of tries. */
+/** Milliseconds before publishing is tried anew, times the number of tries that failed. */
 const RENEW_PAUSE = 1_000;
 
-/** Tries without a connection before publishing is given up. */
-const MAX_FAILURES = 6;
+/** A connection that held for so many milliseconds was a success. */
+const STABLE = 5_000;
+
+/** Peer connections in a row before publishing is given up; with the patience for each, about a minute. */
+const MAX_TRIES = 6;

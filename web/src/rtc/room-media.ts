@@ -1,64 +1,15 @@
 import { Emitter } from '../emitter';
 import { toWebliveError, WebliveError } from '../errors';
-import type {
-  CoHostView, Entered, LeaveReason, MemberView, Publication, RemovalReason, Role, RoomId, Scene, Tracks, TrackKind, UserId, UserVolume,
-} from '../protocol/messages';
+import { log } from '../log';
+import type { CoHostView, Entered, MemberView, Role, RoomId, TrackKind, UserId } from '../protocol/messages';
 import type { ConnectionState, Session } from '../signal/session';
 import { LocalPublication, type PublishOptions } from './publication';
-import { Receiver, type Reception } from './receiver';
+import { Receiver } from './receiver';
+import type { Reception } from './reception';
+import type { EnterOptions, RoomMediaEvents, Target, Wanted } from './room-events';
+import { Roster } from './roster';
 
-/** How a room's media is entered. */
-export interface EnterOptions {
-  /** `live` when absent. */
-  scene?: Scene;
-  /** `audience` when absent. */
-  role?: Role;
-  privateMapKey?: string;
-}
-
-/** Whose publication. `room` is the own one when absent; that of a connected room else. */
-export interface Target {
-  user: UserId;
-  track: TrackKind;
-  room?: RoomId;
-}
-
-/** What of it. */
-export interface Wanted {
-  audio: boolean;
-  video: boolean;
-}
-
-/** Events of a room's media. */
-export interface RoomMediaEvents {
-  /** `closed` is out of the room. */
-  state: { previous: ConnectionState; state: ConnectionState };
-  /** In the room; again after a lost session. What has changed meanwhile was told before. */
-  entered: Entered;
-  anchorEntered: MemberView;
-  anchorLeft: { user: UserId; reason: LeaveReason };
-  /** A publication of another one began, changed or ended (`null`). */
-  publication: Required<Target> & { publication: Publication | null; previous: Publication | null };
-  coHosts: CoHostView[];
-  role: Role;
-  /** Out of the room, by somebody else. */
-  removed: { reason: RemovalReason; message: string };
-  volumes: UserVolume[];
-  activeSpeaker: UserId | null;
-  quality: NetworkQuality;
-  /** It cannot go on: the room was left. */
-  error: WebliveError;
-}
-
-/** How good one's own transport is; grades from 1 (best) to 6 (down), 0 unknown; times in milliseconds, loss in percent. */
-export interface NetworkQuality {
-  uplinkNetworkQuality: number;
-  downlinkNetworkQuality: number;
-  uplinkRTT: number;
-  uplinkLoss: number;
-  downlinkRTT: number;
-  downlinkLoss: number;
-}
+export type { EnterOptions, NetworkQuality, RoomMediaEvents, Target, Wanted } from './room-events';
 
 interface Subscription {
   target: Required<Target>;
@@ -71,8 +22,7 @@ interface Subscription {
  * session it enters again, publishes again and subscribes again by itself.
  */
 export class RoomMedia extends Emitter<RoomMediaEvents> {
-  readonly #anchors = new Map<UserId, MemberView>();
-  #coHosts: CoHostView[] = [];
+  readonly #roster: Roster;
   readonly #publications = new Map<TrackKind, LocalPublication>();
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #receiver: Receiver;
@@ -80,6 +30,10 @@ export class RoomMedia extends Emitter<RoomMediaEvents> {
   #role: Role = 'audience';
   #options: EnterOptions = {};
   #volumeInterval = 0;
+  /** Counts the times that the room had to be entered again. */
+  #renewals = 0;
+  #isRenewing = false;
+  #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #offs: (() => void)[] = [];
 
   constructor(
@@ -88,6 +42,14 @@ export class RoomMedia extends Emitter<RoomMediaEvents> {
   ) {
     super();
     this.#receiver = Receiver.of(session);
+    this.#roster = new Roster(session, room);
+    this.#roster.on('anchorEntered', (anchor) => this.emit('anchorEntered', anchor));
+    this.#roster.on('anchorLeft', (left) => this.emit('anchorLeft', left));
+    this.#roster.on('coHosts', (coHosts) => this.emit('coHosts', coHosts));
+    this.#roster.on('publication', (change) => {
+      if (change.publication === null) this.#forget(keyOf(change));
+      this.emit('publication', change);
+    });
   }
 
   /** `closed` before {@link enter} and after {@link leave}. */
@@ -101,12 +63,12 @@ export class RoomMedia extends Emitter<RoomMediaEvents> {
 
   /** The other anchors, by user. */
   get anchors(): ReadonlyMap<UserId, MemberView> {
-    return this.#anchors;
+    return this.#roster.anchors;
   }
 
   /** The rooms that are connected with this one. */
   get coHosts(): readonly CoHostView[] {
-    return this.#coHosts;
+    return this.#roster.coHosts;
   }
 
   /** What one publishes. */
@@ -125,13 +87,16 @@ export class RoomMedia extends Emitter<RoomMediaEvents> {
     this.#options = options;
     this.#listen();
     this.#setState('connecting');
+    const stay = this.#renewals;
     try {
       const entered = await this.#request();
+      // Who has left meanwhile, or was thrown out, stays out.
+      if (stay !== this.#renewals || (this.#state as ConnectionState) === 'closed') throw new WebliveError('state', `room ${this.room}: left meanwhile`, false);
       this.#setState(this.session.state === 'connected' ? 'connected' : 'reconnecting');
       this.#take(entered);
       return entered;
     } catch (thrown) {
-      this.#out();
+      if (stay === this.#renewals) this.#out();
       throw toWebliveError(thrown, 'enter');
     }
   }
@@ -141,13 +106,15 @@ export class RoomMedia extends Emitter<RoomMediaEvents> {
     if (this.#state === 'closed') return;
     this.#out();
     if (this.session.state === 'closed') return;
-    await this.session.request('leaveRoom', { room: this.room, part: 'media' }, { timeout: 3_000 }).catch(() => undefined);
+    const left = this.session.request('leaveRoom', { room: this.room, part: 'media' }, { timeout: 3_000 });
+    await left.catch((error: WebliveError) => log.debug('room', error.message));
   }
 
   /** Becomes an anchor or audience; as audience one publishes nothing. */
   async switchRole(role: Role): Promise<void> {
+    this.#mustBeIn('switchRole');
     await this.session.request('switchRole', { room: this.room, role });
-    this.#setRole(role);
+    if (this.#state !== 'closed') this.#setRole(role);
   }
 
   /** Brings a new PrivateMapKey. */
@@ -179,6 +146,7 @@ export class RoomMedia extends Emitter<RoomMediaEvents> {
     this.#mustBeIn('subscribe');
     const full = this.#full(target);
     const { stream } = await this.session.request('subscribe', { ...full, ...wanted });
+    if ((this.#state as ConnectionState) === 'closed') throw new WebliveError('state', `room ${this.room}: left meanwhile`, false);
     const reception = this.#receiver.reception(stream);
     this.#subscriptions.set(keyOf(full), { target: full, wanted, reception });
     return reception;
@@ -187,9 +155,7 @@ export class RoomMedia extends Emitter<RoomMediaEvents> {
   /** Receives a publication no longer. */
   async unsubscribe(target: Target): Promise<void> {
     const full = this.#full(target);
-    const subscription = this.#subscriptions.get(keyOf(full));
-    this.#subscriptions.delete(keyOf(full));
-    if (subscription) this.#receiver.forget(subscription.reception.id);
+    this.#forget(keyOf(full));
     if (this.#state !== 'closed') await this.session.request('unsubscribe', full).catch(ignoreGone);
   }
 
@@ -205,123 +171,97 @@ export class RoomMedia extends Emitter<RoomMediaEvents> {
 
   #take(entered: Entered): void {
     this.#setRole(entered.role ?? 'audience');
-    const isHere = new Set(entered.anchors.map(({ user }) => user));
-    for (const user of [...this.#anchors.keys()]) if (!isHere.has(user)) this.#onLeft(user, 'lost');
-    for (const anchor of entered.anchors) this.#onEntered(anchor);
-    if (entered.coHosts.length > 0 || this.#coHosts.length > 0) this.#onCoHosts(entered.coHosts);
+    this.#roster.take(entered.anchors, entered.coHosts);
     this.emit('entered', entered);
   }
 
-  async #renew(): Promise<void> {
-    try {
-      const entered = await this.#request();
-      if (this.#state === 'closed') return;
-      if (this.#options.role === 'anchor' || entered.role === 'anchor') for (const publication of this.#publications.values()) publication.restart();
-      const wanted = [...this.#subscriptions.values()];
-      this.#take(entered);
-      await this.#resubscribe(wanted);
-      if (this.#volumeInterval > 0) await this.session.request('listenVolumes', { room: this.room, intervalMs: this.#volumeInterval });
-    } catch (thrown) {
-      const error = toWebliveError(thrown, `room ${this.room}: entering again`);
-      if (this.#state === 'closed' || error.type === 'network') return;
-      this.#out();
-      this.emit('error', error);
-    }
+  /** The server knows of nothing any more. What one publishes waits until the room is entered again. */
+  #onRenewed(): void {
+    if (this.#state === 'connecting') return;
+    this.#renewals += 1;
+    this.#isRenewing = true;
+    this.#setState('reconnecting');
+    for (const publication of this.#publications.values()) publication.hold();
+    void this.#renew(this.#renewals, 1);
   }
 
-  async #resubscribe(subscriptions: Subscription[]): Promise<void> {
-    for (const { target, wanted, reception } of subscriptions) {
-      if (!this.#subscriptions.has(keyOf(target))) continue;
-      await this.session.request('subscribe', { ...target, ...wanted }).catch((error: WebliveError) => {
-        ignoreGone(error);
-        this.#subscriptions.delete(keyOf(target));
-        this.#receiver.forget(reception.id);
-      });
+  async #renew(renewal: number, tries: number): Promise<void> {
+    const isOld = () => renewal !== this.#renewals || this.#state === 'closed';
+    clearTimeout(this.#retryTimer);
+    let entered: Entered;
+    try {
+      entered = await this.#request();
+    } catch (thrown) {
+      if (isOld()) return;
+      const error = toWebliveError(thrown, `room ${this.room}: entering again`);
+      if (!PASSING.has(error.type) || (error.type !== 'network' && tries >= MAX_TRIES)) return this.#fail(error);
+      // A lost session brings another renewal; anything else has to be tried again.
+      this.#retryTimer = setTimeout(() => void this.#renew(renewal, tries + 1), error.retryAfterMs ?? RETRY_PAUSE);
+      return;
     }
+    if (isOld()) return;
+    const wanted = [...this.#subscriptions.values()];
+    this.#isRenewing = false;
+    this.#setState(this.session.state === 'connected' ? 'connected' : 'reconnecting');
+    this.#take(entered);
+    for (const publication of this.#publications.values()) publication.restart();
+    await this.#resubscribe(wanted);
+    if (this.#volumeInterval > 0 && !isOld()) await this.listenVolumes(this.#volumeInterval).catch((error: WebliveError) => log.warn('room', error.message));
+  }
+
+  /** Subscribes to the same things again, those that have ended meanwhile apart. */
+  async #resubscribe(subscriptions: Subscription[]): Promise<void> {
+    const asked = subscriptions.map(async (subscription) => {
+      const key = keyOf(subscription.target);
+      const isWanted = () => this.#subscriptions.get(key) === subscription;
+      if (!isWanted()) return;
+      try {
+        const { stream } = await this.session.request('subscribe', { ...subscription.target, ...subscription.wanted }, { timeout: RESUBSCRIBE_TIMEOUT });
+        if (stream !== subscription.reception.id) log.warn('room', `${subscription.reception.id} goes on as ${stream}`);
+      } catch (thrown) {
+        const error = toWebliveError(thrown, 'subscribe');
+        // A session that is lost meanwhile comes here again.
+        if (!isWanted() || error.type === 'network') return;
+        log.warn('room', error.message);
+        this.#forget(key);
+      }
+    });
+    await Promise.all(asked);
   }
 
   #listen(): void {
     const { session, room } = this;
     const here = <E extends { room: RoomId }>(then: (event: E) => void) => (event: E) => event.room === room && then(event);
     this.#offs = [
-      session.onEvent('anchorEntered', here(({ user, profile }) => this.#onEntered({ user, profile, rank: 'generalUser', role: 'anchor', tracks: NOTHING }))),
-      session.onEvent('anchorLeft', here(({ user, reason }) => this.#onLeft(user, reason))),
-      session.onEvent('trackChanged', here(({ user, track, publication }) => this.#onTrack(user, track, publication))),
-      session.onEvent('profileChanged', here(({ user, profile }) => {
-        const anchor = this.#anchors.get(user);
-        if (anchor) this.#anchors.set(user, { ...anchor, profile });
-      })),
+      this.#roster.listen(),
       session.onEvent('roleChanged', here(({ role }) => this.#setRole(role))),
       session.onEvent('removed', here(({ reason, message }) => {
         this.#out();
         this.emit('removed', { reason, message });
       })),
-      session.onEvent('coHostsChanged', here(({ coHosts }) => this.#onCoHosts(coHosts))),
-      session.onEvent('coHostAnchors', here(({ other, anchors }) => {
-        this.#onCoHosts(this.#coHosts.map((coHost) => (coHost.room === other ? { ...coHost, anchors } : coHost)));
-      })),
       session.onEvent('volumes', here(({ volumes }) => this.emit('volumes', volumes))),
       session.onEvent('activeSpeaker', here(({ user }) => this.emit('activeSpeaker', user))),
       session.onEvent('networkQuality', ({ seq: _, type: __, event: ___, ...quality }) => this.emit('quality', quality)),
-      session.on('state', ({ state }) => this.#state !== 'connecting' && this.#setState(state)),
-      session.on('renewed', () => this.#state !== 'connecting' && void this.#renew()),
+      session.on('state', ({ state }) => {
+        // `closed` has a listener of its own, which knows why.
+        const isTold = this.#state === 'connecting' || state === 'closed' || (this.#isRenewing && state === 'connected');
+        if (!isTold) this.#setState(state);
+      }),
+      session.on('renewed', () => this.#onRenewed()),
       session.on('closed', ({ reason, error }) => {
         this.#out();
         if (reason === 'replaced') this.emit('removed', { reason: 'banned', message: error?.message ?? 'the same user has logged in elsewhere' });
         else if (error) this.emit('error', error);
       }),
-      this.#receiver.on('lost', () => this.session.state === 'connected' && void this.#resubscribe([...this.#subscriptions.values()])),
+      this.#receiver.on('lost', () => void this.#resubscribe([...this.#subscriptions.values()])),
+      this.#receiver.on('error', (error) => error.fatal && this.emit('receivingFailed', error)),
+      onPageHide(() => this.#onPageHide()),
     ];
   }
 
-  #onEntered(anchor: MemberView): void {
-    if (anchor.user === this.session.user) return;
-    const before = this.#anchors.get(anchor.user);
-    this.#anchors.set(anchor.user, anchor.tracks === NOTHING && before ? { ...anchor, tracks: before.tracks } : anchor);
-    if (!before) this.emit('anchorEntered', anchor);
-    if (anchor.tracks === NOTHING) return;
-    for (const track of KINDS) this.#changed(this.room, anchor.user, track, before?.tracks[track] ?? null, anchor.tracks[track]);
-  }
-
-  #onLeft(user: UserId, reason: LeaveReason): void {
-    const before = this.#anchors.get(user);
-    if (!before) return;
-    this.#anchors.delete(user);
-    for (const track of KINDS) this.#changed(this.room, user, track, before.tracks[track], null);
-    this.emit('anchorLeft', { user, reason });
-  }
-
-  #onTrack(user: UserId, track: TrackKind, publication: Publication | null): void {
-    const anchor = this.#anchors.get(user);
-    if (!anchor) return;
-    this.#anchors.set(user, { ...anchor, tracks: { ...anchor.tracks, [track]: publication } });
-    this.#changed(this.room, user, track, anchor.tracks[track], publication);
-  }
-
-  #onCoHosts(coHosts: CoHostView[]): void {
-    const before = this.#coHosts;
-    this.#coHosts = coHosts;
-    this.emit('coHosts', coHosts);
-    const old = new Map(before.flatMap(({ room, anchors }) => anchors.map((anchor) => [JSON.stringify([room, anchor.user]), { room, anchor }])));
-    for (const { room, anchors } of coHosts) {
-      for (const anchor of anchors) {
-        const key = JSON.stringify([room, anchor.user]);
-        for (const track of KINDS) this.#changed(room, anchor.user, track, old.get(key)?.anchor.tracks[track] ?? null, anchor.tracks[track]);
-        old.delete(key);
-      }
-    }
-    for (const { room, anchor } of old.values()) for (const track of KINDS) this.#changed(room, anchor.user, track, anchor.tracks[track], null);
-  }
-
-  #changed(room: RoomId, user: UserId, track: TrackKind, previous: Publication | null, publication: Publication | null): void {
-    if (JSON.stringify(previous) === JSON.stringify(publication)) return;
-    if (publication === null) {
-      const key = keyOf({ room, user, track });
-      const subscription = this.#subscriptions.get(key);
-      this.#subscriptions.delete(key);
-      if (subscription) this.#receiver.forget(subscription.reception.id);
-    }
-    this.emit('publication', { room, user, track, publication, previous });
+  /** Others would look at a frozen picture until the server misses the page. Its place and seat are kept. */
+  #onPageHide(): void {
+    for (const publication of [...this.#publications.values()]) void publication.stop();
   }
 
   #setRole(role: Role): void {
@@ -332,6 +272,12 @@ export class RoomMedia extends Emitter<RoomMediaEvents> {
     this.emit('role', role);
   }
 
+  #forget(key: string): void {
+    const subscription = this.#subscriptions.get(key);
+    this.#subscriptions.delete(key);
+    if (subscription) this.#receiver.forget(subscription.reception.id);
+  }
+
   #full({ user, track, room }: Target): Required<Target> {
     return { user, track, room: room ?? this.room };
   }
@@ -340,15 +286,22 @@ export class RoomMedia extends Emitter<RoomMediaEvents> {
     if (this.#state === 'closed') throw new WebliveError('state', `${doing}: enter the room first`, false);
   }
 
+  #fail(error: WebliveError): void {
+    this.#out();
+    this.emit('error', error);
+  }
+
   #out(): void {
     if (this.#state === 'closed') return;
+    this.#renewals += 1;
+    this.#isRenewing = false;
+    clearTimeout(this.#retryTimer);
     for (const off of this.#offs.splice(0)) off();
     for (const publication of [...this.#publications.values()]) publication.drop();
     this.#publications.clear();
-    for (const { reception } of this.#subscriptions.values()) this.#receiver.forget(reception.id);
-    this.#subscriptions.clear();
-    this.#anchors.clear();
-    this.#coHosts = [];
+    for (const key of [...this.#subscriptions.keys()]) this.#forget(key);
+    this.#receiver.close();
+    this.#roster.clear();
     this.#role = 'audience';
     this.#setState('closed');
   }
@@ -361,14 +314,29 @@ export class RoomMedia extends Emitter<RoomMediaEvents> {
   }
 }
 
-const NOTHING: Tracks = { main: null, aux: null };
-
-const KINDS: readonly TrackKind[] = ['main', 'aux'];
-
 const keyOf = ({ room, user, track }: Required<Target>) => JSON.stringify([room, user, track]);
 
 /** What is no longer there need not be told to go. */
 function ignoreGone(error: WebliveError): void {
-  if (error.type === 'refused' || error.type === 'network' || error.type === 'not-live') return;
+  if (error.type === 'refused' || error.type === 'network' || error.type === 'not-live') return log.debug('room', error.message);
   throw error;
 }
+
+/** Calls `listener` when the page is left for good; one that the browser keeps may come back as it was. */
+function onPageHide(listener: () => void): () => void {
+  if (typeof globalThis.addEventListener !== 'function') return () => undefined;
+  const hidden = ({ persisted }: PageTransitionEvent) => !persisted && listener();
+  globalThis.addEventListener('pagehide', hidden);
+  return () => globalThis.removeEventListener('pagehide', hidden);
+}
+
+const PASSING: ReadonlySet<string> = new Set(['network', 'timeout', 'busy']);
+
+/** Tries to enter again at a server that is there. */
+const MAX_TRIES = 10;
+
+/** Milliseconds between them. */
+const RETRY_PAUSE = 1_000;
+
+/** Milliseconds for subscribing again, which many do at the same time after a restart. */
+const RESUBSCRIBE_TIMEOUT = 30_000;

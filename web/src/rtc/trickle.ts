@@ -1,3 +1,4 @@
+import { log } from '../log';
 import { writeFragment } from '../sdpfrag';
 
 /** Gathers ICE candidates of a peer connection for a moment, and sends them as one SDP fragment (RFC 8840). */
@@ -14,7 +15,7 @@ export function trickle(peer: RTCPeerConnection, send: (fragment: string) => Pro
       waiting = [];
       if (peer.signalingState === 'closed' || !peer.localDescription) return;
       // The server learns addresses from connectivity checks too: what is refused here is not missed.
-      send(writeFragment(peer.localDescription.sdp, candidates, isComplete)).catch(() => undefined);
+      send(writeFragment(peer.localDescription.sdp, candidates, isComplete)).catch((thrown: unknown) => log.debug('ice', String(thrown)));
     }, PAUSE);
   });
 }

@@ -36,7 +36,8 @@ export class StreamView {
   #volume = 1;
   #sink = '';
   #isClosed = false;
-  #isRefused = false;
+  /** Kinds that the browser has refused, and not yet played. */
+  readonly #refused = new Set<MediaKind>();
 
   constructor(
     readonly container: HTMLElement,
@@ -154,7 +155,7 @@ export class StreamView {
     const started = (async () => {
       try {
         await element.play();
-        this.#isRefused = false;
+        this.#refused.delete(kind);
         return null;
       } catch (thrown) {
         return this.#refusal(kind, element, thrown);
@@ -172,8 +173,9 @@ export class StreamView {
       return null;
     }
     const error = new WebliveError('autoplay', `the browser does not let ${kind} begin without a click`, false, { cause: thrown });
-    if (!this.#isRefused) this.refused(error);
-    this.#isRefused = true;
+    const isFirst = this.#refused.size === 0;
+    this.#refused.add(kind);
+    if (isFirst) this.refused(error);
     return error;
   }
 

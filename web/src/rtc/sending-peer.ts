@@ -1,0 +1,164 @@
+import { preferVideoCodec, type VideoCodec } from '../codecs';
+import { log } from '../log';
+import type { Publication as Contents, Published, RoomId, TrackKind } from '../protocol/messages';
+import { restartedAnswer, writeFragment } from '../sdpfrag';
+import type { Session } from '../signal/session';
+import { type PublicationStats, publicationStats } from './stats';
+import { trickle } from './trickle';
+
+/** A small picture that is sent beside the large one. */
+export interface SmallPicture {
+  width: number;
+  height: number;
+  bitrateBps: number;
+  framesPerSecond: number;
+}
+
+/** How something is published. */
+export interface PublishOptions {
+  /** A stream id of one's own for the relay's addresses: 1 to 64 of `A-Z a-z 0-9 _ -`. */
+  streamId?: string;
+  /** The codec to put first. H.264 (the default) is the one that FLV and HLS viewers can play. */
+  videoCodec?: VideoCodec;
+  /** Upper bounds in bits per second. */
+  maxVideoBps?: number;
+  maxAudioBps?: number;
+  /** Send sound in two channels. */
+  stereo?: boolean;
+  /** Send a small picture too. */
+  small?: SmallPicture | null;
+  /** What gives way when bandwidth or CPU is short. */
+  degradationPreference?: RTCDegradationPreference;
+}
+
+/** The tracks that are sent. */
+export interface SentTracks {
+  audio: MediaStreamTrack | null;
+  video: MediaStreamTrack | null;
+}
+
+/** One peer connection that sends a publication. It is used once: what is lost for good gets another one. */
+export class SendingPeer {
+  readonly peer: RTCPeerConnection;
+  #answer = '';
+  #etag: string | null = null;
+  /** It has stood once. */
+  hasConnected = false;
+  /** An offer or an ICE restart waits for the server's answer. */
+  isAsking = false;
+
+  /** `onstate` hears of each state of the connection. */
+  constructor(
+    readonly session: Session,
+    readonly of: { room: RoomId; track: TrackKind },
+    onstate: () => void,
+  ) {
+    this.peer = new RTCPeerConnection({ bundlePolicy: 'max-bundle', iceServers: session.iceServers });
+    this.peer.addEventListener('connectionstatechange', onstate);
+  }
+
+  /** Offers; resolves when the server has answered and ICE has begun. */
+  async publish(tracks: SentTracks, publication: Contents, options: PublishOptions): Promise<Published> {
+    const { peer, session, of } = this;
+    const { audio, video } = tracks;
+    const stream = new MediaStream();
+    // Both are offered always, so that a camera or microphone that comes later needs no new offer.
+    peer.addTransceiver(audio ?? 'audio', { direction: 'sendonly', streams: [stream] });
+    const transceiver = peer.addTransceiver(video ?? 'video', { direction: 'sendonly', streams: [stream], sendEncodings: encodings(video, options) });
+    preferVideoCodec(transceiver, options.videoCodec ?? 'h264', false);
+    this.isAsking = true;
+    try {
+      const offer = await peer.createOffer();
+      const { streamId } = options;
+      const published = await session.request('publish', {
+        ...of, publication, offer: offer.sdp ?? '', ...(streamId !== undefined && { streamId }),
+      });
+      this.#answer = options.stereo === true ? inStereo(published.answer) : published.answer;
+      this.#etag = published.etag;
+      trickle(peer, (fragment) => session.request('patchPublisher', { ...of, fragment, ...(this.#etag !== null && { ifMatch: this.#etag }) }));
+      await peer.setLocalDescription(offer);
+      await peer.setRemoteDescription({ type: 'answer', sdp: this.#answer });
+      return published;
+    } finally {
+      this.isAsking = false;
+    }
+  }
+
+  /** Restarts ICE; resolves when the server has answered. The request outlives a lost socket. */
+  async restartIce(): Promise<void> {
+    const { peer, session, of } = this;
+    this.isAsking = true;
+    try {
+      const offer = await peer.createOffer({ iceRestart: true });
+      await peer.setLocalDescription(offer);
+      const fragment = writeFragment(offer.sdp ?? '', [], false);
+      const patched = await session.request('patchPublisher', { ...of, fragment, ifMatch: '*' }, { timeout: RESTART_TIMEOUT });
+      this.#etag = patched.etag;
+      this.#answer = restartedAnswer(this.#answer, patched.fragment ?? '');
+      await peer.setRemoteDescription({ type: 'answer', sdp: this.#answer });
+    } finally {
+      this.isAsking = false;
+    }
+  }
+
+  async replaceTrack(kind: 'audio' | 'video', track: MediaStreamTrack | null): Promise<void> {
+    await this.#sender(kind)?.replaceTrack(track);
+  }
+
+  /** Sets the bounds of the encoders. They are a wish: a browser that refuses them still publishes. */
+  async bound(video: MediaStreamTrack | null, { maxVideoBps, maxAudioBps, small, degradationPreference }: PublishOptions): Promise<void> {
+    for (const kind of ['audio', 'video'] as const) {
+      const sender = this.#sender(kind);
+      const parameters = sender?.getParameters();
+      if (!sender || !parameters) continue;
+      const isVideo = kind === 'video';
+      const bound = isVideo ? maxVideoBps : maxAudioBps;
+      const large = parameters.encodings?.at(-1);
+      if (large && bound !== undefined) large.maxBitrate = bound;
+      const little = isVideo && small ? parameters.encodings?.find(({ rid }) => rid === SMALL) : undefined;
+      if (little && small) little.scaleResolutionDownBy = scale(video, small);
+      if (isVideo && degradationPreference !== undefined) parameters.degradationPreference = degradationPreference;
+      await sender.setParameters(parameters).catch((thrown: unknown) => log.debug('publisher', `bounds of ${kind} refused: ${String(thrown)}`));
+    }
+  }
+
+  async stats(): Promise<PublicationStats> {
+    return publicationStats(await this.peer.getStats(), SMALL);
+  }
+
+  close(): void {
+    this.peer.close();
+  }
+
+  #sender(kind: 'audio' | 'video'): RTCRtpSender | undefined {
+    return this.peer.getTransceivers()[kind === 'audio' ? 0 : 1]?.sender;
+  }
+}
+
+function encodings(video: MediaStreamTrack | null, { small, maxVideoBps }: PublishOptions): RTCRtpEncodingParameters[] {
+  const large: RTCRtpEncodingParameters = { ...(maxVideoBps !== undefined && { maxBitrate: maxVideoBps }) };
+  if (!small) return [large];
+  return [
+    { rid: SMALL, scaleResolutionDownBy: scale(video, small), maxBitrate: small.bitrateBps, maxFramerate: small.framesPerSecond },
+    { rid: LARGE, ...large },
+  ];
+}
+
+function scale(video: MediaStreamTrack | null, small: SmallPicture): number {
+  return Math.max(1, (video?.getSettings().height ?? 480) / small.height);
+}
+
+/** Asks the encoder for two channels: it sends as many as the other side says that it wants (RFC 7587, section 6.1). */
+export function inStereo(sdp: string): string {
+  const type = /^a=rtpmap:(\d+) opus\//im.exec(sdp)?.[1];
+  if (type === undefined) return sdp;
+  const format = new RegExp(`^(a=fmtp:${type} )(.*?)\\r?$`, 'm');
+  if (format.test(sdp)) return sdp.replace(format, (line, begin: string, rest: string) => (/\bstereo=1/.test(rest) ? line : `${begin}${rest};stereo=1\r`));
+  return sdp.replace(new RegExp(`^(a=rtpmap:${type} .*?)\\r?$`, 'm'), `$1\r\na=fmtp:${type} stereo=1\r`);
+}
+
+/** The rids of the two pictures (RFC 8851). */
+const [SMALL, LARGE] = ['l', 'h'];
+
+/** Milliseconds for the answer to an ICE restart: longer than a session can be resumed. */
+const RESTART_TIMEOUT = 40_000;
