@@ -103,6 +103,7 @@ export class Pusher extends Handlers {
       return Promise.reject(new WebliveError('argument', 'setRenderView: options are missing; allowed is {elementID, …}', false));
     }
     return this.#inTurn(async () => {
+      const element = options.elementID ? elementOf(options.elementID) : null;
       const old = this.#stream;
       const client = this.#client;
       if (old && this.#isPushing) await client?.face.unpublish(old);
@@ -110,7 +111,7 @@ export class Pusher extends Handlers {
       this.#stream = null;
       const stream = await this.#capture(options);
       this.#stream = stream;
-      if (options.elementID) await this.#show(stream, options);
+      if (element) await stream.play(element, { objectFit: options.objectFit ?? 'cover', muted: true });
       if (this.#isPushing && client?.isJoined) await client.face.publish(stream);
     });
   }
@@ -241,12 +242,6 @@ export class Pusher extends Handlers {
     return stream;
   }
 
-  async #show(stream: LocalStream, { elementID, objectFit = 'cover' }: PusherViewOptions): Promise<void> {
-    const element = document.getElementById(elementID!);
-    if (!element) throw new WebliveError('argument', `setRenderView: the page has no element with the id ${JSON.stringify(elementID)}`, false);
-    await stream.play(element, { objectFit, muted: true });
-  }
-
   #listenTo(stream: LocalStream): void {
     stream.on('screen-sharing-stopped', () => {
       if (stream !== this.#stream) return;
@@ -307,6 +302,12 @@ export class Pusher extends Handlers {
     this.#turn = done.catch(() => undefined);
     return done;
   }
+}
+
+function elementOf(id: string): HTMLElement {
+  const element = document.getElementById(id);
+  if (!element) throw new WebliveError('argument', `setRenderView: the page has no element with the id ${JSON.stringify(id)}`, false);
+  return element;
 }
 
 interface JoinedClient {
