@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { setServer } from '../server';
 import { EVENT } from './constants';
 import { Pusher, type PusherOptions } from './pusher';
+import type { StreamConfig } from '../trtc';
 import type { RtcFace } from './rtc-face';
 
 /** TRTC in the test's hands: everything that is asked of it is in `calls`. */
@@ -213,7 +214,7 @@ describe('setRenderView', () => {
     const { pusher, calls } = pusherOf({}, rtc);
     const denied = new Error('denied');
     const create = rtc.face.createStream;
-    rtc.face.createStream = (options) => Object.assign(create(options), { failure: denied });
+    Object.assign(rtc.face, { createStream: (options: StreamConfig) => Object.assign(create(options), { failure: denied }) });
     await expect(pusher.setRenderView({ elementID: 'view' })).rejects.toBe(denied);
     expect(calls().at(-1)).toEqual(['close']);
     await expect(pusher.startPush(ROOM)).rejects.toThrow(/setRenderView first/);
