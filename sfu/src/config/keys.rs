@@ -47,6 +47,12 @@ impl Key {
         self
     }
 
+    /// The flag alone means `true`.
+    pub(super) const fn switch(mut self) -> Self {
+        self.is_switch = true;
+        self
+    }
+
     /// Keeps its values out of messages.
     pub(super) const fn secret(mut self) -> Self {
         self.is_secret = true;

@@ -166,6 +166,13 @@ pub struct ApiSettings {
     pub tokens: Vec<SecretKey>,
 }
 
+/// For developing pages.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct DevSettings {
+    /// Whether everybody who asks is given tokens of the apps.
+    pub tokens: bool,
+}
+
 impl Settings {
     /// The database file, or none when everything is kept in memory.
     pub fn store_file(&self) -> Option<PathBuf> {

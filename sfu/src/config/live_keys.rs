@@ -265,6 +265,12 @@ pub(super) const LIVE_KEYS: &[Key] = &[
         value::tokens
     )
     .secret(),
+    key!(
+        dev.tokens,
+        "For developing pages only: give UserSigs to everybody who asks",
+        value::boolean
+    )
+    .switch(),
 ];
 
 const HOUR: Duration = Duration::from_secs(3_600);

@@ -22,8 +22,8 @@ pub use addresses::{MediaAddresses, interface_addresses};
 pub use command::{Task, TokenRequest};
 pub use error::{ConfigError, ConfigErrors, Source};
 pub use live::{
-    ApiSettings, ChatSettings, ImagesSettings, RoomsSettings, SignalSettings, StoreSettings,
-    WebhooksSettings,
+    ApiSettings, ChatSettings, DevSettings, ImagesSettings, RoomsSettings, SignalSettings,
+    StoreSettings, WebhooksSettings,
 };
 pub use prefix::{NoPrefix, Prefix};
 pub use settings::{
@@ -275,12 +275,33 @@ fn conflicts(settings: &Settings) -> Vec<ConfigError> {
             ),
         });
     }
-    if settings.insecure_open && !settings.apps.is_empty() {
+    let gives_tokens = settings.dev.tokens;
+    if settings.insecure_open && !settings.apps.is_empty() && !gives_tokens {
         found.push(ConfigError::Conflict {
             key: "insecure_open",
             value: "true".to_owned(),
             reason: "`apps` are configured, so that tokens are checked: use one of the two"
                 .to_owned(),
+        });
+    }
+    if gives_tokens && settings.apps.is_empty() {
+        found.push(ConfigError::Conflict {
+            key: "dev.tokens",
+            value: "true".to_owned(),
+            reason: "there is no app in `apps` whose tokens could be given; without one the \
+                     server asks for none"
+                .to_owned(),
+        });
+    }
+    if gives_tokens && !listen.ip().is_loopback() && !settings.insecure_open {
+        found.push(ConfigError::Conflict {
+            key: "dev.tokens",
+            value: "true".to_owned(),
+            reason: format!(
+                "everybody who reaches the server could be any user of any app, and `listen` is \
+                 {listen}, which others reach; allowed are a loopback `listen` such as \
+                 127.0.0.1:8080, or insecure_open = true (--insecure-open)"
+            ),
         });
     }
     let media = &settings.media;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::live::{
-    ApiSettings, ChatSettings, ImagesSettings, RoomsSettings, SignalSettings, StoreSettings,
-    WebhooksSettings,
+    ApiSettings, ChatSettings, DevSettings, ImagesSettings, RoomsSettings, SignalSettings,
+    StoreSettings, WebhooksSettings,
 };
 use super::prefix::Prefix;
 use super::value::write_duration;
@@ -58,6 +58,8 @@ pub struct Settings {
     pub webhooks: WebhooksSettings,
     /// How they call.
     pub api: ApiSettings,
+    /// For developing pages, and for nothing else.
+    pub dev: DevSettings,
 }
 
 /// One entry of `RTCIceServer` as a client sees it.
@@ -253,6 +255,7 @@ impl Default for Settings {
             signal: SignalSettings::default(),
             webhooks: WebhooksSettings::default(),
             api: ApiSettings::default(),
+            dev: DevSettings::default(),
         }
     }
 }

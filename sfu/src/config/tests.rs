@@ -324,6 +324,22 @@ fn a_server_that_others_reach_is_open_only_on_purpose() {
 }
 
 #[test]
+fn tokens_are_given_on_a_machine_of_ones_own_or_on_purpose() {
+    let app = ("WEBLIVE_APPS", "[{ id = 1, keys = [\"k\"] }]");
+    assert!(!Settings::default().dev.tokens);
+    assert!(load_from(&["--dev-tokens"], &[app], None).is_ok());
+    let text = errors(load_from(&["--dev-tokens"], &[], None));
+    assert!(text.contains("`dev.tokens` cannot be true"), "{text}");
+    let far = ["--dev-tokens", "--listen", "0.0.0.0:80"];
+    let text = errors(load_from(&far, &[app], None));
+    for part in ["`dev.tokens` cannot be true", "0.0.0.0:80", "loopback"] {
+        assert!(text.contains(part), "{part} not in {text}");
+    }
+    let meant = [&far[..], &["--insecure-open"]].concat();
+    assert!(load_from(&meant, &[app], None).is_ok());
+}
+
+#[test]
 fn apps_can_stand_in_the_file_as_tables() {
     let file = "[[apps]]\nid = 1\nkeys = [\"a\"]\n[[apps]]\nid = 2\nkeys = [\"b\"]";
     let loaded = load_from(&[], &[], Some(file)).unwrap();

@@ -13,7 +13,7 @@ use http::{HeaderValue, Method};
 use prometheus::Registry;
 use relay::Relay;
 
-use super::api::{self, Api, ApiConfig};
+use super::api::{self, Api, ApiConfig, ServerSights};
 use super::cors::{self, Cors};
 use super::health::Readiness;
 use super::images::{self, Images};
@@ -62,6 +62,10 @@ impl App {
             ApiConfig::from(settings),
             Apps::new(settings.apps.clone()),
             Arc::new(signalling.hub().clone()),
+            Arc::new(ServerSights {
+                workers: workers.clone(),
+                webhooks: signalling.webhooks().clone(),
+            }),
             metrics.clone(),
         );
         Self(Arc::new(Inner {

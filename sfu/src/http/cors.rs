@@ -48,6 +48,11 @@ impl Cors {
     }
 }
 
+/// On a response that pages of every origin may read, whatever the settings say: it is the same
+/// for everybody.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Everybody;
+
 /// Adds what browsers ask for to every response, also to refusals: a page could
 /// not read the problem otherwise.
 pub(super) async fn layer(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -58,8 +63,14 @@ pub(super) async fn layer(State(app): State<App>, request: Request, next: Next) 
             .contains_key(ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = next.run(request).await;
     let allow = response.headers().get(ALLOW).cloned();
+    let is_for_everybody = response.extensions().get::<Everybody>().is_some();
     let headers = response.headers_mut();
-    app.cors().apply(origin.as_ref(), headers);
+    let cors = if is_for_everybody {
+        &Cors::Any
+    } else {
+        app.cors()
+    };
+    cors.apply(origin.as_ref(), headers);
     if is_preflight {
         if let Some(allow) = allow {
             headers.insert(ACCESS_CONTROL_ALLOW_METHODS, allow);

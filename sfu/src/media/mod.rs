@@ -27,6 +27,6 @@ mod transmit;
 pub use self::answer::MAX_ANSWER;
 pub use self::core::{Core, CoreConfig, Gauges, Placed};
 pub use self::counters::{Counters, DropReason};
-pub use self::output::{LaneMessage, Output, RelayItem};
+pub use self::output::{LaneMessage, Output, RelayItem, Travelled};
 pub use self::packet::{Extensions, MAX_PAYLOAD, MediaPacket, StreamKey};
 pub use self::transmit::{Batch, Transmits};

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use relay::{IngestItem, StreamId};
 
 use super::packet::MediaPacket;
-use crate::worker::MediaEvent;
 use crate::worker::api::{SessionId, SessionRef};
+use crate::worker::{MediaEvent, Travel};
 
 /// An item for the relay's broadcast of a stream.
 pub type RelayItem = IngestItem;
@@ -64,11 +64,27 @@ pub enum Output {
         /// The receiver.
         receiver: SessionId,
     },
+    /// How a session's packets have travelled, for the operator.
+    Travelled {
+        /// The streams that they are of.
+        streams: Travelled,
+        /// How they did.
+        travel: Travel,
+    },
     /// A receiver has done with a stream that was added: removed, or there already.
     Left {
         /// The stream.
         stream: StreamId,
     },
+}
+
+/// The streams of one session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Travelled {
+    /// It publishes this one.
+    From(StreamId),
+    /// It receives these.
+    To(Vec<StreamId>),
 }
 
 /// What workers tell each other about a stream with subscribers on several of them.

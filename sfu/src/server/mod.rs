@@ -64,6 +64,7 @@ pub struct Server {
     local: SocketAddr,
     is_https: bool,
     is_open: bool,
+    gives_tokens: bool,
     deadline: Duration,
     app: App,
     relay: Relay,
@@ -120,6 +121,7 @@ impl Server {
             local,
             is_https,
             is_open: settings.apps.is_empty(),
+            gives_tokens: settings.dev.tokens,
             deadline: settings.shutdown.deadline,
             app,
             relay,
@@ -164,6 +166,12 @@ impl Server {
             tracing::warn!(
                 "THE SERVER IS OPEN: no app is configured, so that everybody who reaches it may \
                  publish, watch and speak under any name; tokens are checked once `apps` are set"
+            );
+        }
+        if self.gives_tokens {
+            tracing::warn!(
+                "THE SERVER GIVES TOKENS TO EVERYBODY WHO ASKS (dev.tokens): whoever reaches it \
+                 can be any user of any app; for developing pages only"
             );
         }
         if media.announce.iter().all(IpAddr::is_loopback) {

@@ -101,6 +101,11 @@ impl Signalling {
         self.0.webhooks.shut_down(limit).await;
     }
 
+    /// What the apps' back ends are told.
+    pub fn webhooks(&self) -> &Webhooks {
+        &self.0.webhooks
+    }
+
     /// The rooms, for HTTP routes.
     pub fn hub(&self) -> &HubHandle {
         &self.0.hub

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
 use super::client::Client;
 use super::config::WebhookConfig;
+use super::delivery::unix_now;
+use super::log::DeliveryLog;
 use super::metrics::{Asked, WebhookMetrics};
 use super::notice::BeforeMessage;
 use super::packet::Packet;
@@ -39,7 +41,7 @@ impl Questions {
         &self,
         config: &WebhookConfig,
         client: &Client,
-        metrics: &WebhookMetrics,
+        (metrics, log): (&WebhookMetrics, &DeliveryLog),
         message: &BeforeMessage,
     ) -> Verdict {
         let app = message.key.app;
@@ -51,7 +53,12 @@ impl Questions {
             return Verdict::Allow;
         };
         let packet = Packet::ask(message, hook);
-        let verdict = match client.ask(&packet, self.limit).await {
+        let begun = Instant::now();
+        let answer = client.ask(&packet, self.limit).await;
+        let error = answer.as_ref().err();
+        let error = error.map(|error| (error.to_string(), error.status()));
+        log.note(unix_now(), packet.about, begun.elapsed(), error);
+        let verdict = match answer {
             Ok(body) => Verdict::read(&body),
             Err(error) => {
                 metrics.failed(error);

@@ -57,6 +57,14 @@ impl PostError {
     pub(super) const LABELS: [&'static str; 5] =
         ["connect", "timeout", "broken", "status", "too_long"];
 
+    /// The status, where an answer came.
+    pub(super) fn status(self) -> Option<u16> {
+        match self {
+            Self::Status(status) => Some(status),
+            _ => None,
+        }
+    }
+
     /// The value of the metric's label.
     pub(super) fn label(self) -> &'static str {
         match self {

@@ -12,6 +12,7 @@ use tokio::time::{sleep_until, timeout};
 use super::ask::Questions;
 use super::client::{Client, PostError, StartError};
 use super::config::WebhookConfig;
+use super::log::{About, Delivery, DeliveryLog};
 use super::metrics::WebhookMetrics;
 use super::notice::{BeforeMessage, Notice};
 use super::packet::Packet;
@@ -31,6 +32,7 @@ struct Inner {
     config: WebhookConfig,
     client: Client,
     metrics: WebhookMetrics,
+    log: DeliveryLog,
     questions: Questions,
     state: Mutex<State>,
     /// Something is to be done.
@@ -79,6 +81,7 @@ impl Webhooks {
             config,
             client,
             metrics,
+            log: DeliveryLog::default(),
             wake: Notify::new(),
             idle: Notify::new(),
         });
@@ -128,9 +131,19 @@ impl Webhooks {
         async move {
             inner
                 .questions
-                .ask(&inner.config, &inner.client, &inner.metrics, &message)
+                .ask(
+                    &inner.config,
+                    &inner.client,
+                    (&inner.metrics, &inner.log),
+                    &message,
+                )
                 .await
         }
+    }
+
+    /// The last requests to an app's back end, newest first.
+    pub fn last(&self, app: AppId, limit: usize) -> Vec<Delivery> {
+        self.0.log.last(app, limit)
     }
 
     /// Delivers what waits, without pauses, for at most `limit`; the rest is given up. Nothing is
@@ -216,7 +229,7 @@ async fn deliver(inner: Arc<Inner>) {
 #[derive(Default)]
 struct Tries {
     set: JoinSet<Result<(), PostError>>,
-    known: HashMap<Id, (AttemptId, AppId)>,
+    known: HashMap<Id, (AttemptId, About, Instant)>,
     /// Apps whose last try failed: the log tells of the change alone.
     failing: BTreeSet<AppId>,
 }
@@ -225,12 +238,13 @@ impl Tries {
     fn start(&mut self, inner: &Arc<Inner>, attempt: Attempt<Packet>) {
         let shared = Arc::clone(inner);
         let packet = attempt.packet;
+        let about = packet.about.clone();
         let limit = inner.config.timeout;
         let handle = self
             .set
             .spawn(async move { shared.client.deliver(&packet, limit).await });
         self.known
-            .insert(handle.id(), (attempt.id, attempt.lane.app));
+            .insert(handle.id(), (attempt.id, about, Instant::now()));
     }
 
     fn end(&mut self, inner: &Inner, ended: Result<(Id, Result<(), PostError>), JoinError>) {
@@ -239,9 +253,14 @@ impl Tries {
             // Its panic is a failure like any other.
             Err(error) => (error.id(), Err(PostError::Broken)),
         };
-        let Some((attempt, app)) = self.known.remove(&id) else {
+        let Some((attempt, about, begun)) = self.known.remove(&id) else {
             return;
         };
+        let app = about.app;
+        let error = result
+            .err()
+            .map(|error| (error.to_string(), error.status()));
+        inner.log.note(unix_now(), about, begun.elapsed(), error);
         match result {
             Ok(()) if self.failing.remove(&app) => {
                 tracing::info!(%app, "the back end can be told again");
@@ -277,7 +296,7 @@ fn limits(config: &WebhookConfig) -> Limits {
     }
 }
 
-fn unix_now() -> UnixTime {
+pub(super) fn unix_now() -> UnixTime {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.unwrap_or_default().as_millis();
     UnixTime(u64::try_from(now).unwrap_or(u64::MAX))

@@ -12,6 +12,7 @@ mod config;
 mod delivery;
 pub mod echo;
 mod effects;
+mod log;
 mod metrics;
 mod notice;
 mod packet;
@@ -28,6 +29,7 @@ pub use client::StartError;
 pub use config::{AppHook, BadWebhookUrl, WebhookConfig, WebhookUrl};
 pub use delivery::Webhooks;
 pub use effects::{app_of, notices_of};
+pub use log::Delivery;
 pub use metrics::WebhookMetrics;
 pub use notice::{
     BeforeMessage, ChatChange, ChatNotice, Family, Lane, LiveChange, LiveNotice, MediaChange,

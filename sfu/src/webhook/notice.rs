@@ -325,6 +325,45 @@ impl Notice {
         }
     }
 
+    /// What it tells, in a word for the log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Stream(notice) => match notice.phase {
+                StreamPhase::Began => "stream.began",
+                StreamPhase::Ended { .. } => "stream.ended",
+            },
+            Self::Room(notice) => match notice.change {
+                RoomChange::Created { .. } => "room.created",
+                RoomChange::Dismissed => "room.dismissed",
+                RoomChange::Entered { .. } => "room.entered",
+                RoomChange::Left { .. } => "room.left",
+                RoomChange::RoleChanged { .. } => "room.role-changed",
+            },
+            Self::Media(notice) => match notice.change {
+                MediaChange::VideoStarted => "media.video-started",
+                MediaChange::VideoStopped => "media.video-stopped",
+                MediaChange::AudioStarted => "media.audio-started",
+                MediaChange::AudioStopped => "media.audio-stopped",
+                MediaChange::AuxStarted => "media.aux-started",
+                MediaChange::AuxStopped => "media.aux-stopped",
+            },
+            Self::Relay(_) => "relay.changed",
+            Self::Chat(notice) => match notice.change {
+                ChatChange::Sent(_) => "chat.sent",
+                ChatChange::Joined(_) => "chat.joined",
+                ChatChange::Left { .. } => "chat.left",
+            },
+            Self::Live(notice) => match notice.change {
+                LiveChange::Created(_) => "live.created",
+                LiveChange::Destroyed { .. } => "live.destroyed",
+                LiveChange::Updated(_) => "live.updated",
+                LiveChange::Entered { .. } => "live.entered",
+                LiveChange::Left { .. } => "live.left",
+            },
+            Self::Seats(_) => "seats.changed",
+        }
+    }
+
     /// In whose order it is delivered.
     pub fn lane(&self) -> Lane {
         let (family, key) = match self {

@@ -7,7 +7,8 @@ use http::Uri;
 
 use super::bodies::{chat, event, live, stream};
 use super::config::AppHook;
-use super::notice::{BeforeMessage, Notice};
+use super::log::About;
+use super::notice::{BeforeMessage, Notice, Place};
 use super::sign::room_sign;
 use crate::live::AppId;
 use crate::live::chat::UnixTime;
@@ -23,14 +24,16 @@ pub struct Packet {
     pub(super) sign: Option<String>,
     /// The JSON.
     pub(super) body: Bytes,
+    /// For the log.
+    pub(super) about: About,
 }
 
 impl Packet {
     /// The request that tells of a notice. `now` is when it is made.
     pub fn of(notice: &Notice, hook: &AppHook, now: UnixTime) -> Self {
-        let app = notice.app();
-        let plain = |body| Self::new(hook.url.uri().clone(), app, hook, body);
-        let command = |(command, body), from| Self::command(command, from, app, hook, body);
+        let plain = |body| Self::new(hook.url.uri().clone(), about_of(notice), hook, body);
+        let command =
+            |(command, body), from| Self::command(command, from, about_of(notice), hook, body);
         match notice {
             Notice::Stream(notice) => plain(stream::stream(notice, now, hook.cdn_key.as_ref())),
             Notice::Room(notice) => plain(event::room(notice, now)),
@@ -45,7 +48,12 @@ impl Packet {
     /// The request that asks about a message.
     pub fn ask(message: &BeforeMessage, hook: &AppHook) -> Self {
         let (command, body) = chat::before(message);
-        Self::command(command, message.ip, message.key.app, hook, body)
+        let about = About {
+            app: message.key.app,
+            event: "chat.before-message",
+            subject: message.key.room.to_string(),
+        };
+        Self::command(command, message.ip, about, hook, body)
     }
 
     /// What it costs to keep, in bytes.
@@ -56,11 +64,12 @@ impl Packet {
     fn command(
         command: &str,
         from: Option<IpAddr>,
-        app: AppId,
+        about: About,
         hook: &AppHook,
         body: Vec<u8>,
     ) -> Self {
         let ip = from.map(|ip| ip.to_string()).unwrap_or_default();
+        let app = about.app;
         let platform = if from.is_some() { "Web" } else { "RESTAPI" };
         let query = format!(
             "SdkAppid={app}&CallbackCommand={command}&contenttype=json&ClientIP={ip}&OptPlatform={platform}"
@@ -68,16 +77,29 @@ impl Packet {
         // The parts are ours or have been read as a URL: what they make is one.
         let uri = hook.url.with_query(&query);
         let uri = uri.unwrap_or_else(|| hook.url.uri().clone());
-        Self::new(uri, app, hook, body)
+        Self::new(uri, about, hook, body)
     }
 
-    fn new(uri: Uri, app: AppId, hook: &AppHook, body: Vec<u8>) -> Self {
+    fn new(uri: Uri, about: About, hook: &AppHook, body: Vec<u8>) -> Self {
         Self {
             uri,
-            app,
+            app: about.app,
+            about,
             sign: hook.key.as_ref().map(|key| room_sign(key, &body)),
             body: body.into(),
         }
+    }
+}
+
+fn about_of(notice: &Notice) -> About {
+    let lane = notice.lane();
+    About {
+        app: lane.app,
+        event: notice.name(),
+        subject: match lane.place {
+            Place::Room(room) => room.to_string(),
+            Place::Stream(stream) => stream.to_string(),
+        },
     }
 }
 

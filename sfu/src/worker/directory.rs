@@ -271,6 +271,13 @@ impl Directory {
         entry.owner.as_ref()?.app()
     }
 
+    /// Whose the stream is, and how many sessions receive it.
+    pub(crate) fn audience(&self, stream: &StreamId) -> Option<(Owner, usize)> {
+        let entry = self.streams.get(stream).filter(|e| e.publishers > 0)?;
+        let viewers = entry.sessions.saturating_sub(entry.publishers);
+        Some((entry.owner.clone()?, viewers))
+    }
+
     /// The app of the stream's last connected publisher.
     pub(crate) fn app_of(&self, stream: &StreamId) -> Option<AppId> {
         self.published.app_of(stream)

@@ -7,6 +7,7 @@ mod alive;
 pub mod api;
 mod directory;
 mod events;
+mod measures;
 mod metrics;
 mod names;
 mod published;
@@ -34,11 +35,14 @@ pub use self::api::{
 use self::directory::{Directory, Placement};
 use self::events::EventLane;
 pub use self::events::{MediaEvent, StreamLevel};
+use self::measures::Measures;
+pub use self::measures::{INTERVAL_MS, Sample, StreamMeasure, Travel};
 use self::metrics::Metrics;
 pub use self::receive::{ReceiveError, ServerOffer, Wanted};
 pub use self::relaying::RelayError;
 use self::socket::MediaSocket;
 use self::thread::{Command, Worker};
+use crate::auth::Apps;
 use crate::live::AppId;
 use crate::media::offer::{self, CheckedOffer};
 use crate::media::{Core, CoreConfig, Gauges, LaneMessage};
@@ -61,6 +65,7 @@ pub(crate) struct Shared {
     commands: Vec<mpsc::Sender<Command>>,
     lanes: Vec<mpsc::Sender<LaneMessage>>,
     directory: Mutex<Directory>,
+    measures: Mutex<Measures>,
     events: EventLane,
     ports: Vec<u16>,
     running: AtomicUsize,
@@ -222,6 +227,7 @@ impl Workers {
             commands,
             lanes,
             directory: Mutex::new(Directory::new(config.workers, config.max_sessions)),
+            measures: Mutex::default(),
             events: EventLane::default(),
             ports: sockets.iter().map(|(_, port)| *port).collect(),
             running: AtomicUsize::new(0),
@@ -354,6 +360,13 @@ impl Workers {
         self.shared.relay.picture_size(name)
     }
 
+    /// How the streams of an app travel: what is newer than `after`, in Unix milliseconds. What
+    /// has no owner is of the open server's app.
+    pub fn measures(&self, app: AppId, after: u64) -> Vec<StreamMeasure> {
+        let is_theirs = |owner: &Owner| owner.app().unwrap_or(Apps::OPEN) == app;
+        self.shared.measures().list(is_theirs, after)
+    }
+
     /// Accepts a subscriber's offer (WHEP).
     ///
     /// # Errors
@@ -469,6 +482,11 @@ impl Shared {
         self.directory
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The measures: each step leaves them whole.
+    fn measures(&self) -> MutexGuard<'_, Measures> {
+        self.measures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn send(&self, worker: usize, command: Command) -> bool {

@@ -3,22 +3,23 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use relay::{KeyframeAsker, PublishError, StreamId, Tracks};
 use tokio::sync::{mpsc, oneshot};
 
 use super::api::{
-    Accepted, MediaEvent, OfferError, PatchError, Patched, ReceiveError, ServerOffer, SessionId,
-    SessionRef, UnknownSession,
+    Accepted, MediaEvent, OfferError, PatchError, Patched, ReceiveError, Role, ServerOffer,
+    SessionId, SessionRef, UnknownSession,
 };
+use super::measures::{Audience, Travel};
 use super::metrics::{Metrics, PERIOD};
 use super::receivers::Claims;
 use super::relaying::{Hold, RelayError, Relayed};
 use super::socket::MediaSocket;
 use super::{Reservation, Shared};
 use crate::media::offer::CheckedOffer;
-use crate::media::{Core, DropReason, Gauges, LaneMessage, Output, Placed};
+use crate::media::{Core, DropReason, Gauges, LaneMessage, Output, Placed, Travelled};
 
 /// What the HTTP side asks of a worker.
 pub(crate) enum Command {
@@ -370,7 +371,11 @@ impl Worker {
                 } = closed;
                 tracing::info!(%stream, session = %session.short(), role = role.name(), "session closed");
                 self.shared.directory().closed(&stream, session, role);
+                if role == Role::Publisher {
+                    self.shared.measures().ended(&stream, session);
+                }
             }
+            Output::Travelled { streams, travel } => self.measure(now, &streams, &travel),
             Output::Left { stream } => self.shared.directory().left(&stream),
             Output::ReceiverClosed { receiver } => {
                 tracing::info!(session = %receiver.short(), role = "receiver", "session closed");
@@ -382,6 +387,35 @@ impl Worker {
                     self.shared.directory().published(stream);
                 }
                 self.tell(event);
+            }
+        }
+    }
+
+    /// Notes how a session's packets travel, for the operator.
+    fn measure(&self, now: Instant, streams: &Travelled, travel: &Travel) {
+        match streams {
+            Travelled::From(stream) => {
+                let Some((owner, viewers)) = self.shared.directory().audience(stream) else {
+                    return;
+                };
+                let relayed = self.relayed.get(stream);
+                let audience = Audience {
+                    owner,
+                    relayed_as: relayed.map(|relayed| relayed.name.clone()),
+                    viewers: u32::try_from(viewers).unwrap_or(u32::MAX),
+                };
+                let times = (now, unix_ms());
+                let mut measures = self.shared.measures();
+                measures.publisher(times, stream, audience, travel);
+            }
+            Travelled::To(streams) => {
+                let Some(loss) = travel.loss else {
+                    return;
+                };
+                let mut measures = self.shared.measures();
+                for stream in streams {
+                    measures.viewer(stream, loss);
+                }
             }
         }
     }
@@ -490,6 +524,11 @@ impl Worker {
         self.metrics.shift(&self.gauges, &gauges);
         self.gauges = gauges;
     }
+}
+
+fn unix_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Receive calls before the sessions are drained: up to 16 runs of datagrams each.

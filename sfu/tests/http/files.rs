@@ -90,3 +90,52 @@ async fn request_ids_of_a_proxy_are_kept_when_they_are_plain() {
         .await;
     assert_eq!(reply.header("x-request-id").len(), 16);
 }
+
+#[tokio::test]
+async fn the_sdk_is_for_pages_of_all_origins() {
+    let routes = Routes::new("cors.origins = [\"https://live.example.org\"]");
+    let get = |path: &str| request("GET", path, &[("origin", "https://other.example")], "");
+    for path in [
+        "/sdk/trtc.js",
+        "/sdk/weblive.mjs",
+        "/sdk/engines/mpegts.mjs",
+    ] {
+        let reply = routes.send(get(path)).await;
+        assert_eq!(reply.status, 200, "{path}");
+        assert_eq!(
+            reply.header("content-type"),
+            "text/javascript; charset=utf-8"
+        );
+        assert_eq!(reply.header("access-control-allow-origin"), "*");
+        assert_eq!(reply.header("cross-origin-resource-policy"), "cross-origin");
+        assert_eq!(reply.header("cache-control"), "no-cache");
+    }
+    let tarball = routes.send(get("/sdk/weblive.tgz")).await;
+    assert_eq!(tarball.header("content-type"), "application/gzip");
+    let page = routes.send(get("/")).await;
+    assert!(!page.headers.contains_key("access-control-allow-origin"));
+    assert!(!page.headers.contains_key("cross-origin-resource-policy"));
+}
+
+#[tokio::test]
+async fn folders_have_pages_of_their_own() {
+    let routes = Routes::new("");
+    let moved = routes.call("GET", "/admin").await;
+    assert_eq!(moved.status, 308);
+    assert_eq!(moved.header("location"), "admin/");
+    let admin = routes.call("GET", "/admin/").await;
+    assert_eq!(admin.status, 200);
+    assert_eq!(admin.header("cache-control"), "no-cache");
+    let policy = admin.header("content-security-policy");
+    assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+    assert!(
+        !policy.contains('*') && !policy.contains("unsafe"),
+        "{policy}"
+    );
+    let examples = routes.call("GET", "/examples/").await;
+    assert_eq!(examples.status, 200);
+    let policy = examples.header("content-security-policy");
+    assert!(policy.contains("'unsafe-inline'"), "{policy}");
+    let nothing = routes.call("GET", "/examples/none/").await;
+    nothing.problem(404, "no-such-address");
+}

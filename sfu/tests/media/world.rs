@@ -295,6 +295,7 @@ impl World {
                 Output::Closed(closed) => self.closed.push(closed.session),
                 Output::ReceiverClosed { receiver } => self.closed.push(receiver),
                 Output::Left { stream } => self.left.push(stream),
+                Output::Travelled { .. } => {}
                 Output::Event(event) => {
                     self.published += usize::from(matches!(event, MediaEvent::Live { .. }));
                     self.events.push(event);

@@ -220,7 +220,7 @@ pub(super) enum AdminRefusal {
 
 /// On an open server only programs on its own machine may call, and no page of somebody else in
 /// a browser there: not by its origin, and not by a host name that it has bent to this machine.
-fn local(parts: &Parts) -> Result<(), Refusal> {
+pub(super) fn local(parts: &Parts) -> Result<(), Refusal> {
     let remote = parts
         .extensions
         .get::<Remote>()
@@ -240,15 +240,21 @@ fn local(parts: &Parts) -> Result<(), Refusal> {
             name.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.is_loopback())
         })
     });
+    if !is_local {
+        return Err(Refusal::ForeignPage);
+    }
+    own_page(parts)
+}
+
+/// Whether a request is of a page of this server, or of no page at all.
+pub(super) fn own_page(parts: &Parts) -> Result<(), Refusal> {
+    let host = header_or_host(parts, HOST.as_str());
     let origin = one(&parts.headers, ORIGIN.as_str())?;
     let is_own = origin.is_none_or(|origin| {
         let named = origin.split_once("://").map(|(_, authority)| authority);
         named.is_some() && named == host
     });
-    if !is_local || !is_own {
-        return Err(Refusal::ForeignPage);
-    }
-    Ok(())
+    is_own.then_some(()).ok_or(Refusal::ForeignPage)
 }
 
 /// The value of a header field; HTTP/2 has no `Host` and says it in the address.

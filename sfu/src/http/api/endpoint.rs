@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::input::Input;
 use super::refusal::Refusal;
 use super::schema::Body;
+use super::sights::Look;
 use crate::signal::hub::admin::Call;
 
 /// One method of one path.
@@ -32,6 +33,8 @@ pub(super) struct Endpoint {
     pub(super) refusals: &'static [(u16, &'static str)],
     /// What is asked of the hub.
     pub(super) call: fn(&Input<'_>) -> Result<Call, Refusal>,
+    /// What is asked of the server in place of the hub.
+    pub(super) look: Option<fn(&Input<'_>) -> Result<Look, Refusal>>,
 }
 
 /// A part of the query.
@@ -70,6 +73,7 @@ impl Default for Endpoint {
             answer: None,
             refusals: &[],
             call: |_| Err(Refusal::NoSuchAddress),
+            look: None,
         }
     }
 }
@@ -94,6 +98,7 @@ pub(super) fn groups() -> Vec<Group> {
         super::seats::group(),
         super::seats::co_hosts(),
         super::streams::group(),
+        super::sights::group(),
     ]
 }
 

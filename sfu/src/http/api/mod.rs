@@ -9,6 +9,7 @@ mod bodies;
 mod chat;
 mod chat_rest;
 mod cloud;
+mod dev;
 mod endpoint;
 mod input;
 mod members;
@@ -19,6 +20,7 @@ mod rooms;
 mod router;
 mod schema;
 mod seats;
+mod sights;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -33,10 +35,12 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 pub use router::{router, serve_root};
+pub use sights::{ServerSights, Sights};
 
 use super::metrics::HttpMetrics;
 use crate::auth::{Apps, Replays, SecretKey};
 use crate::config::Settings;
+use crate::live::broadcasts::RelayMode;
 use crate::live::chat::Buckets;
 use crate::live::{AppId, UserId};
 use crate::signal::hub::admin::{AdminError, Call, Reply};
@@ -61,6 +65,14 @@ pub struct ApiConfig {
     pub max_body_bytes: usize,
     /// For the body of a request to arrive.
     pub body_timeout: Duration,
+    /// Whether pages that are being developed are given tokens of the apps (`dev.tokens`).
+    pub gives_tokens: bool,
+    /// Whether pages on other machines are, too (`insecure_open`).
+    pub gives_tokens_far: bool,
+    /// Which publishers get public addresses.
+    pub relay_mode: RelayMode,
+    /// Whether pictures are taken.
+    pub takes_images: bool,
 }
 
 impl Default for ApiConfig {
@@ -70,6 +82,10 @@ impl Default for ApiConfig {
             admins: BTreeSet::new(),
             max_body_bytes: 256 * 1024,
             body_timeout: Duration::from_secs(10),
+            gives_tokens: false,
+            gives_tokens_far: false,
+            relay_mode: RelayMode::Automatic,
+            takes_images: false,
         }
     }
 }
@@ -84,6 +100,10 @@ impl From<&Settings> for ApiConfig {
             tokens: settings.api.tokens.clone(),
             admins: admins.collect(),
             body_timeout: settings.http.body_timeout,
+            gives_tokens: settings.dev.tokens,
+            gives_tokens_far: settings.insecure_open,
+            relay_mode: settings.relay.mode,
+            takes_images: settings.images_folder().is_some(),
             ..Self::default()
         }
     }
@@ -97,6 +117,7 @@ struct Inner {
     config: ApiConfig,
     apps: Apps,
     control: Arc<dyn Control>,
+    sights: Arc<dyn Sights>,
     metrics: HttpMetrics,
     /// SHA-256 of each token: they are compared in the same time whatever their length.
     tokens: Vec<[u8; 32]>,
@@ -110,6 +131,7 @@ impl Api {
         config: ApiConfig,
         apps: Apps,
         control: Arc<dyn Control>,
+        sights: Arc<dyn Sights>,
         metrics: HttpMetrics,
     ) -> Self {
         let hash = |token: &SecretKey| Sha256::digest(token.expose().as_bytes()).into();
@@ -118,6 +140,7 @@ impl Api {
             config,
             apps,
             control,
+            sights,
             metrics,
             replays: Mutex::new(Replays::new(MAX_REPLAYS)),
             rates: Mutex::new(Buckets::new(RATE, BURST, MAX_APPS)),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::Api;
 use super::endpoint::{BASE, Endpoint, PARTS, groups, parts};
-use super::{chat_rest, cloud, router, views};
+use super::{chat_rest, cloud, dev, router, views};
 
 pub(super) async fn serve(State(_): State<Api>) -> Response {
     router::json(StatusCode::OK, &document())
@@ -37,6 +37,13 @@ pub(super) fn document() -> Value {
         "name": VENDOR,
         "description": "Requests as back ends of the vendor's services make them already.",
     }));
+    tags.push(json!({
+        "name": dev::PAGES,
+        "description": "What pages ask themselves, without any token.",
+    }));
+    for (path, item) in dev::operations() {
+        paths.insert(path.to_owned(), item);
+    }
     paths.insert("/trtc".to_owned(), json!({"post": cloud_operation()}));
     paths.insert(
         "/v4/{service}/{command}".to_owned(),

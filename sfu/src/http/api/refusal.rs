@@ -47,13 +47,19 @@ pub(super) enum Refusal {
     /// Several apps.
     #[error("the server has several apps: name one in the header field Weblive-App")]
     WhichApp,
-    /// No app is configured, and the caller is far away.
+    /// The same, of one who gets tokens.
+    #[error("the server has several apps: name one in `sdkAppId`")]
+    WhichSdkApp,
+    /// Tokens are given nobody.
+    #[error("this server gives no tokens (setting `dev.tokens`): the page's own back end does")]
+    GivesNoTokens,
+    /// No app is configured, or tokens are given, and the caller is far away.
     #[error(
-        "no app is configured, so that only callers on the server's own machine may do this; set `apps` in the settings"
+        "as this server is set up, only callers on its own machine may do this; see `apps` and `dev.tokens` in the settings"
     )]
     NotLocal,
     /// A web page of somebody else, in a browser on this machine.
-    #[error("no app is configured, so that pages of other origins may not do this")]
+    #[error("as this server is set up, pages of other origins may not do this")]
     ForeignPage,
     /// No JSON.
     #[error("the content type has to be application/json")]
@@ -98,6 +104,14 @@ impl From<LiveError> for Refusal {
 }
 
 impl Refusal {
+    /// The answer to OPTIONS.
+    pub(super) fn allow(methods: &'static str) -> Response {
+        let mut response = StatusCode::NO_CONTENT.into_response();
+        let headers = response.headers_mut();
+        headers.insert(ALLOW, HeaderValue::from_static(methods));
+        response
+    }
+
     /// The status, and a stable word for programs.
     pub(super) fn kind(&self) -> (StatusCode, &'static str) {
         use StatusCode as S;
@@ -115,7 +129,8 @@ impl Refusal {
                 RequestError::Full { .. } => (S::SERVICE_UNAVAILABLE, "busy"),
             },
             Self::UnknownApp { .. } => (S::UNAUTHORIZED, "unknown-app"),
-            Self::WhichApp => (S::BAD_REQUEST, "app-missing"),
+            Self::WhichApp | Self::WhichSdkApp => (S::BAD_REQUEST, "app-missing"),
+            Self::GivesNoTokens => (S::NOT_FOUND, "gives-no-tokens"),
             Self::NotLocal => (S::FORBIDDEN, "not-local"),
             Self::ForeignPage => (S::FORBIDDEN, "foreign-page"),
             Self::ContentType => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported-content-type"),

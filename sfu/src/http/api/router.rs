@@ -17,7 +17,7 @@ use super::access::Claim;
 use super::endpoint::{BASE, Endpoint, groups};
 use super::input::Input;
 use super::refusal::Refusal;
-use super::{chat_rest, cloud, openapi, page};
+use super::{chat_rest, cloud, dev, openapi, page};
 use crate::http::body::{BodyError, read_text};
 use crate::signal::hub::admin::Reply;
 
@@ -40,6 +40,8 @@ pub fn router<S: Clone + Send + Sync + 'static>(api: Api) -> Router<S> {
         .route("/api/", get(page::page))
         .route("/api/style.css", get(page::style))
         .route("/api/openapi.json", get(openapi::serve))
+        .route("/api/server", get(dev::server))
+        .route("/api/dev/usersig", any(dev::usersig))
         .route("/trtc", post(cloud::serve))
         .route("/v4/{service}/{command}", post(chat_rest::serve))
         .with_state(api)
@@ -73,7 +75,8 @@ async fn serve(
         Err(_) => Err(Refusal::NoSuchAddress),
     };
     match result {
-        Ok(reply) => answer(endpoint, &head, &reply),
+        Ok(Given::Reply(reply)) => answer(endpoint, &head, &reply),
+        Ok(Given::Seen(value)) => json(StatusCode::OK, &value),
         Err(refusal) => {
             refused(&api, &refusal);
             refusal.into_response()
@@ -87,7 +90,7 @@ async fn carry_out(
     path: Vec<(String, String)>,
     head: &Parts,
     body: Body,
-) -> Result<Reply, Refusal> {
+) -> Result<Given, Refusal> {
     let claim = Claim::read(api, head)?;
     let body = read(api, body).await?;
     let caller = claim.verify(api, head, body.as_bytes())?;
@@ -96,8 +99,20 @@ async fn carry_out(
         check_json(head)?;
     }
     let input = Input::read(path, &head.uri, endpoint.query, &body)?;
+    if let Some(look) = endpoint.look {
+        let seen = look(&input)?.at(&*api.0.sights, app);
+        return Ok(Given::Seen(seen));
+    }
     let call = (endpoint.call)(&input)?;
-    Ok(api.ask(app, call).await?)
+    Ok(Given::Reply(api.ask(app, call).await?))
+}
+
+/// What an endpoint gives.
+enum Given {
+    /// The hub's.
+    Reply(Reply),
+    /// The server's.
+    Seen(serde_json::Value),
 }
 
 /// The body as text; an empty one is empty.
@@ -110,7 +125,7 @@ pub(super) async fn read(api: &Api, body: Body) -> Result<String, Refusal> {
     }
 }
 
-fn check_json(head: &Parts) -> Result<(), Refusal> {
+pub(super) fn check_json(head: &Parts) -> Result<(), Refusal> {
     let kind = head.headers.get(CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim();

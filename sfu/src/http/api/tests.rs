@@ -1,5 +1,7 @@
 //! The routes over rooms without a hub.
 
+mod dev;
+mod sights;
 mod signing;
 mod table;
 mod vendor;
@@ -77,17 +79,31 @@ pub(super) fn app(id: u32, keys: &[&str]) -> App {
 
 impl Routes {
     pub(super) fn new(apps: Vec<App>) -> Self {
+        Self::with(apps, |_| {})
+    }
+
+    /// One app, with a server that sees.
+    pub(super) fn seeing(sights: Arc<dyn Sights>) -> Self {
+        Self::build(vec![app(APP.0, &["old-key", "new-key"])], sights, |_| {})
+    }
+
+    pub(super) fn with(apps: Vec<App>, change: impl FnOnce(&mut ApiConfig)) -> Self {
+        Self::build(apps, Arc::new(super::sights::NoSights), change)
+    }
+
+    fn build(apps: Vec<App>, seen: Arc<dyn Sights>, change: impl FnOnce(&mut ApiConfig)) -> Self {
         let admins = apps.iter().map(|app| (app.id, user("administrator")));
-        let config = ApiConfig {
+        let mut config = ApiConfig {
             tokens: vec!["first-token".parse().unwrap(), "second".parse().unwrap()],
             admins: admins.collect(),
             max_body_bytes: 4_096,
             ..ApiConfig::default()
         };
+        change(&mut config);
         let metrics = HttpMetrics::register(&prometheus::Registry::new()).unwrap();
         let bench = Arc::new(Mutex::new(Bench::default()));
         let control = Arc::new(Behind(Arc::clone(&bench)));
-        let api = Api::new(config, Apps::new(apps), control, metrics);
+        let api = Api::new(config, Apps::new(apps), control, seen, metrics);
         Self {
             router: router(api.clone()),
             api,

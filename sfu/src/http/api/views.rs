@@ -5,7 +5,15 @@ use serde_json::{Map, Value, json};
 /// All schemas of the description that are not bodies, by name.
 pub(super) fn schemas() -> Map<String, Value> {
     let mut all = Map::new();
-    for schemas in [names(), rooms(), seats(), chat(), streams(), problem()] {
+    for schemas in [
+        names(),
+        rooms(),
+        seats(),
+        chat(),
+        streams(),
+        sights(),
+        problem(),
+    ] {
         if let Value::Object(schemas) = schemas {
             all.extend(schemas);
         }
@@ -223,6 +231,43 @@ fn streams() -> Value {
                 "anyOf": [{"type": "string"}, {"type": "null"}],
                 "description": "The name of its HTTP-FLV and HLS addresses.",
             },
+        })),
+    })
+}
+
+fn sights() -> Value {
+    let count = json!({"type": "integer", "minimum": 0});
+    let text = json!({"type": "string"});
+    let part = json!({"type": "number", "minimum": 0, "maximum": 1});
+    let time = json!({"type": "integer", "description": "Unix milliseconds."});
+    json!({
+        "MeasureList": whole(json!({"intervalMs": count, "items": list("Measure")})),
+        "Measure": whole(json!({
+            "streamId": text,
+            "user": nullable(reference("UserId")),
+            "relayedAs": nullable(text.clone()),
+            "width": nullable(count.clone()),
+            "height": nullable(count.clone()),
+            "samples": list("Sample"),
+        })),
+        "Sample": whole(json!({
+            "at": time,
+            "bitRateBps": count,
+            "loss": nullable(part.clone()),
+            "rttMs": nullable(count.clone()),
+            "viewers": count,
+            "viewerLoss": nullable(part),
+        })),
+        "DeliveryList": whole(json!({"items": list("Delivery")})),
+        "Delivery": whole(json!({
+            "id": count,
+            "at": time,
+            "event": text,
+            "subject": {"type": "string", "description": "The room or stream."},
+            "isDelivered": {"type": "boolean"},
+            "reason": nullable(text.clone()),
+            "status": nullable(count.clone()),
+            "tookMs": count,
         })),
     })
 }

@@ -8,12 +8,12 @@ use str0m::{Event, IceConnectionState};
 use super::Core;
 use super::lanes::{lane_output, relay_output};
 use crate::media::counters::DropReason;
-use crate::media::output::{LaneMessage, Output};
+use crate::media::output::{LaneMessage, Output, Travelled};
 use crate::media::packet::{MAX_PAYLOAD, MediaPacket, StreamKey};
 use crate::media::room::{Outlet, Room, Source};
 use crate::media::session::{NewReport, Side, Written};
 use crate::media::slots::SlotKey;
-use crate::worker::MediaEvent;
+use crate::worker::{MediaEvent, Travel};
 
 impl Core {
     pub(super) fn handle_events(&mut self, now: Instant) {
@@ -30,12 +30,31 @@ impl Core {
             return;
         };
         let figures = session.take_figures();
-        self.outputs.push_back(Output::Event(MediaEvent::Transport {
+        let (loss_up, loss_down) = (figures.up.fraction(), figures.down.fraction());
+        let (streams, loss) = match &session.side {
+            Side::Publisher(publisher) => (Travelled::From(publisher.stream.clone()), loss_up),
+            Side::Subscriber(subscriber) => {
+                let streams = subscriber.feeds.iter().map(|feed| feed.stream.clone());
+                (Travelled::To(streams.collect()), loss_down)
+            }
+        };
+        let rtt_ms = figures.rtt.map(|rtt| rtt.as_millis());
+        let travel = Travel {
             session: session.id,
-            rtt: figures.rtt,
-            loss_up: figures.up.fraction(),
-            loss_down: figures.down.fraction(),
-        }));
+            bytes: figures.bytes_up,
+            loss,
+            rtt_ms: rtt_ms.map(|ms| u32::try_from(ms).unwrap_or(u32::MAX)),
+        };
+        if session.tells_figures() {
+            self.outputs.push_back(Output::Event(MediaEvent::Transport {
+                session: session.id,
+                rtt: figures.rtt,
+                loss_up,
+                loss_down,
+            }));
+        }
+        self.outputs
+            .push_back(Output::Travelled { streams, travel });
     }
 
     pub(super) fn handle_event(&mut self, key: SlotKey, event: Event, now: Instant) {
@@ -76,10 +95,7 @@ impl Core {
             Event::Closed => self.remove(key, now),
             Event::PeerStats(_) => {
                 // Those of the media sections follow at once.
-                let tells = self.sessions.get(key).is_some_and(|s| s.tells_figures());
-                if tells {
-                    self.measured.push(key);
-                }
+                self.measured.push(key);
             }
             event @ (Event::MediaEgressStats(_) | Event::MediaIngressStats(_)) => {
                 if let Some(session) = self.sessions.get_mut(key) {

@@ -15,6 +15,7 @@ pub(super) struct Totals {
     rid: Option<Rid>,
     nacks: u64,
     packets: u64,
+    bytes: u64,
     /// The most packets that str0m had sent above those that were written.
     again: u64,
 }
@@ -25,6 +26,8 @@ pub(crate) struct Figures {
     pub(crate) rtt: Option<Duration>,
     pub(crate) up: Loss,
     pub(crate) down: Loss,
+    /// Bytes that came.
+    pub(crate) bytes_up: u64,
 }
 
 /// A part of packets lost, over several streams.
@@ -59,9 +62,14 @@ impl Totals {
 impl Session {
     /// Counts what the statistics of a media section say since the last ones.
     pub(crate) fn count_stats(&mut self, event: &Event, counters: &mut Counters) {
-        let (mid, rid, nacks, packets, rtt, loss) = match event {
-            Event::MediaEgressStats(s) => (s.mid, s.rid, s.nacks, s.packets, s.rtt, s.loss),
-            Event::MediaIngressStats(s) => (s.mid, s.rid, s.nacks, s.packets, s.rtt, s.loss),
+        let (mid, rid, rtt, loss) = match event {
+            Event::MediaEgressStats(s) => (s.mid, s.rid, s.rtt, s.loss),
+            Event::MediaIngressStats(s) => (s.mid, s.rid, s.rtt, s.loss),
+            _ => return,
+        };
+        let (nacks, packets, bytes) = match event {
+            Event::MediaEgressStats(s) => (s.nacks, s.packets, s.bytes),
+            Event::MediaIngressStats(s) => (s.nacks, s.packets, s.bytes),
             _ => return,
         };
         let sent = match &self.side {
@@ -80,6 +88,7 @@ impl Session {
                     rid,
                     nacks: 0,
                     packets: 0,
+                    bytes: 0,
                     again: 0,
                 });
                 self.totals.len() - 1
@@ -103,10 +112,12 @@ impl Session {
             _ => {
                 counters.nacks_out += nacked;
                 self.figures.up.note(loss, fresh);
+                self.figures.bytes_up += bytes.saturating_sub(last.bytes);
             }
         }
         last.nacks = nacks;
         last.packets = packets;
+        last.bytes = bytes;
     }
 
     /// The figures since the last call.
