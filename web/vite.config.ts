@@ -1,6 +1,9 @@
+import { fileURLToPath } from 'node:url';
 import vue from '@vitejs/plugin-vue';
 import { defineConfig } from 'vitest/config';
 import { PUBLIC_SURFACE, SDK_DEFINES } from './build/aliases.ts';
+
+const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 const WEBLIVE_URL = process.env['WEBLIVE_URL'] ?? 'http://127.0.0.1:8080';
 
@@ -28,6 +31,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 900,
+    rolldownOptions: { input: { index: at('index.html'), admin: at('admin/index.html') } },
   },
   worker: { format: 'es' },
   server: {

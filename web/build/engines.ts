@@ -41,25 +41,30 @@ export async function copyWorker(): Promise<void> {
  * In a script that is no module: takes the engines from the folder that the script came from, when they are needed.
  * A script that carried them would be five times as large.
  */
-export function enginesBesideScript(): Plugin {
-  return {
-    name: 'weblive:engines-beside-script',
-    enforce: 'pre',
-    resolveId(id) {
-      if (id === `${HLS_WORKER.specifier}?url`) return WORKER;
-      return id === BESIDE ? `\0${BESIDE}` : null;
+export function enginesBesideScript(): Plugin[] {
+  return [
+    {
+      name: 'weblive:beside-script',
+      enforce: 'pre',
+      resolveId(id) {
+        if (id === `${HLS_WORKER.specifier}?url`) return WORKER;
+        return id === BESIDE ? `\0${BESIDE}` : null;
+      },
+      load(id) {
+        if (id === WORKER) return `import { beside } from '${BESIDE}'; export default beside('${HLS_WORKER.file}');`;
+        return id === `\0${BESIDE}` ? BESIDE_CODE : null;
+      },
     },
-    load(id) {
-      if (id === WORKER) return `import { beside } from '${BESIDE}'; export default beside('${HLS_WORKER.file}');`;
-      return id === `\0${BESIDE}` ? BESIDE_CODE : null;
+    {
+      // Behind the TypeScript compiler: types import, too.
+      name: 'weblive:engines-beside-script',
+      transform(code, id) {
+        if (id.includes('/node_modules/')) return null;
+        const changed = code.replace(DYNAMIC, (_, __, specifier: string) => `import(/* @vite-ignore */ __beside('${ENGINES[specifier]}'))`);
+        return changed === code ? null : { code: `import { beside as __beside } from '${BESIDE}';${changed}`, map: null };
+      },
     },
-    transform(code, id) {
-      if (id.includes('/node_modules/') || !DYNAMIC.test(code)) return null;
-      DYNAMIC.lastIndex = 0;
-      const changed = code.replace(DYNAMIC, (_, __, specifier: string) => `import(/* @vite-ignore */ __beside('${ENGINES[specifier]}'))`);
-      return { code: `import { beside as __beside } from '${BESIDE}';${changed}`, map: null };
-    },
-  };
+  ];
 }
 
 const ENGINE = 'virtual:engine/';

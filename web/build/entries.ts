@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /** The folder `web/`. */
@@ -22,11 +21,12 @@ export interface Entry {
 export const ENTRIES: readonly Entry[] = [
   { name: 'weblive', source: 'src/index.ts' },
   { name: 'vue', source: 'src/vue/index.ts' },
+  { name: 'live', source: 'src/live/index.ts' },
   { name: 'tweblive', source: 'src/tweblive/index.ts' },
   { name: 'trtc', source: 'src/trtc/index.ts' },
   { name: 'tim', source: 'src/tim/index.ts' },
   { name: 'testcard', source: 'src/testcard/index.ts' },
-].filter(({ source }) => existsSync(WEB + source));
+];
 
 /** A script without modules, which sets a global. */
 export interface Script {
@@ -39,15 +39,13 @@ export interface Script {
   isDefault: boolean;
 }
 
-const has = (entry: string) => ENTRIES.some(({ name }) => name === entry);
-
 /** The scripts for pages that bundle nothing; three of them stand in for the vendor's. */
 export const SCRIPTS: readonly Script[] = [
   { file: 'weblive.js', global: 'weblive', entry: 'weblive', isDefault: false },
   { file: 'tweblive.js', global: 'TWebLive', entry: 'tweblive', isDefault: true },
   { file: 'trtc.js', global: 'TRTC', entry: 'trtc', isDefault: true },
   { file: 'tim-js.js', global: 'TIM', entry: 'tim', isDefault: true },
-].filter(({ entry }) => has(entry));
+];
 
 /** Libraries that play, loaded by those pages only that need them; by the specifier that our code imports. */
 export const ENGINES: Readonly<Record<string, string>> = {
@@ -58,5 +56,5 @@ export const ENGINES: Readonly<Record<string, string>> = {
 /** The worker of hls.js, which is loaded by its address. */
 export const HLS_WORKER = { specifier: 'hls.js/dist/hls.worker.js', file: 'engines/hls.worker.js' } as const;
 
-/** Bytes of the core, compressed: everything that the entry `weblive` can load, without the engines and Vue. */
+/** Bytes of the core, compressed: all of `weblive` in one file, our players included, without the engines and Vue. */
 export const CORE_BUDGET = 60 * 1024;

@@ -5,6 +5,7 @@
 import { build } from 'vite';
 import { checkBudget } from './budget';
 import { CORE_BUDGET, WEB } from './entries';
+import { writeExamples } from './examples';
 import { writePackage } from './package';
 import { buildModules, buildScripts } from './sdk';
 
@@ -16,9 +17,10 @@ async function step(name: string, work: () => Promise<string | void>): Promise<v
 
 process.env['NODE_ENV'] ??= 'production';
 if (!process.argv.includes('--sdk')) await step('pages', async () => void (await build({ root: WEB, logLevel: 'warn' })));
-await step('modules', async () => {
-  const core = checkBudget(await buildModules());
-  return `core ${(core / 1024).toFixed(1)} of ${CORE_BUDGET / 1024} kB compressed`;
+await step('modules', buildModules);
+await step('scripts', async () => {
+  const sizes = (await buildScripts()).map((script) => `${script.fileName} ${(checkBudget(script, CORE_BUDGET) / 1024).toFixed(1)}`);
+  return `${sizes.join(', ')} of ${CORE_BUDGET / 1024} KiB compressed`;
 });
-await step('scripts', buildScripts);
+await step('examples', writeExamples);
 await step('package', writePackage);

@@ -13,10 +13,10 @@ const COMMON: InlineConfig = {
   worker: { format: 'es' },
 };
 
-/** Builds the modules, with their engines in files of their own; tells what was written. */
-export async function buildModules(): Promise<Rolldown.OutputChunk[]> {
+/** Builds the modules, with their engines in files of their own. */
+export async function buildModules(): Promise<void> {
   const input = { ...Object.fromEntries(ENTRIES.map(({ name, source }) => [name, WEB + source])), ...engineInputs() };
-  const result = await build({
+  await build({
     ...COMMON,
     plugins: [engineEntries(), stableWorker()],
     build: {
@@ -43,18 +43,19 @@ export async function buildModules(): Promise<Rolldown.OutputChunk[]> {
     },
   });
   await copyWorker();
-  return chunksOf(result);
 }
 
-/** Builds the scripts that set globals. */
-export async function buildScripts(): Promise<void> {
-  for (const script of SCRIPTS) await buildScript(script);
+/** Builds the scripts that set globals; tells what was written. */
+export async function buildScripts(): Promise<Rolldown.OutputChunk[]> {
+  const built: Rolldown.OutputChunk[] = [];
+  for (const script of SCRIPTS) built.push(await buildScript(script));
+  return built;
 }
 
-async function buildScript({ file, global, entry, isDefault }: Script): Promise<void> {
+async function buildScript({ file, global, entry, isDefault }: Script): Promise<Rolldown.OutputChunk> {
   const source = WEB + ENTRIES.find(({ name }) => name === entry)!.source;
   const start = 'virtual:script';
-  await build({
+  const result = await build({
     ...COMMON,
     // Scripts have no address of this kind; they look at `document.currentScript`.
     define: { ...SDK_DEFINES, 'import.meta.url': 'undefined' },
@@ -76,13 +77,12 @@ async function buildScript({ file, global, entry, isDefault }: Script): Promise<
       chunkSizeWarningLimit: 900,
       rolldownOptions: {
         input: start,
+        preserveEntrySignatures: 'strict',
         output: { format: 'umd', name: global, entryFileNames: file, exports: isDefault ? 'default' : 'named', codeSplitting: false },
       },
     },
-  });
-}
-
-function chunksOf(result: Awaited<ReturnType<typeof build>>): Rolldown.OutputChunk[] {
-  const outputs = Array.isArray(result) ? result : [result];
-  return outputs.flatMap((output) => ('output' in output ? output.output : [])).filter((part) => part.type === 'chunk');
+  });  const outputs = Array.isArray(result) ? result : [result];
+  const chunk = outputs.flatMap((output) => ('output' in output ? output.output : [])).find((part) => part.type === 'chunk');
+  if (!chunk) throw new Error(`the bundler has written nothing for sdk/${file}`);
+  return chunk;
 }

@@ -31,8 +31,11 @@ export async function writeTypes(folder: string): Promise<void> {
   } finally {
     await rm(settings);
   }
+  const reached = new Set<string>();
+  for (const { source } of ENTRIES) await finish(join(folder, source.replace(/^src\//, '').replace(/\.ts$/, '.d.ts')), reached);
+  // What nobody can name is nobody's to read.
   for (const name of await readdir(folder, { recursive: true })) {
-    if (name.endsWith('.d.ts')) await finishSpecifiers(join(folder, name));
+    if (name.endsWith('.d.ts') && !reached.has(join(folder, name))) await rm(join(folder, name));
   }
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }\n');
 }
@@ -43,9 +46,15 @@ async function ambient(): Promise<string[]> {
   return names.filter((name) => name.endsWith('.d.ts')).map((name) => join(WEB, 'src', name));
 }
 
-/** Gives relative imports the suffix that modules have; refuses those of libraries that the package does not name. */
-async function finishSpecifiers(file: string): Promise<void> {
+/**
+ * Gives relative imports of a file, and of all that it names, the suffix that modules have; refuses imports of libraries
+ * that the package does not depend on.
+ */
+async function finish(file: string, reached: Set<string>): Promise<void> {
+  if (reached.has(file)) return;
+  reached.add(file);
   const text = await readFile(file, 'utf8');
+  const next: string[] = [];
   const finished = text.replace(/(\bfrom |\bimport\(|^import )(['"])([^'"]+)\2/gm, (all, before: string, quote: string, specifier: string) => {
     if (!specifier.startsWith('.')) {
       if (specifier === 'vue') return all;
@@ -54,7 +63,9 @@ async function finishSpecifiers(file: string): Promise<void> {
     const target = join(dirname(file), specifier);
     const path = existsSync(`${target}.d.ts`) ? `${specifier}.js` : existsSync(join(target, 'index.d.ts')) ? `${specifier}/index.js` : null;
     if (path === null) throw new Error(`${file}: no typings for ${specifier}`);
+    next.push(join(dirname(file), path.replace(/\.js$/, '.d.ts')));
     return `${before}${quote}${path}${quote}`;
   });
   if (finished !== text) await writeFile(file, finished);
+  for (const name of next) await finish(name, reached);
 }

@@ -1,0 +1,5 @@
+import { createApp } from 'vue';
+import AdminPage from './AdminPage.vue';
+import './admin.css';
+
+createApp(AdminPage).mount('#admin');
