@@ -27,10 +27,11 @@ export class WebliveServer {
     readonly log: string[],
   ) {}
 
-  /** Starts the binary on free ports and waits for the line that names its page. */
+  /** Starts the binary, on free ports unless `more` names others, and waits for the line that names its page. */
   static async start(...more: string[]): Promise<WebliveServer> {
     if (!existsSync(BINARY)) throw new Error(`no server at ${BINARY}: build it or set WEBLIVE_BIN`);
-    const child = spawn(BINARY, ['--listen', '127.0.0.1:0', '--media-port', '0', ...more], {
+    const free = [['--listen', '127.0.0.1:0'], ['--media-port', '0']].filter(([option]) => !more.includes(option!)).flat();
+    const child = spawn(BINARY, [...free, ...more], {
       stdio: ['ignore', 'pipe', 'pipe'],
       // Runs at the same time share the folder that they are started in.
       env: { WEBLIVE_DATA: '', ...process.env },
@@ -66,7 +67,7 @@ export class WebliveServer {
 
   /** SIGTERM; resolves with exit code and the milliseconds it took. Kills after `patience`. */
   async stop(patience = 10_000): Promise<{ code: number | null; took: number }> {
-    if (this.child.exitCode !== null) return { code: this.child.exitCode, took: 0 };
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return { code: this.child.exitCode, took: 0 };
     const begin = Date.now();
     const gone = new Promise<number | null>((resolve) => this.child.once('exit', (code) => resolve(code)));
     this.child.kill('SIGTERM');

@@ -1,0 +1,104 @@
+import { ClockReader, TestCard } from 'weblive/testcard';
+import type { WebliveError } from 'weblive';
+import type { RoomId } from '../../src/protocol/messages';
+import { type Reception, RoomMedia } from '../../src/rtc';
+import { type ConnectionState, Session } from '../../src/signal';
+
+/** What is seen of a page that recovers. */
+export interface RecoverySeen {
+  session: ConnectionState;
+  /** The states of the session, the room and what is published, as they came. */
+  said: string[];
+  errors: string[];
+  /** Peer connections that were made so far. */
+  peers: number;
+  /** The painted clock of the last frame that was shown, in milliseconds since 1970. */
+  clock: number;
+  width: number;
+  /** Bytes of sound that came so far. */
+  soundBytes: number;
+}
+
+/** A page in a room's media that publishes or watches, on the SDK's own recovery. */
+class RecoveringPage {
+  readonly #said: string[] = [];
+  readonly #errors: string[] = [];
+  #session!: Session;
+  #room!: RoomMedia;
+  #clock = 0;
+  #reception: Reception | null = null;
+  readonly #video = document.createElement('video');
+
+  async enter(server: string, user: string, room: RoomId, isAnchor: boolean): Promise<void> {
+    this.#session = new Session({ server, app: 0, user });
+    this.#session.on('state', ({ state }) => this.#said.push(`session ${state}`));
+    this.#session.on('closed', ({ reason }) => this.#said.push(`session over: ${reason}`));
+    this.#room = new RoomMedia(this.#session, room);
+    this.#room.on('state', ({ state }) => this.#said.push(`room ${state}`));
+    this.#room.on('entered', () => this.#said.push('room entered'));
+    this.#room.on('removed', ({ reason }) => this.#said.push(`room removed: ${reason}`));
+    this.#room.on('error', this.#note);
+    this.#room.on('receivingFailed', this.#note);
+    this.#room.on('publication', ({ user, track, publication, previous }) => {
+      if (publication && !previous) this.#watch(user, track).catch(this.#note);
+    });
+    this.#show();
+    await this.#room.enter({ role: isAnchor ? 'anchor' : 'audience' });
+  }
+
+  async publish(width: number, height: number): Promise<void> {
+    const card = new TestCard({ width, height, frameRate: 15 });
+    document.body.append(card.canvas);
+    const stream = await card.start();
+    const publication = await this.#room.publish('main', stream.getTracks(), { degradationPreference: 'maintain-resolution' });
+    publication.on('state', (state) => this.#said.push(`publication ${state}`));
+    publication.on('error', this.#note);
+  }
+
+  async look(): Promise<RecoverySeen> {
+    const stats = await this.#reception?.stats();
+    return {
+      session: this.#session.state, said: this.#said, errors: this.#errors, peers: peers.length,
+      clock: this.#clock, width: this.#video.videoWidth, soundBytes: stats?.audio?.bytes ?? 0,
+    };
+  }
+
+  async #watch(user: string, track: 'main' | 'aux'): Promise<void> {
+    const reception = await this.#room.subscribe({ user, track }, { audio: true, video: true });
+    this.#reception = reception;
+    const show = () => {
+      if (this.#video.srcObject !== reception.stream) this.#video.srcObject = reception.stream;
+      this.#video.play().catch(this.#note);
+    };
+    reception.on('track', show);
+    if (reception.stream.getTracks().length > 0) show();
+  }
+
+  #show(): void {
+    document.body.append(this.#video);
+    const reader = new ClockReader(this.#video);
+    reader.on('reading', ({ clock }) => (this.#clock = clock));
+    reader.start();
+  }
+
+  readonly #note = (error: WebliveError | DOMException) => void this.#errors.push(`${error.name} ${error.message}`);
+}
+
+/** All peer connections that the page makes. */
+const peers: RTCPeerConnection[] = [];
+const Native = RTCPeerConnection;
+window.RTCPeerConnection = class extends Native {
+  constructor(configuration?: RTCConfiguration) {
+    super(configuration);
+    peers.push(this);
+  }
+};
+
+declare global {
+  interface Window {
+    RecoveringPage: typeof RecoveringPage;
+    recovering: RecoveringPage;
+  }
+}
+
+window.RecoveringPage = RecoveringPage;
