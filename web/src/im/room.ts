@@ -1,14 +1,14 @@
-import { Emitter } from '../emitter';
 import { toWebliveError, WebliveError } from '../errors';
 import { log } from '../log';
-import { shared } from '../page';
 import type {
-  BanList, EventMessage, ImagePayload, MemberList, Message, MessageContent, MuteList, Profile, RemovalReason, RoomId, RoomInfo, UserId,
+  EventMessage, ImagePayload, Message, MessageContent, MuteList, Profile, RemovalReason, RoomId, RoomInfo, UserId,
 } from '../protocol/messages';
 import type { CloseReason, Session } from '../signal/session';
+import { fellows, join, part } from './fellows';
 import { absolute, uploadImage } from './images';
 import { LikeTally } from './likes';
 import { type Draft, Outbox } from './outbox';
+import { ChatRequests, pageOf } from './requests';
 import { SeenMessages } from './seen';
 
 /**
@@ -73,7 +73,7 @@ export interface ChatRoomEvents {
  * The chat of one room, on a session: messages in their order, each once, over lost sockets and lost sessions; likes,
  * shared texts and numbers, and what hosts decide. Guests receive only.
  */
-export class ChatRoom extends Emitter<ChatRoomEvents> {
+export class ChatRoom extends ChatRequests<ChatRoomEvents> {
   #session: Session;
   #state: ChatState = 'outside';
   #info: RoomInfo | null = null;
@@ -275,88 +275,12 @@ export class ChatRoom extends Emitter<ChatRoomEvents> {
     return attributes;
   }
 
-  /** Replaces all shared texts: at most 16, a name of 1 to 32 bytes, a text of up to 4 KB, 16 KB together. */
-  async initAttributes(attributes: Record<string, string>): Promise<void> {
-    await this.#session.request('initAttributes', { room: this.room, attributes });
-  }
-
-  /** Adds and overwrites shared texts. */
-  async setAttributes(attributes: Record<string, string>): Promise<void> {
-    await this.#session.request('setAttributes', { room: this.room, attributes });
-  }
-
-  /** Takes shared texts away; all of them where none is named. */
-  async deleteAttributes(names: string[] = []): Promise<void> {
-    await this.#session.request('deleteAttributes', { room: this.room, names });
-  }
-
-  /** The numbers that the room shares. */
-  async counters(): Promise<Record<string, number>> {
-    return (await this.#session.request('counters', { room: this.room })).counters;
-  }
-
-  /** Sets shared numbers: at most 20, a name of 1 to 32 bytes. Gives their new values. */
-  async setCounters(counters: Record<string, number>): Promise<Record<string, number>> {
-    return (await this.#session.request('setCounters', { room: this.room, counters })).counters;
-  }
-
-  /** Adds to a shared number, which begins at 0. Gives its new value. */
-  async addCounter(name: string, amount: number): Promise<Record<string, number>> {
-    return (await this.#session.request('addCounter', { room: this.room, name, amount })).counters;
-  }
-
-  /** One page of the members, ordered by user. */
-  members(after?: UserId, count?: number): Promise<MemberList> {
-    return this.#session.request('listMembers', { room: this.room, ...page(after, count) });
-  }
-
-  /** Removes members and keeps them out for a time (hosts, of those below). Gives those who were found. */
-  async kick(users: UserId[], options: { message?: string; banSeconds?: number } = {}): Promise<UserId[]> {
-    const most = this.#session.login?.limits.usersPerRequest ?? 10;
-    const found: UserId[] = [];
-    for (let at = 0; at < Math.max(1, users.length); at += most) {
-      const part = await this.#session.request('kick', { room: this.room, users: users.slice(at, at + most), ...options });
-      found.push(...part.users);
-    }
-    return found;
-  }
-
-  /** Lets somebody in again (hosts). */
-  async unban(user: UserId): Promise<void> {
-    await this.#session.request('unban', { room: this.room, user });
-  }
-
-  /** One page of those who may not enter (hosts). */
-  bans(after?: UserId, count?: number): Promise<BanList> {
-    return this.#session.request('listBans', { room: this.room, ...page(after, count) });
-  }
-
-  /** Keeps a user from sending for `seconds`; 0 lets the user send again (hosts). */
-  async mute(user: UserId, seconds: number): Promise<void> {
-    await this.#session.request('muteUser', { room: this.room, user, seconds });
-  }
-
-  /** Keeps everybody but the hosts from sending, or no more (hosts). */
-  async muteAll(muted: boolean): Promise<void> {
-    await this.#session.request('muteAll', { room: this.room, muted });
-  }
-
   /** One page of those who may not send (hosts). */
   async mutes(after?: UserId, count?: number): Promise<MuteList> {
-    const list = await this.#session.request('listMutes', { room: this.room, ...page(after, count) });
+    const list = await this.#session.request('listMutes', { room: this.room, ...pageOf(after, count) });
     this.#isAllMuted = list.allMuted;
     for (const { user, seconds } of list.users) this.#noteMute(user, seconds);
     return list;
-  }
-
-  /** Makes a member an administrator, or takes it back (the owner). */
-  async setAdministrator(user: UserId, isAdministrator: boolean): Promise<void> {
-    await this.#session.request('setAdministrator', { room: this.room, user, isAdministrator });
-  }
-
-  /** Changes title and notice (hosts); what is absent stays. */
-  async update(texts: { name?: string; notice?: string }): Promise<void> {
-    await this.#session.request('updateRoom', { room: this.room, ...texts });
   }
 
   /** Ends the room for everybody (its owner). */
@@ -556,34 +480,10 @@ export class ChatRoom extends Emitter<ChatRoomEvents> {
   }
 }
 
-/** The chats that the page has entered, by session and room: the server knows them as one, and leaves when the last leaves. */
-const entered = shared('chats', () => new WeakMap<Session, Map<RoomId, Set<ChatRoom>>>());
-
-function join(room: ChatRoom): void {
-  let rooms = entered.get(room.session);
-  if (!rooms) entered.set(room.session, (rooms = new Map()));
-  let set = rooms.get(room.room);
-  if (!set) rooms.set(room.room, (set = new Set()));
-  set.add(room);
-}
-
-function part(room: ChatRoom): void {
-  const rooms = entered.get(room.session);
-  const set = rooms?.get(room.room);
-  set?.delete(room);
-  if (set?.size === 0) rooms?.delete(room.room);
-}
-
-function fellows(room: ChatRoom): ChatRoom[] {
-  return [...(entered.get(room.session)?.get(room.room) ?? [])].filter((one) => one !== room);
-}
-
 /** Bytes of all texts of a message. */
 function bytesOf(content: MessageContent, cloudCustomData = ''): number {
   return new TextEncoder().encode(Object.values(content.payload).join('') + cloudCustomData).length;
 }
-
-const page = (after?: UserId, count?: number) => ({ ...(after !== undefined && { after }), ...(count !== undefined && { count }) });
 
 const NOT_ENTERED = { reason: 'notEntered', codes: { chat: 2101, live: 100005, rtc: 0x1001 } } as const;
 

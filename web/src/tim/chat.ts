@@ -280,14 +280,14 @@ export class TimChat {
     return run(async () => ({ counters: await this.#host(options).setCounters(numbersOf(options.counters)) }));
   }
 
-  /** Adds to a number that a group shares. */
-  increaseGroupCounter(options: GroupRef & { key: string; value: number }): Promise<Result<{ counters: Record<string, number> }>> {
-    return run(async () => ({ counters: await this.#host(options).addCounter(String(options.key), amountOf(options.value)) }));
+  /** Adds to a number that a group shares, and gives its new value. */
+  increaseGroupCounter(options: GroupRef & { key: string; value: number }): Promise<Result<{ groupID: string; key: string; value: number }>> {
+    return run(() => this.#add(options, amountOf(options?.value)));
   }
 
-  /** Takes from a number that a group shares. */
-  decreaseGroupCounter(options: GroupRef & { key: string; value: number }): Promise<Result<{ counters: Record<string, number> }>> {
-    return run(async () => ({ counters: await this.#host(options).addCounter(String(options.key), -amountOf(options.value)) }));
+  /** Takes from a number that a group shares, and gives its new value. */
+  decreaseGroupCounter(options: GroupRef & { key: string; value: number }): Promise<Result<{ groupID: string; key: string; value: number }>> {
+    return run(() => this.#add(options, -amountOf(options?.value)));
   }
 
   /** The numbers that a group shares; all where no key is named. */
@@ -331,6 +331,12 @@ export class TimChat {
     const [known] = await showProfiles(session, [userID]);
     const { nick, avatar, gender, selfSignature, ...own } = this.#ownFields;
     return profileOf(userID, { ...own, ...(known?.profile ?? session.login?.profile), ...(known && said(known.details)) });
+  }
+
+  async #add(options: GroupRef & { key: string }, amount: number): Promise<{ groupID: string; key: string; value: number }> {
+    const [groupID, key] = [idOf(options?.groupID), String(options.key)];
+    const counters = await this.#groups.host(groupID).addCounter(key, amount);
+    return { groupID, key, value: counters[key] ?? 0 };
   }
 
   #host(options: GroupRef): ChatRoom {

@@ -9,6 +9,7 @@ export const EVENT = {
   MESSAGE_READ_BY_PEER: 'onMessageReadByPeer',
   MESSAGE_READ_RECEIPT_RECEIVED: 'onMessageReadReceiptReceived',
   CONVERSATION_LIST_UPDATED: 'onConversationListUpdated',
+  TOTAL_UNREAD_MESSAGE_COUNT_UPDATED: 'onTotalUnreadMessageCountUpdated',
   GROUP_LIST_UPDATED: 'onGroupListUpdated',
   GROUP_SYSTEM_NOTICE_RECEIVED: 'receiveGroupSystemNotice',
   GROUP_ATTRIBUTES_UPDATED: 'groupAttributesUpdated',

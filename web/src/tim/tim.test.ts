@@ -639,7 +639,7 @@ describe('what a group shares', () => {
     const { answers } = fake.server;
     answers['counters'] = answers['setCounters'] = answers['addCounter'] = () => ({ result: { counters: { likes: 7, gifts: 2 } } });
     expect((await tim.setGroupCounters({ groupID: '5', counters: { likes: 7 } })).data.counters).toEqual({ likes: 7, gifts: 2 });
-    await tim.increaseGroupCounter({ groupID: '5', key: 'likes', value: 2 });
+    expect((await tim.increaseGroupCounter({ groupID: '5', key: 'likes', value: 2 })).data).toEqual({ groupID: '5', key: 'likes', value: 7 });
     await tim.decreaseGroupCounter({ groupID: '5', key: 'likes', value: 3 });
     expect(fake.server.asked('addCounter').map(({ name, amount }) => [name, amount])).toEqual([['likes', 2], ['likes', -3]]);
     expect((await tim.getGroupCounters({ groupID: '5', keyList: ['gifts'] })).data).toEqual({ counters: { gifts: 2 } });
