@@ -69,7 +69,7 @@ export class LoginState extends Subscribable<LoginEvents> {
     return this.#connection;
   }
 
-  /** Logs in. A user who is logged in already stays so; another one is logged out first. Rejects where it is refused. */
+  /** Logs in. A user who is logged in already stays so, with the new UserSig; another one is logged out first. Rejects where it is refused. */
   readonly login = async (params: LoginParams): Promise<void> => {
     const user = params.userId ?? params.userID;
     if (typeof user !== 'string' || user === '') throw badArgument('login: userId is missing');
@@ -93,6 +93,8 @@ export class LoginState extends Subscribable<LoginEvents> {
     this.#offs = [
       session.on('state', ({ state }) => this.#connection.set(state)),
       session.on('closed', ({ reason, error }) => this.#onClosed(reason, error)),
+      // The session goes on, without chat and seats: a login with a new UserSig gives them back.
+      session.onEvent('userSigExpired', ({ message }) => this.emit('onLoginExpired', { message })),
     ];
     try {
       const { profile } = await session.ready;
