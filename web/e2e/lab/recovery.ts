@@ -1,7 +1,7 @@
 import { ClockReader, TestCard } from 'weblive/testcard';
 import type { WebliveError } from 'weblive';
 import type { RoomId } from '../../src/protocol/messages';
-import { type Reception, RoomMedia } from '../../src/rtc';
+import { type PublicationStats, type PublishOptions, type Reception, type ReceptionStats, RoomMedia } from '../../src/rtc';
 import { type ConnectionState, Session } from '../../src/signal';
 
 /** What is seen of a page that recovers. */
@@ -26,6 +26,7 @@ class RecoveringPage {
   #session!: Session;
   #room!: RoomMedia;
   #clock = 0;
+  #card: MediaStream | null = null;
   #reception: Reception | null = null;
   readonly #video = document.createElement('video');
 
@@ -40,19 +41,37 @@ class RecoveringPage {
     this.#room.on('error', this.#note);
     this.#room.on('receivingFailed', this.#note);
     this.#room.on('publication', ({ user, track, publication, previous }) => {
+      this.#said.push(`${user} ${publication ? `${publication.hasAudio ? 'A' : '-'}${publication.hasVideo ? 'V' : '-'}` : 'ends'}`);
       if (publication && !previous) this.#watch(user, track).catch(this.#note);
     });
     this.#show();
     await this.#room.enter({ role: isAnchor ? 'anchor' : 'audience' });
   }
 
-  async publish(width: number, height: number): Promise<void> {
+  /** Publishes a test card, or at first its sound alone. */
+  async publish(width: number, height: number, options: PublishOptions = {}, isSoundAlone = false): Promise<void> {
     const card = new TestCard({ width, height, frameRate: 15 });
     document.body.append(card.canvas);
     const stream = await card.start();
-    const publication = await this.#room.publish('main', stream.getTracks(), { degradationPreference: 'maintain-resolution' });
+    this.#card = stream;
+    const tracks = isSoundAlone ? stream.getAudioTracks() : stream.getTracks();
+    const publication = await this.#room.publish('main', tracks, { degradationPreference: 'maintain-resolution', ...options });
     publication.on('state', (state) => this.#said.push(`publication ${state}`));
     publication.on('error', this.#note);
+  }
+
+  /** Sends the card's picture, or no longer. */
+  async sendPicture(isOn: boolean): Promise<void> {
+    await this.#room.publication('main')?.replaceTrack('video', isOn ? this.#card!.getVideoTracks()[0]! : null);
+  }
+
+  unpublish(): Promise<void> {
+    return this.#room.unpublish('main');
+  }
+
+  async stats(): Promise<{ sent: PublicationStats | null; received: ReceptionStats | null }> {
+    const sent = (await this.#room.publication('main')?.stats()) ?? null;
+    return { sent, received: (await this.#reception?.stats()) ?? null };
   }
 
   async look(): Promise<RecoverySeen> {
