@@ -194,14 +194,15 @@ export class LabPage {
   }
 }
 
-/** Chromium as the tests want it; the path can be set by `CHROMIUM_BIN`. */
-export function launchBrowser(): Promise<Browser> {
+/** Chromium as the tests want it; the path can be set by `CHROMIUM_BIN`. Without `playsAtOnce` sound needs a click. */
+export function launchBrowser(playsAtOnce = true): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env['CHROMIUM_BIN'] ?? '/usr/bin/chromium',
     headless: true,
     args: [
       '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
-      '--disable-sync', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', '--autoplay-policy=no-user-gesture-required',
+      '--disable-sync', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
+      ...(playsAtOnce ? ['--autoplay-policy=no-user-gesture-required'] : []),
     ],
   });
 }

@@ -87,22 +87,26 @@ export class LineChoice {
     return this.order.every((index) => this.#health[index]!.isOut);
   }
 
-  /** Whether all lines say that nobody publishes. */
+  /** Whether nobody publishes: a line says so, and the others say so too or nothing. */
   get isNotLive(): boolean {
-    const errors = this.order.map((index) => this.#health[index]!).filter(({ isOut }) => !isOut).map(({ error }) => error);
-    return errors.length > 0 && errors.every((error) => error?.type === 'not-live');
+    return this.error?.type === 'not-live';
   }
 
-  /** The error that says most: that of the best line, before those that only say that nobody publishes. */
+  /** The error that says most: of the best line what has gone wrong, before that nobody publishes, before mere silence. */
   get error(): WebliveError | null {
     const errors = this.order.map((index) => this.#health[index]!.error).filter((error) => error !== null);
-    return errors.find(({ type }) => type !== 'not-live' && type !== 'unsupported') ?? errors[0] ?? null;
+    const best = (those: WebliveError[]) => those.reduce<WebliveError | null>((a, b) => (a && weight(a) >= weight(b) ? a : b), null);
+    return best(errors);
   }
 
   #isFree(index: number, now: number): boolean {
     const { isOut, until } = this.#health[index]!;
     return !isOut && until <= now;
   }
+}
+
+function weight({ type }: WebliveError): number {
+  return type === 'unsupported' ? 0 : type === 'timeout' ? 1 : type === 'not-live' ? 2 : 3;
 }
 
 /** Milliseconds for which a line is left alone after its first failure. */

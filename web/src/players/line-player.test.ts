@@ -255,6 +255,24 @@ describe('when no line plays', () => {
     expect(player.state).toBe('playing');
   });
 
+  test('says so when the reason becomes another one', () => {
+    const { player, engines, heard } = playerOf({ lines: LINES.slice(1, 2) });
+    player.start();
+    vi.advanceTimersByTime(2 * START_PATIENCE);
+    expect(heard()).toEqual(['connecting', 'lineError 0 timeout', 'error timeout']);
+    vi.advanceTimersByTime(ROUND);
+    engines[1]!.breaks('not-live');
+    expect(heard()).toEqual(['lineError 0 not-live', 'error not-live', 'waiting']);
+  });
+
+  test('takes one word that nobody publishes for more than silence', () => {
+    const { player, engines, heard } = playerOf({ lines: LINES.slice(1) });
+    player.start();
+    vi.advanceTimersByTime(START_PATIENCE);
+    engines[1]!.breaks('not-live');
+    expect(heard().slice(-2)).toEqual(['error not-live', 'waiting']);
+  });
+
   test('tries at once when the network is back', () => {
     const { player, engines } = playerOf({ lines: LINES.slice(0, 1) });
     player.start();

@@ -1,5 +1,5 @@
 import { Emitter } from '../emitter';
-import { WebliveError } from '../errors';
+import { type ErrorType, WebliveError } from '../errors';
 import { log } from '../log';
 import { emptyPlaybackStats, type PlaybackStats } from '../stats';
 import { LineChoice } from './line-choice';
@@ -87,6 +87,8 @@ export class LinePlayer extends Emitter<LinePlayerEvents> {
   #sound: { volume: number; muted: boolean };
   #isPaused = false;
   #rounds = 0;
+  /** The last error that was told when no line played. */
+  #toldType: ErrorType | null = null;
   #startedAt: number | null = null;
   /** For the one being tried. */
   #startTimer: Timer;
@@ -275,9 +277,11 @@ export class LinePlayer extends Emitter<LinePlayerEvents> {
 
   #armStart(attempt: Attempt): void {
     clearTimeout(this.#startTimer);
+    // A server may hold a request until a publisher is back: where there is nothing else, that is waited for.
+    const isLast = !this.#shown && this.#choice.next(performance.now(), attempt.index) === null;
     this.#startTimer = setTimeout(() => {
       this.#onError(attempt, new WebliveError('timeout', `line ${attempt.index}: no picture in time`, true));
-    }, START_PATIENCE);
+    }, isLast ? 2 * START_PATIENCE : START_PATIENCE);
   }
 
   #onPicture(attempt: Attempt): void {
@@ -381,8 +385,10 @@ export class LinePlayer extends Emitter<LinePlayerEvents> {
       if (this.#startedAt !== null) return this.#give(error);
       return this.#finish('ended');
     }
-    // Those that say why, once: the same again would tell nothing.
-    if (this.#rounds === 0) this.emit('error', withFatal(error, false));
+    // The same again would tell nothing.
+    const isNews = this.#rounds === 0 || this.#toldType !== error.type;
+    this.#toldType = error.type;
+    if (isNews) this.emit('error', withFatal(error, false));
     if (!this.#isRunning) return;
     this.#setState(isNotLive ? 'waiting' : 'connecting');
     const pause = Math.min(LONGEST_ROUND, ROUND * (this.#rounds + 1)) * (0.75 + 0.5 * Math.random());
@@ -476,7 +482,7 @@ function withFatal(error: WebliveError, fatal: boolean): WebliveError {
   });
 }
 
-/** Milliseconds for the first picture of a line. */
+/** Milliseconds for the first picture of a line; twice that where no other line is left. */
 export const START_PATIENCE = 10_000;
 
 /** Milliseconds for which a picture may stand before another line is looked for. */
