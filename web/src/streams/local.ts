@@ -244,6 +244,11 @@ export class LocalStream extends PlayableStream {
     return KINDS.map((kind) => this.sent(kind)).filter((track) => track !== null);
   }
 
+  /** Whether the profile of the microphone has two channels. */
+  get isStereo(): boolean {
+    return this.#sound.channelCount === 2;
+  }
+
   /** What the profiles ask of a publication. */
   get bounds(): SendBounds {
     const { bitrateBps } = this.isScreen ? this.#screen : this.#camera;

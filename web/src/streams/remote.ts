@@ -1,6 +1,7 @@
 import { WebliveError } from '../errors';
 import type { Publication, RoomId, TrackKind, UserId } from '../protocol/messages';
-import type { Receiver, Reception } from '../rtc/receiver';
+import type { Receiver } from '../rtc/receiver';
+import type { Reception } from '../rtc/reception';
 import type { ReceptionStats } from '../rtc/stats';
 import { PlayableStream } from './playable';
 import type { PlayOptions } from './view';
@@ -17,17 +18,31 @@ export class RemoteStream extends PlayableStream {
   #reception: Reception | null = null;
   #receiver: Receiver | null = null;
   #off: (() => void) | null = null;
+  /** Tracks that have ended. */
+  readonly #gone = new Set<MediaStreamTrack>();
   #tracks: { audio: MediaStreamTrack | null; video: MediaStreamTrack | null } = { audio: null, video: null };
 
   readonly #muted = { audio: false, video: false };
 
+  #publication: Publication;
+
   constructor(
     readonly source: RemoteSource,
-    /** What the publisher says of it. */
-    public publication: Publication,
+    publication: Publication,
   ) {
     nextId += 1;
     super(`${source.user}_${source.track}_${nextId}`);
+    this.#publication = publication;
+  }
+
+  /** What the publisher says of it. */
+  get publication(): Publication {
+    return this.#publication;
+  }
+
+  set publication(publication: Publication) {
+    this.#publication = publication;
+    for (const kind of ['audio', 'video'] as const) this.#look(kind);
   }
 
   override get audioTrack(): MediaStreamTrack | null {
@@ -49,13 +64,23 @@ export class RemoteStream extends PlayableStream {
     if (reception === this.#reception) return;
     this.#off?.();
     this.#off = null;
+    this.#gone.clear();
     this.#reception = reception;
     if (!reception) {
       this.#take('audio', null);
       this.#take('video', null);
       return;
     }
-    this.#off = reception.on('track', (track) => this.#join(track));
+    const offs = [
+      reception.on('track', (track) => this.#join(track)),
+      reception.on('gone', (track) => {
+        this.#gone.add(track);
+        this.#look(track.kind as 'audio' | 'video');
+      }),
+    ];
+    this.#off = () => {
+      for (const off of offs) off();
+    };
     for (const track of reception.stream.getTracks()) this.#join(track);
   }
 
@@ -78,7 +103,7 @@ export class RemoteStream extends PlayableStream {
   /** Resolves when there is a track of each of these kinds; rejects with `timeout`, or `state` where `signal` ends it. */
   arrived(kinds: readonly ('audio' | 'video')[], patience: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      const isThere = () => kinds.every((kind) => this.#tracks[kind] !== null);
+      const isThere = () => kinds.every((kind) => this.#tracks[kind] !== null && !this.#gone.has(this.#tracks[kind]));
       const settle = (then: () => void) => {
         clearTimeout(timer);
         off();
@@ -110,9 +135,15 @@ export class RemoteStream extends PlayableStream {
   }
 
   #join(track: MediaStreamTrack): void {
-    const kind = track.kind as 'audio' | 'video';
-    track.addEventListener('ended', () => this.#tracks[kind] === track && this.#take(kind, null), { once: true });
-    this.#take(kind, track);
+    this.#gone.clear();
+    this.#take(track.kind as 'audio' | 'video', track);
+  }
+
+  /** Drops a track that is gone, unless another one is to come: its last picture stays until then. */
+  #look(kind: 'audio' | 'video'): void {
+    const track = this.#tracks[kind];
+    const isPublished = kind === 'audio' ? this.#publication.hasAudio : this.#publication.hasVideo;
+    if (track && this.#gone.has(track) && !isPublished) this.#take(kind, null);
   }
 
   #take(kind: 'audio' | 'video', track: MediaStreamTrack | null): void {

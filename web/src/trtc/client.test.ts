@@ -1,9 +1,10 @@
 // @vitest-environment happy-dom
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Publication } from '../protocol/messages';
+import { FakePeer } from '../rtc/fake-peer';
 import type { FakeServer } from '../signal/fake-server';
 import { FakeTrack } from '../streams/fakes';
-import { anchor, entered, FakePeer, installBrowser, streamOf } from './fakes';
+import { anchor, ConnectingPeer, entered, installBrowser, streamOf } from './fakes';
 import TRTC, { type Client, type ClientConfig, type ClientEvents, type LocalStream, type RemoteStream, type RtcError } from './index';
 
 const ROOM = 7;
@@ -414,7 +415,7 @@ describe('a client', () => {
     });
 
     it('not where no media flows, and ends it', async () => {
-      FakePeer.connects = false;
+      ConnectingPeer.connects = false;
       await join();
       const failed = rejected(client.publish(await local()));
       await vi.advanceTimersByTimeAsync(15_500);
@@ -438,7 +439,7 @@ describe('a client', () => {
       const stream = await local();
       await client.publish(stream);
       expect(server.asked('publish')[0]).toMatchObject({ publication: { hasSmall: true } });
-      const encodings = FakePeer.all.at(-1)!.transceivers[1]!.init.sendEncodings!;
+      const encodings = FakePeer.last.senders[1]!.parameters.encodings;
       expect(encodings).toEqual(expect.arrayContaining([expect.objectContaining({ scaleResolutionDownBy: 2, maxBitrate: 200_000, maxFramerate: 10 })]));
       expect((await rejected(client.disableSmallStream())).getCode()).toBe(0x1001);
       expect((await rejected(client.setSmallStreamProfile({ width: 0, height: 1, bitrate: 1, frameRate: 1 }))).getCode()).toBe(0x1000);
@@ -472,7 +473,7 @@ describe('a client', () => {
     it('statistics of what it sends and receives', async () => {
       await join();
       await client.publish(await local());
-      const peer = FakePeer.all.at(-1)!;
+      const peer = FakePeer.last as ConnectingPeer;
       peer.stats = new Map<string, Record<string, unknown>>([
         ['a', { id: 'a', type: 'outbound-rtp', kind: 'audio', bytesSent: 10, packetsSent: 1 }],
         ['v', { id: 'v', type: 'outbound-rtp', kind: 'video', bytesSent: 20, packetsSent: 2, framesEncoded: 3, framesSent: 4, frameWidth: 640, frameHeight: 480 }],

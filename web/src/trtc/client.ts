@@ -358,6 +358,7 @@ export class Client {
         this.#lost(joined);
         this.#tell('error', toRtcError(fatal(error), 'room', { refused: ErrorCode.SIGNAL_CHANNEL_RECONNECTION_FAILED, other: ErrorCode.SIGNAL_CHANNEL_RECONNECTION_FAILED }));
       }),
+      media.on('receivingFailed', (error) => this.#tell('error', toRtcError(error, 'receiving', { refused: ErrorCode.DOWNLINK_RECONNECTION_FAILED, other: ErrorCode.DOWNLINK_RECONNECTION_FAILED }))),
       media.receiver.on('state', (state) => remotes.connection(PEER_STATES[state] ?? 'DISCONNECTED')),
     ];
     return joined;
