@@ -26,10 +26,13 @@ export function posterOf(live: LiveInfo): Poster {
   };
 }
 
-/** The most watched first; rooms whose title, host or id has the query in it. */
+/**
+ * The most watched first; rooms whose title, host or id has the query in it. A room that a host has made and gone away
+ * from stays until it is ended: nobody is in it, and it is not shown.
+ */
 export function chooseRooms(lives: readonly LiveInfo[], query: string): Poster[] {
   const wanted = query.trim().toLocaleLowerCase();
-  const posters = lives.filter((live) => live.isPublicVisible).map(posterOf);
+  const posters = lives.filter((live) => live.isPublicVisible && live.currentViewerCount > 0).map(posterOf);
   const found = wanted === '' ? posters : posters.filter(({ id, title, host }) => [id, title, host].some((text) => text.toLocaleLowerCase().includes(wanted)));
   return found.sort((a, b) => b.viewers - a.viewers || a.title.localeCompare(b.title));
 }

@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { mkdir, readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import type { Browser, Page } from 'playwright-core';
+import { launchBrowser, RESULTS, until, WebliveServer } from './harness';
+
+/** Deadlines are generous: a machine with two cores encodes and decodes three pictures here. */
+const PATIENCE = 30_000;
+
+const TITLE = 'Songs by the window';
+
+interface AxeViolation {
+  id: string;
+  nodes: { target: unknown[]; failureSummary?: string }[];
+}
+
+describe('the demo of live rooms', () => {
+  let server: WebliveServer;
+  let browser: Browser;
+  let host: Page;
+  let viewer: Page;
+  let axe: string;
+  const complaints: string[] = [];
+
+  before(async () => {
+    await mkdir(RESULTS, { recursive: true });
+    axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+    server = await WebliveServer.start();
+    browser = await launchBrowser();
+    host = await open({ width: 1280, height: 800 }, 'dark');
+    viewer = await open({ width: 390, height: 844 }, 'light');
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+
+  async function open(viewport: { width: number; height: number }, colorScheme: 'light' | 'dark'): Promise<Page> {
+    const context = await browser.newContext({ viewport, colorScheme, locale: 'en-US' });
+    const page = await context.newPage();
+    page.setDefaultTimeout(PATIENCE);
+    // A stream that is not live yet is asked for and refused: the browser logs that by itself.
+    page.on('console', (message) => message.type() === 'error' && !/status of (404|409|503)/.test(message.text()) && complaints.push(message.text()));
+    page.on('pageerror', (error) => complaints.push(error.message));
+    await page.goto(server.url('/'));
+    return page;
+  }
+
+  /** Checks what is on the page by axe-core. */
+  async function accessible(page: Page, what: string): Promise<void> {
+    await page.evaluate(axe);
+    // What fades in or out has no contrast for a moment.
+    await page.waitForFunction(() => !document.querySelector('.toast-enter-active, .toast-leave-active'));
+    const violations = await page.evaluate(async () => {
+      const { violations } = await (window as unknown as { axe: { run: (root: Document, options: object) => Promise<{ violations: AxeViolation[] }> } }).axe.run(document, { resultTypes: ['violations'] });
+      return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target, failureSummary }) => `${target.join(' ')} (${failureSummary ?? ''})`).join('; ')}`);
+    });
+    assert.deepEqual(violations, [], what);
+  }
+
+  /** Waits until the picture of the n-th tile moves. */
+  async function moves(page: Page, selector: string): Promise<void> {
+    const frames = () => page.evaluate((selector) => Math.max(0, ...[...document.querySelectorAll<HTMLVideoElement>(`${selector} video`)].map((video) => video.getVideoPlaybackQuality().totalVideoFrames)), selector);
+    await page.locator(`${selector} video`).first().waitFor({ state: 'attached' });
+    const before = await frames();
+    await until(`a moving picture in ${selector}`, async () => (await frames()) > before + 10, PATIENCE);
+  }
+
+  const part = (page: Page, name: string) => page.locator(`[data-part=${name}]`);
+
+  test('invites to go live while nobody is', async () => {
+    await host.getByRole('heading', { name: 'Nobody is live right now' }).waitFor();
+    await accessible(host, 'the empty list');
+  });
+
+  test('goes live with the test card', async () => {
+    await host.getByRole('main').getByRole('link', { name: 'Go live' }).click();
+    await host.getByRole('radio', { name: 'Test card' }).check({ force: true });
+    await host.locator('[data-source=card] video').waitFor();
+    await host.getByLabel('Title').fill(TITLE);
+    await host.getByRole('combobox', { name: 'Picture' }).selectOption('360p');
+    await accessible(host, 'the device check');
+    await host.getByRole('button', { name: 'Go live' }).click();
+    await part(host, 'room').waitFor();
+    await accessible(host, 'the studio');
+  });
+
+  test('shows the room in the list by itself, and a viewer enters it', async () => {
+    const link = viewer.getByRole('link', { name: TITLE });
+    await link.waitFor();
+    await viewer.locator('.poster img').waitFor();
+    await accessible(viewer, 'the list');
+    await link.click();
+    await part(viewer, 'room').waitFor();
+    await moves(viewer, '.tile.main');
+    const { scroll, client } = await viewer.evaluate(() => ({ scroll: document.documentElement.scrollWidth, client: document.documentElement.clientWidth }));
+    assert.ok(scroll <= client, `${scroll} px wide on ${client} px`);
+    await accessible(viewer, 'the room');
+  });
+
+  test('plays on each line, with its delay', async () => {
+    for (const [line, name] of [['flv', 'HTTP-FLV'], ['hls', 'HLS'], ['webrtc', 'WebRTC']] as const) {
+      await viewer.getByRole('button', { name: /^Line/ }).click();
+      await viewer.locator(`[data-line=${line}]`).click();
+      await until(`line ${name}`, async () => (await part(viewer, 'line').textContent()) === name, PATIENCE);
+      await moves(viewer, '.tile.main');
+      // The test card's clock is read off the picture: no estimate.
+      await until(`the delay of ${name}`, async () => /^Delay: [\d.]+ m?s, read/.test((await part(viewer, 'delay').textContent({ timeout: 1_000 }).catch(() => '')) ?? ''), PATIENCE);
+    }
+  });
+
+  test('carries chat, bullet comments and likes', async () => {
+    await part(viewer, 'compose').fill('What a <b>view</b>!');
+    await viewer.getByRole('button', { name: 'Send', exact: true }).click();
+    const message = part(host, 'message').filter({ hasText: 'What a <b>view</b>!' });
+    await message.waitFor();
+    await host.locator('[data-part=bullets] span', { hasText: 'What a' }).waitFor({ state: 'attached' });
+    const heart = part(viewer, 'like');
+    for (let n = 0; n < 3; n += 1) await heart.click();
+    await until('three likes', async () => (await part(host, 'like').locator('b').textContent()) === '3', PATIENCE);
+  });
+
+  test('brings a guest on stage and takes him off again', async () => {
+    await viewer.getByRole('tab', { name: /Guests/ }).click();
+    await viewer.getByRole('button', { name: 'Come on stage' }).click();
+    await host.getByRole('tab', { name: /Guests/ }).click();
+    await host.getByRole('button', { name: /^Accept/ }).click();
+    await viewer.locator('.tile[data-own] video').waitFor();
+    await moves(host, '.side .tile');
+    await host.screenshot({ path: join(RESULTS, 'demo-studio.png') });
+    await viewer.screenshot({ path: join(RESULTS, 'demo-guest.png') });
+    await accessible(host, 'the studio with a guest');
+    await host.getByRole('tabpanel').getByRole('button', { name: /^What to do about/ }).click();
+    await host.getByRole('menuitem', { name: 'Take off the stage' }).click();
+    await viewer.locator('.tile[data-own]').waitFor({ state: 'detached' });
+    await host.locator('.side').waitFor({ state: 'detached' });
+    await viewer.getByRole('button', { name: 'Come on stage' }).waitFor();
+  });
+
+  test('removes somebody, and ends with the sums of the show', async () => {
+    await host.getByRole('tab', { name: /People/ }).click();
+    await host.getByRole('tabpanel').getByRole('button', { name: /^What to do about/ }).click();
+    await host.getByRole('menuitem', { name: 'Remove and keep out' }).click();
+    await part(host, 'confirm').first().click();
+    await viewer.locator('[data-phase=gone]').waitFor();
+    await accessible(viewer, 'the way out');
+    await host.getByRole('button', { name: 'End the show' }).click();
+    await host.getByRole('button', { name: 'End it' }).click();
+    await host.locator('[data-phase=ended]').waitFor();
+    assert.match((await host.locator('.sums').textContent()) ?? '', /Likes3/);
+    await accessible(host, 'the end');
+    await viewer.getByRole('link', { name: 'Back to all rooms' }).click();
+    await viewer.getByRole('heading', { name: 'Nobody is live right now' }).waitFor();
+  });
+
+  test('logs no error of its own', () => assert.deepEqual(complaints, []));
+});
