@@ -1,3 +1,5 @@
+import { errorFromResponse, toWebliveError } from 'weblive';
+
 /** How a server lets people in. */
 export interface ServerInfo {
   /** Anybody, under any name. */
@@ -8,19 +10,40 @@ export interface ServerInfo {
   hasDevTokens: boolean;
 }
 
-/** Asks the server. One that has nothing to say about itself is taken to be open: it refuses the login otherwise. */
+/** Asks the server. */
 export async function fetchServerInfo(origin: string): Promise<ServerInfo> {
-  const response = await fetch(`${origin}/api/server`, { headers: { accept: 'application/json' } });
-  if (!response.ok) return OPEN;
-  const body: unknown = await response.json().catch(() => null);
-  return readServerInfo(body);
+  let response: Response;
+  try {
+    response = await fetch(`${origin}/api/server`, { headers: { accept: 'application/json' } });
+  } catch (thrown) {
+    throw toWebliveError(thrown, 'asking the server');
+  }
+  // An older one does not tell: the login will.
+  if (response.status === 404) return readServerInfo(null);
+  if (!response.ok) throw await errorFromResponse(response, 'asking the server');
+  return readServerInfo(await response.json());
 }
 
+/** Reads the server's answer; one that says nothing of itself is taken to be open, and refuses the login otherwise. */
 export function readServerInfo(body: unknown): ServerInfo {
-  if (typeof body !== 'object' || body === null) return OPEN;
-  const { open, apps, devTokens } = body as Record<string, unknown>;
-  const known = Array.isArray(apps) ? apps.map((app) => Number(typeof app === 'object' && app !== null ? (app as { id?: unknown }).id : app)).filter(Number.isSafeInteger) : [];
-  return { isOpen: typeof open === 'boolean' ? open : known.length === 0, apps: known, hasDevTokens: devTokens === true };
+  const { isOpen, apps, givesTokens } = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
+  const ids = Array.isArray(apps) ? apps.map((app: unknown) => (typeof app === 'object' && app !== null && 'id' in app ? Number(app.id) : NaN)) : [];
+  return { isOpen: isOpen !== false, apps: ids.filter(Number.isSafeInteger), hasDevTokens: givesTokens === true };
 }
 
-const OPEN: ServerInfo = { isOpen: true, apps: [], hasDevTokens: false };
+/** Has the server sign a UserSig, where it does that: for development only. */
+export async function fetchDevToken(origin: string, userId: string, sdkAppId: number): Promise<string> {
+  let response: Response;
+  try {
+    response = await fetch(`${origin}/api/dev/usersig`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ userId, ...(sdkAppId > 0 && { sdkAppId }) }),
+    });
+  } catch (thrown) {
+    throw toWebliveError(thrown, 'asking for a UserSig');
+  }
+  if (!response.ok) throw await errorFromResponse(response, 'asking for a UserSig');
+  const { userSig } = (await response.json()) as { userSig?: unknown };
+  return typeof userSig === 'string' ? userSig : '';
+}

@@ -5,7 +5,7 @@ import { i18n } from '../i18n';
 import { given } from './given';
 import { keep, keepInTab, kept, keptInTab } from './keep';
 import { adviceOf } from './problems';
-import { fetchServerInfo, type ServerInfo } from './server-info';
+import { fetchDevToken, fetchServerInfo, type ServerInfo } from './server-info';
 import { readUserSig } from './user-sig';
 
 /** Who uses this tab. */
@@ -82,7 +82,8 @@ function createSession() {
       const userSig = keptInTab('userSig') || given.token;
       const content = userSig === '' ? null : await readUserSig(userSig);
       if (content) Object.assign(person, { ...content, userSig });
-      else if (server.isOpen || server.hasDevTokens) Object.assign(person, { userId: tabUser(), sdkAppId: server.apps[0] ?? 0, userSig: '' });
+      else if (server.isOpen) Object.assign(person, { userId: tabUser(), sdkAppId: 0, userSig: '' });
+      else if (server.hasDevTokens) await askForToken(tabUser(), server.apps[0] ?? 0);
       else {
         status.value = 'needsToken';
         return false;
@@ -94,10 +95,15 @@ function createSession() {
     }
   }
 
+  async function askForToken(userId: string, sdkAppId: number): Promise<void> {
+    Object.assign(person, { userId, sdkAppId, userSig: await fetchDevToken(serverOrigin(), userId, sdkAppId) });
+  }
+
   async function logIn(): Promise<boolean> {
     const { userId, userSig, sdkAppId, name } = person;
     await login.login({ userId, userSig, sdkAppId, userName: name });
-    if (userSig !== '') keepInTab('userSig', userSig);
+    // One that the server signs itself is asked for anew.
+    if (userSig !== '' && !server.hasDevTokens) keepInTab('userSig', userSig);
     status.value = 'in';
     problem.value = '';
     return true;
@@ -114,8 +120,9 @@ function createSession() {
   /** Signs in with what somebody has filled in. */
   async function signIn({ name, sdkAppId, userId, userSig }: Credentials): Promise<void> {
     problem.value = '';
-    Object.assign(person, { userId, sdkAppId, userSig, name: name || userId });
+    Object.assign(person, { userId, sdkAppId, userSig, name: name || userId || person.name });
     try {
+      if (server.hasDevTokens && userSig === '') await askForToken(userId || tabUser(), sdkAppId);
       await logIn();
       keep('name', person.name);
       asked.value = null;

@@ -1,0 +1,13 @@
+import { describe, expect, it } from 'vitest';
+import { readServerInfo } from './server-info';
+
+describe('what a server tells of itself', () => {
+  it('is how it lets people in', () => {
+    expect(readServerInfo({ version: '1', isOpen: true, givesTokens: false, apps: [] })).toEqual({ isOpen: true, apps: [], hasDevTokens: false });
+    expect(readServerInfo({ isOpen: false, givesTokens: true, apps: [{ id: 7, requiresPrivateMapKey: false }, { id: 'x' }, null] })).toEqual({ isOpen: false, apps: [7], hasDevTokens: true });
+  });
+
+  it('may be nothing', () => {
+    for (const body of [null, 5, 'x', {}]) expect(readServerInfo(body).isOpen).toBe(true);
+  });
+});
