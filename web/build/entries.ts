@@ -1,7 +1,8 @@
+import { dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The folder `web/`. */
-export const WEB = fileURLToPath(new URL('..', import.meta.url));
+export const WEB = join(dirname(fileURLToPath(import.meta.url)), '..', sep);
 
 /** What the server serves; its binary embeds it. */
 export const DIST = `${WEB}dist/`;

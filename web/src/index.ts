@@ -19,6 +19,7 @@ export { uploadImage, type UploadOptions } from './im';
 export { RtcSession, type SessionEvents, type SessionOptions, type SessionState } from './rtc-session';
 export { server, setServer } from './server';
 export * from './stats';
+export * from './streams/profiles';
 export { VERSION } from './version';
 export * from './whep';
 export * from './whip';
