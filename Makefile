@@ -44,8 +44,8 @@ lint: web
 test-rust: web ## Unit, property and integration tests of all crates.
 	cargo test --workspace $(CARGO_FLAGS)
 
-test-web: $(WEB_STAMP) ## Type check and unit tests of the web part.
-	cd web && npm run typecheck && npm test
+test-web: web ## Type check, unit tests and conformance of the web part.
+	cd web && npm run typecheck && npm test && npm run conformance
 
 test-bench: web ## Each benchmark once, so that none of them rots.
 	cargo test --workspace --bench '*' $(CARGO_FLAGS)

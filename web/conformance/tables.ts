@@ -215,8 +215,8 @@ export const MESSAGE_MEMBERS = words(`
   ID type payload conversationID conversationType to from flow time status isRevoked priority nick avatar nameCard
   cloudCustomData sequence random`);
 
-/** Codes of errors that are found in the page itself; those of the server come as they are. */
-export const TIM_ERRORS = [2024, 2025, 2100, 2101, 2251, 2252, 2253, 2603, 2623, 2681, 2800, 2801, 2805, 2996, 2999];
+/** Codes of errors that are found in the page itself; those of the server, 2681 among them, come as they are. */
+export const TIM_ERRORS = [2024, 2025, 2100, 2101, 2251, 2252, 2253, 2603, 2623, 2800, 2801, 2805, 2996, 2999];
 
 /* The states of a live room */
 
