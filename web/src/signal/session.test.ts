@@ -487,3 +487,19 @@ describe('what is wrong', () => {
     expect(session.state).toBe('connected');
   });
 });
+
+describe('a newer UserSig', () => {
+  it('is brought to the server once, also when it comes without a connection', async () => {
+    const session = await connected();
+    const brought = () => server.asked('renewUserSig').map((frame) => frame['userSig']);
+    session.renewUserSig('new');
+    session.renewUserSig('new');
+    await settle();
+    expect(brought()).toEqual(['new']);
+    server.cut();
+    session.renewUserSig('newer');
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(session.state).toBe('connected');
+    expect(brought()).toEqual(['new', 'newer']);
+  });
+});

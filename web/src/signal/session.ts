@@ -23,6 +23,8 @@ export class Session extends Emitter<SessionEvents> {
   #login: LoggedIn | null = null;
   #identity: Identity;
   #lastSeq = 0;
+  /** The UserSig that the server knows. */
+  #toldUserSig: string | undefined;
   /** When the socket's login or resume was accepted; null without one. */
   #liveAt: number | null = null;
   #heardAt = 0;
@@ -88,9 +90,10 @@ export class Session extends Emitter<SessionEvents> {
     });
   }
 
-  /** A UserSig for later logins. */
+  /** A new UserSig of the same user: for later logins, and for the session that goes on. */
   renewUserSig(userSig: string): void {
     this.#identity = { ...this.#identity, userSig };
+    this.#tellUserSig();
   }
 
   /** Other STUN and TURN servers of one's own, for later peer connections. */
@@ -130,6 +133,14 @@ export class Session extends Emitter<SessionEvents> {
     } else if (this.#liveAt !== null && !this.#isProbing) {
       this.#ping();
     }
+  }
+
+  /** Brings the server the UserSig that it does not know yet. */
+  #tellUserSig(): void {
+    const { userSig } = this.#identity;
+    if (this.#state !== 'connected' || userSig === undefined || userSig === this.#toldUserSig) return;
+    this.#toldUserSig = userSig;
+    this.request('renewUserSig', { userSig }).catch((error: WebliveError) => log.warn('session', error.message));
   }
 
   #ping(): void {
@@ -180,6 +191,7 @@ export class Session extends Emitter<SessionEvents> {
 
   #logIn(): void {
     const { app, user, userSig, profile } = this.#identity;
+    this.#toldUserSig = userSig;
     const who = { ...(user !== undefined && { user }), ...(userSig !== undefined && { userSig }), ...(profile && !this.#login && { profile }) };
     this.#ask('login', { version: PROTOCOL_VERSION, app, ...who }, (response) => {
       if (!('error' in response)) return this.#onLoggedIn(response.result as LoggedIn);
@@ -226,6 +238,7 @@ export class Session extends Emitter<SessionEvents> {
     this.#live();
     this.#requests.open();
     this.#setState('connected');
+    this.#tellUserSig();
   }
 
   #live(): void {

@@ -77,6 +77,9 @@ export class Account {
       await lease.session.ready;
       if (this.#loggingIn !== name) throw new TimError(Code.notLoggedIn, 'login: given up by a logout');
       user.offs = this.#watch(lease.session, (reason, error) => this.#user === user && this.#ended(reason, error));
+      user.offs.push(lease.session.onEvent('userSigExpired', ({ message }) => {
+        if (this.#user === user) void this.#expired(new TimError(Code.userSigExpired, message));
+      }));
       await this.listener.loggedIn(lease.session);
       if (this.#loggingIn !== name) throw new TimError(Code.notLoggedIn, 'login: given up by a logout');
       if (lease.session.state === 'closed') throw new TimError(Code.network, 'login: the session has ended');
@@ -124,6 +127,13 @@ export class Account {
       session.on('state', ({ state }) => this.#onState(state)),
       session.on('closed', ({ reason, error }) => ended(reason, toTimError(error ?? new TimError(Code.notLoggedIn, 'logged out'), Code.network))),
     ];
+  }
+
+  /** Media of others on the page go on; the chat needs a login again. */
+  async #expired(error: TimError): Promise<void> {
+    const leaving = this.listener.loggingOut();
+    this.#ended('userSigExpired', error);
+    await leaving;
   }
 
   #ended(reason: CloseReason, error: TimError): void {

@@ -29,6 +29,7 @@ export const Code = {
   rate: 2996,
   notReady: 2999,
   badValue: 10004,
+  userSigExpired: 70001,
 } as const;
 
 /** Whatever was thrown, as this interface knows it. */

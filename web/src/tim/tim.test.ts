@@ -203,6 +203,22 @@ describe('being kicked out', () => {
   });
 });
 
+describe('a UserSig that ends while the session goes on', () => {
+  it('ends the chat, and leaves the session to others on the page until a new one is brought', async () => {
+    const lease = sessions.acquire({ server: 'https://live.example', app: APP, user: 'anna', userSig: 'sig' });
+    await inside();
+    fake.server.tell({ event: 'userSigExpired', message: 'The UserSig has ended.' });
+    await settle();
+    expect(told).toEqual([['kickedOut', { type: 'userSigExpired' }], ['sdkStateNotReady', undefined]]);
+    expect(lease.session.state).toBe('connected');
+    expect(await codeOf(tim.sendMessage(text()))).toBe(2024);
+    await tim.login({ userID: 'anna', userSig: 'new' });
+    expect(fake.server.asked('renewUserSig')).toMatchObject([{ userSig: 'new' }]);
+    expect((await join()).data.status).toBe('JoinedSuccess');
+    await lease.release();
+  });
+});
+
 describe('the network', () => {
   it('is told as it comes and goes', async () => {
     await inside();
