@@ -361,6 +361,30 @@ describe('after a lost session', () => {
     expect(page.context.liveList.currentLive.value?.liveId).toBe('show');
   });
 
+  test('a host tells a server that has begun anew what the room shared', async () => {
+    const page = new LiveFixture();
+    await page.login('olga');
+    await page.context.liveList.startLive({ liveId: 'show', coverUrl: '/c.png' });
+    await settle();
+    await lose(page);
+    await vi.advanceTimersByTimeAsync(1_000);
+    const [saved] = page.asked('setAttributes') as [{ attributes: { live: string } }];
+    expect(JSON.parse(saved.attributes.live)).toMatchObject({ coverUrl: '/c.png' });
+    expect(page.context.liveList.currentLive.value?.coverUrl).toBe('/c.png');
+    // One that has kept it is not told.
+    page.attributes = saved.attributes;
+    await lose(page);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(page.asked('setAttributes')).toEqual([]);
+  });
+
+  test('an owner who has come back by joining makes the room again too', async () => {
+    const page = new LiveFixture();
+    await page.join('olga');
+    await lose(page);
+    expect(page.server.requests[0]).toMatchObject({ type: 'createRoom', room: 'show', name: 'Evening show', seats: { count: 3, mode: 'applyToTake', keepOwnerOnSeat: true } });
+  });
+
   test('the audience waits until the host has made the room again', async () => {
     const page = new LiveFixture();
     await page.join('gina');

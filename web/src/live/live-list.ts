@@ -28,7 +28,10 @@ export class LiveListState extends Subscribable<LiveListEvents> {
       this.#show(live);
       void this.#lookUpOwner(live);
     });
-    core.on('chat', ({ room }) => void this.#readCard(room));
+    core.on('chat', ({ room, chat }) => {
+      void this.#readCard(room);
+      chat.on('state', ({ state, previous }) => state === 'inside' && previous === 'entering' && void this.#comeBack(room));
+    });
     core.on('info', () => this.#core.room && this.#show(this.#core.room));
     core.on('left', () => this.#current.set(null));
     core.on('lost', ({ liveId, kind, reason, message }) => {
@@ -93,7 +96,10 @@ export class LiveListState extends Subscribable<LiveListEvents> {
     const room = roomOf(params.liveId);
     const info = await this.#core.request('showRoom', { room });
     const { privateMapKey } = params;
-    await this.#core.enter(room, { info, isOwner: info.owner === this.#core.user, ...(privateMapKey !== undefined && { privateMapKey }) });
+    const isOwner = info.owner === this.#core.user;
+    const { name, notice, seats } = info;
+    const recreate = () => this.#core.request('createRoom', { room, name, notice, ...(seats && { seats }) });
+    await this.#core.enter(room, { info, isOwner, ...(isOwner && { recreate }), ...(privateMapKey !== undefined && { privateMapKey }) });
   };
 
   /** Leaves the room; it goes on. Nothing outside of one. */
@@ -136,6 +142,16 @@ export class LiveListState extends Subscribable<LiveListEvents> {
     if (info.owner !== null) await this.#core.people.lookUp(this.#core.needSession('fetchLiveInfo'), [info.owner]);
     return this.#liveInfo(info, {}, false);
   };
+
+  /** In again after a lost session: a server that has begun anew knows nothing of what the room shared. */
+  async #comeBack(live: LiveRoom): Promise<void> {
+    if (this.#core.room !== live) return;
+    const card = this.#card;
+    await this.#readCard(live);
+    const isOwner = live.info.owner === this.#core.user;
+    if (this.#core.room !== live || !isOwner || Object.keys(this.#card).length > 0 || Object.keys(card).length === 0) return;
+    await this.#saveCard(live, card, card.isMessageDisable).catch((error: LiveError) => log.warn('live', error.message));
+  }
 
   async #lookUpOwner(live: LiveRoom): Promise<void> {
     const { owner } = live.info;
