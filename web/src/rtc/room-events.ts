@@ -43,7 +43,7 @@ export interface RoomMediaEvents {
   volumes: UserVolume[];
   activeSpeaker: UserId | null;
   quality: NetworkQuality;
-  /** Nothing can be received any more, though the room goes on; subscribing again tries again. */
+  /** Nothing can be received any more, though the room goes on; subscribing to anything tries again, for all. */
   receivingFailed: WebliveError;
   /** It cannot go on: the room was left. */
   error: WebliveError;

@@ -177,6 +177,10 @@ describe('subscribing', () => {
     expect(server.asked('subscribe').map(({ video }) => video)).toEqual([false, false, false, false]);
     expect(told.at(-1)).toBe('receiving failed: connection');
     expect(room.state).toBe('connected');
+    // Wanting anything else tries again, for what was wanted before too.
+    await room.subscribe({ user: 'carol', track: 'main' }, WANTED);
+    await tick();
+    expect(server.asked('subscribe').slice(4).map(({ user }) => user)).toEqual(['carol', 'ben']);
   });
 });
 

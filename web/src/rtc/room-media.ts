@@ -33,6 +33,7 @@ export class RoomMedia extends Emitter<RoomMediaEvents> {
   /** Counts the times that the room had to be entered again. */
   #renewals = 0;
   #isRenewing = false;
+  #hasReceivingFailed = false;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #offs: (() => void)[] = [];
 
@@ -148,7 +149,10 @@ export class RoomMedia extends Emitter<RoomMediaEvents> {
     const { stream } = await this.session.request('subscribe', { ...full, ...wanted });
     if ((this.#state as ConnectionState) === 'closed') throw new WebliveError('state', `room ${this.room}: left meanwhile`, false);
     const reception = this.#receiver.reception(stream);
+    const others = [...this.#subscriptions.values()].filter((other) => keyOf(other.target) !== keyOf(full));
     this.#subscriptions.set(keyOf(full), { target: full, wanted, reception });
+    if (this.#hasReceivingFailed) void this.#resubscribe(others);
+    this.#hasReceivingFailed = false;
     return reception;
   }
 
@@ -202,6 +206,7 @@ export class RoomMedia extends Emitter<RoomMediaEvents> {
     if (isOld()) return;
     const wanted = [...this.#subscriptions.values()];
     this.#isRenewing = false;
+    this.#hasReceivingFailed = false;
     this.#setState(this.session.state === 'connected' ? 'connected' : 'reconnecting');
     this.#take(entered);
     for (const publication of this.#publications.values()) publication.restart();
@@ -254,7 +259,11 @@ export class RoomMedia extends Emitter<RoomMediaEvents> {
         else if (error) this.emit('error', error);
       }),
       this.#receiver.on('lost', () => void this.#resubscribe([...this.#subscriptions.values()])),
-      this.#receiver.on('error', (error) => error.fatal && this.emit('receivingFailed', error)),
+      this.#receiver.on('error', (error) => {
+        if (!error.fatal) return;
+        this.#hasReceivingFailed = true;
+        this.emit('receivingFailed', error);
+      }),
       onPageHide(() => this.#onPageHide()),
     ];
   }
@@ -295,6 +304,7 @@ export class RoomMedia extends Emitter<RoomMediaEvents> {
     if (this.#state === 'closed') return;
     this.#renewals += 1;
     this.#isRenewing = false;
+    this.#hasReceivingFailed = false;
     clearTimeout(this.#retryTimer);
     for (const off of this.#offs.splice(0)) off();
     for (const publication of [...this.#publications.values()]) publication.drop();

@@ -354,6 +354,7 @@ export class Client {
         this.#lost(joined);
         this.#tell('client-banned', { reason, message });
       }),
+      media.on('receivingFailed', (error) => this.#tell('error', toRtcError(error, 'receive', { other: ErrorCode.DOWNLINK_RECONNECTION_FAILED }))),
       media.on('error', (error) => {
         this.#lost(joined);
         this.#tell('error', toRtcError(fatal(error), 'room', { refused: ErrorCode.SIGNAL_CHANNEL_RECONNECTION_FAILED, other: ErrorCode.SIGNAL_CHANNEL_RECONNECTION_FAILED }));
