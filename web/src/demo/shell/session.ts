@@ -128,6 +128,7 @@ function createSession() {
       asked.value = null;
     } catch (thrown) {
       fail(thrown);
+      Object.assign(person, { userId: '', userSig: '' });
     }
   }
 
