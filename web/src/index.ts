@@ -4,6 +4,8 @@
  * - `createPusher`, `createPlayer`, `createIM`: the objects of `weblive/tweblive`.
  * - `createClient`, `createStream`: those of `weblive/trtc`.
  * - the rest: players and publishers below them, and what all have in common.
+ *
+ * @module weblive
  */
 export { createIM, createPlayer, createPusher, EVENT, TYPES } from './tweblive';
 export type { EventName, IM, IMOptions, Player as LivePlayer, Pusher, PusherOptions, PusherViewOptions, TWebLiveEvent } from './tweblive';

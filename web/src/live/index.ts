@@ -1,3 +1,10 @@
+/**
+ * Live rooms as states, without a framework: seats, guests, connected hosts, audience, chat, likes and devices of one user, who is
+ * in one room at a time. {@link liveContext} gives the page's own.
+ *
+ * @module weblive/live
+ */
+
 export type { BarrageState } from './barrage';
 export type { CoGuestState } from './co-guest';
 export type { CoHostState, HostConnectionParams } from './co-host';

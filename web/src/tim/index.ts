@@ -1,3 +1,9 @@
+/**
+ * The chat of rooms by the names of TIM. The default export is what `tim-js.js` sets as the global `TIM`.
+ *
+ * @module weblive/tim
+ */
+
 import { shared } from '../page';
 import { VERSION } from '../version';
 import { TimChat } from './chat';

@@ -1,3 +1,9 @@
+/**
+ * Clients and streams by the names of TRTC. The default export is what `trtc.js` sets as the global `TRTC`.
+ *
+ * @module weblive/trtc
+ */
+
 import { type LogLevel, setLogLevel } from '../log';
 import { Client } from './client';
 import { ErrorCode } from './codes';

@@ -1,3 +1,9 @@
+/**
+ * Pushers, players and chat by the names of TWebLive. The default export is what `tweblive.js` sets as the global `TWebLive`.
+ *
+ * @module weblive/tweblive
+ */
+
 import { setServer } from '../server';
 import { shared } from '../page';
 import TIM from '../tim';

@@ -1,3 +1,9 @@
+/**
+ * The states of `weblive/live` as Vue 3 composables: the same names, with refs in place of values.
+ *
+ * @module weblive/vue
+ */
+
 import {
   type BarrageState, type CoGuestState, type CoHostState, type DeviceState, liveContext, type LiveAudienceState, type LiveGiftState, type LiveListState,
   type LiveSeatState, type LoginState,
