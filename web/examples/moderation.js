@@ -22,4 +22,7 @@ onClick('enter', async () => {
 onClick('muteAll', () => liveList.updateLiveInfo({ isMessageDisable: true }));
 onClick('unmuteAll', () => liveList.updateLiveInfo({ isMessageDisable: false }));
 // Who is muted is refused: -2381, or -2380 where all are.
-onSend('form', (text) => barrage.sendTextMessage({ text }));
+onSend('form', async (text) => {
+  await barrage.sendTextMessage({ text });
+  log(`${me.userId}: ${text}`);
+});

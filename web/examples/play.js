@@ -12,7 +12,10 @@ player.on(EVENT.PLAYER_AUTOPLAY_NOT_ALLOWED, () => {
   addEventListener('click', () => player.resumePlay(), { once: true });
 });
 
-onClick('start', () => player.startPlay(`room://sdkappid=${me.sdkAppId}&roomid=${me.roomId}&userid=${me.userId}&usersig=${me.userSig}`));
+onClick('start', async () => {
+  await player.startPlay(`room://sdkappid=${me.sdkAppId}&roomid=${me.roomId}&userid=${me.userId}&usersig=${me.userSig}`);
+  log('in the room; whoever publishes there is shown');
+});
 // One stream is shown, the newest; or all of a room with guests.
 onClick('all', () => player.setRoomView({ layout: 'grid' }));
 onClick('stop', () => player.stopPlay());
