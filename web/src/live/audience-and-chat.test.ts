@@ -97,6 +97,14 @@ describe('the audience', () => {
     expect(other.asked('listMutes')).toEqual([]);
   });
 
+  test('of a large room is not asked for one by one', async () => {
+    const { page, told } = await watched();
+    page.tell('message', { message: tip(1, ['gina'], 51) });
+    await settle();
+    expect(page.asked('showProfiles')).toEqual([]);
+    expect(told).toEqual([['onAudienceJoined', { audience: { userId: 'gina', userName: '', avatarUrl: '', userRole: Role.GeneralUser } }]]);
+  });
+
   test('is cut at 200, page by page', async () => {
     const page = new LiveFixture();
     page.server.answers['listMembers'] = (frame) => {

@@ -1,10 +1,10 @@
+import { log } from '../log';
 import type { MemberView, Message, UserId } from '../protocol/messages';
 import type { LiveCore, LiveRoom } from './core';
 import { Role } from './enums';
 import { toLiveError } from './error';
 import { type LiveAudienceEvents, Subscribable } from './events';
 import { roleOf } from './live-seat';
-import { log } from '../log';
 import { Cell, type Store } from './store';
 import type { AudienceInfo } from './types';
 
@@ -118,7 +118,7 @@ export class LiveAudienceState extends Subscribable<LiveAudienceEvents> {
     if (live.info.owner !== user && !this.#administrators.has(user)) return;
     try {
       const { users } = await this.#core.ask('listMutes', {});
-      await this.#lookUp(users.map((one) => one.user));
+      await this.#core.people.lookUp(this.#core.needSession('listMutes'), users.map((one) => one.user));
       if (this.#core.room === live) this.#banned.set(users.map((one) => this.#info(one.user)));
     } catch (thrown) {
       log.debug('live', toLiveError(thrown, 'listMutes').message);
@@ -183,8 +183,8 @@ export class LiveAudienceState extends Subscribable<LiveAudienceEvents> {
 
   async #lookUp(users: UserId[]): Promise<void> {
     const session = this.#core.session;
-    // In a large room people are counted, and not asked for by name.
-    if (session && this.#members.size < MAX_LISTED) await this.#core.people.lookUp(session, users);
+    // In a large room everybody would ask for everybody: names come with the list and with what people say.
+    if (session && (this.#core.room?.info.online ?? 0) <= MAX_ASKED) await this.#core.people.lookUp(session, users);
   }
 
   #note(user: UserId): void {
@@ -216,6 +216,9 @@ const REMOVED = 3;
 
 /** As many as a page shows. */
 const MAX_LISTED = 200;
+
+/** In a larger room those who come are not asked for by name. */
+const MAX_ASKED = 50;
 
 /** A year in seconds: until somebody takes it back. */
 const FOR_GOOD = 365 * 24 * 3600;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { DeviceControlPolicy, MoveSeatPolicy, Role, SeatLayoutTemplate } from './enums';
 import { LiveSeatEvent } from './events';
-import { LiveFixture, seat, shownAs } from './fixture';
+import { LiveFixture, seat, settle, shownAs } from './fixture';
 import { regions } from './regions';
 
 describe('the seats', () => {
@@ -138,7 +138,9 @@ test('a lock that was there before a reload holds', async () => {
 describe('who speaks', () => {
   test('is asked for while somebody wants to know', async () => {
     const page = new LiveFixture();
-    await page.join('zoe');
+    await page.login('zoe');
+    await page.context.liveList.joinLive({ liveId: 'show' });
+    await settle();
     expect(page.asked('listenVolumes')).toEqual([]);
     const { speakingUsers } = page.context.seat;
     const ends = [speakingUsers.subscribe(() => undefined), speakingUsers.subscribe(() => undefined)];

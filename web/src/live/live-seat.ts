@@ -1,3 +1,5 @@
+import type { WebliveError } from '../errors';
+import { log } from '../log';
 import type { MovePolicy, Rank, SeatUser, SeatView, UserId } from '../protocol/messages';
 import type { NetworkQuality } from '../rtc/room-media';
 import type { LiveCore } from './core';
@@ -26,6 +28,7 @@ export class LiveSeatState extends Subscribable<LiveSeatEvents> {
   readonly #speaking = new Cell<ReadonlyMap<UserId, number>>(new Map(), () => this.#listen());
   readonly #qualities = new Cell<ReadonlyMap<UserId, NetworkInfo>>(new Map());
   readonly #statistics: Statistics;
+  #isListening = false;
 
   constructor(core: LiveCore, list: LiveListState, device: DeviceState, stage: Stage) {
     super();
@@ -43,6 +46,7 @@ export class LiveSeatState extends Subscribable<LiveSeatEvents> {
     core.hear('seatsChanged', ({ seats }) => this.#take(seats));
     core.hear('deviceChanged', ({ device, open }) => this.#onDevice(device, open));
     core.on('left', () => {
+      this.#isListening = false;
       this.#take([]);
       this.#speaking.set(new Map());
       this.#qualities.set(new Map());
@@ -188,10 +192,12 @@ export class LiveSeatState extends Subscribable<LiveSeatEvents> {
   }
 
   #listen(): void {
+    const { isWanted } = this.#speaking;
     const media = this.#core.room?.media;
-    if (!media) return;
-    media.listenVolumes(this.#speaking.isWanted ? SPEAKING_INTERVAL : 0).catch(() => undefined);
-    if (!this.#speaking.isWanted) this.#speaking.set(new Map());
+    if (!media || isWanted === this.#isListening) return;
+    this.#isListening = isWanted;
+    media.listenVolumes(isWanted ? SPEAKING_INTERVAL : 0).catch((error: WebliveError) => log.debug('live', error.message));
+    if (!isWanted) this.#speaking.set(new Map());
   }
 }
 
