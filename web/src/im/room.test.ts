@@ -404,6 +404,17 @@ describe('what a room shares', () => {
     expect(fake.server.asked('attributes')).toHaveLength(1);
   });
 
+  it('texts: tells all of them after a lost session, where the page has followed them', async () => {
+    const { chat } = await enter();
+    await chat.attributes();
+    const told: unknown[] = [];
+    chat.on('attributes', ({ all }) => told.push(all));
+    fake.server.answers['attributes'] = () => ({ result: { attributes: { topic: 'meanwhile' } } });
+    fake.server.cut({ knows: false });
+    await settle(3_000);
+    expect(told).toEqual([{ topic: 'meanwhile' }]);
+  });
+
   it('numbers, texts, members and what hosts do are asked of the server', async () => {
     const { chat } = await enter();
     const { answers } = fake.server;

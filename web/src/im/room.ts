@@ -359,8 +359,10 @@ export class ChatRoom extends ChatRequests<ChatRoomEvents> {
       }
       if (turn !== this.#turn) return;
       // What has changed meanwhile is not told again.
+      const isFollowed = this.#attributes !== null;
       this.#attributes = null;
       this.#inside(entered.info);
+      if (isFollowed) void this.#changeAttributes({}, []);
     } catch (thrown) {
       off();
       const error = toWebliveError(thrown, 'enter again');

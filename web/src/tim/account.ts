@@ -18,6 +18,7 @@ export class Account {
   #user: { name: string; lease: Lease; offs: (() => void)[] } | null = null;
   #guest: { lease: Lease; offs: (() => void)[] } | null = null;
   #loggingIn: string | null = null;
+  #loginDone: Promise<void> = Promise.resolve();
   #netState: string | null = null;
   #netTimer: ReturnType<typeof setTimeout> | undefined;
   #readyTimer: ReturnType<typeof setTimeout> | undefined;
@@ -41,8 +42,9 @@ export class Account {
     throw new TimError(Code.notLoggedIn, 'nobody is logged in; call login first');
   }
 
-  /** The session that groups are entered with: the user's, else a guest's. */
+  /** The session that groups are entered with: the user's, once a login that is under way has ended, else a guest's. */
   async groupSession(): Promise<Session> {
+    await this.#loginDone;
     if (this.#user) return this.#user.lease.session;
     if (!this.#guest) {
       const lease = sessions.acquire({ server: this.server(), app: this.app });
@@ -55,7 +57,11 @@ export class Account {
       this.#guest = guest;
     }
     const { session } = this.#guest.lease;
-    await session.ready;
+    const error = await session.ready.then(() => null, (thrown: unknown) => thrown);
+    // A login may have come in between; the guest has gone then.
+    await this.#loginDone;
+    if (this.#user) return (this.#user as { lease: Lease }).lease.session;
+    if (error !== null) throw error;
     return session;
   }
 
@@ -70,6 +76,13 @@ export class Account {
     if (this.#user) throw new TimError(Code.repeatLogin, `login: ${this.#user.name} is logged in; log out first`);
     if (this.#loggingIn !== null) throw new TimError(Code.repeatLogin, `login: that of ${this.#loggingIn} is under way`);
     this.#loggingIn = name;
+    const done = this.#logIn(name, userSig);
+    this.#loginDone = done.catch(() => undefined);
+    await done;
+    return false;
+  }
+
+  async #logIn(name: string, userSig: unknown): Promise<void> {
     const sig = typeof userSig === 'string' && userSig !== '' ? { userSig } : {};
     const lease = sessions.acquire({ server: this.server(), app: this.app, user: name, ...sig });
     const user = { name, lease, offs: [] as (() => void)[] };
@@ -94,7 +107,6 @@ export class Account {
     this.#leaveGuest();
     // After whatever waits for the login.
     this.#readyTimer = setTimeout(() => this.#user === user && this.events.emit('sdkStateReady', undefined));
-    return false;
   }
 
   /** Leaves all groups and ends the session, unless others on the page use it. */

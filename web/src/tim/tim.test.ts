@@ -461,6 +461,20 @@ describe('groups', () => {
     expect((await join()).data.status).toBe('AlreadyInGroup');
   });
 
+  it('are joined once by a page that joins and logs in at the same time, in either order', async () => {
+    const both = Promise.all([tim.login({ userID: 'anna', userSig: 'sig' }), join()]);
+    await settle(1_000);
+    expect((await both)[1].data.status).toBe('JoinedSuccess');
+    expect(fake.server.sockets).toHaveLength(1);
+    await tim.sendMessage(text('one'));
+    await tim.logout();
+    const again = Promise.all([join(), tim.login({ userID: 'anna', userSig: 'sig' })]);
+    await settle(1_000);
+    expect((await again)[0].data.status).toBe('JoinedSuccess');
+    await tim.sendMessage(text('two'));
+    expect(fake.history.map(({ payload }) => payload)).toEqual([{ text: 'one' }, { text: 'two' }]);
+  });
+
   it('are joined one at a time, unless it is asked for', async () => {
     await inside();
     await join('other');
