@@ -73,4 +73,12 @@ describe('a publication in a room', () => {
     await until('the large picture', async () => (await stats(ben)).received?.video?.width === 640, PATIENCE);
     assert.deepEqual([(await look(anna)).errors, (await look(ben)).errors], [[], []]);
   });
+
+  test('ends at once when its page is left, long before the server misses the page', async () => {
+    const begin = Date.now();
+    await anna.page.goto('about:blank');
+    await told('anna ends');
+    // ICE alone takes the server 15 s to give up.
+    assert.ok(Date.now() - begin < 10_000);
+  });
 });

@@ -111,9 +111,9 @@ describe('a session logs in', () => {
     const { session, sockets } = byHand();
     const error = errorOf(session.ready);
     for (let i = 0; i < 4; i += 1) {
-      await vi.waitUntil(() => sockets[i]);
       sockets[i]!.accept();
-      await vi.advanceTimersByTimeAsync(4_000);
+      // Its patience, and the longest pause that follows.
+      await vi.advanceTimersByTimeAsync(4_000 + 1_000);
     }
     expect(await error).toMatchObject({ type: 'network' });
     expect(sockets.every((socket) => socket.readyState === 3)).toBe(true);
@@ -430,6 +430,34 @@ describe('waking up', () => {
       await session.close();
       page.dispatchEvent(new Event(event));
       expect(server.sockets).toHaveLength(before + 1);
+    } finally {
+      vi.unstubAllGlobals();
+    }
+  });
+});
+
+describe('a tab that is seen again', () => {
+  it('asks whether the server is there, and tries at once where it was lost', async () => {
+    const page = Object.assign(new EventTarget(), { visibilityState: 'hidden' });
+    vi.stubGlobal('document', page);
+    try {
+      const session = await connected();
+      const turn = (state: string) => {
+        page.visibilityState = state;
+        page.dispatchEvent(new Event('visibilitychange'));
+      };
+      turn('hidden');
+      expect(server.socket.frames.some(({ type }) => type === 'ping')).toBe(false);
+      turn('visible');
+      expect(server.socket.frames.some(({ type }) => type === 'ping')).toBe(true);
+      server.cut({ isUp: false });
+      await vi.advanceTimersByTimeAsync(45_000);
+      server.isUp = true;
+      await vi.advanceTimersByTimeAsync(10);
+      expect(session.state).toBe('reconnecting');
+      turn('visible');
+      await settle();
+      expect(session.state).toBe('connected');
     } finally {
       vi.unstubAllGlobals();
     }
