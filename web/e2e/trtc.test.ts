@@ -101,6 +101,13 @@ describe('the media client in its own interface', () => {
     await ben.told('unmute-video', { userId: 'anna' });
   });
 
+  test('a message in the picture arrives with it', async () => {
+    await anna.lab.page.evaluate(() => window.call.client.sendSEIMessage(new TextEncoder().encode('goal\x00\x00\x01!').buffer as ArrayBuffer));
+    await ben.told('sei-message', { userId: 'anna', seiPayloadType: 243, isFromAuxiliary: false, text: 'goal\x00\x00\x01!' });
+    await ben.lab.page.evaluate(() => window.call.client.sendSEIMessage(new Uint8Array([65, 66]).buffer, { seiPayloadType: 5 }));
+    await anna.told('sei-message', { userId: 'ben', seiPayloadType: 5, isFromAuxiliary: false, text: 'AB' });
+  });
+
   test('another microphone and camera come without a new subscription', async () => {
     const [before, after] = await ben.lab.page.evaluate(() => window.call.switch('audio'));
     assert.notEqual(before, after);

@@ -25,7 +25,7 @@ export class Call {
 
   /** The vendor's basic call: a client, its handlers, join, a stream, publish. */
   async start(server: string, userId: string, roomId: number, paints: boolean): Promise<void> {
-    const client = TRTC.createClient({ mode: 'rtc', sdkAppId: 1400000000, userId, userSig: 'none', server });
+    const client = TRTC.createClient({ mode: 'rtc', sdkAppId: 1400000000, userId, userSig: 'none', server, enableSEI: true });
     this.client = client;
     this.#listen(client);
     client.on('stream-subscribed', ({ stream }) => {
@@ -108,6 +108,7 @@ export class Call {
   }
 
   #listen(client: Client): void {
+    client.on('sei-message', ({ data, ...rest }) => this.events.push(['sei-message', { ...rest, text: new TextDecoder().decode(data) }]));
     for (const name of EVENTS) {
       client.on(name, (event: ClientEvents[typeof name]) => {
         if (name === 'stream-subscribed') this.#streams.add((event as ClientEvents['stream-subscribed']).stream);

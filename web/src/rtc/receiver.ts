@@ -14,6 +14,8 @@ export interface ReceiverEvents {
   lost: string;
   /** Something could not be received; `fatal`: it was lost several times in a row, and is not tried again by itself. */
   error: WebliveError;
+  /** What comes under this public stream id comes by this receiver from now on; nothing has been decoded yet. */
+  receives: { receiver: RTCRtpReceiver; stream: string };
 }
 
 /**
@@ -108,7 +110,7 @@ export class Receiver extends Emitter<ReceiverEvents> {
     const peer = new RTCPeerConnection({ bundlePolicy: 'max-bundle', iceServers: this.session.iceServers });
     this.#peer = peer;
     trickle(peer, (fragment) => this.session.request('receiverTrickle', { fragment }));
-    peer.addEventListener('track', ({ track, streams: [stream] }) => {
+    peer.addEventListener('track', ({ track, receiver, streams: [stream] }) => {
       if (peer !== this.#peer) return;
       if (!stream) return log.warn('receiver', `a ${track.kind} track without a stream`);
       if (this.#remote.get(stream.id) !== stream) {
@@ -116,6 +118,7 @@ export class Receiver extends Emitter<ReceiverEvents> {
         // The m-line is free for another publication then: its track comes again under another id.
         stream.addEventListener('removetrack', ({ track }) => this.#receptions.get(stream.id)?.leave(track));
       }
+      this.emit('receives', { receiver, stream: stream.id });
       this.#join(track, stream, this.reception(stream.id));
     });
     peer.addEventListener('connectionstatechange', () => this.#look(peer));

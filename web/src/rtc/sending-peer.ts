@@ -25,6 +25,8 @@ export interface PublishOptions {
   maxAudioBps?: number;
   /** Send sound in two channels. */
   stereo?: boolean;
+  /** Is called with the sender of the picture before it is offered; also with that of each later peer connection. */
+  onSender?: (sender: RTCRtpSender) => void;
   /** Send a small picture too. */
   small?: SmallPicture | null;
   /** What gives way when bandwidth or CPU is short. */
@@ -66,6 +68,7 @@ export class SendingPeer {
     peer.addTransceiver(audio ?? 'audio', { direction: 'sendonly', streams: [stream] });
     const transceiver = peer.addTransceiver(video ?? 'video', { direction: 'sendonly', streams: [stream], sendEncodings: encodings(video, options) });
     preferVideoCodec(transceiver, options.videoCodec ?? 'h264', false);
+    options.onSender?.(transceiver.sender);
     this.isAsking = true;
     try {
       const offer = await peer.createOffer();

@@ -84,6 +84,11 @@ export class RemoteStream extends PlayableStream {
     for (const track of reception.stream.getTracks()) this.#join(track);
   }
 
+  /** The public stream id; null while it is not received. */
+  get stream(): string | null {
+    return this.#reception?.id ?? null;
+  }
+
   /** What was received of it; null while nothing is. */
   async stats(): Promise<ReceptionStats | null> {
     return (await this.#reception?.stats()) ?? null;

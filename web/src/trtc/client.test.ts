@@ -470,6 +470,21 @@ describe('a client', () => {
       expect((await rejected(client.stopMixTranscode())).getCode()).toBe(0x4048);
     });
 
+    it('SEI messages only as documented', async () => {
+      await join();
+      const send = (data: unknown, options = {}) => () => client.sendSEIMessage(data as ArrayBuffer, options);
+      const codeOf = (call: () => void) => {
+        try {
+          call();
+        } catch (thrown) {
+          return (thrown as RtcError).getCode();
+        }
+        return 0;
+      };
+      expect([send('text'), send(new ArrayBuffer(0)), send(new ArrayBuffer(1_001)), send(new ArrayBuffer(1), { seiPayloadType: 4 })].map(codeOf)).toEqual([0x1000, 0x1000, 0x1000, 0x1000]);
+      expect(codeOf(send(new ArrayBuffer(1)))).toBe(0x1001);
+    });
+
     it('statistics of what it sends and receives', async () => {
       await join();
       await client.publish(await local());

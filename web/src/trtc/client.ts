@@ -15,6 +15,7 @@ import { LocalStream } from './local-stream';
 import type { RemoteStream } from './remote-stream';
 import { Remotes } from './remotes';
 import { badOperation, badParameter, RtcError, toRtcError } from './rtc-error';
+import { isSeiSupported, SeiChannel } from './sei';
 import { localAudioStats, localVideoStats, remoteAudioStats, remoteVideoStats, transportStats } from './stats';
 import type {
   ClientConfig, ClientConnectionState, ClientEvents, JoinConfig, LocalAudioStats, LocalVideoStats, MixTranscodeConfig, ProxyServers, PublishCDNOptions,
@@ -49,6 +50,7 @@ export class Client {
   #held: (() => void)[] | null = null;
   #isAutomatic: boolean;
   #isSmallOn = false;
+  #sei: SeiChannel | null = null;
   #small: SmallPicture = { width: 160, height: 120, framesPerSecond: 15, bitrateBps: 100_000 };
   #server: string | null = null;
   #iceServers: RTCIceServer[] = [];
@@ -102,6 +104,7 @@ export class Client {
       this.#isJoining = false;
     }
     this.#joined = joined;
+    if (this.#config.enableSEI && isSeiSupported()) this.#sei = this.#listenSei(joined);
     this.#volumes.in(media);
     // Whoever awaits `join` runs before the first events of the room.
     setTimeout(() => this.#tellHeld(), 0);
@@ -139,6 +142,7 @@ export class Client {
       publication = await publishStream(media, kind, stream.below, {
         ...(kind === 'main' && streamId && { streamId }),
         ...(kind === 'main' && this.#isSmallOn && { small: this.#small }),
+        ...(kind === 'main' && this.#sei && { onSender: this.#sei.onSender }),
       });
       this.#published.set(kind, { stream, publication });
       this.#follow(kind, stream, publication);
@@ -292,13 +296,16 @@ export class Client {
     throw notOffered(ErrorCode.STOP_MIX_TRANSCODE_FAILED, 'stopMixTranscode: this server does not mix, so there is nothing to stop');
   }
 
-  /** Sends data in the picture. */
+  /** Sends data in the picture of the camera: it arrives with the picture that is shown then, or is lost with it. Needs `enableSEI` and H.264. */
   sendSEIMessage(data: ArrayBuffer, options: { seiPayloadType?: 5 | 243 } = {}): void {
     this.#mustBeIn('sendSEIMessage');
     if (!(data instanceof ArrayBuffer) || data.byteLength === 0 || data.byteLength > MAX_SEI) throw badParameter(`sendSEIMessage: allowed is an ArrayBuffer of 1 to ${MAX_SEI} bytes`);
     const { seiPayloadType = 243 } = options;
     if (seiPayloadType !== 5 && seiPayloadType !== 243) throw badParameter(`sendSEIMessage: seiPayloadType ${String(seiPayloadType)}; allowed are 5 and 243`);
-    throw new RtcError(ErrorCode.NOT_SUPPORTED, 'sendSEIMessage: not offered; send a custom message of the chat instead', { advice: 'Send a custom message of the chat.' });
+    if (!this.#config.enableSEI) throw badOperation('sendSEIMessage: call createClient with enableSEI: true');
+    if (!this.#published.has('main')) throw badOperation('sendSEIMessage: call publish first');
+    if (!this.#sei) throw new RtcError(ErrorCode.NOT_SUPPORTED, 'sendSEIMessage: this browser gives no access to encoded pictures', { advice: 'Send a custom message of the chat instead.' });
+    this.#sei.send({ payloadType: seiPayloadType, data: new Uint8Array(data) });
   }
 
   /** The server's address behind a proxy of one's own, `wss://host[:port]`; call it before `join`. */
@@ -338,6 +345,18 @@ export class Client {
   /** An older way to say `autoSubscribe: false`. */
   setDefaultMuteRemoteStreams(isMuted: boolean): void {
     this.#isAutomatic = !isMuted;
+  }
+
+  #listenSei({ media, remotes, offs }: Joined): SeiChannel {
+    const sei = new SeiChannel(media.receiver, ({ payloadType, data }, id) => {
+      const stream = remotes.received.find(({ below }) => below.stream === id);
+      if (!stream) return;
+      this.#tell('sei-message', {
+        userId: stream.getUserId(), data: data.slice().buffer, seiPayloadType: payloadType, isFromAuxiliary: stream.getType() === 'auxiliary',
+      });
+    });
+    offs.push(() => sei.close());
+    return sei;
   }
 
   #listen(lease: Lease, media: RoomMedia): Joined {
@@ -421,6 +440,7 @@ export class Client {
     this.#volumes.in(null);
     for (const stream of joined?.remotes.streams ?? []) DIALOG.forget(stream);
     joined?.remotes.close();
+    this.#sei = null;
   }
 
   async #release(joined: Joined): Promise<void> {
