@@ -4,12 +4,15 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
-import { launchBrowser, RESULTS, until, WebliveServer } from './harness';
+import { launchBrowser, RESULTS, scratch, until, WebliveServer } from './harness';
 
 /** Deadlines are generous: a machine with two cores encodes and decodes three pictures here. */
 const PATIENCE = 30_000;
 
 const TITLE = 'Songs by the window';
+
+/** A PNG of one pixel. */
+const DOT = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
 
 interface AxeViolation {
   id: string;
@@ -22,12 +25,15 @@ describe('the demo of live rooms', () => {
   let host: Page;
   let viewer: Page;
   let axe: string;
+  let folder: Awaited<ReturnType<typeof scratch>>;
   const complaints: string[] = [];
 
   before(async () => {
     await mkdir(RESULTS, { recursive: true });
     axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-    server = await WebliveServer.start();
+    // Posters and pictures are kept there.
+    folder = await scratch();
+    server = await WebliveServer.start('--data', folder.path);
     browser = await launchBrowser();
     host = await open({ width: 1280, height: 800 }, 'dark');
     viewer = await open({ width: 390, height: 844 }, 'light');
@@ -35,6 +41,7 @@ describe('the demo of live rooms', () => {
   after(async () => {
     await browser?.close();
     await server?.stop();
+    await folder?.remove();
   });
 
   async function open(viewport: { width: number; height: number }, colorScheme: 'light' | 'dark'): Promise<Page> {
@@ -117,6 +124,8 @@ describe('the demo of live rooms', () => {
     const message = part(host, 'message').filter({ hasText: 'What a <b>view</b>!' });
     await message.waitFor();
     await host.locator('[data-part=bullets] span', { hasText: 'What a' }).waitFor({ state: 'attached' });
+    await viewer.getByLabel('Send a picture').setInputFiles({ name: 'dot.png', mimeType: 'image/png', buffer: Buffer.from(DOT, 'base64') });
+    await until('a picture in the chat', () => host.evaluate(() => [...document.querySelectorAll<HTMLImageElement>('[data-part=message] img')].some((image) => image.naturalWidth > 0)), PATIENCE);
     const heart = part(viewer, 'like');
     for (let n = 0; n < 3; n += 1) await heart.click();
     await until('three likes', async () => (await part(host, 'like').locator('b').textContent()) === '3', PATIENCE);

@@ -16,7 +16,7 @@ export type Profile = (typeof PROFILES)[number];
 /** Pixels of the test card for a profile. */
 const CARD_SIZES: Record<Profile, { width: number; height: number }> = {
   '360p': { width: 640, height: 360 },
-  '480p': { width: 854, height: 480 },
+  '480p': { width: 848, height: 480 },
   '720p': { width: 1280, height: 720 },
   '1080p': { width: 1920, height: 1080 },
 };

@@ -8,6 +8,8 @@ export interface ServerInfo {
   apps: number[];
   /** It signs UserSigs itself: for development only. */
   hasDevTokens: boolean;
+  /** It keeps pictures: for posters and for the chat. */
+  takesImages: boolean;
 }
 
 /** Asks the server. */
@@ -26,9 +28,9 @@ export async function fetchServerInfo(origin: string): Promise<ServerInfo> {
 
 /** Reads the server's answer; one that says nothing of itself is taken to be open, and refuses the login otherwise. */
 export function readServerInfo(body: unknown): ServerInfo {
-  const { isOpen, apps, givesTokens } = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
+  const { isOpen, apps, givesTokens, takesImages } = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
   const ids = Array.isArray(apps) ? apps.map((app: unknown) => (typeof app === 'object' && app !== null && 'id' in app ? Number(app.id) : NaN)) : [];
-  return { isOpen: isOpen !== false, apps: ids.filter(Number.isSafeInteger), hasDevTokens: givesTokens === true };
+  return { isOpen: isOpen !== false, apps: ids.filter(Number.isSafeInteger), hasDevTokens: givesTokens === true, takesImages: takesImages !== false };
 }
 
 /** Has the server sign a UserSig, where it does that: for development only. */

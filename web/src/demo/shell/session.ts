@@ -50,7 +50,7 @@ function createSession() {
   const status = ref<SessionStatus>('connecting');
   const problem = ref('');
   const asked = ref<'signIn' | 'rename' | null>(null);
-  const server = reactive<ServerInfo>({ isOpen: true, apps: [], hasDevTokens: false });
+  const server = reactive<ServerInfo>({ isOpen: true, apps: [], hasDevTokens: false, takesImages: true });
   const person = reactive<Person>({ userId: '', name: kept('name') ?? '', sdkAppId: 0, userSig: '' });
   const isReconnecting = computed(() => status.value === 'in' && login.connectionState.value === 'reconnecting');
   /** Those who wait for the end of a login. */
