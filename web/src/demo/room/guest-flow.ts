@@ -75,6 +75,9 @@ export function useGuestFlow(me: Ref<Performer | null>, title: Ref<string>) {
     }
   });
 
+  // Who has loaded the page again still sits there.
+  if (isGuest.value) void openDevices();
+
   async function openDevices(): Promise<void> {
     const canCapture = window.isSecureContext && navigator.mediaDevices !== undefined;
     await attempt(t('studio.settings'), () => source.use(canCapture ? 'camera' : 'card', title.value));
