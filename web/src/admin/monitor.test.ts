@@ -106,9 +106,11 @@ describe('the monitor', () => {
 describe('the sum of streams', () => {
   it('is taken moment by moment, loss weighed by bit rate', () => {
     const of = (streamId: string, ...samples: Sample[]) => ({ streamId, user: null, relayedAs: null, size: null, published: null, samples });
-    const sum = totals([of('a', sample(2000, 3000, 0.4), sample(4000, 100, null)), of('b', sample(2500, 1000, 0))]);
-    expect(sum.map(({ bitRateBps, viewers }) => [bitRateBps, viewers])).toEqual([[4000, 2], [100, 1]]);
+    const sum = totals([of('a', sample(2000, 3000, 0.4), sample(4000, 100, null)), of('b', sample(2500, 1000, 0), sample(4500, 50, null))]);
+    expect(sum.map(({ bitRateBps, viewers }) => [bitRateBps, viewers])).toEqual([[4000, 2], [150, 2]]);
     expect(sum[0]!.loss).toBeCloseTo(0.3);
     expect(sum[1]!.loss).toBeNull();
+    // A moment of which one stream has not told yet is not shown.
+    expect(totals([of('a', sample(2000), sample(4000)), of('b', sample(2500))])).toHaveLength(1);
   });
 });

@@ -127,7 +127,7 @@ function watched(streamId: string, measure: Measure | undefined): WatchedStream 
 
 /** The sum of all streams, moment by moment. */
 export function totals(streams: readonly WatchedStream[]): { at: number; bitRateBps: number; loss: number | null; viewers: number }[] {
-  const slots = new Map<number, { at: number; bits: number; lost: number; known: number; viewers: number }>();
+  const slots = new Map<number, { at: number; bits: number; lost: number; known: number; viewers: number; streams: number }>();
   for (const { samples } of streams) {
     const seen = new Set<number>();
     for (const { at, bitRateBps, loss, viewers } of samples) {
@@ -135,7 +135,8 @@ export function totals(streams: readonly WatchedStream[]): { at: number; bitRate
       // Two samples of a stream in one slot are one too many; the next slot then has none.
       if (seen.has(key)) continue;
       seen.add(key);
-      const slot = slots.get(key) ?? { at: key * INTERVAL_MS, bits: 0, lost: 0, known: 0, viewers: 0 };
+      const slot = slots.get(key) ?? { at: key * INTERVAL_MS, bits: 0, lost: 0, known: 0, viewers: 0, streams: 0 };
+      slot.streams += 1;
       slot.bits += bitRateBps;
       slot.viewers += viewers;
       if (loss !== null) {
@@ -145,8 +146,11 @@ export function totals(streams: readonly WatchedStream[]): { at: number; bitRate
       slots.set(key, slot);
     }
   }
-  return [...slots.values()]
-    .sort((a, b) => a.at - b.at)
+  const sums = [...slots.values()].sort((a, b) => a.at - b.at);
+  // The newest moment is whole once all streams have told of it.
+  const [before, newest] = sums.slice(-2);
+  if (before && newest && newest.streams < before.streams && streams.length >= before.streams) sums.pop();
+  return sums
     .map(({ at, bits, lost, known, viewers }) => ({ at, bitRateBps: bits, loss: known > 0 ? lost / known : null, viewers }));
 }
 

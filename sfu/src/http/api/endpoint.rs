@@ -34,8 +34,11 @@ pub(super) struct Endpoint {
     /// What is asked of the hub.
     pub(super) call: fn(&Input<'_>) -> Result<Call, Refusal>,
     /// What is asked of the server in place of the hub.
-    pub(super) look: Option<fn(&Input<'_>) -> Result<Look, Refusal>>,
+    pub(super) look: Option<LookOf>,
 }
+
+/// Reads what is asked of the server.
+pub(super) type LookOf = fn(&Input<'_>) -> Result<Look, Refusal>;
 
 /// A part of the query.
 pub(super) struct Param {
