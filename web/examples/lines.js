@@ -1,11 +1,11 @@
 import { LinePlayer, linesOf } from '../sdk/weblive.mjs';
-import { log, onClick, onSend } from './page.js';
+import { log, me, onClick, onSend } from './page.js';
 
 let player;
 onSend('form', (stream) => {
   player?.stop();
   // The best line first: WebRTC, then FLV, then HLS. A line may also be a room, or an address elsewhere.
-  player = new LinePlayer({ container: document.getElementById('view'), lines: linesOf(stream) });
+  player = new LinePlayer({ container: document.getElementById('view'), lines: linesOf(stream, { token: me.userSig }) });
   player.on('line', ({ line, reason }) => log('now over', line.kind, `(${reason})`));
   player.on('lineError', ({ line, error }) => log(line.kind, 'failed:', error.message));
   player.on('state', (state) => log(state));

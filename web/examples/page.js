@@ -12,7 +12,7 @@ frame();
  * page's own back end signs it, and here it comes with the address: `?app=…&user=…&sig=…`. `?room=…` names the room.
  */
 export const me = await access().catch((error) => (failed(error), nobody()));
-element('who').textContent = `room ${me.roomId}, user ${me.userId}`;
+element('who').textContent = `${meta('room') === '0' ? '' : `room ${me.roomId}, `}user ${me.userId}`;
 
 /** Writes a line. Addresses of this server become links. */
 export function log(...parts) {

@@ -1,12 +1,12 @@
 import { addressesOf, WhepClient } from '../sdk/weblive.mjs';
-import { log, onClick, onSend } from './page.js';
+import { log, me, onClick, onSend } from './page.js';
 
 const video = document.getElementById('video');
 let whep;
 
 onSend('form', async (stream) => {
   await whep?.close();
-  whep = new WhepClient(addressesOf(stream).whep);
+  whep = new WhepClient(addressesOf(stream).whep, { token: me.userSig });
   whep.on('state', (state) => log(state));
   whep.on('error', ({ type, message }) => log(type, message));
   whep.on('track', () => {

@@ -1,5 +1,5 @@
 import { addressesOf, randomStreamId, WhipClient } from '../sdk/weblive.mjs';
-import { log, onClick } from './page.js';
+import { log, me, onClick } from './page.js';
 
 const id = new URLSearchParams(location.search).get('stream') ?? randomStreamId('example');
 let whip;
@@ -7,8 +7,8 @@ let whip;
 onClick('start', async () => {
   const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 1280, height: 720 } });
   document.getElementById('preview').srcObject = stream;
-  // The address and a stream are all; a server with keys wants `token` too.
-  whip = new WhipClient(addressesOf(id).whip, stream, { maxVideoBps: 1_500_000 });
+  // An open server does not look at the token.
+  whip = new WhipClient(addressesOf(id).whip, stream, { token: me.userSig, maxVideoBps: 1_500_000 });
   whip.on('state', (state) => log(state));
   whip.on('error', ({ message, advice }) => log(message, advice));
   await whip.start();
