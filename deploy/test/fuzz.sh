@@ -1,34 +1,37 @@
 #!/usr/bin/env bash
 # Builds every fuzz target and runs each FUZZ_RUNS times (default 10000) from a fixed seed: the
 # same inputs each time, so that a test run tells of the change and not of luck. To search for
-# faults, give FUZZ_SECONDS: each target then runs that long from a seed of its own.
-# cargo-fuzz asks for nightly options; RUSTC_BOOTSTRAP lets the stable toolchain take them.
+# faults, give FUZZ_SECONDS: each target then runs that long from a seed of its own, and keeps
+# what it finds in CRATE/fuzz/corpus and CRATE/fuzz/artifacts.
+#
+# Development builds without a sanitizer: the crates forbid unsafe code, so panics and failed
+# checks are what there is to find.
 set -eu
 cd "$(dirname "$0")/../.."
-export RUSTC_BOOTSTRAP=1
-# Development builds without a sanitizer: the crates forbid unsafe code, so panics and failed
-# checks are what there is to find, and the build takes a fraction of the time.
-if [ -n "${FUZZ_SECONDS:-}" ]; then
-  limits=(-max_total_time="$FUZZ_SECONDS" -seed="$RANDOM")
-else
-  # The time is a cap for a machine that is very slow, not the measure.
-  limits=(-runs="${FUZZ_RUNS:-10000}" -max_total_time=60 -seed=1)
-fi
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 log=$scratch/log
-command -v cargo-fuzz >/dev/null 2>&1 || cargo install -q --locked cargo-fuzz@0.13.2
 for crate in packager sfu; do
-  [ -d "$crate/fuzz" ] || continue
-  targets=$(cargo fuzz list --fuzz-dir "$crate/fuzz")
+  manifest=$crate/fuzz/Cargo.toml
+  RUSTC_WRAPPER=$PWD/deploy/test/rustc-for-fuzzing.sh \
+    cargo build --locked --manifest-path "$manifest" --target-dir target/fuzz --bins
+  targets=$(sed -n '/^\[\[bin\]\]/,/^$/s/^name = "\(.*\)"$/\1/p' "$manifest")
   [ -n "$targets" ] || { echo "no fuzz targets in $crate" >&2; exit 1; }
   for target in $targets; do
-    corpus=()
-    # An empty corpus of its own: what an earlier search left behind would change the inputs.
-    [ -n "${FUZZ_SECONDS:-}" ] || { corpus=("$scratch/$target"); mkdir "${corpus[0]}"; }
+    if [ -n "${FUZZ_SECONDS:-}" ]; then
+      corpus=$crate/fuzz/corpus/$target
+      limits=(-max_total_time="$FUZZ_SECONDS" -seed="$RANDOM")
+    else
+      # An empty corpus: what an earlier search left behind would change the inputs. The time is
+      # a cap for a machine that is very slow, not the measure.
+      corpus=$scratch/$target
+      limits=(-runs="${FUZZ_RUNS:-10000}" -max_total_time=60 -seed=1)
+    fi
+    artifacts=$crate/fuzz/artifacts/$target
+    mkdir -p "$corpus" "$artifacts"
     # libFuzzer tells a lot; its words matter only when it found something.
-    if cargo fuzz run --dev --sanitizer none --fuzz-dir "$crate/fuzz" "$target" "${corpus[@]}" -- \
-      "${limits[@]}" -max_len=4096 >"$log" 2>&1; then
+    if "target/fuzz/debug/$target" -artifact_prefix="$artifacts/" "${limits[@]}" -max_len=4096 "$corpus" >"$log" 2>&1 &&
+      grep -q 'inline 8-bit counters' "$log"; then
       echo "fuzz $crate/$target: $(grep -o 'Done [0-9]* runs in [0-9]* second' "$log" || echo done)"
     else
       tail -n 60 "$log"
