@@ -113,7 +113,7 @@ enum Area {
     Pages,
     /// The operator's page: it talks to its own server alone, and nobody frames it.
     Admin,
-    /// Pages of a few lines that are read as much as run: they may hold their style.
+    /// Pages of a few lines that are read as much as run, and the reference: they may hold their style.
     Examples,
     /// What pages of all origins load.
     Sdk,
@@ -123,7 +123,7 @@ impl Area {
     fn of(name: &str) -> Self {
         match name.split_once('/') {
             Some(("admin", _)) => Self::Admin,
-            Some(("examples", _)) => Self::Examples,
+            Some(("examples" | "docs", _)) => Self::Examples,
             Some(("sdk", _)) => Self::Sdk,
             _ => Self::Pages,
         }
@@ -234,6 +234,7 @@ mod tests {
             ("admin.html", Area::Pages),
             ("admin/index.html", Area::Admin),
             ("examples/push.html", Area::Examples),
+            ("docs/index.html", Area::Examples),
             ("sdk/trtc.js", Area::Sdk),
             ("sdk/chunks/hls-bHMrUDop.mjs", Area::Sdk),
         ] {
