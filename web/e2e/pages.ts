@@ -1,12 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { createServer, request, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { extname, join, normalize } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
-const SDK = fileURLToPath(new URL('../dist/sdk', import.meta.url));
-
-/** Serves pages of a test, the built scripts beside them, and FLV of the server over a path that can be silenced. */
+/** Serves pages of a test, on an origin of their own, and FLV of the server over a path that can be silenced. */
 export class Pages {
   #isSilent = false;
 
@@ -22,11 +17,7 @@ export class Pages {
       const page = pages[pathname.slice(1)];
       if (page !== undefined) return void response.writeHead(200, { 'content-type': 'text/html' }).end(page);
       if (pathname.startsWith('/live/')) return self.#forward(new URL(asked.url!, upstream), response);
-      const path = join(SDK, normalize(pathname));
-      readFile(path).then(
-        (body) => response.writeHead(200, { 'content-type': TYPES[extname(path)] ?? 'application/octet-stream' }).end(body),
-        () => response.writeHead(404).end(),
-      );
+      response.writeHead(404).end();
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const self = new Pages(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, server);
@@ -60,5 +51,3 @@ export class Pages {
     upstream.end();
   }
 }
-
-const TYPES: Record<string, string> = { '.js': 'text/javascript', '.mjs': 'text/javascript', '.html': 'text/html' };

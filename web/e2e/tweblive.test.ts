@@ -6,9 +6,9 @@ import { Pages } from './pages';
 
 const PATIENCE = 45_000;
 
-/** Script tags as pages have them, and what they are told by their address. */
-const HEAD = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
-<script src="/trtc.js"></script><script src="/tim-js.js"></script><script src="/tweblive.js"></script>
+/** Script tags as pages have them, from the server at `origin`, and what the page is told by its address. */
+const head = (origin: string) => `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
+<script src="${origin}/sdk/trtc.js"></script><script src="${origin}/sdk/tim-js.js"></script><script src="${origin}/sdk/tweblive.js"></script>
 <style>div { width: 320px; height: 240px }</style>
 <script>
   const given = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
@@ -18,8 +18,7 @@ const HEAD = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,
 </script>`;
 
 /** Three steps to push, beside three to chat. */
-const PUSH = `${HEAD}<div id="pusherView"></div><script>
-  TWebLive.setServer(given.server);
+const push = (origin: string) => `${head(origin)}<div id="pusherView"></div><script>
   const im = TWebLive.createIM({ SDKAppID: 1400000000 });
   for (const name in TWebLive.EVENT) im.on(TWebLive.EVENT[name], tell);
 
@@ -40,8 +39,7 @@ const PUSH = `${HEAD}<div id="pusherView"></div><script>
 </script>`;
 
 /** Three steps to play, on a click, and the time until the first frame is on the screen. */
-const PLAY = `${HEAD}<div id="playerView"></div><button id="play">Play</button><button id="resume">Resume</button><script>
-  TWebLive.setServer(given.server);
+const play = (origin: string) => `${head(origin)}<div id="playerView"></div><button id="play">Play</button><button id="resume">Resume</button><script>
   const im = TWebLive.createIM({ SDKAppID: 1400000000 });
   for (const name in TWebLive.EVENT) im.on(TWebLive.EVENT[name], tell);
 
@@ -98,8 +96,8 @@ describe('pages written for TWebLive', () => {
   const room = (user: string) => `room://sdkappid=1400000000&roomid=200&userid=${user}&usersig=unsigned`;
 
   before(async () => {
-    [server, browser] = await Promise.all([WebliveServer.start(), launchBrowser()]);
-    pages = await Pages.start({ push: PUSH, play: PLAY }, server.origin);
+    [server, browser] = await Promise.all([WebliveServer.start('--relay-linger', '1s'), launchBrowser()]);
+    pages = await Pages.start({ push: push(server.origin), play: play(server.origin) }, server.origin);
     anna = await open('push', {});
     await anna.evaluate(() => begun);
   });
@@ -113,7 +111,7 @@ describe('pages written for TWebLive', () => {
     const page = await (await where.newContext()).newPage();
     page.on('pageerror', (error) => said.push(`${name}: ${error.message}`));
     page.on('console', (message) => ['error', 'warning'].includes(message.type()) && said.push(`${name}: ${message.text()}`));
-    await page.goto(pages.url(name, { server: server.origin, ...values }));
+    await page.goto(pages.url(name, values));
     return page;
   }
   const eventsOf = (page: Page) => page.evaluate(() => events);
@@ -212,7 +210,7 @@ describe('pages written for TWebLive', () => {
         const page = await (await strict.newContext()).newPage();
         const heard: string[] = [];
         page.on('console', (message) => message.text().startsWith('event') && heard.push(message.text().slice(6)));
-        await page.goto(pages.url('play', { server: server.origin, url, auto: 'yes' }));
+        await page.goto(pages.url('play', { url, auto: 'yes' }));
         await until(`${way}: a refusal`, async () => heard.includes('t_autoplay_not_allowed'), PATIENCE);
         assert.ok(!heard.includes('t_playing'), `${way} plays`);
         await page.click('#resume');

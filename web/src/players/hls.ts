@@ -65,11 +65,14 @@ export class HlsPlayer extends Player {
       return;
     }
     const { target, max, rate } = this.#latency;
+    // Seconds or numbers of segments: hls.js does not take a mixture.
+    const delay = target === undefined
+      ? { liveSyncDurationCount: 2, liveMaxLatencyDurationCount: 5 }
+      : { liveSyncDuration: target, liveMaxLatencyDuration: Math.max(max ?? HLS_LATENCY.max, target + 1) };
     const engine = new Hls({
       // Fragmented MP4 needs next to no work, and a worker would have to be fetched first.
       enableWorker: false,
-      ...(target === undefined ? { liveSyncDurationCount: 2 } : { liveSyncDuration: target }),
-      ...(max === undefined || target === undefined ? { liveMaxLatencyDurationCount: 5 } : { liveMaxLatencyDuration: Math.max(max, target + 1) }),
+      ...delay,
       maxLiveSyncPlaybackRate: rate ?? HLS_LATENCY.rate,
       backBufferLength: 30,
       // A broadcast that has just begun has no Media Segment yet.

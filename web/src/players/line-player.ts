@@ -55,6 +55,7 @@ export interface LinePlayerOptions {
   /** From 0 to 1. Default 1. */
   volume?: number;
   muted?: boolean;
+  /** How a picture fills the container. Default `contain`, and of rooms as {@link RoomView} says. */
   objectFit?: 'cover' | 'contain' | 'fill';
   /** Makes what plays a line. */
   open?: (line: Line) => Playback;
@@ -107,8 +108,9 @@ export class LinePlayer extends Emitter<LinePlayerEvents> {
     super();
     if (options.lines.length === 0) throw new WebliveError('argument', 'lines: at least one is needed', false);
     this.lines = [...options.lines];
-    this.#open = options.open ?? openLine;
-    this.#stage = new Stage(options.container, options.objectFit ?? 'contain');
+    const { objectFit } = options;
+    this.#open = options.open ?? ((line) => openLine(line, objectFit === undefined ? {} : { objectFit }));
+    this.#stage = new Stage(options.container, objectFit ?? 'contain');
     this.#choice = new LineChoice(this.lines.length, options.automatic ?? true);
     if (options.line !== undefined) this.#choice.chosen = this.#check(options.line);
     this.#waits = options.wait ?? true;

@@ -26,9 +26,9 @@ export function linesOf(stream: string, options: { origin?: string; token?: stri
   ];
 }
 
-/** What plays a line, once. Its element is made anew. */
-export function openLine(line: Line): Playback {
-  if (line.kind === 'room') return new RoomPlayer(line.source, line.view);
+/** What plays a line, once. Its element is made anew. `view` is for what of a room the line says nothing of. */
+export function openLine(line: Line, view: RoomView = {}): Playback {
+  if (line.kind === 'room') return new RoomPlayer(line.source, { ...view, ...line.view });
   const video = document.createElement('video');
   video.playsInline = true;
   if (line.kind === 'webrtc') return new WebRtcPlayer(line.url, video, line.options);

@@ -204,9 +204,7 @@ export class Player extends Handlers {
       lines.splice(first === 'room' ? 0 : lines.length, 0, line);
       roomOffs = this.#listenToRoom(media);
     }
-    const options: LinePlayerOptions = {
-      container: this.#box, lines, volume: this.#volume / 100, muted: this.#isMuted, objectFit: first === 'room' ? 'cover' : 'contain',
-    };
+    const options: LinePlayerOptions = { container: this.#box, lines, volume: this.#volume / 100, muted: this.#isMuted };
     const player = this.#parts.openLines?.(options) ?? new LinePlayer(options);
     const playing: Playing = { url, lines: player, address, hasPlayed: false, settle: null, offs: [] };
     this.#playing = playing;
