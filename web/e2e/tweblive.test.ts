@@ -38,6 +38,24 @@ const push = (origin: string) => `${head(origin)}<div id="pusherView"></div><scr
   const begun = begin();
 </script>`;
 
+/** A screen, by a pusher of its own. */
+const share = (origin: string) => `${head(origin)}<div id="pusherView"></div><script>
+  // The user ends sharing by a button of the browser, which no test can reach.
+  const tracks = [];
+  const ask = navigator.mediaDevices.getDisplayMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getDisplayMedia = async (how) => {
+    const stream = await ask(how);
+    tracks.push(...stream.getTracks());
+    return stream;
+  };
+  const pusher = TWebLive.createPusher({ userID: 'screen-anna', screenCapture: true });
+  for (const name in TWebLive.EVENT) pusher.on(TWebLive.EVENT[name], tell);
+  const begin = async () => {
+    await pusher.setRenderView({ elementID: 'pusherView', audio: false, screenProfile: '480p_2' });
+    await pusher.startPush('room://sdkappid=1400000000&roomid=200&userid=screen-anna&usersig=unsigned');
+  };
+</script>`;
+
 /** Three steps to play, on a click, and the time until the first frame is on the screen. */
 const play = (origin: string) => `${head(origin)}<div id="playerView"></div><button id="play">Play</button><button id="resume">Resume</button><script>
   const im = TWebLive.createIM({ SDKAppID: 1400000000 });
@@ -73,13 +91,15 @@ declare global {
   // The scripts of the pages above.
   const events: [string, unknown][];
   const begun: Promise<void>;
+  const begin: () => Promise<void>;
+  const tracks: MediaStreamTrack[];
   const took: number | null;
   const painted: number;
   const failure: string | null;
   const pusher: { isPushing(): boolean; stopPush(): Promise<void>; getLiveStreamURL(): string; getCurrentCamera(): string | undefined };
   const player: {
     isPlaying(): boolean; stopPlay(): Promise<void>; startPlay(url: string): Promise<void>; getLines(): { kind: string; isShown: boolean }[];
-    pauseVideo(): Promise<void>; resumeVideo(): Promise<void>;
+    pauseVideo(): Promise<void>; resumeVideo(): Promise<void>; setRoomView(view: object): void; getStreams(): { user: string }[];
   };
   const im: {
     login(who: object): Promise<{ data: { repeatLogin: boolean } }>; enterRoom(room: number): Promise<{ data: { status: string } }>;
@@ -97,7 +117,7 @@ describe('pages written for TWebLive', () => {
 
   before(async () => {
     [server, browser] = await Promise.all([WebliveServer.start('--relay-linger', '1s'), launchBrowser()]);
-    pages = await Pages.start({ push: push(server.origin), play: play(server.origin) }, server.origin);
+    pages = await Pages.start({ push: push(server.origin), play: play(server.origin), share: share(server.origin) }, server.origin);
     anna = await open('push', {});
     await anna.evaluate(() => begun);
   });
@@ -167,6 +187,32 @@ describe('pages written for TWebLive', () => {
     await anna.evaluate(() => im.stopPush({ roomID: 200, postscript: 'good night' }));
     await told(zoe, 't_push_stopped', (postscript: string) => postscript === 'good night');
     await Promise.all([close(zoe), close(guest)]);
+  });
+
+  test('share a screen by a pusher of its own, seen alone, beside the camera, and gone', async () => {
+    const zoe = await open('play', { url: room('zoe') });
+    await zoe.click('#play');
+    await playing(zoe);
+    /** Who is seen, with the frames that were shown so far. */
+    const seen = (): Promise<Record<string, number>> => zoe.evaluate(() =>
+      Object.fromEntries([...document.querySelectorAll('video')].map((video) => [video.dataset['user'] ?? '', video.getVideoPlaybackQuality().totalVideoFrames])));
+    const shows = (...users: string[]) => until(users.join(), async () => JSON.stringify(Object.keys(await seen()).sort()) === JSON.stringify(users), PATIENCE);
+    await shows('anna');
+
+    const screen = await open('share', {});
+    await screen.evaluate(() => begin());
+    await shows('screen-anna');
+    assert.deepEqual((await zoe.evaluate(() => player.getStreams())).map(({ user }) => user), ['anna', 'screen-anna']);
+    await zoe.evaluate(() => player.setRoomView({ layout: 'grid' }));
+    await shows('anna', 'screen-anna');
+    const before = await seen();
+    await until('both pictures to go on', async () => Object.entries(await seen()).every(([user, frames]) => frames > (before[user] ?? 0) + 3), PATIENCE);
+
+    await screen.evaluate(() => tracks.forEach((track) => track.dispatchEvent(new Event('ended'))));
+    await told(screen, 't_screen_capture_stopped');
+    await until('the end of the push', () => screen.evaluate(() => !pusher.isPushing()), PATIENCE);
+    await shows('anna');
+    await Promise.all([close(zoe), close(screen)]);
   });
 
   test('show the first picture soon after the click', async () => {
