@@ -97,7 +97,7 @@ describe('the package', () => {
     `);
     await writeFile(join(app, 'package.json'), '{"type":"module"}');
     const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
-    const flags = ['--noEmit', '--strict', '--target', 'es2022', '--lib', 'es2023,dom,dom.iterable', '--skipLibCheck'];
+    const flags = ['--ignoreConfig', '--noEmit', '--strict', '--target', 'es2022', '--lib', 'es2023,dom,dom.iterable', '--skipLibCheck'];
     for (const how of [['--module', 'esnext', '--moduleResolution', 'bundler'], ['--module', 'nodenext', '--moduleResolution', 'nodenext']]) {
       const { stdout } = await promisify(execFile)(process.execPath, [tsc, ...flags, ...how, join(app, 'main.ts')]).catch((error: { stdout: string }) => error);
       expect(stdout, how.join(' ')).toBe('');
