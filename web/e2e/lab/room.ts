@@ -1,7 +1,7 @@
 import { preferVideoCodec } from '../../src/index';
 import { ClockReader, TestCard, type TestCardOptions } from '../../src/testcard';
 import type { ErrorBody, Publication, Published, RequestName, Results, RoomId, TrackKind } from '../../src/protocol/messages';
-import { writeFragment } from '../../src/sdpfrag';
+import { trickle } from '../../src/rtc/trickle';
 import { type Fields, Refused, Signal, type Who } from './signal';
 
 /** What is seen of one stream that a page receives. */
@@ -81,7 +81,7 @@ export class RoomClient {
     const { answer, etag } = published.result;
     this.#senders.get(key)?.close();
     this.#senders.set(key, peer);
-    this.#trickle(peer, (fragment) => this.signal.request('patchPublisher', { room, track, fragment, ifMatch: etag }));
+    trickle(peer, (fragment) => this.signal.request('patchPublisher', { room, track, fragment, ifMatch: etag }));
     await peer.setLocalDescription(offer);
     await peer.setRemoteDescription({ type: 'answer', sdp: answer });
     return published;
@@ -150,7 +150,7 @@ export class RoomClient {
     this.#closeReceiver();
     const peer = new RTCPeerConnection(this.#config);
     this.#receiver = peer;
-    this.#trickle(peer, (fragment) => this.signal.request('receiverTrickle', { fragment }));
+    trickle(peer, (fragment) => this.signal.request('receiverTrickle', { fragment }));
     peer.ontrack = ({ track, streams: [stream] }) => {
       if (!stream) return this.#note(`a ${track.kind} track without a stream`);
       const view = this.#views.get(stream.id);
@@ -164,23 +164,6 @@ export class RoomClient {
     this.#receiver?.close();
     this.#receiver = null;
     for (const view of this.#views.values()) view.close();
-  }
-
-  /** Sends candidates as they are gathered; those that come in one go as one fragment. */
-  #trickle(peer: RTCPeerConnection, send: (fragment: string) => Promise<unknown>): void {
-    let waiting: string[] = [];
-    let isComplete = false;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    peer.onicecandidate = ({ candidate }) => {
-      if (candidate?.candidate) waiting.push(candidate.candidate);
-      isComplete ||= candidate === null;
-      timer ??= setTimeout(() => {
-        timer = undefined;
-        const candidates = waiting;
-        waiting = [];
-        if (peer.signalingState !== 'closed') send(writeFragment(peer.localDescription?.sdp ?? '', candidates, isComplete)).catch(this.#note);
-      }, TRICKLE_PAUSE);
-    };
   }
 }
 
@@ -242,9 +225,6 @@ async function outcome<T>(ask: () => Promise<T>): Promise<Outcome<T>> {
     throw error;
   }
 }
-
-/** Milliseconds in which candidates gather for one fragment. */
-const TRICKLE_PAUSE = 50;
 
 declare global {
   interface Window {

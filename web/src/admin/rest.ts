@@ -1,33 +1,6 @@
-/** A room's id: a number room is a number, a named room a text. */
-export type RoomId = number | string;
+import type { MemberView as Member, Publication, RoomId, RoomInfo, TrackKind as TrackName } from '../protocol/messages';
 
-export type TrackName = 'main' | 'aux';
-
-export interface RoomInfo {
-  room: RoomId;
-  name: string;
-  owner: string | null;
-  scene: 'live' | 'rtc' | null;
-  online: number;
-  totalEntered: number;
-  seats: { count: number } | null;
-}
-
-export interface Publication {
-  hasAudio: boolean;
-  hasVideo: boolean;
-  hasSmall: boolean;
-  audioMuted: boolean;
-  videoMuted: boolean;
-}
-
-export interface Member {
-  user: string;
-  profile: { nick: string; avatar: string };
-  rank: 'owner' | 'administrator' | 'generalUser';
-  role: 'anchor' | 'audience' | null;
-  tracks: Record<TrackName, Publication | null>;
-}
+export type { Member, RoomId, RoomInfo, TrackName };
 
 /** What a member publishes. */
 export interface PublishedStream {

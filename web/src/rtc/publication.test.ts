@@ -1,8 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { setLogLevel } from '../log';
-import { FakeServer } from '../signal/fake-server';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { FakeServer } from '../signal/fake-server';
 import { Session } from '../signal/session';
 import { FakePeer, fakeTrack, sdp } from './fake-peer';
+import { beginVirtualTime, endVirtualTime, tick } from './fixture';
 import { LocalPublication, type PublishOptions } from './publication';
 import { inStereo } from './sending-peer';
 
@@ -12,11 +12,7 @@ let states: string[];
 let errors: string[];
 
 beforeEach(async () => {
-  vi.useFakeTimers();
-  vi.spyOn(Math, 'random').mockReturnValue(0.5);
-  setLogLevel(5);
-  FakePeer.install();
-  server = new FakeServer();
+  server = beginVirtualTime();
   server.answers['publish'] = () => ({ result: { answer: sdp('answer'), etag: 'e1', stream: '0_5_anna_main', relay: null } });
   server.answers['patchPublisher'] = (frame) =>
     frame['ifMatch'] === '*' ? { result: { etag: 'e2', fragment: 'a=ice-ufrag:new\r\na=ice-pwd:new\r\n' } } : { result: { etag: null, fragment: null } };
@@ -24,15 +20,7 @@ beforeEach(async () => {
   await session.ready;
 });
 
-afterEach(async () => {
-  void session.close();
-  await tick(3_000);
-  vi.useRealTimers();
-  vi.unstubAllGlobals();
-  vi.restoreAllMocks();
-});
-
-const tick = (ms = 0) => vi.advanceTimersByTimeAsync(ms);
+afterEach(() => endVirtualTime(session));
 
 async function published(options: PublishOptions = {}, tracks = [fakeTrack('audio'), fakeTrack('video')]): Promise<LocalPublication> {
   const publication = new LocalPublication(session, 5, 'main', tracks, options);

@@ -1,8 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { setLogLevel } from '../log';
-import { FakeServer } from '../signal/fake-server';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { FakeServer } from '../signal/fake-server';
 import { Session } from '../signal/session';
 import { FakePeer, FakeStream, FakeTrack, fakeTrack } from './fake-peer';
+import { beginVirtualTime, endVirtualTime, tick } from './fixture';
 import { Receiver } from './receiver';
 
 let server: FakeServer;
@@ -12,11 +12,7 @@ let lost: string[];
 let errors: { fatal: boolean }[];
 
 beforeEach(async () => {
-  vi.useFakeTimers();
-  vi.spyOn(Math, 'random').mockReturnValue(0.5);
-  setLogLevel(5);
-  FakePeer.install();
-  server = new FakeServer();
+  server = beginVirtualTime();
   session = new Session({ server: 'https://live.example', app: 0, user: 'ben' }, server.open);
   await session.ready;
   receiver = Receiver.of(session);
@@ -26,15 +22,7 @@ beforeEach(async () => {
   receiver.on('error', (error) => errors.push(error));
 });
 
-afterEach(async () => {
-  void session.close();
-  await tick(3_000);
-  vi.useRealTimers();
-  vi.unstubAllGlobals();
-  vi.restoreAllMocks();
-});
-
-const tick = (ms = 0) => vi.advanceTimersByTimeAsync(ms);
+afterEach(() => endVirtualTime(session));
 
 async function offer(revision: number): Promise<void> {
   server.tell({ event: 'offer', revision, sdp: `offer ${revision}` });

@@ -1,6 +1,6 @@
 import type { WebliveError } from '../errors';
 import type {
-  CoHostView, Entered, LeaveReason, MemberView, Publication, RemovalReason, Role, RoomId, Scene, TrackKind, UserId, UserVolume,
+  CoHostView, Entered, LeaveReason, MediaEvent, MemberView, Publication, RemovalReason, Role, RoomId, Scene, TrackKind, UserId, UserVolume,
 } from '../protocol/messages';
 import type { ConnectionState } from '../signal/session';
 
@@ -50,11 +50,4 @@ export interface RoomMediaEvents {
 }
 
 /** How good one's own transport is; grades from 1 (best) to 6 (down), 0 unknown; times in milliseconds, loss in percent. */
-export interface NetworkQuality {
-  uplinkNetworkQuality: number;
-  downlinkNetworkQuality: number;
-  uplinkRTT: number;
-  uplinkLoss: number;
-  downlinkRTT: number;
-  downlinkLoss: number;
-}
+export type NetworkQuality = Omit<Extract<MediaEvent, { event: 'networkQuality' }>, 'event'>;

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { setLogLevel } from '../log';
 import type { MemberView, Publication } from '../protocol/messages';
-import { FakeServer } from '../signal/fake-server';
+import type { FakeServer } from '../signal/fake-server';
 import { Session } from '../signal/session';
 import { FakePeer, FakeStream, fakeTrack, sdp } from './fake-peer';
+import { beginVirtualTime, endVirtualTime, tick } from './fixture';
 import { RoomMedia } from './room-media';
 
 const ROOM = 5;
@@ -19,11 +19,7 @@ let told: string[];
 let inside: { anchors: MemberView[]; role: string | null; coHosts: unknown[] };
 
 beforeEach(async () => {
-  vi.useFakeTimers();
-  vi.spyOn(Math, 'random').mockReturnValue(0.5);
-  setLogLevel(5);
-  FakePeer.install();
-  server = new FakeServer();
+  server = beginVirtualTime();
   inside = { anchors: [], role: 'anchor', coHosts: [] };
   server.answers['enterRoom'] = () => ({ result: { info: {}, already: false, seats: [], ...inside } });
   server.answers['publish'] = () => ({ result: { answer: sdp('answer'), etag: 'e1', stream: '0_5_anna_main', relay: null } });
@@ -42,15 +38,7 @@ beforeEach(async () => {
   room.on('error', ({ type, reason }) => told.push(`error: ${type} ${reason ?? ''}`.trim()));
 });
 
-afterEach(async () => {
-  void session.close();
-  await tick(3_000);
-  vi.useRealTimers();
-  vi.unstubAllGlobals();
-  vi.restoreAllMocks();
-});
-
-const tick = (ms = 0) => vi.advanceTimersByTimeAsync(ms);
+afterEach(() => endVirtualTime(session));
 const look = ({ hasAudio, hasVideo, audioMuted, videoMuted }: Publication) => `${hasAudio ? (audioMuted ? 'a' : 'A') : '-'}${hasVideo ? (videoMuted ? 'v' : 'V') : '-'}`;
 const anchor = (user: string, main: Publication | null = null): MemberView => ({
   user, profile: { nick: user, avatar: '' }, rank: 'generalUser', role: 'anchor', tracks: { main, aux: null },

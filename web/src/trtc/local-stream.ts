@@ -46,24 +46,6 @@ export class LocalStream extends Stream {
     return this.below.videoTrack !== null;
   }
 
-  /** Mutes the sound; false where there is none. */
-  muteAudio(): boolean {
-    return this.#mute('audio', true);
-  }
-
-  /** Mutes the picture, which turns black; false where there is none. */
-  muteVideo(): boolean {
-    return this.#mute('video', true);
-  }
-
-  unmuteAudio(): boolean {
-    return this.#mute('audio', false);
-  }
-
-  unmuteVideo(): boolean {
-    return this.#mute('video', false);
-  }
-
   /** `standard`, `standard-stereo`, `high`, `high-stereo`, or a profile with `bitrate` in kbit/s. */
   setAudioProfile(profile: string | { sampleRate: number; channelCount: 1 | 2; bitrate: number }): Promise<void> {
     return this.#do('setAudioProfile', () => this.below.setAudioProfile(typeof profile === 'string' ? profile : audioOf(profile)));
@@ -126,7 +108,7 @@ export class LocalStream extends Stream {
     return this.#config.mirror === undefined ? {} : { mirror: this.#config.mirror };
   }
 
-  #mute(kind: MediaKind, isMuted: boolean): boolean {
+  protected override mute(kind: MediaKind, isMuted: boolean): boolean {
     if (!(kind === 'audio' ? this.hasAudio() : this.hasVideo())) return false;
     void this.below.mute({ [kind]: isMuted });
     return true;

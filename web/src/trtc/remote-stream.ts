@@ -28,30 +28,12 @@ export class RemoteStream extends Stream {
     return this.below.publication.hasVideo;
   }
 
-  /** Silences it on this page; false where there is no sound. */
-  muteAudio(): boolean {
-    return this.#mute('audio', true);
-  }
-
-  /** Makes it black on this page; false where there is no picture. */
-  muteVideo(): boolean {
-    return this.#mute('video', true);
-  }
-
-  unmuteAudio(): boolean {
-    return this.#mute('audio', false);
-  }
-
-  unmuteVideo(): boolean {
-    return this.#mute('video', false);
-  }
-
   /** Shows it no longer; it is received until `unsubscribe`. */
   close(): void {
     this.stop();
   }
 
-  #mute(kind: MediaKind, isMuted: boolean): boolean {
+  protected override mute(kind: MediaKind, isMuted: boolean): boolean {
     if (!(kind === 'audio' ? this.below.audioTrack : this.below.videoTrack)) return false;
     this.below.mute({ [kind]: isMuted });
     return true;

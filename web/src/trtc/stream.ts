@@ -2,7 +2,7 @@ import { ErrorCode } from './codes';
 import { Listeners } from './listeners';
 import { badParameter, toRtcError } from './rtc-error';
 import type { ClientConnectionState, StreamEventTypes } from './types';
-import type { PlayableStream, PlayerChange, PlayOptions } from '../streams';
+import type { MediaKind, PlayableStream, PlayerChange, PlayOptions } from '../streams';
 
 /** What local and remote streams have in common. */
 export abstract class Stream {
@@ -32,11 +32,30 @@ export abstract class Stream {
   abstract getUserId(): string;
   abstract hasAudio(): boolean;
   abstract hasVideo(): boolean;
-  abstract muteAudio(): boolean;
-  abstract muteVideo(): boolean;
-  abstract unmuteAudio(): boolean;
-  abstract unmuteVideo(): boolean;
   abstract close(): void;
+
+  /** Mutes or unmutes; false where there is nothing of the kind. */
+  protected abstract mute(kind: MediaKind, isMuted: boolean): boolean;
+
+  /** Mutes the sound: for everybody where the stream is one's own, else on this page. False where there is none. */
+  muteAudio(): boolean {
+    return this.mute('audio', true);
+  }
+
+  /** Makes the picture black: for everybody where the stream is one's own, else on this page. False where there is none. */
+  muteVideo(): boolean {
+    return this.mute('video', true);
+  }
+
+  /** Takes {@link muteAudio} back; false where there is no sound. */
+  unmuteAudio(): boolean {
+    return this.mute('audio', false);
+  }
+
+  /** Takes {@link muteVideo} back; false where there is no picture. */
+  unmuteVideo(): boolean {
+    return this.mute('video', false);
+  }
 
   /**
    * Shows the stream in a container: an element or its id. Rejects with `PLAY_NOT_ALLOWED` where the browser wants a
