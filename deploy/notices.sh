@@ -9,5 +9,6 @@ cp LICENSE-MIT LICENSE-APACHE deploy/THIRD-PARTY.md "$to/"
 fdk=$(cargo metadata --locked --format-version 1 --filter-platform "$(rustc -vV | sed -n 's/^host: //p')" |
   grep -o '"manifest_path":"[^"]*fdk-aac-sys[^"]*"' | head -n 1 | cut -d'"' -f4)
 cp "$(dirname "$fdk")/aac/NOTICE" "$to/FDK-AAC-NOTICE"
-cp web/node_modules/hls.js/LICENSE "$to/hls.js-LICENSE"
-cp web/node_modules/mpegts.js/LICENSE "$to/mpegts.js-LICENSE"
+for part in hls.js mpegts.js vue vue-router vue-i18n qrcode; do
+  cp "$(find -L "web/node_modules/$part" -maxdepth 1 -iname 'license*' | head -n 1)" "$to/$part-LICENSE"
+done

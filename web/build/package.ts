@@ -17,6 +17,7 @@ export async function writePackage(): Promise<string> {
   await rm(PACKAGE, { recursive: true, force: true });
   await mkdir(PACKAGE);
   await rm(join(SDK, 'weblive.tgz'), { force: true });
+  for (const engine of ENGINES) await copyFile(join(WEB, 'node_modules', engine, 'LICENSE'), join(SDK, 'engines', `${engine}-LICENSE`));
   await cp(SDK, PACKAGE, { recursive: true });
   await writeTypes(join(PACKAGE, 'types'));
   const manifest = packageManifest();
@@ -29,6 +30,9 @@ export async function writePackage(): Promise<string> {
   await rename(join(SDK, packed.filename), join(SDK, 'weblive.tgz'));
   return `${(packed.size / 1024).toFixed(0)} kB`;
 }
+
+/** What the package holds of others: their terms go with it. */
+const ENGINES = ['hls.js', 'mpegts.js'];
 
 /** `package.json` of the package. */
 export function packageManifest(): Record<string, unknown> {
@@ -44,7 +48,7 @@ export function packageManifest(): Record<string, unknown> {
     name: 'weblive',
     version: VERSION,
     description: 'Live streaming in the browser: publish, play, chat, guests on seats; for the weblive server',
-    license: 'MIT OR Apache-2.0',
+    license: '(MIT OR Apache-2.0) AND Apache-2.0',
     main: './weblive.js',
     module: './weblive.mjs',
     unpkg: './weblive.js',

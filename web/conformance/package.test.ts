@@ -48,6 +48,10 @@ describe('the package', () => {
     expect(files.filter((file) => !existsSync(join(PACKAGE, file)))).toEqual([]);
   });
 
+  it('carries the terms of what it holds of others', async () => {
+    for (const engine of ['hls.js', 'mpegts.js']) expect(await readFile(join(PACKAGE, `engines/${engine}-LICENSE`), 'utf8')).toContain('Apache License');
+  });
+
   it('has maps that lead to the sources', async () => {
     for (const { file } of SCRIPTS) {
       expect(await readFile(join(SDK, file), 'utf8')).toContain(`sourceMappingURL=${file}.map`);
