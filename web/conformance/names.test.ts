@@ -59,6 +59,7 @@ describe.each([
   it('has each static member', async () => {
     expect(tables.TRTC_STATIC.filter((name) => face[name] === undefined)).toEqual([]);
     expect(withoutMethod(bag(face, 'Logger'), tables.TRTC_LOGGER)).toEqual([]);
+    expect(otherThan(bag(bag(face, 'Logger'), 'LogLevel'), tables.TRTC_LEVELS)).toEqual([]);
     const system = (await call(face, 'checkSystemRequirements')) as Bag;
     expect(typeof system['result']).toBe('boolean');
     expect(tables.SYSTEM_DETAILS.filter((name) => typeof bag(system, 'detail')[name] !== 'boolean')).toEqual([]);
@@ -68,7 +69,10 @@ describe.each([
     const client = call(face, 'createClient', { mode: 'live', sdkAppId: 1400000000, userId: 'anna', userSig: 'x', frameWorkType: 31 }) as Bag;
     expect(withoutMethod(client, tables.CLIENT_METHODS)).toEqual([]);
     for (const event of tables.CLIENT_EVENTS) call(client, 'on', event, () => undefined);
-    expect(() => call(face, 'createClient', { mode: 'live', sdkAppId: 1400000000, userSig: 'x' })).toThrow();
+    for (const name of ['mode', 'sdkAppId', 'userId', 'userSig']) {
+      const { [name]: _, ...others } = { mode: 'live', sdkAppId: 1400000000, userId: 'anna', userSig: 'x' } as Bag;
+      expect(() => call(face, 'createClient', others), name).toThrow(expect.objectContaining({ name: 'RtcError', code: 0x1000, extraCode: 0 }));
+    }
   });
 
   it('has each method of a local stream', () => {

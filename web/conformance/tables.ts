@@ -67,6 +67,8 @@ export const TRTC_STATIC = words(`
   VERSION Logger checkSystemRequirements isScreenShareSupported isSmallStreamSupported getDevices getCameras getMicrophones
   getSpeakers createClient createStream`);
 
+export const TRTC_LEVELS: Record<string, number> = { TRACE: 0, DEBUG: 1, INFO: 2, WARN: 3, ERROR: 4, NONE: 5 };
+
 export const TRTC_LOGGER = words('setLogLevel enableUploadLog disableUploadLog');
 
 export const SYSTEM_DETAILS = words(`
@@ -296,6 +298,7 @@ export const LIVE_ENUMS: Record<string, Record<string, number | string>> = {
   TakeSeatMode: { FreeToTake: 1, ApplyToTake: 2 },
   MoveSeatPolicy: { AbortWhenOccupied: 0, ForceReplace: 1, SwapPosition: 2 },
   DeviceControlPolicy: { UnlockOnly: 1 },
+  NoResponseReason: { timeout: 0, alreadySeated: 1 },
   CoHostStatus: { Connected: 'Connected', Disconnected: 'Disconnected' },
 };
 
@@ -304,6 +307,6 @@ export const LIVE_VALUES: Record<string, number[]> = {
   ConnectionCode: [0, 1, 2, 3, 4, 5],
   CoHostLayoutTemplate: [600, 601, 400],
   LiveEndedReason: [1, 2],
-  LiveKickedOutReason: [0, 1, 2, 3],
+  LiveKickedOutReason: [0, 1, 2, 3, 4, 5],
   NetworkQuality: [0, 1, 2, 3, 4, 5, 6],
 };

@@ -1,4 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
+import { NoResponseReason } from './enums';
 import { LiveError } from './error';
 import { CoGuestEvent, CoHostEvent, GuestEvent, HostEvent } from './events';
 import { LiveFixture, profileOf, seat, settle, shownAs } from './fixture';
@@ -152,7 +153,7 @@ describe('a host', () => {
     expect(page.asked('inviteToSeat').slice(0, 2)).toEqual([
       { room: 'show', guest: 'gina', seat: 1, timeoutSeconds: 15 }, { room: 'show', guest: 'ben', timeoutSeconds: 15 },
     ]);
-    expect(invitees.value.map(({ userId }) => userId)).toEqual(['gina', 'ben', 'carl', 'dora', 'ed']);
+    expect(invitees.value).toEqual(['gina', 'ben', 'carl', 'dora', 'ed'].map(shownAs));
     page.tell('invitationAnswered', { guest: 'gina', accepted: true });
     page.tell('invitationUnanswered', { guest: 'ben', reason: 'timeout' });
     page.tell('invitationUnanswered', { guest: 'carl', reason: 'alreadySeated' });
@@ -160,12 +161,13 @@ describe('a host', () => {
     await cancelInvitation({ inviteeId: 'ed' });
     expect(invitees.value).toEqual([]);
     expect(page.asked('cancelInvitation')).toEqual([{ room: 'show', guest: 'ed' }]);
-    const unknown = (userId: string) => ({ userId, userName: '', avatarUrl: '' });
+    // Whom the page had not heard of it has asked for.
+    expect(page.asked('showProfiles').map(({ users }) => users)).toEqual([['ben'], ['carl'], ['dora'], ['ed']]);
     expect(told).toEqual([
       ['onHostInvitationResponded', { isAccept: true, guestUser: shownAs('gina') }],
-      ['onHostInvitationNoResponse', { guestUser: unknown('ben'), reason: 0 }],
-      ['onHostInvitationNoResponse', { guestUser: unknown('carl'), reason: 1 }],
-      ['onHostInvitationNoResponse', { guestUser: unknown('dora'), reason: 0 }],
+      ['onHostInvitationNoResponse', { guestUser: shownAs('ben'), reason: NoResponseReason.timeout }],
+      ['onHostInvitationNoResponse', { guestUser: shownAs('carl'), reason: NoResponseReason.alreadySeated }],
+      ['onHostInvitationNoResponse', { guestUser: shownAs('dora'), reason: NoResponseReason.Timeout }],
     ]);
   });
 
@@ -204,5 +206,12 @@ test('outside of a room every method says so', async () => {
   const page = new LiveFixture();
   await expect(page.context.coGuest.applyForSeat({})).rejects.toMatchObject({ type: 'state', code: -1 });
   await page.login('gina');
-  await expect(page.context.coGuest.inviteToSeat({ userId: 'ben' })).rejects.toThrow('join a live room first');
+  const { coGuest, seat: seats } = page.context;
+  await expect(coGuest.inviteToSeat({ userId: 'ben' })).rejects.toThrow('join a live room first');
+  for (const call of [() => coGuest.applyForSeat({}), () => coGuest.acceptApplication({ userId: 'ben' }), () => coGuest.disConnect(), () => seats.takeSeat({ seatIndex: 1 })]) {
+    await expect(call()).rejects.toMatchObject({ code: 100_005 });
+  }
+  // There is nothing to be taken back.
+  await coGuest.cancelApplication();
+  expect(page.asked('cancelApplication')).toEqual([]);
 });

@@ -70,8 +70,10 @@ export class CoGuestState extends Subscribable<CoGuestEvents> {
     }
   };
 
-  /** Takes one's application back; nothing where there is none. */
-  readonly cancelApplication = (): Promise<void> => this.#core.ask('cancelApplication', {}).then(nothing, ignoreGone);
+  /** Takes one's application back; nothing where there is none, also outside of a room. */
+  readonly cancelApplication = async (): Promise<void> => {
+    if (this.#core.room) await this.#core.ask('cancelApplication', {}).then(nothing, ignoreGone);
+  };
 
   /** Gives an applicant the seat (hosts); nothing where there is no such application. */
   readonly acceptApplication = ({ userId }: { userId: string }): Promise<void> => this.#answer(userId, true);
@@ -83,7 +85,12 @@ export class CoGuestState extends Subscribable<CoGuestEvents> {
   readonly inviteToSeat = async (params: { userId: string; seatIndex?: number; timeout?: number }): Promise<void> => {
     const { userId } = params;
     await this.#core.ask('inviteToSeat', { guest: userId, ...seatOf(params.seatIndex), ...timeoutOf(params.timeout) });
-    this.#invitees.set([...without(this.#invitees.value, userId), this.#core.people.info(userId)]);
+    const { people, room, session } = this.#core;
+    this.#invitees.set([...without(this.#invitees.value, userId), people.info(userId)]);
+    if (!session || people.knows(userId)) return;
+    // Whoever came into a large room has not shown a name here yet.
+    await people.lookUp(session, [userId]);
+    if (this.#core.room === room) this.#invitees.set(this.#invitees.value.map((user) => people.info(user.userId)));
   };
 
   /** Takes an invitation back (hosts); nothing where there is none. */

@@ -24,18 +24,22 @@ describe('asking another room', () => {
     expect([...codes]).toEqual([['next door', 0]]);
     await requestHostConnection({ liveId: '12' });
     await requestHostConnection({ liveId: 'far', layoutTemplate: 400, timeout: 0 });
+    await requestHostConnection({ liveId: 'over', timeout: 0 });
     expect(page.asked('requestCoHost')).toEqual([
       { room: 'show', other: 'next door', timeoutSeconds: 20, extension: 'shall we?' },
       { room: 'show', other: 12, timeoutSeconds: 30 },
       { room: 'show', other: 'far' },
+      { room: 'show', other: 'over' },
     ]);
-    expect(invitees.value.map(({ liveId, userId }) => [liveId, userId])).toEqual([['next door', 'hugo'], ['12', 'ida'], ['far', 'ida']]);
+    expect(invitees.value.map(({ liveId, userId }) => [liveId, userId])).toEqual([['next door', 'hugo'], ['12', 'ida'], ['far', 'ida'], ['over', 'ida']]);
     page.tell('coHostRequestEnded', { other: 'next door', sent: true, result: 'accepted' });
     page.tell('coHostRequestEnded', { other: 12, sent: true, result: 'rejected' });
     page.tell('coHostRequestEnded', { other: 'far', sent: true, result: 'timeout' });
+    page.tell('coHostRequestEnded', { other: 'over', sent: true, result: 'left' });
     expect(invitees.value).toEqual([]);
     expect(told.map(([name, info]) => [name, info['invitee']?.liveId, info['inviter']?.userId])).toEqual([
       ['onCoHostRequestAccepted', 'next door', undefined], ['onCoHostRequestRejected', '12', undefined], ['onCoHostRequestTimeout', 'far', 'olga'],
+      ['onCoHostRequestTimeout', 'over', 'olga'],
     ]);
     expect(told[0]![1]['invitee']).toMatchObject({ ...shownAs('hugo'), role: 0 });
   });

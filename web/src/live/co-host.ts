@@ -152,7 +152,8 @@ export class CoHostState extends Subscribable<CoHostEvents> {
       this.#invitees.set(without(this.#invitees.value, liveId));
       if (result === 'accepted') this.emit('onCoHostRequestAccepted', { invitee: found });
       else if (result === 'rejected') this.emit('onCoHostRequestRejected', { invitee: found });
-      else if (result === 'timeout') this.emit('onCoHostRequestTimeout', { inviter: self, invitee: found });
+      // A room that has ended does not answer either.
+      else if (result !== 'cancelled') this.emit('onCoHostRequestTimeout', { inviter: self, invitee: found });
       return;
     }
     this.#stopsAsking(liveId);

@@ -87,7 +87,7 @@ export class LiveCore extends Emitter<CoreEvents> {
   /** The room that one is in, or a refusal. */
   needRoom(doing: string): LiveRoom {
     this.needSession(doing);
-    if (!this.#room) throw tooEarly(`${doing}: join a live room first`);
+    if (!this.#room) throw tooEarly(`${doing}: join a live room first`, NOT_ENTERED);
     return this.#room;
   }
 
@@ -264,6 +264,9 @@ export class LiveCore extends Emitter<CoreEvents> {
     this.emit('left', live);
   }
 }
+
+/** The documented code of what is done in a room that one is not in. */
+const NOT_ENTERED = 100_005;
 
 /** Messages that are shown to one who enters. */
 const HISTORY = 20;

@@ -41,8 +41,8 @@ export type MoveSeatPolicy = (typeof MoveSeatPolicy)[keyof typeof MoveSeatPolicy
 export const DeviceControlPolicy = { UnlockOnly: 1 } as const;
 export type DeviceControlPolicy = (typeof DeviceControlPolicy)[keyof typeof DeviceControlPolicy];
 
-/** Why a request for a seat had no answer. */
-export const NoResponseReason = { Timeout: 0, AlreadySeated: 1 } as const;
+/** Why a request for a seat had no answer; in both spellings. */
+export const NoResponseReason = { timeout: 0, alreadySeated: 1, Timeout: 0, AlreadySeated: 1 } as const;
 export type NoResponseReason = (typeof NoResponseReason)[keyof typeof NoResponseReason];
 
 /** Whether this room is connected with others. */

@@ -30,8 +30,8 @@ export function badArgument(message: string): LiveError {
 }
 
 /** A call before the one that it builds on. */
-export function tooEarly(message: string): LiveError {
-  return new LiveError(new WebliveError('state', message, false));
+export function tooEarly(message: string, code = FAILED): LiveError {
+  return new LiveError(new WebliveError('state', message, false), code);
 }
 
 const FAILED = -1;

@@ -172,6 +172,8 @@ describe('joining', () => {
     const page = new LiveFixture();
     await page.join('gina');
     await expect(page.context.liveList.joinLive({ liveId: 'other' })).rejects.toThrow('leave the live room show first');
+    await page.context.liveList.joinLive({ liveId: 'show' });
+    expect(page.server.requests.map(({ type }) => type)).toEqual(['showRoom']);
     await page.context.liveList.leaveLive();
     page.server.answers['showRoom'] = () => ({ refused: 'noSuchRoom' });
     await expect(page.context.liveList.joinLive({ liveId: 'other' })).rejects.toMatchObject({ reason: 'noSuchRoom' });
@@ -290,6 +292,9 @@ describe('a room as it goes on', () => {
     expect(page.asked('muteAll')).toEqual([{ room: 'show', muted: true }]);
     expect(JSON.parse((page.asked('setAttributes') as [{ attributes: { live: string } }])[0].attributes.live)).toEqual({ coverUrl: '/c.png', isMessageDisable: true });
     await expect(updateLiveInfo({ liveId: 'other' })).rejects.toMatchObject({ code: -1001 });
+    // Pages give back all that they have; what was made stays as it is.
+    await updateLiveInfo({ ...page.context.liveList.currentLive.value! });
+    for (const made of [{ isSeatEnabled: false }, { keepOwnerOnSeat: false }, { maxSeatCount: 9 }]) await expect(updateLiveInfo(made)).rejects.toMatchObject({ code: -1001 });
     await expect(updateLiveInfo({ coverUrl: 'javascript:alert(1)' })).rejects.toMatchObject({ code: -1001 });
   });
 });

@@ -91,9 +91,10 @@ export class LiveListState extends Subscribable<LiveListEvents> {
   /** Another name of {@link createLive}. */
   readonly startLive = this.createLive;
 
-  /** Enters a room. Rejects with 100004 where there is none, 100008 where it is full. */
+  /** Enters a room; nothing where one is in it. Rejects with 100004 where there is none, 100008 where it is full. */
   readonly joinLive = async (params: { liveId: string; privateMapKey?: string }): Promise<void> => {
     const room = roomOf(params.liveId);
+    if (this.#core.room?.room === room) return;
     const info = await this.#core.request('showRoom', { room });
     const { privateMapKey } = params;
     const isOwner = info.owner === this.#core.user;
@@ -112,6 +113,10 @@ export class LiveListState extends Subscribable<LiveListEvents> {
   readonly updateLiveInfo = async (params: UpdateLiveInfoParams): Promise<void> => {
     const live = this.#core.needRoom('updateLiveInfo');
     if (params.liveId !== undefined && params.liveId !== live.liveId) throw badArgument(`updateLiveInfo: liveId ${params.liveId}: allowed is the room that you are in, ${live.liveId}`);
+    for (const name of ['isSeatEnabled', 'keepOwnerOnSeat', 'maxSeatCount'] as const) {
+      const made = this.#current.value?.[name];
+      if ((params[name] ?? made) !== made) throw badArgument(`updateLiveInfo: ${name} ${params[name]}: allowed is what the room was made with, ${made}`);
+    }
     const { liveName, notice, seatMode, isMessageDisable } = params;
     if (liveName !== undefined || notice !== undefined || seatMode !== undefined) {
       await this.#core.ask('updateRoom', {

@@ -163,6 +163,10 @@ export interface UpdateLiveInfoParams {
   seatMode?: TakeSeatMode;
   seatTemplate?: SeatLayoutTemplate;
   activityStatus?: number;
+  /** These three stay as the room was made; another value is refused. */
+  isSeatEnabled?: boolean;
+  keepOwnerOnSeat?: boolean;
+  maxSeatCount?: number;
 }
 
 /** A live room has ended, or one is out of it. */

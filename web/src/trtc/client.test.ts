@@ -126,6 +126,24 @@ describe('a client', () => {
       expect((await failed).getCode()).toBe(0x404b);
     });
 
+    it('not where it leaves meanwhile, and may join again at once', async () => {
+      make();
+      const aborted = rejected(client.join({ roomId: 8 }));
+      await client.leave();
+      expect((await aborted).getCode()).toBe(0x404d);
+      expect(client.media).toBeNull();
+      expect(server.asked('leaveRoom')).toHaveLength(1);
+      told = [];
+      const [first, second] = [rejected(client.join({ roomId: 8 })), client.leave().then(() => client.join({ roomId: ROOM }))];
+      await settle();
+      expect((await first).getCode()).toBe(0x404d);
+      await second;
+      expect(client.media!.room).toBe(ROOM);
+      enters('ben');
+      expect(names().at(-1)).toBe('peer-join');
+      await client.leave();
+    });
+
     it('and is told of nothing before the promise has resolved', async () => {
       server.answers['enterRoom'] = () => ({ result: entered('anchor', [anchor('ben', BOTH)]) });
       make();
@@ -214,6 +232,27 @@ describe('a client', () => {
       await client.unsubscribe(stream);
       expect(server.asked('unsubscribe')[0]).toMatchObject({ room: 7, user: 'ben', track: 'main' });
       expect([stream.getAudioTrack(), stream.getVideoTrack()]).toEqual([null, null]);
+    });
+
+    it('a stream whose connection has a state of its own', async () => {
+      await join({ autoSubscribe: false });
+      enters('ben');
+      const ben = added();
+      publish('ben', BOTH);
+      const stream = await ben;
+      const states: string[] = [];
+      stream.on('connection-state-changed', ({ prevState, state }) => states.push(`${prevState} ${state}`));
+      const failed = rejected(client.subscribe(stream));
+      await vi.advanceTimersByTimeAsync(10_100);
+      await failed;
+      const done = client.subscribe(stream);
+      await settle();
+      arrive('ben');
+      await done;
+      await client.unsubscribe(stream);
+      expect(states).toEqual([
+        'DISCONNECTED CONNECTING', 'CONNECTING DISCONNECTED', 'DISCONNECTED CONNECTING', 'CONNECTING CONNECTED', 'CONNECTED DISCONNECTED',
+      ]);
     });
 
     it('not what has no media for 10 s, and not what is gone', async () => {
@@ -321,6 +360,13 @@ describe('a client', () => {
       expect(told.at(-1)).toEqual(['connection-state-changed', { prevState: 'RECONNECTING', state: 'CONNECTED' }]);
     });
 
+    it('once that nothing can be received any more', async () => {
+      await join();
+      for (let loss = 0; loss < 4; loss += 1) server.tell({ event: 'receiverClosed', message: 'gone' });
+      await settle();
+      expect(told.map(([name, error]) => [name, (error as RtcError).getCode()])).toEqual([['error', 0x4008]]);
+    });
+
     it('an error where the room cannot be entered again', async () => {
       await join();
       server.answers['enterRoom'] = () => ({ refused: 'banned' });
@@ -423,6 +469,20 @@ describe('a client', () => {
       expect(server.asked('unpublish')).toHaveLength(1);
     });
 
+    it('not what the browser can make no offer of', async () => {
+      await join();
+      vi.spyOn(ConnectingPeer.prototype, 'createOffer').mockRejectedValue(new DOMException('no codec', 'OperationError'));
+      expect((await rejected(client.publish(await local()))).getCode()).toBe(0x4005);
+    });
+
+    it('with another microphone for one that is gone, and says which are in use', async () => {
+      const stream = await local();
+      const recovered = new Promise((resolve) => stream.on('device-auto-recovered', resolve));
+      (stream.getAudioTrack() as unknown as FakeTrack).end();
+      expect(await recovered).toEqual({ isCamera: false, isMicrophone: true, cameraId: 'cam1', microphoneId: 'mic1' });
+      stream.close();
+    });
+
     it("not what the server refuses, under the server's code", async () => {
       await join();
       server.answers['publish'] = () => ({ refused: 'noCommonCodec' });
@@ -457,6 +517,10 @@ describe('a client', () => {
       expect(server.asked('stopRelay')).toHaveLength(1);
       expect((await rejected(client.startPublishCDNStream({ streamId: 'a b' }))).getCode()).toBe(0x1000);
       expect((await rejected(client.startPublishCDNStream({ url: 'rtmp://elsewhere', appId: 1, bizId: 2 }))).getCode()).toBe(0x4045);
+      const peer = FakePeer.last as ConnectingPeer;
+      peer.stats = new Map([['v', { id: 'v', type: 'outbound-rtp', kind: 'video', codecId: 'c', bytesSent: 1 }], ['c', { id: 'c', type: 'codec', mimeType: 'video/VP8' }]]);
+      expect((await rejected(client.startPublishCDNStream())).getCode()).toBe(0x4049);
+      peer.stats.clear();
       server.answers['startRelay'] = () => undefined;
       const late = rejected(client.startPublishCDNStream());
       await vi.advanceTimersByTimeAsync(5_100);

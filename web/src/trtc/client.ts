@@ -44,7 +44,8 @@ export class Client {
   readonly #published = new Map<Kind, Published>();
   readonly #volumes = new VolumeTeller(() => this.#heardStreams(), (result) => this.#tell('audio-volume', { result }));
   #joined: Joined | null = null;
-  #isJoining = false;
+  /** The room that is being entered. */
+  #joining: RoomMedia | null = null;
   #isDestroyed = false;
   /** What is told only when `join` has resolved. */
   #held: (() => void)[] | null = null;
@@ -80,38 +81,48 @@ export class Client {
     return this;
   }
 
-  /** Enters a room. Rejects with `JOIN_ROOM_FAILED` where the server refuses, and after 10 s without an answer. */
+  /**
+   * Enters a room. Rejects with `JOIN_ROOM_FAILED` where the server refuses, `SIGNAL_CHANNEL_SETUP_FAILED` where it
+   * cannot be reached, `API_CALL_TIMEOUT` after 10 s without an answer, and `API_CALL_ABORTED` where {@link leave} is
+   * called meanwhile.
+   */
   async join(config: JoinConfig): Promise<void> {
     mustHaveWebRtc();
     const room = checkRoom(config, this.#config.useStringRoomId === true);
     this.#mustLive('join');
-    if (this.#joined || this.#isJoining) throw badOperation('join: in a room already; call leave first');
+    if (this.#joined || this.#joining) throw badOperation('join: in a room already; call leave first');
     const { sdkAppId, userId, userSig, mode } = this.#config;
-    this.#isJoining = true;
     const lease = sessions.acquire({ server: this.#server ?? server(), app: sdkAppId, user: userId, userSig });
     if (this.#iceServers.length > 0) lease.session.setIceServers(this.#iceServers);
     const media = new RoomMedia(lease.session, room);
+    this.#joining = media;
     const joined = this.#listen(lease, media);
-    this.#held = [];
+    const held: (() => void)[] = [];
+    this.#held = held;
     try {
       const role: Role = mode === 'live' ? (config.role ?? 'anchor') : 'anchor';
       await media.enter({ scene: mode, role, ...(config.privateMapKey !== undefined && { privateMapKey: config.privateMapKey }) });
     } catch (thrown) {
-      this.#held = null;
+      if (this.#held === held) this.#held = null;
+      const isWanted = this.#joining === media;
+      if (isWanted) this.#joining = null;
       await this.#release(joined);
+      if (!isWanted) throw new RtcError(ErrorCode.API_CALL_ABORTED, 'join: leave was called meanwhile');
       throw toRtcError(thrown, 'join', { refused: ErrorCode.JOIN_ROOM_FAILED, other: ErrorCode.JOIN_ROOM_FAILED });
-    } finally {
-      this.#isJoining = false;
     }
+    this.#joining = null;
     this.#joined = joined;
     if (this.#config.enableSEI && isSeiSupported()) this.#sei = this.#listenSei(joined);
     this.#volumes.in(media);
     // Whoever awaits `join` runs before the first events of the room.
-    setTimeout(() => this.#tellHeld(), 0);
+    setTimeout(() => this.#held === held && this.#tellHeld(), 0);
   }
 
-  /** Leaves the room; what is published ends, and streams of others are gone. */
+  /** Leaves the room; what is published ends, and streams of others are gone. A `join` that is under way rejects. */
   async leave(): Promise<void> {
+    const joining = this.#joining;
+    this.#joining = null;
+    if (joining) return joining.leave();
     const joined = this.#joined;
     if (!joined) return log.warn('client', 'leave: in no room');
     this.#out();
@@ -121,7 +132,7 @@ export class Client {
 
   /** Ends the client; leave the room before. */
   destroy(): void {
-    if (this.#joined || this.#isJoining) throw badOperation('destroy: call leave first');
+    if (this.#joined || this.#joining) throw badOperation('destroy: call leave first');
     this.#isDestroyed = true;
     this.#volumes.close();
     this.#listeners.off('*');
@@ -153,7 +164,9 @@ export class Client {
         await media.unpublish(kind).catch((error: unknown) => log.debug('client', 'unpublish', error));
       }
       stream.connection('DISCONNECTED');
-      throw toRtcError(thrown, 'publish', { other: ErrorCode.UPLINK_RECONNECTION_FAILED });
+      // What no server has said comes from the browser: it could not make an offer of what there is, or not take the answer.
+      const isOffer = toWebliveError(thrown, 'publish').type === 'media';
+      throw toRtcError(thrown, 'publish', { other: isOffer ? ErrorCode.CREATE_OFFER_FAILED : ErrorCode.UPLINK_RECONNECTION_FAILED });
     }
     publication.on('error', (error) => this.#tell('error', toRtcError(fatal(error), 'publish', { other: ErrorCode.UPLINK_RECONNECTION_FAILED })));
   }
@@ -260,13 +273,21 @@ export class Client {
     this.#volumes.set(interval, inBackground);
   }
 
-  /** Has the server offer what is published as main over FLV and HLS too, under a stream id of one's own if given. */
+  /**
+   * Has the server offer what is published as main over FLV and HLS too, under a stream id of one's own if given.
+   * Rejects with `NOT_SUPPORTED_H264` where this browser sends another codec, which these cannot carry.
+   */
   async startPublishCDNStream(options: PublishCDNOptions = {}): Promise<void> {
     const { media } = this.#mustBeIn('startPublishCDNStream');
     if (options.url !== undefined) throw notOffered(ErrorCode.START_PUBLISH_CDN_FAILED, 'startPublishCDNStream: this server does not push to others; leave url, appId and bizId out');
-    if (!media.publication('main')) throw badOperation('startPublishCDNStream: call publish first');
+    const publication = media.publication('main');
+    if (!publication) throw badOperation('startPublishCDNStream: call publish first');
     const { streamId } = options;
     if (streamId !== undefined && !/^[A-Za-z0-9_-]{1,64}$/.test(streamId)) throw badParameter(`startPublishCDNStream: streamId ${JSON.stringify(streamId)}; allowed are 1 to 64 of A-Z a-z 0-9 _ -`);
+    const codec = (await publication.stats())?.video?.codec;
+    if (codec && !/h264/i.test(codec)) {
+      throw new RtcError(ErrorCode.NOT_SUPPORTED_H264, `startPublishCDNStream: this browser sends ${codec}; FLV and HLS carry H.264`, { advice: 'Publish from a browser that sends H.264, or watch over WebRTC.' });
+    }
     try {
       await media.session.request('startRelay', { room: media.room, track: 'main', ...(streamId !== undefined && { streamId }) }, { timeout: CDN_PATIENCE });
     } catch (thrown) {
@@ -310,7 +331,7 @@ export class Client {
 
   /** The server's address behind a proxy of one's own, `wss://host[:port]`; call it before `join`. */
   setProxyServer(proxy: string | ProxyServers): void {
-    if (this.#joined || this.#isJoining) throw badOperation('setProxyServer: call it before join');
+    if (this.#joined || this.#joining) throw badOperation('setProxyServer: call it before join');
     const address = typeof proxy === 'string' ? proxy : (proxy?.websocketProxy ?? proxy?.unifiedProxy);
     if (address === undefined) return;
     try {
@@ -322,7 +343,7 @@ export class Client {
 
   /** TURN servers beside those of the server; call it before `join`. An empty list takes them back. */
   setTurnServer(servers: TurnServer | TurnServer[]): void {
-    if (this.#joined || this.#isJoining) throw badOperation('setTurnServer: call it before join');
+    if (this.#joined || this.#joining) throw badOperation('setTurnServer: call it before join');
     this.#iceServers = (Array.isArray(servers) ? servers : [servers]).map((turn) => {
       if (typeof turn?.url !== 'string' || turn.url === '') throw badParameter('setTurnServer: url is missing; allowed is turn:host:port');
       const { url, username, credential } = turn;
@@ -373,7 +394,6 @@ export class Client {
         this.#lost(joined);
         this.#tell('client-banned', { reason, message });
       }),
-      media.on('receivingFailed', (error) => this.#tell('error', toRtcError(error, 'receive', { other: ErrorCode.DOWNLINK_RECONNECTION_FAILED }))),
       media.on('error', (error) => {
         this.#lost(joined);
         this.#tell('error', toRtcError(fatal(error), 'room', { refused: ErrorCode.SIGNAL_CHANNEL_RECONNECTION_FAILED, other: ErrorCode.SIGNAL_CHANNEL_RECONNECTION_FAILED }));

@@ -23,9 +23,11 @@ export class LocalStream extends Stream {
     });
     this.listen();
     this.below.on('screenStopped', () => this.emit('screen-sharing-stopped', undefined));
-    this.below.on('recovered', ({ kind, deviceId }) => {
+    this.below.on('recovered', ({ kind }) => {
       const isCamera = kind === 'camera';
-      this.emit('device-auto-recovered', { isCamera, isMicrophone: !isCamera, ...(isCamera ? { cameraId: deviceId } : { microphoneId: deviceId }) });
+      this.emit('device-auto-recovered', {
+        isCamera, isMicrophone: !isCamera, cameraId: this.below.deviceId('video'), microphoneId: this.below.deviceId('audio'),
+      });
     });
   }
 

@@ -140,9 +140,13 @@ export class Remotes {
     if (isSame) return entry.pending ?? Promise.resolve();
     const before = entry.wanted;
     entry.wanted = wanted;
+    if (!before) entry.stream.connection('CONNECTING');
     const pending: Promise<void> = this.#receive(entry, wanted)
       .catch((thrown: unknown) => {
-        if (entry.wanted === wanted) entry.wanted = before;
+        if (entry.wanted === wanted) {
+          entry.wanted = before;
+          if (!before) entry.stream.connection('DISCONNECTED');
+        }
         if (entry.end.signal.aborted) throw gone('subscribe');
         throw toRtcError(thrown, 'subscribe', { timeout: ErrorCode.SUBSCRIPTION_TIMEOUT, other: ErrorCode.REMOTE_STREAM_NOT_EXIST });
       })

@@ -215,6 +215,7 @@ export interface StreamEventTypes {
   'player-state-changed': { type: 'audio' | 'video'; state: 'PLAYING' | 'PAUSED' | 'STOPPED'; reason: 'playing' | 'mute' | 'unmute' | 'ended' | 'pause' };
   'screen-sharing-stopped': undefined;
   'connection-state-changed': { prevState: ClientConnectionState; state: ClientConnectionState };
-  'device-auto-recovered': { isCamera: boolean; isMicrophone: boolean; cameraId?: string; microphoneId?: string };
+  /** Which of the two was unplugged, and what is in use now; an id is undefined where there is no such device. */
+  'device-auto-recovered': { isCamera: boolean; isMicrophone: boolean; cameraId: string | undefined; microphoneId: string | undefined };
   error: RtcError;
 }

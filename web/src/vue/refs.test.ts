@@ -60,6 +60,14 @@ describe('a state with refs', () => {
 });
 
 describe('the composables', () => {
+  test('may be spread, with all that they have', () => {
+    const { currentLive, joinLive, own } = { ...surface.useLiveListState(), own: 1 };
+    expect([currentLive.value, typeof joinLive, own]).toEqual([null, 'function', 1]);
+    expect(Object.keys(surface.useCoGuestState())).toEqual(expect.arrayContaining(['connected', 'applicants', 'applyForSeat', 'subscribeEvent']));
+    // What is of the states alone is not shown.
+    expect(Object.keys(surface.useDeviceState())).not.toContain('publishing');
+  });
+
   test('share one context', () => {
     const [first, second] = [surface.useLoginState(), surface.useLoginState()];
     expect(first.loginUserInfo).toBe(second.loginUserInfo);
@@ -88,7 +96,7 @@ describe('the composables', () => {
   test('the enums have the documented values', () => {
     expect(surface.MoveSeatPolicy).toEqual({ AbortWhenOccupied: 0, ForceReplace: 1, SwapPosition: 2 });
     expect(surface.DeviceControlPolicy).toEqual({ UnlockOnly: 1 });
-    expect(surface.NoResponseReason).toEqual({ Timeout: 0, AlreadySeated: 1 });
+    expect(surface.NoResponseReason).toEqual({ timeout: 0, alreadySeated: 1, Timeout: 0, AlreadySeated: 1 });
     expect(surface.Role).toEqual({ Owner: 0, Administrator: 1, GeneralUser: 2 });
     expect(surface.TakeSeatMode).toEqual({ FreeToTake: 1, ApplyToTake: 2 });
     expect(surface.SuspendStatus).toEqual({ None: 0, InBackground: 1, InCalling: 2 });

@@ -38,7 +38,16 @@ const READ: ProxyHandler<object> = {
     if (isStore(value)) return refOf(value);
     return typeof value === 'function' ? (value.bind(state) as unknown) : value;
   },
+  // Pages spread what a composable gives, to hand it on with more of their own.
+  ownKeys: (state) => [...Reflect.ownKeys(state), ...storesOf(state)],
+  getOwnPropertyDescriptor: (state, name) => Reflect.getOwnPropertyDescriptor(state, name) ?? (storesOf(state).includes(name)
+    ? { configurable: true, enumerable: true, get: () => refOf(Reflect.get(state, name, state) as Store<unknown>) }
+    : undefined),
 };
+
+function storesOf(state: object): (string | symbol)[] {
+  return Object.keys(Object.getOwnPropertyDescriptors(Object.getPrototypeOf(state))).filter((name) => isStore(Reflect.get(state, name, state)));
+}
 
 function isStore(value: unknown): value is Store<unknown> {
   return typeof value === 'object' && value !== null && 'subscribe' in value && typeof value.subscribe === 'function';
