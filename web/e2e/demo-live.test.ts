@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
+import { Axe } from './axe';
 import { launchBrowser, RESULTS, scratch, until, WebliveServer } from './harness';
 
 /** Deadlines are generous: a machine with two cores encodes and decodes three pictures here. */
@@ -14,23 +14,20 @@ const TITLE = 'Songs by the window';
 /** A PNG of one pixel. */
 const DOT = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
 
-interface AxeViolation {
-  id: string;
-  nodes: { target: unknown[]; failureSummary?: string }[];
-}
-
 describe('the demo of live rooms', () => {
   let server: WebliveServer;
   let browser: Browser;
   let host: Page;
   let viewer: Page;
-  let axe: string;
+  /** First the host of another room, then one who watches over HTTP-FLV. */
+  let other: Page;
+  let axe: Axe;
   let folder: Awaited<ReturnType<typeof scratch>>;
   const complaints: string[] = [];
 
   before(async () => {
     await mkdir(RESULTS, { recursive: true });
-    axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+    axe = await Axe.load();
     // Posters and pictures are kept there.
     folder = await scratch();
     server = await WebliveServer.start('--data', folder.path);
@@ -57,14 +54,9 @@ describe('the demo of live rooms', () => {
 
   /** Checks what is on the page by axe-core. */
   async function accessible(page: Page, what: string): Promise<void> {
-    await page.evaluate(axe);
     // What fades in or out has no contrast for a moment.
     await page.waitForFunction(() => !document.querySelector('.toast-enter-active, .toast-leave-active'));
-    const violations = await page.evaluate(async () => {
-      const { violations } = await (window as unknown as { axe: { run: (root: Document, options: object) => Promise<{ violations: AxeViolation[] }> } }).axe.run(document, { resultTypes: ['violations'] });
-      return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target, failureSummary }) => `${target.join(' ')} (${failureSummary ?? ''})`).join('; ')}`);
-    });
-    assert.deepEqual(violations, [], what);
+    assert.deepEqual(await axe.violations(page), [], what);
   }
 
   /** Waits until the picture of the n-th tile moves. */
@@ -74,6 +66,9 @@ describe('the demo of live rooms', () => {
     const before = await frames();
     await until(`a moving picture in ${selector}`, async () => (await frames()) > before + 10, PATIENCE);
   }
+
+  /** Whether the browser is told to ask before the page is closed. */
+  const asksBeforeLeaving = (page: Page) => page.evaluate(() => !window.dispatchEvent(new Event('beforeunload', { cancelable: true })));
 
   const part = (page: Page, name: string) => page.locator(`[data-part=${name}]`);
 
@@ -92,6 +87,7 @@ describe('the demo of live rooms', () => {
     await host.getByRole('button', { name: 'Go live' }).click();
     await part(host, 'room').waitFor();
     await accessible(host, 'the studio');
+    assert.ok(await asksBeforeLeaving(host), 'a show is not closed with its tab unasked');
   });
 
   test('shows the room in the list by itself, and a viewer enters it', async () => {
@@ -138,6 +134,7 @@ describe('the demo of live rooms', () => {
     await host.getByRole('button', { name: /^Accept/ }).click();
     await viewer.locator('.tile[data-own] video').waitFor();
     await moves(host, '.side .tile');
+    await until('what the host sends', async () => /[\d.]+ [kM]bit\/s.*640×360.*Loss [\d.]+ %/.test((await part(host, 'health').textContent({ timeout: 1_000 }).catch(() => '')) ?? ''), PATIENCE);
     await host.screenshot({ path: join(RESULTS, 'demo-studio.png') });
     await viewer.screenshot({ path: join(RESULTS, 'demo-guest.png') });
     await accessible(host, 'the studio with a guest');
@@ -148,6 +145,26 @@ describe('the demo of live rooms', () => {
     await viewer.getByRole('button', { name: 'Come on stage' }).waitFor();
   });
 
+  test('brings two hosts side by side for both audiences', async () => {
+    other = await open({ width: 900, height: 640 }, 'light');
+    await other.getByRole('link', { name: 'Go live' }).first().click();
+    await other.getByRole('radio', { name: 'Test card' }).check({ force: true });
+    await other.getByRole('combobox', { name: 'Picture' }).selectOption('360p');
+    await other.getByLabel('Title').fill('Next door');
+    await other.locator('[data-source=card] video').waitFor();
+    await other.getByRole('button', { name: 'Go live' }).click();
+    await part(other, 'room').waitFor();
+    await part(host, 'find-hosts').click();
+    await part(host, 'candidates').getByRole('listitem').filter({ hasText: 'Next door' }).getByRole('button', { name: /^Invite/ }).click();
+    await accessible(host, 'the choice of hosts');
+    await part(other, 'connect').click();
+    for (const page of [host, other, viewer]) await moves(page, '[data-part=partner]');
+    await host.screenshot({ path: join(RESULTS, 'demo-hosts.png') });
+    await accessible(host, 'the studio with another host');
+    await host.getByRole('button', { name: 'End the connection' }).click();
+    for (const page of [host, other, viewer]) await part(page, 'partner').waitFor({ state: 'detached' });
+  });
+
   test('removes somebody, and ends with the sums of the show', async () => {
     await host.getByRole('tab', { name: /People/ }).click();
     await host.getByRole('tabpanel').getByRole('button', { name: /^What to do about/ }).click();
@@ -155,10 +172,20 @@ describe('the demo of live rooms', () => {
     await part(host, 'confirm').first().click();
     await viewer.locator('[data-phase=gone]').waitFor();
     await accessible(viewer, 'the way out');
+    await other.getByRole('button', { name: 'End the show' }).click();
+    await other.getByRole('button', { name: 'End it' }).click();
+    await other.locator('[data-phase=ended]').waitFor();
+    await other.evaluate(() => localStorage.setItem('weblive.line', 'flv'));
+    await other.getByRole('link', { name: TITLE }).click();
+    await until('the line HTTP-FLV', async () => (await part(other, 'line').textContent()) === 'HTTP-FLV', PATIENCE);
+    await moves(other, '.tile.main');
     await host.getByRole('button', { name: 'End the show' }).click();
     await host.getByRole('button', { name: 'End it' }).click();
     await host.locator('[data-phase=ended]').waitFor();
+    // The relay keeps a broadcast for much longer.
+    await other.locator('[data-phase=ended]').waitFor({ timeout: 5_000 });
     assert.match((await host.locator('.sums').textContent()) ?? '', /Likes3/);
+    assert.ok(!(await asksBeforeLeaving(host)));
     await accessible(host, 'the end');
     await viewer.getByRole('link', { name: 'Back to all rooms' }).click();
     await viewer.getByRole('heading', { name: 'Nobody is live right now' }).waitFor();

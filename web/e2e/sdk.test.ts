@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
+import { Axe } from './axe';
 import { launchBrowser, until, WebliveServer } from './harness';
 
 const TOKEN = 'operator-of-the-tests';
@@ -106,22 +107,29 @@ test('an operator opens the page with a token, sees a room and its stream, and d
   const page = await (await browser.newContext()).newPage();
   page.on('pageerror', (error) => trouble.push(error.message));
   page.on('console', (message) => message.type() === 'error' && !message.text().includes('401') && trouble.push(message.text()));
+  const axe = await Axe.load();
+  const accessible = async (what: string) => assert.deepEqual(await axe.violations(page), [], what);
   await page.goto(closed.url('/admin'));
   assert.equal(page.url(), closed.url('/admin/'));
   await page.getByLabel('Operator’s token').fill('not-the-token-of-it');
   await page.getByRole('button', { name: 'Open' }).click();
   await page.getByRole('alert').getByText('operators').waitFor();
+  await accessible('the login');
   await page.getByLabel('Operator’s token').fill(TOKEN);
   await page.getByRole('button', { name: 'Open' }).click();
 
   const stream = page.getByRole('listitem', { name: 'Stream 1400000000_77_anna_main' });
   await until('a bit rate', async () => /now \d.*bit\/s/.test((await stream.getByRole('img').first().getAttribute('aria-label')) ?? ''), 20_000);
+  await accessible('the streams');
   await page.getByRole('tab', { name: 'Webhooks' }).click();
   await page.getByRole('row', { name: /room\.created.*77/ }).first().waitFor();
+  await accessible('the deliveries');
   await page.getByRole('tab', { name: 'Rooms' }).click();
   await page.getByRole('button', { name: /77/, expanded: false }).click();
   await page.getByRole('row', { name: /anna.*anchor.*camera/ }).waitFor();
+  await accessible('the rooms');
   await page.getByRole('button', { name: 'Dismiss room 77' }).click();
+  await accessible('the question before a room is dismissed');
   await page.getByRole('dialog').getByRole('button', { name: 'Dismiss' }).click();
   await page.getByText('There is no room now.').waitFor();
   assert.deepEqual(trouble, []);

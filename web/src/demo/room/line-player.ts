@@ -1,4 +1,4 @@
-import { onBeforeUnmount, onMounted, type Ref, ref, watch } from 'vue';
+import { computed, onBeforeUnmount, onMounted, type Ref, ref, watch } from 'vue';
 import { LinePlayer, type LinePlayerState, linesOf } from 'weblive';
 import { ClockReader } from 'weblive/testcard';
 import { LINES, type RoomPlayback, useLineIndex } from './playback';
@@ -8,6 +8,8 @@ export interface LineSource {
   stream: string;
   /** The UserSig, where the server wants one for WHEP. */
   token: string;
+  /** It is not to be heard, whatever the sound of the rest. */
+  isSilenced: Readonly<Ref<boolean>>;
 }
 
 /**
@@ -17,6 +19,7 @@ export interface LineSource {
 export function useLinePlayer(container: Readonly<Ref<HTMLElement | null>>, source: LineSource, playback: RoomPlayback, isMain: boolean, onFallBack: (from: string, to: string) => void) {
   const state = ref<LinePlayerState>('idle');
   const index = useLineIndex(playback);
+  const isMuted = computed(() => playback.isMuted || source.isSilenced.value);
   let player: LinePlayer | null = null;
   let reader: ClockReader | null = null;
   let read: HTMLVideoElement | null = null;
@@ -28,7 +31,7 @@ export function useLinePlayer(container: Readonly<Ref<HTMLElement | null>>, sour
       container: container.value,
       lines: linesOf(source.stream, source.token === '' ? {} : { token: source.token }),
       ...(index.value !== null && { line: index.value }),
-      muted: playback.isMuted,
+      muted: isMuted.value,
       volume: playback.volume,
       objectFit: isMain ? 'contain' : 'cover',
     });
@@ -45,7 +48,7 @@ export function useLinePlayer(container: Readonly<Ref<HTMLElement | null>>, sour
     });
     made.on('autoplayRefused', () => {
       // Silent pictures are allowed everywhere; the sound comes by a click.
-      if (!playback.isMuted) playback.isMuted = true;
+      if (!playback.isMuted) playback.isMuted = playback.awaitsTap = true;
       else playback.isRefused = true;
     });
     made.start();
@@ -69,9 +72,9 @@ export function useLinePlayer(container: Readonly<Ref<HTMLElement | null>>, sour
   }
 
   watch(index, (chosen) => player?.choose(chosen));
-  watch(() => playback.isMuted, (isMuted) => {
-    player?.setMuted(isMuted);
-    if (!isMuted) void player?.resume();
+  watch(isMuted, (isSilent) => {
+    player?.setMuted(isSilent);
+    if (!isSilent) void player?.resume();
   });
   watch(() => playback.volume, (volume) => player?.setVolume(volume));
   watch(() => playback.isRefused, (isRefused) => !isRefused && void player?.resume());

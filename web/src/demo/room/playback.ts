@@ -20,6 +20,8 @@ export interface RoomPlayback {
   /** Read off the picture, not estimated. */
   isMeasured: boolean;
   isMuted: boolean;
+  /** Nobody has chosen silence: the browser gives no sound before a tap. */
+  awaitsTap: boolean;
   /** From 0 to 1. */
   volume: number;
   /** The browser wants a click before it plays with sound. */
@@ -31,6 +33,8 @@ const KEY: InjectionKey<RoomPlayback> = Symbol('playback');
 /** Makes the playback of a room, for the components below. */
 export function providePlayback(): RoomPlayback {
   const line = kept('line');
+  // Browsers give no sound to a page that nobody has touched.
+  const awaitsTap = !(navigator.userActivation?.hasBeenActive ?? false);
   const playback = reactive<RoomPlayback>({
     chosen: LINES.find((one) => one === line) ?? null,
     shown: null,
@@ -38,8 +42,8 @@ export function providePlayback(): RoomPlayback {
     stats: null,
     delay: null,
     isMeasured: false,
-    // Browsers give no sound to a page that nobody has touched.
-    isMuted: !(navigator.userActivation?.hasBeenActive ?? false),
+    isMuted: awaitsTap,
+    awaitsTap,
     volume: Number(kept('volume') ?? '1') || 1,
     isRefused: false,
   });
@@ -57,6 +61,13 @@ export function usePlayback(): RoomPlayback {
 export function chooseLine(playback: RoomPlayback, line: LineKey | null): void {
   playback.chosen = line;
   keep('line', line ?? '');
+}
+
+/** Silences everything that is played, or lets it be heard; to be called from a click or a key. */
+export function setMuted(playback: RoomPlayback, isMuted: boolean): void {
+  if (!isMuted) playback.isRefused = false;
+  playback.awaitsTap = false;
+  playback.isMuted = isMuted;
 }
 
 /** The index of the chosen line, as the player wants it. */

@@ -23,12 +23,16 @@ export type GoneBy = 'kicked' | 'elsewhere' | 'network' | 'server';
 export interface Summary {
   title: string;
   host: string;
+  /** Who has come, without the host. */
   total: number;
   likes: number;
   /** Seconds. */
   lasted: number;
   wasHost: boolean;
 }
+
+/** As many as are counted one by one. */
+const MOST_VISITORS = 10_000;
 
 /** Goes into a room, stays as long as the component is there, and tells how it ends. */
 export function useStay(liveId: string) {
@@ -42,6 +46,8 @@ export function useStay(liveId: string) {
   const goneBy = ref<GoneBy>('server');
   const problem = ref('');
   const summary = reactive<Summary>({ title: '', host: '', total: 0, likes: 0, lasted: 0, wasHost: false });
+  /** Who was seen here: the server tells of the sum only now and then. */
+  const visitors = new Set<string>();
   const isOwner = computed(() => currentLive.value !== null && currentLive.value.liveOwner.userId === session.person.userId);
   const isAdmin = computed(() => audienceList.value.some(({ userId, userRole }) => userId === session.person.userId && userRole === 1));
   /** Hosts moderate: the owner and the administrators. */
@@ -82,8 +88,9 @@ export function useStay(liveId: string) {
     const live = currentLive.value;
     if (!live) return;
     const lasted = live.createTime > 0 ? Math.max(0, Math.round(Date.now() / 1000 - live.createTime)) : 0;
+    const total = Math.max(live.totalViewerCount - 1, visitors.size);
     Object.assign(summary, {
-      title: live.liveName, host: live.liveOwner.userName || live.liveOwner.userId, total: live.totalViewerCount, likes: totalLikeCount.value, lasted, wasHost: isOwner.value,
+      title: live.liveName, host: live.liveOwner.userName || live.liveOwner.userId, total, likes: totalLikeCount.value, lasted, wasHost: isOwner.value,
     });
   }
 
@@ -99,7 +106,10 @@ export function useStay(liveId: string) {
     goneBy.value = reason === byAdmin ? 'kicked' : reason === byLoggedOnOtherDevice ? 'elsewhere' : reason === byServer ? 'server' : 'network';
     phase.value = 'gone';
   });
-  watch([currentLive, totalLikeCount], () => phase.value === 'in' && remember());
+  watch(audienceList, (people) => {
+    for (const { userId } of people) if (visitors.size < MOST_VISITORS && userId !== currentLive.value?.liveOwner.userId) visitors.add(userId);
+  }, { immediate: true });
+  watch([currentLive, totalLikeCount, audienceList], () => phase.value === 'in' && remember());
   watch(() => session.status, (status, before) => {
     if (status === 'in' && before !== 'in' && (phase.value === 'failed' || phase.value === 'gone')) void enter();
   });
