@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { extname, join, normalize } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import type { Observation, PublishPlan } from './lab/lab';
 
 const WEB = fileURLToPath(new URL('..', import.meta.url));
@@ -112,16 +112,20 @@ export class LabBrowser {
     private readonly lab: LabServer,
   ) {}
 
-  static async start(): Promise<LabBrowser> {
-    const lab = await LabServer.start();
-    const browser = await launchBrowser();
+  static async start(launch: () => Promise<Browser> = launchBrowser): Promise<LabBrowser> {
+    const [lab, browser] = await Promise.all([LabServer.start(), launch()]);
     return new LabBrowser(browser, lab);
   }
 
-  /** A new lab page. */
-  async page(name: string): Promise<LabPage> {
+  /** Where the lab's pages are. */
+  get origin(): string {
+    return this.lab.origin;
+  }
+
+  /** A new lab page; in a window of its own, or else as a tab of `tabs`. */
+  async page(name: string, tabs?: BrowserContext): Promise<LabPage> {
     // A context is a window of its own: in one window only the front tab would be painted at full rate.
-    const page = await (await this.browser.newContext()).newPage();
+    const page = await (tabs ?? (await this.browser.newContext())).newPage();
     const said: string[] = [];
     page.on('console', (message) => said.push(`${name}: ${message.type()}: ${message.text()}`));
     page.on('pageerror', (error) => said.push(`${name}: ${error.message}`));
@@ -194,10 +198,13 @@ export class LabPage {
   }
 }
 
+/** Where Chromium is. */
+export const CHROMIUM = process.env['CHROMIUM_BIN'] ?? '/usr/bin/chromium';
+
 /** Chromium as the tests want it; the path can be set by `CHROMIUM_BIN`. Without `playsAtOnce` sound needs a click. */
 export function launchBrowser(playsAtOnce = true): Promise<Browser> {
   return chromium.launch({
-    executablePath: process.env['CHROMIUM_BIN'] ?? '/usr/bin/chromium',
+    executablePath: CHROMIUM,
     headless: true,
     args: [
       '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',

@@ -7,6 +7,8 @@ const BEHIND = '127.0.0.2';
 /** The network between pages and a server, TCP and UDP, which can be cut as a lost radio link is: nobody is told. */
 export class Network {
   #isUp = true;
+  /** The addresses of pages whose datagrams pass; all of them when null. */
+  #passing: ReadonlySet<string> | null = null;
   #server: { host: string; port: number } | null = null;
   readonly #pairs = new Set<{ page: Socket; server: Socket | null }>();
   /** One socket towards the server for each address of a page. */
@@ -66,6 +68,16 @@ export class Network {
     this.#isUp = true;
   }
 
+  /** The addresses that pages have sent datagrams from. */
+  get addresses(): Set<string> {
+    return new Set(this.#ways.keys());
+  }
+
+  /** Media passes for these addresses of pages only from now on, while TCP goes on for all; null lets all pass. */
+  passMedia(addresses: ReadonlySet<string> | null): void {
+    this.#passing = addresses;
+  }
+
   async stop(): Promise<void> {
     this.reset();
     for (const way of this.#ways.values()) way.close();
@@ -91,8 +103,9 @@ export class Network {
   }
 
   #carry(data: Buffer, address: string, port: number): void {
-    if (!this.#isUp) return;
     const key = `${address}:${port}`;
+    const passes = () => this.#isUp && this.#passing?.has(key) !== false;
+    if (!passes()) return;
     let way = this.#ways.get(key);
     if (!way) {
       way = createSocket('udp4');
@@ -100,7 +113,7 @@ export class Network {
       // A server that is not there answers with ICMP.
       way.on('error', () => undefined);
       way.on('message', (back) => {
-        if (!this.#isUp) return;
+        if (!passes()) return;
         this.datagrams += 1;
         this.media.send(back, port, address);
       });

@@ -77,6 +77,11 @@ export abstract class RtcSession extends Emitter<SessionEvents> {
   /** Adds tracks or transceivers before the offer is made. */
   protected abstract prepare(peer: RTCPeerConnection): void | Promise<void>;
 
+  /** What is offered, made of what the browser would offer. */
+  protected shape(offer: string): string {
+    return offer;
+  }
+
   /** Runs once the connection stands. */
   protected onConnected(_peer: RTCPeerConnection): void {}
 
@@ -92,8 +97,8 @@ export abstract class RtcSession extends Emitter<SessionEvents> {
       this.#peer = peer;
       this.#listen(peer);
       await this.prepare(peer);
-      const offer = await peer.createOffer();
-      const answer = await this.#post(offer.sdp ?? '');
+      const offer = await this.#offer(peer);
+      const answer = await this.#post(offer.sdp);
       if (this.#peer !== peer) throw new WebliveError('connection', 'closed while connecting', true);
       // Gathering starts here, after the answer, so that the server's own ICE servers are known to it.
       await peer.setLocalDescription(offer);
@@ -127,12 +132,12 @@ export abstract class RtcSession extends Emitter<SessionEvents> {
     this.#isGathered = false;
     this.#isPatching = true;
     try {
-      const offer = await peer.createOffer({ iceRestart: true });
+      const offer = await this.#offer(peer, { iceRestart: true });
       await peer.setLocalDescription(offer);
       const response = await this.#request(this.#sessionUrl, {
         method: 'PATCH',
         headers: { 'content-type': FRAGMENT, 'if-match': '*' },
-        body: writeFragment(offer.sdp ?? '', [], false),
+        body: writeFragment(offer.sdp, [], false),
       });
       if (response.status !== 200) throw await errorFromResponse(response, 'ICE restart refused');
       this.#etag = response.headers.get('etag');
@@ -157,6 +162,11 @@ export abstract class RtcSession extends Emitter<SessionEvents> {
     // A path that was never lost stays connected throughout, and no event says so.
     if (peer.connectionState === 'connected') this.#onConnectionState(peer);
     else this.#armConnectTimer();
+  }
+
+  async #offer(peer: RTCPeerConnection, options?: RTCOfferOptions): Promise<{ type: 'offer'; sdp: string }> {
+    const { sdp } = await peer.createOffer(options);
+    return { type: 'offer', sdp: this.shape(sdp ?? '') };
   }
 
   async #post(offer: string): Promise<string> {

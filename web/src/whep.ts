@@ -1,4 +1,5 @@
 import { RtcSession, type SessionOptions } from './rtc-session';
+import { inStereo } from './stereo';
 
 /** Settings of a WebRTC viewer. */
 export interface WhepOptions extends SessionOptions {
@@ -26,6 +27,10 @@ export class WhepClient extends RtcSession {
   #join(track: MediaStreamTrack): void {
     this.stream.addTrack(track);
     this.emit('track', track);
+  }
+
+  protected override shape(offer: string): string {
+    return inStereo(offer);
   }
 
   protected override prepare(peer: RTCPeerConnection): void {

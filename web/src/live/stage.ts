@@ -121,7 +121,7 @@ export class Stage {
   /** Plays what the browser has refused to; to be called from a click. */
   async resume(): Promise<void> {
     try {
-      for (const stream of this.#streams.values()) await stream.resume();
+      await Promise.all([...this.#streams.values()].map((stream) => stream.resume()));
       this.#blocked.set(false);
     } catch (thrown) {
       throw toLiveError(thrown, 'resumePlayStream');

@@ -22,6 +22,10 @@ export class FakeTrack extends EventTarget {
     this.dispatchEvent(new Event('unmute'));
   }
 
+  stop(): void {
+    this.readyState = 'ended';
+  }
+
   end(): void {
     this.readyState = 'ended';
     this.dispatchEvent(new Event('ended'));

@@ -1,10 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { FakeServer } from '../signal/fake-server';
 import { Session } from '../signal/session';
 import { FakePeer, fakeTrack, sdp } from './fake-peer';
 import { beginVirtualTime, endVirtualTime, tick } from './fixture';
 import { LocalPublication, type PublishOptions } from './publication';
-import { inStereo } from './sending-peer';
 
 let server: FakeServer;
 let session: Session;
@@ -116,10 +115,6 @@ describe('bounds and pictures', () => {
   it('are asked for in stereo by what the other side is said to want', async () => {
     await published({ stereo: true });
     expect(FakePeer.last.remoteDescription?.sdp).toContain('a=rtpmap:111 opus/48000/2\r\na=fmtp:111 stereo=1\r\n');
-    const described = 'a=rtpmap:96 opus/48000/2\r\na=fmtp:96 useinbandfec=1\r\na=mid:0\r\n';
-    expect(inStereo(described)).toBe('a=rtpmap:96 opus/48000/2\r\na=fmtp:96 useinbandfec=1;stereo=1\r\na=mid:0\r\n');
-    expect(inStereo(inStereo(described))).toBe(inStereo(described));
-    expect(inStereo('m=video 9\r\n')).toBe('m=video 9\r\n');
   });
 
   it('change their track without an offer, and the room is told where that changes what there is', async () => {
@@ -136,6 +131,51 @@ describe('bounds and pictures', () => {
     await publication.replaceTrack('video', next);
     expect(server.asked('updatePublication').at(-1)).toMatchObject({ publication: { hasAudio: false, hasVideo: true, videoMuted: false } });
     expect(server.asked('publish')).toHaveLength(1);
+  });
+
+  it('that end are black, as large as before and in step with a worker, until there is another one', async () => {
+    const painted = vi.fn();
+    const [black, blacker, blackest] = [fakeTrack('video'), fakeTrack('video'), fakeTrack('video')];
+    const tracks = [black, blacker, blackest];
+    const canvas = () => ({ getContext: () => ({ fillRect: painted }), captureStream: () => ({ getVideoTracks: () => [tracks.shift()] }) });
+    vi.stubGlobal('document', { createElement: canvas });
+    vi.stubGlobal('HTMLCanvasElement', class {
+      captureStream() {}
+    });
+    const workers: { onmessage?: () => void; onerror?: () => void; terminate: () => void }[] = [];
+    vi.stubGlobal('Worker', class {
+      terminate = vi.fn();
+      constructor() {
+        workers.push(this);
+      }
+    });
+    const publication = await flowing();
+    const [, sender] = FakePeer.last.senders;
+    await publication.replaceTrack('video', null);
+    await publication.replaceTrack('video', null);
+    expect([sender!.track, publication.contents.hasVideo]).toEqual([black, false]);
+    workers[0]!.onmessage!();
+    expect(painted.mock.calls).toEqual([[0, 0, 320, 480], [0, 0, 320, 480]]);
+    const next = fakeTrack('video');
+    await publication.replaceTrack('video', next);
+    expect([sender!.track, black.readyState, publication.contents.hasVideo]).toEqual([next, 'ended', true]);
+    expect(workers[0]!.terminate).toHaveBeenCalledTimes(1);
+
+    // A page that allows no such workers has timers.
+    await publication.replaceTrack('video', null);
+    workers[1]!.onerror!();
+    painted.mockClear();
+    await tick(1_000);
+    expect(painted).toHaveBeenCalledTimes(10);
+    // Black too on another peer connection.
+    server.tell({ event: 'publisherClosed', room: 5, track: 'main', message: 'gone' });
+    await tick(100);
+    expect([blacker.readyState, FakePeer.last.senders[1]!.track]).toEqual(['ended', blackest]);
+    painted.mockClear();
+    await publication.stop();
+    await tick(1_000);
+    expect([painted.mock.calls.length, blackest.readyState]).toEqual([0, 'ended']);
+    vi.unstubAllGlobals();
   });
 
   it('that change while the offer is on its way are told behind it', async () => {

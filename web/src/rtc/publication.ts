@@ -38,6 +38,8 @@ export class LocalPublication extends Emitter<PublicationEvents> {
   #tracks: SentTracks;
   /** What was there when anything was: a publication without both is told as one that is muted. */
   #had: { audio: boolean; video: boolean };
+  /** The last picture that was sent. */
+  #lastVideo: MediaStreamTrack | null = null;
   #options: PublishOptions;
   /** Peer connections in a row that did not hold. */
   #tries = 0;
@@ -142,6 +144,7 @@ export class LocalPublication extends Emitter<PublicationEvents> {
    */
   async replaceTrack(kind: 'audio' | 'video', track: MediaStreamTrack | null): Promise<void> {
     const before = JSON.stringify(this.contents);
+    this.#lastVideo = this.#tracks.video ?? this.#lastVideo;
     this.#tracks = { ...this.#tracks, [kind]: track };
     const has = { audio: this.#tracks.audio !== null, video: this.#tracks.video !== null };
     if (has.audio || has.video) this.#had = has;
@@ -199,6 +202,7 @@ export class LocalPublication extends Emitter<PublicationEvents> {
     this.#relayed(published.relay);
     if (sending.peer.connectionState !== 'connected') this.#arm(() => this.#recover(sending), CONNECT_PATIENCE);
     for (const kind of ['audio', 'video'] as const) if (this.#tracks[kind] !== tracks[kind]) await sending.replaceTrack(kind, this.#tracks[kind]);
+    if (!this.#tracks.video && this.#lastVideo) await sending.replaceTrack('video', null, this.#lastVideo);
     if (JSON.stringify(told) !== JSON.stringify(this.contents)) await this.#tell();
   }
 

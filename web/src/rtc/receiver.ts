@@ -2,6 +2,7 @@ import { Emitter } from '../emitter';
 import { toWebliveError, WebliveError } from '../errors';
 import { log } from '../log';
 import type { Session } from '../signal/session';
+import { inStereo } from '../stereo';
 import { Reception } from './reception';
 import { trickle } from './trickle';
 
@@ -100,9 +101,10 @@ export class Receiver extends Emitter<ReceiverEvents> {
   async #answer(peer: RTCPeerConnection, revision: number, sdp: string): Promise<void> {
     await peer.setRemoteDescription({ type: 'offer', sdp });
     const answer = await peer.createAnswer();
-    await peer.setLocalDescription(answer);
+    const said = inStereo(answer.sdp ?? '');
+    await peer.setLocalDescription({ type: 'answer', sdp: said });
     // The server waits for this answer before it offers again: it must not be lost with a socket.
-    await this.session.request('answer', { revision, sdp: answer.sdp ?? '' }, { timeout: ANSWER_TIMEOUT });
+    await this.session.request('answer', { revision, sdp: said }, { timeout: ANSWER_TIMEOUT });
   }
 
   #open(): void {

@@ -3,6 +3,8 @@ import { log } from '../log';
 import type { Publication as Contents, Published, RoomId, TrackKind } from '../protocol/messages';
 import { restartedAnswer, writeFragment } from '../sdpfrag';
 import type { Session } from '../signal/session';
+import { inStereo } from '../stereo';
+import { Blank } from './blank';
 import { type PublicationStats, publicationStats } from './stats';
 import { trickle } from './trickle';
 
@@ -44,6 +46,7 @@ export class SendingPeer {
   readonly peer: RTCPeerConnection;
   #answer = '';
   #etag: string | null = null;
+  #blank: Blank | null = null;
   /** It has stood once. */
   hasConnected = false;
   /** An offer or an ICE restart waits for the server's answer. */
@@ -104,8 +107,16 @@ export class SendingPeer {
     }
   }
 
-  async replaceTrack(kind: 'audio' | 'video', track: MediaStreamTrack | null): Promise<void> {
-    await this.#sender(kind)?.replaceTrack(track);
+  /** Sends another track from now on; in place of a picture that was sent last, and has ended, a black one. */
+  async replaceTrack(kind: 'audio' | 'video', track: MediaStreamTrack | null, last?: MediaStreamTrack | null): Promise<void> {
+    const sender = this.#sender(kind);
+    if (!sender || kind === 'audio') return sender?.replaceTrack(track);
+    const before = this.#blank;
+    if (!track && before) return;
+    const like = sender.track ?? last;
+    this.#blank = !track && like && Blank.isPossible ? new Blank(like) : null;
+    await sender.replaceTrack(track ?? this.#blank?.track ?? null);
+    before?.close();
   }
 
   /** Sets the bounds of the encoders. They are a wish: a browser that refuses them still publishes. */
@@ -130,6 +141,7 @@ export class SendingPeer {
   }
 
   close(): void {
+    this.#blank?.close();
     this.peer.close();
   }
 
@@ -149,15 +161,6 @@ function encodings(video: MediaStreamTrack | null, { small, maxVideoBps }: Publi
 
 function scale(video: MediaStreamTrack | null, small: SmallPicture): number {
   return Math.max(1, (video?.getSettings().height ?? 480) / small.height);
-}
-
-/** Asks the encoder for two channels: it sends as many as the other side says that it wants (RFC 7587, section 6.1). */
-export function inStereo(sdp: string): string {
-  const type = /^a=rtpmap:(\d+) opus\//im.exec(sdp)?.[1];
-  if (type === undefined) return sdp;
-  const format = new RegExp(`^(a=fmtp:${type} )(.*?)\\r?$`, 'm');
-  if (format.test(sdp)) return sdp.replace(format, (line, begin: string, rest: string) => (/\bstereo=1/.test(rest) ? line : `${begin}${rest};stereo=1\r`));
-  return sdp.replace(new RegExp(`^(a=rtpmap:${type} .*?)\\r?$`, 'm'), `$1\r\na=fmtp:${type} stereo=1\r`);
 }
 
 /** The rids of the two pictures (RFC 8851). */

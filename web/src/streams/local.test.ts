@@ -150,16 +150,34 @@ describe('a local stream', () => {
     expect(sink.calls).toEqual([['replaceTrack', 'audio', 'mic1']]);
   });
 
-  it('waits for a device where there is no other one, and takes it when it is plugged in', async () => {
+  it('waits for a device where there is no other one, tells the others so, and takes it when it is plugged in', async () => {
     const stream = await started({ video: true });
+    const sink = new Sink();
+    stream.feed(sink);
     const error = new Promise<WebliveError>((resolve) => stream.on('error', resolve));
     const recovered = new Promise((resolve) => stream.on('recovered', resolve));
     const others = fakes.list.filter(({ kind }) => kind !== 'videoinput');
     fakes.list = others;
     fakes.opened[0]!.end();
     expect((await error).type).toBe('device');
+    expect(sink.calls).toEqual([['replaceTrack', 'video', null]]);
     fakes.change([...others, device('videoinput', 'cam9')]);
     expect(await recovered).toEqual({ kind: 'camera', deviceId: 'cam9' });
+    expect(sink.calls.slice(1)).toEqual([['replaceTrack', 'video', 'cam9']]);
+  });
+
+  it('is opened by hand where it could not be recovered', async () => {
+    const stream = await started({ video: true, cameraId: 'cam2' });
+    const error = new Promise<WebliveError>((resolve) => stream.on('error', resolve));
+    fakes.list = [device('videoinput', '')];
+    fakes.refusal = { name: 'NotAllowedError', message: 'taken back' };
+    fakes.opened[0]!.end();
+    expect((await error).type).toBe('permission');
+    fakes.reset();
+    await stream.open('video');
+    expect([stream.deviceId('video'), stream.videoTrack?.readyState]).toEqual(['cam2', 'live']);
+    await stream.open('video');
+    expect(fakes.opened).toHaveLength(1);
   });
 
   it('does nothing more once it is closed', async () => {

@@ -175,10 +175,10 @@ export class LocalStream extends PlayableStream {
     });
   }
 
-  /** Opens the camera or microphone of a stream that was started without, or closed it. */
+  /** Opens the camera or microphone of a stream that was started without, closed it, or lost it. */
   open(kind: MediaKind): Promise<void> {
     return this.#serially(async () => {
-      if (this.#tracks[kind]) return;
+      if (this.#tracks[kind]?.readyState === 'live') return;
       const track = await this.#open(kind);
       this.#own.add(track);
       await this.#put(kind, track);
@@ -339,7 +339,10 @@ export class LocalStream extends PlayableStream {
       const { audio } = this.#tracks;
       this.#gain = audio && this.#factor !== 1 ? new Gain(audio, this.#factor) : null;
     }
-    const track = this.sent(kind);
+    await this.#feed(kind, this.sent(kind));
+  }
+
+  async #feed(kind: MediaKind, track: MediaStreamTrack | null): Promise<void> {
     await Promise.all([...this.#sinks].map((sink) => sink.replaceTrack(kind, track)));
   }
 
@@ -387,13 +390,17 @@ export class LocalStream extends PlayableStream {
       const listed = await devices.list(device);
       const wanted = this.#options[ID_OF[kind]];
       if (listed.length === 0) throw new WebliveError('device', `the ${device} was unplugged, and there is no other one`, false);
-      if (wanted !== undefined && !listed.some(({ deviceId }) => deviceId === wanted)) delete this.#options[ID_OF[kind]];
+      // Without permission the list has no ids.
+      if (wanted !== undefined && !listed.some(({ deviceId }) => deviceId === wanted || deviceId === '')) delete this.#options[ID_OF[kind]];
       const track = await this.#open(kind);
       this.#own.add(track);
       await this.#put(kind, track);
       this.emit('recovered', { kind: device, deviceId: track.getSettings().deviceId ?? '' });
-    }).catch((thrown: unknown) => {
-      if (!this.#isClosed) this.emit('error', toWebliveError(thrown, `recovering the ${device}`));
+    }).catch(async (thrown: unknown) => {
+      if (this.#isClosed) return;
+      // The others are told that there is none: a picture that stands still is a riddle.
+      await this.#feed(kind, null).catch((error: unknown) => log.warn('local', `the room was not told that the ${device} is gone`, error));
+      this.emit('error', toWebliveError(thrown, `recovering the ${device}`));
     });
   }
 }

@@ -9,14 +9,16 @@ interface Resumable {
 export class AutoplayDialog {
   readonly #waiting = new Set<Resumable>();
   #dialog: HTMLDialogElement | null = null;
+  /** The user has put it away without a click. */
+  #isPutAway = false;
 
   /** Shows the dialog, unless it is shown already, and resumes the stream after the click. */
   ask(stream: Resumable): void {
     this.#waiting.add(stream);
-    this.#dialog ??= this.#show();
+    if (!this.#isPutAway) this.#dialog ??= this.#show();
   }
 
-  /** The stream has ended. */
+  /** The stream has ended, or plays. */
   forget(stream: Resumable): void {
     this.#waiting.delete(stream);
     if (this.#waiting.size === 0) this.#close();
@@ -24,7 +26,8 @@ export class AutoplayDialog {
 
   #show(): HTMLDialogElement {
     const dialog = document.createElement('dialog');
-    const { title, button } = textsFor(navigator.language);
+    const { title, button, lang } = textsFor(document.documentElement.lang || navigator.language);
+    dialog.lang = lang;
     const heading = document.createElement('p');
     heading.id = 'weblive-autoplay-title';
     heading.textContent = title;
@@ -34,10 +37,9 @@ export class AutoplayDialog {
     accept.textContent = button;
     accept.addEventListener('click', () => this.#resume());
     dialog.setAttribute('aria-labelledby', heading.id);
-    // Escape is a gesture as well.
     dialog.addEventListener('cancel', (event) => {
       event.preventDefault();
-      this.#resume();
+      this.#putAway();
     });
     Object.assign(dialog.style, {
       border: '0', borderRadius: '12px', padding: '20px 24px', maxWidth: 'min(320px, 80vw)', textAlign: 'center', font: '16px/1.5 system-ui, sans-serif',
@@ -54,6 +56,20 @@ export class AutoplayDialog {
     return dialog;
   }
 
+  /** Escape is no gesture for browsers: the next click or key will do, wherever it goes. */
+  #putAway(): void {
+    this.#close();
+    this.#isPutAway = true;
+    for (const gesture of GESTURES) document.addEventListener(gesture, this.#onGesture, true);
+  }
+
+  readonly #onGesture = (): void => {
+    if (navigator.userActivation?.hasBeenActive === false) return;
+    for (const gesture of GESTURES) document.removeEventListener(gesture, this.#onGesture, true);
+    this.#isPutAway = false;
+    this.#resume();
+  };
+
   #resume(): void {
     const streams = [...this.#waiting];
     this.#waiting.clear();
@@ -62,16 +78,22 @@ export class AutoplayDialog {
   }
 
   #close(): void {
+    // Closed before it is gone, so that the focus returns to where it was.
+    this.#dialog?.close?.();
     this.#dialog?.remove();
     this.#dialog = null;
   }
 }
 
-function textsFor(language: string): { title: string; button: string } {
-  const [name = 'en'] = language.toLowerCase().split('-');
-  return TEXTS[name] ?? TEXTS['en']!;
+function textsFor(language: string): { title: string; button: string; lang: string } {
+  const [name = ''] = language.toLowerCase().split('-');
+  const lang = Object.hasOwn(TEXTS, name) ? name : 'en';
+  return { ...TEXTS[lang]!, lang };
 }
 
+const GESTURES = ['pointerup', 'keydown'] as const;
+
+/** What it says, by language: that of the page, else that of the browser, else English. */
 const TEXTS: Record<string, { title: string; button: string }> = {
   en: { title: 'The browser wants a click before it plays sound.', button: 'Play' },
   zh: { title: '浏览器需要点击一次才能播放声音。', button: '播放' },

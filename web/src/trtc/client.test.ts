@@ -622,6 +622,30 @@ describe('a client', () => {
       expect(document.querySelector('dialog')).toBeNull();
     });
 
+    it('in the language of the page, and after Escape by whatever is clicked next', async () => {
+      document.documentElement.lang = 'ko-KR';
+      const plays = refuse();
+      await hear({});
+      const dialog = document.querySelector('dialog')!;
+      expect([dialog.lang, dialog.querySelector('button')!.textContent]).toEqual(['ko', '재생']);
+      document.documentElement.lang = '';
+      dialog.dispatchEvent(new Event('cancel', { cancelable: true }));
+      await settle();
+      expect(document.querySelector('dialog')).toBeNull();
+      plays.mockClear();
+      plays.mockResolvedValue(undefined);
+      document.body.dispatchEvent(new Event('pointerup', { bubbles: true }));
+      await settle();
+      expect(plays).toHaveBeenCalledTimes(1);
+    });
+
+    it('no longer when it plays', async () => {
+      refuse();
+      await hear({});
+      document.querySelector('audio')!.dispatchEvent(new Event('playing'));
+      expect(document.querySelector('dialog')).toBeNull();
+    });
+
     it('no longer when the stream has gone', async () => {
       refuse();
       await hear({});

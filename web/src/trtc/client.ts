@@ -434,6 +434,7 @@ export class Client {
   #watchAutoplay(stream: RemoteStream): void {
     if (this.#config.enableAutoPlayDialog === false) return;
     stream.on('error', (error) => error.getCode() === ErrorCode.PLAY_NOT_ALLOWED && DIALOG.ask(stream));
+    stream.on('player-state-changed', ({ type, state }) => type === 'audio' && state === 'PLAYING' && DIALOG.forget(stream));
   }
 
   #heardStreams(): (LocalStream | RemoteStream)[] {

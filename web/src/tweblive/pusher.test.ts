@@ -44,7 +44,7 @@ class FakeStream {
   }
 
   readonly below = {
-    open: async (kind: string) => void (this.calls.push(['open', kind]), (this.video = true)),
+    open: async (kind: string) => void (this.video || (this.calls.push(['open', kind]), (this.video = true))),
     shut: async (kind: string) => void (this.calls.push(['shut', kind]), (this.video = false)),
   };
 

@@ -170,7 +170,7 @@ export class Pusher extends Handlers {
     return this.#inTurn(async () => {
       if (this.#isScreen) return;
       const stream = this.#mustHaveStream('startCamera');
-      if (!stream.hasVideo()) await stream.below.open('video');
+      await stream.below.open('video');
     });
   }
 
