@@ -47,11 +47,26 @@ describe('the audience', () => {
     expect(audience.audienceCount.value).toBe(2);
     expect(told).toEqual([
       ['onAudienceJoined', { audience: { ...shownAs('gina'), userRole: Role.GeneralUser } }],
-      ['onOwnerJoined', { owner: expect.objectContaining({ userId: 'olga', userRole: Role.Owner }) as unknown }],
       ['onAdminLeft', { admin: { ...shownAs('paul'), userRole: Role.Administrator } }],
       ['onAudienceLeft', { audience: { ...shownAs('zoe'), userRole: Role.GeneralUser } }],
       ['onOwnerLeft', { owner: expect.objectContaining({ userId: 'olga' }) as unknown }],
     ]);
+  });
+
+  test('does not tell of oneself, host or not', async () => {
+    const page = new LiveFixture();
+    await page.join('olga');
+    const told = vi.fn();
+    for (const name of ['onOwnerJoined', 'onAudienceJoined'] as const) page.context.audience.subscribeEvent(name, told);
+    page.tell('message', { message: tip(1, ['olga'], 1) });
+    await settle();
+    expect(told).not.toHaveBeenCalled();
+    const other = new LiveFixture();
+    await other.join('gina');
+    other.context.audience.subscribeEvent('onOwnerJoined', told);
+    other.tell('message', { message: tip(1, ['gina', 'olga'], 2) });
+    await settle();
+    expect(told.mock.calls).toEqual([[{ owner: { ...shownAs('olga'), userRole: Role.Owner } }]]);
   });
 
   test('is moderated', async () => {

@@ -128,6 +128,18 @@ describe('connected rooms', () => {
     ]);
   });
 
+  test('show the own host as the own room does', async () => {
+    const page = new LiveFixture();
+    page.anchors = [anchor('olga', 'owner', { ...BOTH, audioMuted: true })];
+    await page.join('zoe');
+    page.tell('coHostsChanged', { coHosts: [view('next door', 'hugo')] });
+    const own = () => page.context.coHost.connected.value.map(({ userId, microphoneStatus, cameraStatus }) => [userId, microphoneStatus, cameraStatus])[0];
+    expect(own()).toEqual(['olga', 0, 1]);
+    page.tell('trackChanged', { user: 'olga', track: 'main', publication: { ...BOTH, videoMuted: true } });
+    page.tell('seatsChanged', { seats: page.seats });
+    expect(own()).toEqual(['olga', 1, 0]);
+  });
+
   test('are left, and muted for this room', async () => {
     const { page } = await host();
     await page.context.coHost.muteRemoteHostAudio('12', true);

@@ -40,6 +40,7 @@ export class CoHostState extends Subscribable<CoHostEvents> {
     this.#core = core;
     core.on('entered', ({ media }) => void media.on('coHosts', (coHosts) => this.#take(coHosts)));
     core.on('view', ({ coHosts }) => this.#take(coHosts));
+    core.hear('seatsChanged', () => this.#show());
     core.on('left', () => this.#clear());
     core.hear('coHostRequested', ({ other, extension }) => void this.#onRequested(other, extension));
     core.hear('coHostRequestEnded', ({ other, sent, result }) => this.#onEnded(other, sent, result));
@@ -172,10 +173,14 @@ export class CoHostState extends Subscribable<CoHostEvents> {
     const muted = coHosts.filter(({ isMuted }) => isMuted).map(({ room }) => liveIdOf(room));
     if (muted.length !== this.#muted.value.size || muted.some((liveId) => !this.#muted.value.has(liveId))) this.#muted.set(new Set(muted));
     const isConnected = this.#others.length > 0;
-    if (isConnected || before.length > 0) this.#connected.set(isConnected ? [this.#self(), ...this.#others] : []);
+    this.#show();
     this.#status.set(isConnected ? CoHostStatus.Connected : CoHostStatus.Disconnected);
     for (const userInfo of this.#others) if (!before.some(({ liveId }) => liveId === userInfo.liveId)) this.emit('onCoHostUserJoined', { userInfo });
     for (const userInfo of before) if (!this.#isConnected(userInfo.liveId)) this.emit('onCoHostUserLeft', { userInfo });
+  }
+
+  #show(): void {
+    if (this.#others.length > 0 || this.#connected.value.length > 0) this.#connected.set(this.#others.length > 0 ? [this.#self(), ...this.#others] : []);
   }
 
   #isConnected(liveId: string): boolean {
@@ -190,10 +195,9 @@ export class CoHostState extends Subscribable<CoHostEvents> {
   /** The own room's owner. */
   #self(): SeatUserInfo {
     const live = this.#core.room;
-    const main = live?.media.publication('main')?.contents;
-    const isOwner = live?.info.owner === this.#core.user;
-    return this.#host(live?.room ?? '', live?.info.owner ?? this.#core.user,
-      isOwner && main?.hasAudio === true && !main.audioMuted, isOwner && main?.hasVideo === true && !main.videoMuted);
+    const owner = live?.info.owner ?? this.#core.user;
+    const main = owner === this.#core.user ? live?.media.publication('main')?.contents : live?.media.anchors.get(owner)?.tracks.main;
+    return this.#host(live?.room ?? '', owner, main?.hasAudio === true && !main.audioMuted, main?.hasVideo === true && !main.videoMuted);
   }
 
   /** A room's owner, asked of the server where it is not known. */

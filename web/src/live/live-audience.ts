@@ -139,7 +139,7 @@ export class LiveAudienceState extends Subscribable<LiveAudienceEvents> {
       const info = this.#info(user);
       if (user === live.info.owner) {
         this.#isOwnerThere = true;
-        this.emit('onOwnerJoined', { owner: info });
+        if (user !== this.#core.user) this.emit('onOwnerJoined', { owner: info });
         continue;
       }
       this.#note(user);

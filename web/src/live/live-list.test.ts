@@ -277,7 +277,10 @@ describe('a room as it goes on', () => {
     page.tell('allMuted', { muted: true });
     expect(live.value?.isMessageDisable).toBe(true);
     page.tell('message', { message: { type: 'TIMGroupTipElem', sequence: 9, ID: 'a', payload: { operationType: 1, userIDList: ['ben'], memberCount: 41 } } });
-    expect(live.value?.currentViewerCount).toBe(41);
+    expect(live.value).toMatchObject({ currentViewerCount: 41, totalViewerCount: 41 });
+    page.tell('message', { message: { type: 'TIMGroupTipElem', sequence: 10, ID: 'b', payload: { operationType: 2, userIDList: ['ben'], memberCount: 40 } } });
+    page.tell('message', { message: { type: 'TIMGroupTipElem', sequence: 11, ID: 'c', payload: { operationType: 1, userIDList: ['carl', 'gina'], memberCount: 41 } } });
+    expect(live.value).toMatchObject({ currentViewerCount: 41, totalViewerCount: 42 });
     page.server.tell({ event: 'allMuted', room: 'another', muted: false });
     expect(live.value?.isMessageDisable).toBe(true);
   });

@@ -48,9 +48,12 @@ export class LiveListState extends Subscribable<LiveListEvents> {
     });
     core.hear('message', ({ message }) => {
       const live = this.#core.room;
-      if (live && message.type === 'TIMGroupTipElem' && typeof message.payload.memberCount === 'number') {
-        this.#core.setInfo({ ...live.info, online: message.payload.memberCount });
-      }
+      if (!live || message.type !== 'TIMGroupTipElem') return;
+      const { memberCount, operationType, userIDList } = message.payload;
+      if (typeof memberCount !== 'number') return;
+      // One's own entering is counted in what entering was answered with.
+      const came = operationType === CAME ? userIDList.filter((user) => user !== core.user).length : 0;
+      this.#core.setInfo({ ...live.info, online: memberCount, totalEntered: Math.max(live.info.totalEntered + came, memberCount) });
     });
   }
 
@@ -266,6 +269,9 @@ function pick(params: StartLiveParams | UpdateLiveInfoParams): RoomCard {
 }
 
 const SEATS: Record<number, number> = { 600: 9, 601: 7, 800: 9, 801: 7, 200: 4 };
+
+/** The number of the room's notice that somebody has come. */
+const CAME = 1;
 
 /** The name of the text that has what the server has no field for. */
 const CARD = 'live';

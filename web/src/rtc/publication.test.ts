@@ -83,8 +83,12 @@ describe('a publication', () => {
     const relay = { stream: 'show', flv: '/live/show.flv', hls: '/live/show.m3u8' };
     server.tell({ event: 'relayStarted', room: 5, track: 'aux', relay });
     server.tell({ event: 'relayStarted', room: 5, track: 'main', relay });
-    server.tell({ event: 'relayStopped', room: 5, track: 'main' });
-    expect(heard).toEqual(['show', null]);
+    // Under another id now: the old one stops after that.
+    server.tell({ event: 'relayStarted', room: 5, track: 'main', relay: { ...relay, stream: 'other' } });
+    server.tell({ event: 'relayStopped', room: 5, track: 'main', stream: 'show' });
+    expect(publication.relay?.stream).toBe('other');
+    server.tell({ event: 'relayStopped', room: 5, track: 'main', stream: 'other' });
+    expect(heard).toEqual(['show', 'other', null]);
   });
 
   it('ends, and the server is told once', async () => {

@@ -67,7 +67,8 @@ export class LocalPublication extends Emitter<PublicationEvents> {
     this.#offs = [
       session.onEvent('publisherClosed', (event) => mine(event) && this.#onClosed(event.message)),
       session.onEvent('relayStarted', (event) => mine(event) && this.#relayed(event.relay)),
-      session.onEvent('relayStopped', (event) => mine(event) && this.#relayed(null)),
+      // One that goes on under another id has stopped under the old one after that.
+      session.onEvent('relayStopped', (event) => mine(event) && event.stream === this.#relay?.stream && this.#relayed(null)),
       session.on('state', ({ state }) => state === 'connected' && this.#onServerBack()),
       session.on('closed', () => this.#end()),
     ];

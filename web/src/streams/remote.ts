@@ -41,16 +41,21 @@ export class RemoteStream extends PlayableStream {
   }
 
   set publication(publication: Publication) {
+    const before = [this.audioTrack, this.videoTrack];
     this.#publication = publication;
     for (const kind of ['audio', 'video'] as const) this.#look(kind);
+    if (this.audioTrack !== before[0]) this.changed('audio');
+    if (this.videoTrack !== before[1]) this.changed('video');
   }
 
+  /** Null while the publisher sends no sound, though a track for it may be there. */
   override get audioTrack(): MediaStreamTrack | null {
-    return this.#tracks.audio;
+    return this.#publication.hasAudio ? this.#tracks.audio : null;
   }
 
+  /** Null while the publisher sends no picture, though a track for it may be there. */
   override get videoTrack(): MediaStreamTrack | null {
-    return this.#tracks.video;
+    return this.#publication.hasVideo ? this.#tracks.video : null;
   }
 
   /** Whether it is received. */
@@ -105,19 +110,21 @@ export class RemoteStream extends PlayableStream {
     this.#take(kind, null);
   }
 
-  /** Resolves when there is a track of each of these kinds; rejects with `timeout`, or `state` where `signal` ends it. */
+  /** Resolves when a track of each of these kinds is there and connected; rejects with `timeout`, or `state` where `signal` ends it. */
   arrived(kinds: readonly ('audio' | 'video')[], patience: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      const isThere = () => kinds.every((kind) => this.#tracks[kind] !== null && !this.#gone.has(this.#tracks[kind]));
+      const isThere = () => (this.#receiver?.peer?.connectionState ?? 'connected') === 'connected'
+        && kinds.every((kind) => this.#tracks[kind] !== null && !this.#gone.has(this.#tracks[kind]));
       const settle = (then: () => void) => {
         clearTimeout(timer);
-        off();
+        for (const off of offs) off();
         signal?.removeEventListener('abort', onAbort);
         then();
       };
       const onAbort = () => settle(() => reject(new WebliveError('state', 'the stream has ended', false)));
       const timer = setTimeout(() => settle(() => reject(new WebliveError('timeout', `no ${kinds.join(' and ')} after ${patience} ms`, false))), patience);
-      const off = this.on('track', () => isThere() && settle(resolve));
+      const look = () => isThere() && settle(resolve);
+      const offs = [this.on('track', look), this.#receiver?.on('state', look) ?? (() => undefined)];
       signal?.addEventListener('abort', onAbort);
       if (signal?.aborted) onAbort();
       else if (isThere()) settle(resolve);

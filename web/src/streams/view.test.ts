@@ -1,6 +1,7 @@
 // @vitest-environment happy-dom
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Publication } from '../protocol/messages';
+import type { Receiver } from '../rtc/receiver';
 import { Reception } from '../rtc/reception';
 import { FakeTrack, installFakes } from './fakes';
 import { LocalStream } from './local';
@@ -96,6 +97,8 @@ describe('a stream that is shown', () => {
     const sound = new FakeTrack('audio');
     join(sound);
     const element = stream.audioElement!;
+    // Media comes before the element plays it.
+    sound.dispatchEvent(new Event('unmute'));
     element.dispatchEvent(new Event('playing'));
     element.dispatchEvent(new Event('playing'));
     sound.dispatchEvent(new Event('mute'));
@@ -159,6 +162,40 @@ describe('a stream that is shown', () => {
     expect(sound.enabled).toBe(false);
     stream.mute({ audio: false });
     expect(sound.enabled).toBe(true);
+  });
+
+  it('has the tracks of what its publisher sends, and shows no others', async () => {
+    const { stream, join } = remote();
+    await stream.play('box');
+    const [sound, picture] = [new FakeTrack('audio'), new FakeTrack('video')];
+    join(sound);
+    join(picture);
+    const tracks = vi.fn();
+    stream.on('track', tracks);
+    stream.publication = { ...BOTH, hasAudio: false };
+    stream.publication = { ...BOTH, hasAudio: false, videoMuted: true };
+    expect([stream.audioTrack, stream.videoTrack, stream.audioElement]).toEqual([null, picture, null]);
+    expect(tracks.mock.calls).toEqual([[{ kind: 'audio', track: null }]]);
+    stream.publication = BOTH;
+    expect([stream.audioTrack, stream.audioElement === null]).toEqual([sound, false]);
+  });
+
+  it('has arrived when its connection stands', async () => {
+    const stream = new RemoteStream({ room: 1, user: 'anna', track: 'main' }, BOTH);
+    const reception = new Reception('0_1_anna_main', () => undefined);
+    const peer = { connectionState: 'connecting' };
+    let look: () => void = () => undefined;
+    const receiver = { peer, on: (_: 'state', listener: () => void) => ((look = listener), () => undefined) };
+    stream.receive(reception, receiver as unknown as Receiver);
+    reception.join(new FakeTrack('audio').real);
+    let isThere = false;
+    const arrived = stream.arrived(['audio'], 1_000).then(() => (isThere = true));
+    look();
+    await Promise.resolve();
+    expect(isThere).toBe(false);
+    peer.connectionState = 'connected';
+    look();
+    await arrived;
   });
 
   it('waits for what is wanted of it, and gives up in time', async () => {

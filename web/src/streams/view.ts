@@ -80,7 +80,7 @@ export class StreamView {
     element.srcObject = new MediaStream([track]);
     const on: [string, () => void][] = [
       ['mute', () => this.#say(kind, 'paused', 'mute')],
-      ['unmute', () => this.#say(kind, 'playing', 'unmute')],
+      ['unmute', () => this.#told[kind] === 'paused' && this.#say(kind, 'playing', 'unmute')],
       ['ended', () => this.#say(kind, 'stopped', 'ended')],
     ];
     for (const [event, then] of on) track.addEventListener(event, then);

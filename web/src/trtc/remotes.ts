@@ -90,14 +90,15 @@ export class Remotes {
 
   /** The receiving peer connection has changed its state. */
   connection(state: 'DISCONNECTED' | 'CONNECTING' | 'RECONNECTING' | 'CONNECTED'): void {
-    for (const stream of this.received) stream.connection(state);
+    for (const { stream, pending } of this.#entries.values()) if (stream.below.isReceived && !pending) stream.connection(state);
   }
 
-  /** Ends all, silently: the room was left. */
+  /** Ends all, without `stream-removed`: the room was left. */
   close(): void {
     for (const [key, entry] of [...this.#entries]) {
       this.#entries.delete(key);
       entry.end.abort();
+      entry.stream.connection('DISCONNECTED');
       entry.stream.below.close();
     }
   }
