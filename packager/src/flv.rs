@@ -126,6 +126,14 @@ pub fn video_tag(frame: &VideoFrame) -> Result<Bytes, TagTooLarge> {
     checked_tag(VIDEO_TAG, frame.dts, &[&head, &frame.data])
 }
 
+/// A tag of an inter picture that holds an access unit delimiter (Rec. ITU-T H.264, 7.3.2.4) and no
+/// picture: decoders pass over it.
+pub fn empty_picture_tag(time: MediaTime) -> Bytes {
+    let head = [INTER_FRAME << 4 | CODEC_AVC, 1, 0, 0, 0];
+    // Its length in four bytes, the type, and "slices of any type".
+    tag(VIDEO_TAG, time, &[&head, &[0, 0, 0, 2, 0x09, 0xf0]])
+}
+
 /// An AAC access unit.
 pub fn audio_tag(frame: &AudioFrame) -> Result<Bytes, TagTooLarge> {
     checked_tag(AUDIO_TAG, frame.pts, &[&[AAC_TAG_HEADER, 1], &frame.data])

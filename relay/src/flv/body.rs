@@ -28,6 +28,8 @@ pub(crate) struct FlvBody {
     needs_keyframe: bool,
     video: Option<Arc<VideoConfig>>,
     audio: Option<Arc<AudioConfig>>,
+    /// The last picture was a key frame.
+    after_keyframe: bool,
     pending: VecDeque<Bytes>,
     news: Pin<Box<OwnedNotified>>,
     counters: BodyCounters,
@@ -55,6 +57,7 @@ impl FlvBody {
             needs_keyframe: true,
             video: None,
             audio: None,
+            after_keyframe: false,
             pending: VecDeque::new(),
             news,
             counters,
@@ -105,8 +108,11 @@ impl FlvBody {
             self.begin(&tag);
         }
         match &tag.kind {
-            TagKind::Keyframe(config) => self.tell_video(config, tag.time),
-            TagKind::Picture => {}
+            TagKind::Keyframe(config) => {
+                self.tell_video(config, tag.time);
+                self.after_keyframe = true;
+            }
+            TagKind::Picture => self.after_keyframe = false,
             TagKind::Audio(config) => self.tell_audio(config, tag.time),
         }
         self.pending.push_back(tag.bytes);
@@ -138,6 +144,12 @@ impl FlvBody {
 
     fn tell_video(&mut self, config: &Arc<VideoConfig>, time: MediaTime) {
         if self.video.as_ref().is_none_or(|told| told != config) {
+            if self.after_keyframe {
+                // Players that keep back one picture to learn its duration (mpegts.js, flv.js) hand
+                // it to the decoder behind the next configuration. Browsers drop one that is no key
+                // frame there; a key frame of another configuration ends their playback.
+                self.pending.push_back(flv::empty_picture_tag(time));
+            }
             self.video = Some(config.clone());
             self.pending
                 .push_back(flv::video_sequence_header(time, config));
@@ -170,7 +182,7 @@ mod tests {
     use prometheus::IntGauge;
 
     use super::*;
-    use crate::broadcast::testing::{SPS_640X360, video_config};
+    use crate::broadcast::testing::{SPS_320X180, SPS_640X360, video_config};
     use crate::flv::RingLimits;
     use crate::limits::Seats;
 
@@ -209,6 +221,10 @@ mod tests {
         tag(ms, "key", TagKind::Keyframe(video_config(SPS_640X360)))
     }
 
+    fn other_key(ms: u64) -> Tag {
+        tag(ms, "key", TagKind::Keyframe(video_config(SPS_320X180)))
+    }
+
     fn picture(ms: u64) -> Tag {
         tag(ms, "picture", TagKind::Picture)
     }
@@ -226,6 +242,7 @@ mod tests {
             let names = ["key", "picture", "sound"];
             let name = names.into_iter().find(|name| bytes == name.as_bytes());
             seen.push(name.unwrap_or(match bytes[0] {
+                9 if bytes[12] == 1 => "empty picture",
                 8 => "audio header",
                 9 => "video header",
                 18 => "metadata",
@@ -261,5 +278,22 @@ mod tests {
         assert_eq!(counters.undecodable.get(), 1);
         ring.append([key(8_433), picture(8_466)]);
         assert_eq!(read(&mut body), ["key", "picture"]);
+    }
+    #[test]
+    fn a_key_frame_with_nothing_behind_it_is_closed_before_another_configuration() {
+        let (ring, counters) = (ring(), counters());
+        ring.append([key(0), picture(33), key(66)]);
+        let mut body = body(&ring, &counters);
+        assert_eq!(read(&mut body).last(), Some(&"key"));
+        ring.append([other_key(900), picture(933)]);
+        let seen = read(&mut body);
+        assert_eq!(seen, ["empty picture", "video header", "key", "picture"]);
+        // A picture that is no key frame does no harm there.
+        ring.append([key(966), picture(999), other_key(1_033)]);
+        let seen = read(&mut body);
+        assert_eq!(
+            seen,
+            ["video header", "key", "picture", "video header", "key"]
+        );
     }
 }
