@@ -1,6 +1,6 @@
 //! The last requests to the apps' back ends, for the operator: no address, no body, no signature.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -34,14 +34,15 @@ pub struct Delivery {
     pub took_ms: u64,
 }
 
-/// The last [`KEPT`] requests of all apps.
+/// The last [`KEPT`] requests of each app: a busy one does not hide what became of another's. The
+/// apps are those of the settings.
 #[derive(Debug, Default)]
-pub(super) struct DeliveryLog(Mutex<Ring>);
+pub(super) struct DeliveryLog(Mutex<Rings>);
 
 #[derive(Debug, Default)]
-struct Ring {
+struct Rings {
     next: u64,
-    kept: VecDeque<Delivery>,
+    of: HashMap<AppId, VecDeque<Delivery>>,
 }
 
 /// What a request is about.
@@ -61,17 +62,14 @@ impl DeliveryLog {
         took: Duration,
         error: Option<(String, Option<u16>)>,
     ) {
-        let mut ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        ring.next += 1;
-        if ring.kept.len() == KEPT {
-            ring.kept.pop_front();
-        }
+        let mut rings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rings.next += 1;
         let (reason, status) = match error {
             Some((reason, status)) => (Some(reason), status),
             None => (None, None),
         };
         let delivery = Delivery {
-            id: ring.next,
+            id: rings.next,
             at: at.0,
             app: about.app,
             event: about.event,
@@ -81,23 +79,23 @@ impl DeliveryLog {
             status,
             took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         };
-        ring.kept.push_back(delivery);
+        let ring = rings.of.entry(about.app).or_default();
+        if ring.len() == KEPT {
+            ring.pop_front();
+        }
+        ring.push_back(delivery);
     }
 
     /// The last ones of an app, newest first.
     pub(super) fn last(&self, app: AppId, limit: usize) -> Vec<Delivery> {
-        let ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let theirs = ring
-            .kept
-            .iter()
-            .rev()
-            .filter(|delivery| delivery.app == app);
+        let rings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let theirs = rings.of.get(&app).into_iter().flatten().rev();
         theirs.take(limit).cloned().collect()
     }
 }
 
-/// Some minutes of a busy server; 100 kB.
-const KEPT: usize = 500;
+/// Some minutes of a busy app; 40 kB.
+const KEPT: usize = 200;
 
 #[cfg(test)]
 mod tests {
@@ -136,8 +134,10 @@ mod tests {
         for at in 0..KEPT as u64 + 5 {
             log.note(UnixTime(at), about(1, "entered"), Duration::ZERO, None);
         }
+        log.note(UnixTime(9), about(2, "entered"), Duration::ZERO, None);
         let all = log.last(AppId(1), usize::MAX);
         assert_eq!(all.len(), KEPT);
         assert_eq!(all.last().unwrap().at, 5);
+        assert_eq!(log.last(AppId(2), usize::MAX).len(), 1);
     }
 }

@@ -168,8 +168,8 @@ pub(super) fn group() -> Group {
                 path: "/deliveries",
                 id: "listDeliveries",
                 summary: "See the last requests to the app's back end",
-                text: "Newest first, tries that failed included; the server keeps the last 500 \
-                       of all apps in memory. Addresses, bodies and signatures are not kept.",
+                text: "Newest first, tries that failed included; the server keeps the last 200 \
+                       of each app in memory. Addresses, bodies and signatures are not kept.",
                 query: &[super::endpoint::LIMIT],
                 status: 200,
                 answer: Some(("DeliveryList", DELIVERIES)),
