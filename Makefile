@@ -30,16 +30,17 @@ web/dist/.built: $(WEB_STAMP) $(WEB_SOURCES)
 $(WEB_STAMP): web/package.json web/package-lock.json
 	cd web && npm ci --no-audit --no-fund
 
-# Side by side runs what compiles and measures no time; the two halves use folders of their own.
+# Side by side runs what measures no time; the two halves use folders of their own.
 test: deps-test ## Run every test, browser tests included.
 	@echo "make test: two builds side by side; each tells when it is done"
 	$(MAKE) -j2 --output-sync=target build compile-tests
-	$(MAKE) test-rust test-web test-bench test-e2e
+	$(MAKE) -j2 --output-sync=target test-rust test-web
+	$(MAKE) test-bench test-e2e
 	@echo "make test: everything passed"
 
 lint: web ## What `make test` checks while it compiles, alone: format and lints.
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets $(CARGO_FLAGS) -- -D warnings
+	cargo clippy --all-targets $(CARGO_FLAGS) -- -D warnings
 
 # Clippy is a compiler too: where it compiles the tests, nothing is read a second time only to be
 # checked. CLIPPY_ARGS is how `cargo clippy` itself hands `-D warnings` on.
@@ -47,17 +48,17 @@ LINTED := RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-D__CLIPPY_HACKERY__
 
 compile-tests: web
 	cargo fmt --all --check
-	$(LINTED) cargo test --workspace --all-targets --no-run $(CARGO_FLAGS)
+	$(LINTED) cargo test --all-targets --no-run $(CARGO_FLAGS)
 	deploy/test/fuzz.sh
 
 test-rust: web ## Unit, property and integration tests of all crates.
-	$(LINTED) cargo test --workspace $(CARGO_FLAGS)
+	$(LINTED) cargo test $(CARGO_FLAGS)
 
 test-web: web ## Type check, unit tests and conformance of the web part.
 	cd web && npm run typecheck && npm test && npm run conformance
 
 test-bench: web ## Each benchmark once, so that none of them rots.
-	$(LINTED) cargo test --workspace --bench '*' $(CARGO_FLAGS)
+	$(LINTED) cargo test --bench '*' $(CARGO_FLAGS)
 
 test-e2e: build $(VENV)/.installed ## Browsers, ffmpeg and another WebRTC stack against the release binary.
 	cd web && WEBLIVE_BIN=$(CURDIR)/target/release/weblive AIORTC_PYTHON=$(CURDIR)/$(VENV)/bin/python npm run e2e

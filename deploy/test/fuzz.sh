@@ -11,11 +11,16 @@ cd "$(dirname "$0")/../.."
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 log=$scratch/log
+targets_of() { sed -n '/^\[\[bin\]\]/{n;s/^name = "\(.*\)"$/\1/p}' "$1/fuzz/Cargo.toml"; }
+# Only our crates are compiled anew, by a wrapper that cargo uses for members of the workspace. The
+# dependencies are those of the tests: they are chosen, with all features that tests ask for,
+# where the same packages are selected and something (there are no examples) may need them.
+bins=$(for crate in packager sfu; do targets_of "$crate" | sed 's/^/--bin /'; done)
+# shellcheck disable=SC2086 # a list of words
+RUSTC_WORKSPACE_WRAPPER=$PWD/deploy/test/rustc-for-fuzzing.sh \
+  cargo build --locked --workspace --examples $bins
 for crate in packager sfu; do
-  manifest=$crate/fuzz/Cargo.toml
-  RUSTC_WRAPPER=$PWD/deploy/test/rustc-for-fuzzing.sh \
-    cargo build --locked --manifest-path "$manifest" --target-dir target/fuzz --bins
-  targets=$(sed -n '/^\[\[bin\]\]/,/^$/s/^name = "\(.*\)"$/\1/p' "$manifest")
+  targets=$(targets_of "$crate")
   [ -n "$targets" ] || { echo "no fuzz targets in $crate" >&2; exit 1; }
   for target in $targets; do
     if [ -n "${FUZZ_SECONDS:-}" ]; then
@@ -30,7 +35,7 @@ for crate in packager sfu; do
     artifacts=$crate/fuzz/artifacts/$target
     mkdir -p "$corpus" "$artifacts"
     # libFuzzer tells a lot; its words matter only when it found something.
-    if "target/fuzz/debug/$target" -artifact_prefix="$artifacts/" "${limits[@]}" -max_len=4096 "$corpus" >"$log" 2>&1 &&
+    if "target/debug/$target" -artifact_prefix="$artifacts/" "${limits[@]}" -max_len=4096 "$corpus" >"$log" 2>&1 &&
       grep -q 'inline 8-bit counters' "$log"; then
       echo "fuzz $crate/$target: $(grep -o 'Done [0-9]* runs in [0-9]* second' "$log" || echo done)"
     else

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { LabBrowser, type LabPage, run, scratch, until, WebliveServer } from './harness';
-import { assertTimestampsRise, beepOffsets, fetchPlaylist, probeCodecs, recordFlv, recordHls } from './media';
+import { LabBrowser, type LabPage, run, scratch, until, WebliveServer } from '../harness';
+import { assertTimestampsRise, beepOffsets, fetchPlaylist, probeCodecs, recordFlv, recordHls } from '../media';
 
 /** Milliseconds from the painted clock to the glass. */
 const AIMS = { webrtc: 150, flv: 1_000, hls: 7_000 } as const;

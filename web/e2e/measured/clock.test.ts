@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { LabBrowser } from './harness';
+import { LabBrowser } from '../harness';
 
 let lab: LabBrowser;
 before(async () => void (lab = await LabBrowser.start()));
