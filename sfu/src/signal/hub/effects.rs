@@ -24,6 +24,7 @@ impl Hub {
         while let Some(key) = self.touched.pop_first() {
             self.tell_chat(now, &key);
         }
+        self.acting = None;
     }
 
     fn pass_event(&mut self, now: Instant, to: &Recipient, event: Event) {
@@ -40,10 +41,14 @@ impl Hub {
                 true => TipKind::AdminSet,
                 false => TipKind::AdminCancelled,
             };
-            self.tip(now, key, kind, None, user);
+            self.tip(now, key, kind, Some(user));
         }
         if let (Recipient::Room(key), Event::RoomUpdated { info, .. }) = (to, &event) {
             self.tell_update(now, key, info);
+            // A new room has nobody to tell.
+            if info.total_entered > 0 {
+                self.tip(now, key, TipKind::RoomProfile, None);
+            }
         }
         self.tell(to, EventBody::from(event));
     }
@@ -59,7 +64,7 @@ impl Hub {
                 }
             }
             Effect::ChatLeft { key, user, reason } => match reason {
-                LeaveReason::Kicked => self.tip(now, &key, TipKind::Kicked, None, &user),
+                LeaveReason::Kicked => self.tip(now, &key, TipKind::Kicked, Some(&user)),
                 LeaveReason::RoomEnded => {}
                 _ => {
                     if let Some(chat) = self.chat_mut(&key) {
@@ -89,7 +94,7 @@ impl Hub {
                     Some(_) => TipKind::Banned,
                     None => TipKind::Unbanned,
                 };
-                self.tip(now, &key, kind, None, &user);
+                self.tip(now, &key, kind, Some(&user));
                 let until = left.map(|left| self.clock(now).after(left));
                 self.save(Change::Ban {
                     room: key,
@@ -105,20 +110,20 @@ impl Hub {
         }
     }
 
-    /// A notice of the room itself in its chat.
+    /// A notice of the room itself in its chat: about a user or about all of it, and by whoever
+    /// has made the request that is carried out.
     pub(super) fn tip(
         &mut self,
         now: Instant,
         key: &RoomKey,
         kind: TipKind,
-        by: Option<&UserId>,
-        user: &UserId,
+        user: Option<&UserId>,
     ) {
         let clock = self.clock(now);
         let tip = GroupTip {
             operation_type: kind as u8,
-            operator_id: by.cloned(),
-            user_id_list: vec![user.clone()],
+            operator_id: self.acting.clone(),
+            user_id_list: user.into_iter().cloned().collect(),
             member_count: None,
         };
         if let Some(chat) = self.chat_mut(key) {

@@ -69,7 +69,7 @@ use self::tickets::Tickets;
 use self::verdicts::Verdicts;
 use crate::live::agenda::Agenda;
 use crate::live::chat::{ChatCounts, UnixTime, WordFilter};
-use crate::live::{ConnectionId, RoomKey, Rooms};
+use crate::live::{ConnectionId, RoomKey, Rooms, UserId};
 use crate::webhook::Teller;
 
 /// All that signalling knows. No IO, no clock.
@@ -108,6 +108,8 @@ pub struct Hub {
     verdicts: Verdicts,
     out: VecDeque<HubOutput>,
     counters: HubCounters,
+    /// Whose request is carried out, until all that came of it was told.
+    acting: Option<UserId>,
     /// Bytes of events, a member each, that requests have made the rooms tell.
     told: u64,
     /// Of the chats that are gone.
@@ -141,6 +143,7 @@ impl Hub {
             verdicts: Verdicts::default(),
             out: VecDeque::new(),
             counters: HubCounters::default(),
+            acting: None,
             told: 0,
             ended_chats: ChatCounts::default(),
             config,

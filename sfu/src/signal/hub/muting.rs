@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Hub;
 use super::error::HubError;
-use crate::live::chat::{GroupTip, Payload, Priority, TipKind};
+use crate::live::chat::TipKind;
 use crate::live::{ConnectionId, LiveError, RoomKey, UserId};
 use crate::signal::protocol::{ChatEvent, MuteAll, MuteUser, ResultBody};
 use crate::store::Change;
@@ -25,7 +25,7 @@ impl Hub {
             }
             .into());
         }
-        self.mute_as(now, &key, &request.user, request.time(), Some(&host))?;
+        self.mute_as(now, &key, &request.user, request.time())?;
         Ok(ResultBody::DONE)
     }
 
@@ -36,7 +36,6 @@ impl Hub {
         key: &RoomKey,
         user: &UserId,
         time: std::time::Duration,
-        by: Option<&UserId>,
     ) -> Result<(), HubError> {
         let clock = self.clock(now);
         let chat = self.ready_chat(key)?;
@@ -53,7 +52,7 @@ impl Hub {
             seconds: u32::try_from(left).unwrap_or(u32::MAX),
         };
         self.tell_members(key, event);
-        self.tip(now, key, TipKind::MemberProfile, by, user);
+        self.tip(now, key, TipKind::MemberProfile, Some(user));
         Ok(())
     }
 
@@ -63,8 +62,8 @@ impl Hub {
         connection: ConnectionId,
         request: &MuteAll,
     ) -> Result<ResultBody, HubError> {
-        let (key, host) = self.host_of(connection, &request.room, "muting everybody")?;
-        self.mute_all_as(now, &key, request.muted, Some(&host))?;
+        let (key, _) = self.host_of(connection, &request.room, "muting everybody")?;
+        self.mute_all_as(now, &key, request.muted)?;
         Ok(ResultBody::DONE)
     }
 
@@ -74,20 +73,12 @@ impl Hub {
         now: Instant,
         key: &RoomKey,
         muted: bool,
-        by: Option<&UserId>,
     ) -> Result<(), HubError> {
-        let clock = self.clock(now);
         let chat = self.ready_chat(key)?;
         if !chat.moderation.set_mute_all(muted) {
             return Ok(());
         }
-        let tip = GroupTip {
-            operation_type: TipKind::RoomProfile as u8,
-            operator_id: by.cloned(),
-            user_id_list: Vec::new(),
-            member_count: None,
-        };
-        chat.announce(now, clock, None, Priority::High, Payload::Tip(tip));
+        self.tip(now, key, TipKind::RoomProfile, None);
         self.save(Change::MuteAll {
             room: key.clone(),
             mute_all: muted,

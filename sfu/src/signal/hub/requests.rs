@@ -49,6 +49,8 @@ impl Hub {
             return;
         }
         let is_logout = matches!(body, RequestBody::Logout(_));
+        let session = self.sessions.get(&connection);
+        self.acting = session.and_then(|session| session.user.clone());
         let result = match self.check_user_sig_of(now, connection, &body) {
             Ok(()) => self.carry_out(now, asker, body),
             Err(error) => Err(error),

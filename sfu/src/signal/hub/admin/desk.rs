@@ -53,11 +53,11 @@ impl Desk for Hub {
         user: &UserId,
         time: Duration,
     ) -> Result<(), AdminError> {
-        Ok(self.mute_as(now, key, user, time, None)?)
+        Ok(self.mute_as(now, key, user, time)?)
     }
 
     fn mute_all(&mut self, now: Instant, key: &RoomKey, muted: bool) -> Result<(), AdminError> {
-        Ok(self.mute_all_as(now, key, muted, None)?)
+        Ok(self.mute_all_as(now, key, muted)?)
     }
 
     fn revoke(&mut self, key: &RoomKey, sequence: u64) -> Result<(), AdminError> {

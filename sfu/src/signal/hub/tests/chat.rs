@@ -34,6 +34,58 @@ fn asking(config: &mut HubConfig) {
 }
 
 #[test]
+fn notices_say_who_has_done_what_to_whom() {
+    let mut world = World::new();
+    let [anna, ben] = two(&mut world);
+    let carl = world.user("carl");
+    world.enter(carl, 5, "audience");
+    world.pass(SECOND);
+    world.events(carl);
+    let told = |world: &mut World, kind: &str, fields: Value| {
+        world.done(anna, kind, fields);
+        world.pass(SECOND);
+        let events = world.events_of(carl, "message");
+        let tips = events.iter().map(|event| &event["message"]["payload"]);
+        tips.map(|tip| json!([tip["operationType"], tip["operatorID"], tip["userIDList"]]))
+            .collect::<Vec<_>>()
+    };
+    let ben_is = |is: bool| json!({"room": 5, "user": "ben", "isAdministrator": is});
+    let mute = json!({"room": 5, "user": "ben", "seconds": 9});
+    let name = json!({"room": 5, "name": "New"});
+    let silence = json!({"room": 5, "muted": true});
+    for (kind, fields, tip) in [
+        ("updateRoom", name, json!([6, "anna", []])),
+        ("muteAll", silence, json!([6, "anna", []])),
+        ("muteUser", mute, json!([7, "anna", ["ben"]])),
+        (
+            "setAdministrator",
+            ben_is(true),
+            json!([4, "anna", ["ben"]]),
+        ),
+        (
+            "setAdministrator",
+            ben_is(false),
+            json!([5, "anna", ["ben"]]),
+        ),
+    ] {
+        assert_eq!(told(&mut world, kind, fields), [tip], "{kind}");
+    }
+    let kick = json!({"room": 5, "users": ["ben"], "banSeconds": 9});
+    let tips = told(&mut world, "kick", kick);
+    for tip in [json!([3, "anna", ["ben"]]), json!([10, "anna", ["ben"]])] {
+        assert!(tips.contains(&tip), "{tips:?}");
+    }
+    // The end of a ban is nobody's doing.
+    world.pass(10 * SECOND);
+    let ends = world.events_of(carl, "message");
+    let by = ends
+        .iter()
+        .map(|event| &event["message"]["payload"]["operatorID"]);
+    assert!(by.clone().all(Value::is_null), "{ends:?}");
+    assert_eq!(world.events_of(ben, "removed").len(), 1);
+}
+
+#[test]
 fn history_on_entering_and_the_events_after_it_have_no_gap_and_nothing_twice() {
     let mut world = World::with(|config| config.chat.user_message_burst = 1_000);
     let [anna, _] = two(&mut world);
