@@ -95,6 +95,11 @@ describe('the package', () => {
       void TIM.create({ SDKAppID: 1 }).login({ userID: 'a', userSig: '' });
       const seats: number = useLiveSeatState().seatList.value.length;
       const event: string = TWebLive.EVENT.IM_READY;
+      const im = TWebLive.createIM({ SDKAppID: 1 });
+      im.on(TWebLive.EVENT.IM_TEXT_MESSAGE_RECEIVED, ({ data }) => data.forEach(({ payload }) => console.log(payload.text.length)));
+      im.on(TWebLive.EVENT.IM_PUSH_STOPPED, ({ data }) => console.log(data.length), im);
+      pusher.on(TWebLive.EVENT.RTC_CLIENT_ERROR, ({ data }) => console.log(data.getCode()));
+      pusher.on(event, (told: { name: string; data: number }) => console.log(told));
       console.log(pusher, seats, event, WebliveError);
       // @ts-expect-error userID is asked for
       createPusher({});

@@ -59,7 +59,7 @@ export const TWEBLIVE_TYPES: Record<string, string> = {
 };
 
 /** Codes that the player of FLV and HLS reports; `wording` gives them texts. */
-export const CDN_CODES = [1, 2, 3, 4, 5, 11, 12, 13, 1001, 1002, 2032, 2048];
+export const CDN_CODES = [1, 2, 3, 4, 5, 11, 12, 13, 1001, 1002, 2032, 2048, 10001];
 
 /* TRTC */
 
@@ -168,13 +168,16 @@ export const TIM_METHODS = words(`
   login logout destroy on off setLogLevel registerPlugin createTextMessage createCustomMessage createImageMessage sendMessage
   resendMessage revokeMessage getMessageList createGroup joinGroup quitGroup dismissGroup getGroupProfile
   updateGroupProfile searchGroupByID getGroupOnlineMemberCount getGroupMemberList getGroupMemberProfile deleteGroupMember
-  setGroupMemberMuteTime initGroupAttributes setGroupAttributes getGroupAttributes deleteGroupAttributes setGroupCounters
+  setGroupMemberMuteTime addGroupMember modifyMessage getGroupList getConversationList initGroupAttributes setGroupAttributes getGroupAttributes deleteGroupAttributes setGroupCounters
   increaseGroupCounter decreaseGroupCounter getGroupCounters getMyProfile updateMyProfile getUserProfile`);
 
 export const TIM_EVENTS: Record<string, string> = {
   SDK_READY: 'sdkStateReady',
   SDK_NOT_READY: 'sdkStateNotReady',
   MESSAGE_RECEIVED: 'onMessageReceived',
+  MESSAGE_REVOKED: 'onMessageRevoked',
+  CONVERSATION_LIST_UPDATED: 'onConversationListUpdated',
+  GROUP_LIST_UPDATED: 'onGroupListUpdated',
   KICKED_OUT: 'kickedOut',
   NET_STATE_CHANGE: 'netStateChange',
   PROFILE_UPDATED: 'onProfileUpdated',
@@ -193,6 +196,8 @@ export const TIM_TYPES: Record<string, string | number> = {
   MSG_PRIORITY_LOW: 'Low',
   MSG_PRIORITY_LOWEST: 'Lowest',
   CONV_GROUP: 'GROUP',
+  JOIN_STATUS_SUCCESS: 'JoinedSuccess',
+  JOIN_STATUS_ALREADY_IN_GROUP: 'AlreadyInGroup',
   GRP_AVCHATROOM: 'AVChatRoom',
   GRP_TIP_MBR_JOIN: 1,
   GRP_TIP_MBR_QUIT: 2,
@@ -218,7 +223,7 @@ export const MESSAGE_MEMBERS = words(`
   cloudCustomData sequence random`);
 
 /** Codes of errors that are found in the page itself; those of the server, 2681 among them, come as they are. */
-export const TIM_ERRORS = [2024, 2025, 2100, 2101, 2251, 2252, 2253, 2603, 2623, 2800, 2801, 2805, 2996, 2999];
+export const TIM_ERRORS = [2024, 2025, 2100, 2101, 2251, 2252, 2253, 2481, 2603, 2623, 2661, 2662, 2800, 2801, 2805, 2996, 2999, 10004, 70001];
 
 /* The states of a live room */
 

@@ -184,9 +184,9 @@ describe('messages', () => {
     const { chat } = await enter();
     const sent = await chat.sendText('oops');
     await chat.revoke(sent);
-    await chat.revoke({ ID: 'other', sequence: 9 });
+    await chat.revoke({ ID: 'other', sequence: 9, random: 0 });
     expect(fake.server.asked('revokeMessage').map((frame) => frame['sequence'])).toEqual([1, 9]);
-    expect((await errorOf(chat.revoke({ ID: 'gone', sequence: 0 }))).reason).toBe('noSuchMessage');
+    expect((await errorOf(chat.revoke({ ID: 'gone', sequence: 0, random: 0 }))).reason).toBe('noSuchMessage');
   });
 });
 

@@ -156,7 +156,7 @@ export class ChatRoom extends ChatRequests<ChatRoomEvents> {
       if (turn !== this.#turn) throw new WebliveError('state', `room ${this.room}: left while entering`, false);
       const messages = (entered.history ?? []).map((message) => absolute(message, this.#session.identity.server));
       for (const message of messages) this.#seen.take(message);
-      this.#inside(entered.info);
+      this.#inside(entered);
       return { info: entered.info, already: entered.already, history: history === 0 ? [] : messages };
     } catch (thrown) {
       if (turn === this.#turn) this.#out(new WebliveError('state', `room ${this.room}: not entered`, false));
@@ -250,10 +250,10 @@ export class ChatRoom extends ChatRequests<ChatRoomEvents> {
   }
 
   /** Takes a message back: one's own, or another's as a host. */
-  async revoke(message: Pick<Message, 'ID' | 'sequence'>): Promise<void> {
+  async revoke(message: Pick<Message, 'ID' | 'sequence' | 'random'>): Promise<void> {
     let { sequence } = message;
     // Who sends is not told the place in the room.
-    if (sequence === 0) sequence = (await this.#latest()).find(({ ID }) => ID === message.ID)?.sequence ?? 0;
+    if (sequence === 0) sequence = (await this.#latest()).find((one) => one.ID === message.ID || this.#isOwn(one, message.random))?.sequence ?? 0;
     if (sequence === 0) {
       throw new WebliveError('refused', `message ${message.ID} is not in the room's history; recent ones can be revoked`, false, {
         reason: 'noSuchMessage', codes: { chat: 10004, live: 10004, rtc: 0x1000 },
@@ -305,10 +305,13 @@ export class ChatRoom extends ChatRequests<ChatRoomEvents> {
 
   /** A message of one's own that the room has, though its response was lost. */
   async #find(random: number): Promise<Message | null> {
-    const user = this.#session.user;
-    const message = (await this.#latest()).find((one) => one.random === random && one.from === user);
+    const message = (await this.#latest()).find((one) => this.#isOwn(one, random));
     if (message) this.#seen.sent(message);
     return message ?? null;
+  }
+
+  #isOwn(message: Message, random: number): boolean {
+    return random > 0 && message.random === random && message.from === this.#session.user;
   }
 
   #latest(): Promise<Message[]> {
@@ -361,7 +364,7 @@ export class ChatRoom extends ChatRequests<ChatRoomEvents> {
       // What has changed meanwhile is not told again.
       const isFollowed = this.#attributes !== null;
       this.#attributes = null;
-      this.#inside(entered.info);
+      this.#inside(entered);
       if (isFollowed) void this.#changeAttributes({}, []);
     } catch (thrown) {
       off();
@@ -384,11 +387,12 @@ export class ChatRoom extends ChatRequests<ChatRoomEvents> {
     return messages.map((message) => absolute(message, this.#session.identity.server));
   }
 
-  #inside(info: RoomInfo): void {
+  #inside({ info, allMuted = false }: { info: RoomInfo; allMuted?: boolean }): void {
     this.#info = info;
     const held = this.#held ?? [];
     this.#held = null;
     this.#setState('inside');
+    if (allMuted !== this.#isAllMuted) this.#muteAll(allMuted);
     for (const event of held) this.#onEvent(event);
     this.#outbox.wake();
   }
@@ -411,8 +415,7 @@ export class ChatRoom extends ChatRequests<ChatRoomEvents> {
         this.#noteMute(event.user, event.seconds);
         return this.emit('userMuted', { user: event.user, seconds: event.seconds });
       case 'allMuted':
-        this.#isAllMuted = event.muted;
-        return this.emit('allMuted', event.muted);
+        return this.#muteAll(event.muted);
       case 'attributesChanged':
         return void this.#changeAttributes(event.set, event.deleted);
       case 'countersChanged':
@@ -427,6 +430,11 @@ export class ChatRoom extends ChatRequests<ChatRoomEvents> {
       case 'removed':
         return this.#removed(event.reason, event.message, null);
     }
+  }
+
+  #muteAll(isMuted: boolean): void {
+    this.#isAllMuted = isMuted;
+    this.emit('allMuted', isMuted);
   }
 
   #hear(message: Message): void {

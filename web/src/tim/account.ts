@@ -2,7 +2,7 @@ import { log } from '../log';
 import { type Lease, sessions } from '../signal/pool';
 import type { CloseReason, ConnectionState, Session } from '../signal/session';
 import { TYPES } from './constants';
-import { Code, TimError, toTimError } from './error';
+import { badValue, Code, TimError, toTimError } from './error';
 import type { TimEvents } from './events';
 
 /** What the account tells the groups. */
@@ -68,7 +68,8 @@ export class Account {
   /** Logs in; true where this user was logged in already. */
   async login(userID: unknown, userSig: unknown): Promise<boolean> {
     const name = typeof userID === 'number' ? String(userID) : userID;
-    if (typeof name !== 'string' || name === '') throw new TimError(Code.badValue, 'login: userID is missing; it is a text of 1 to 32 bytes');
+    const bytes = typeof name === 'string' ? new TextEncoder().encode(name).length : 0;
+    if (typeof name !== 'string' || bytes < 1 || bytes > 32) throw badValue('login: userID', name, 'a text of 1 to 32 bytes');
     if (this.#user?.name === name) {
       if (typeof userSig === 'string') this.#user.lease.session.renewUserSig(userSig);
       return true;

@@ -1,15 +1,16 @@
 import { ChatRoom, showProfiles } from '../im';
 import { log, setLogLevel } from '../log';
+import { NamedEvents } from '../named-events';
 import type { ProfileDetails } from '../protocol/messages';
 import { originOf, server } from '../server';
 import { Account } from './account';
 import { TYPES } from './constants';
-import { Code, TimError, toTimError } from './error';
-import { type Handler, TimEvents } from './events';
+import { badValue, Code, TimError, toTimError } from './error';
+import type { Handler, TimEvents } from './events';
 import { Groups } from './groups';
 import { type MessagePage, Messages } from './messages';
 import type {
-  CreateGroupOptions, CreateOptions, GroupRef, MessageOptions, Result, TimGroup, TimMember, TimMessage, TimProfile, UpdateGroupOptions, UpdateProfileOptions,
+  CreateGroupOptions, CreateOptions, GroupRef, MessageOptions, Result, TimConversation, TimGroup, TimMember, TimMessage, TimProfile, UpdateGroupOptions, UpdateProfileOptions,
 } from './types';
 
 /** What {@link TimChat.login} resolves with. */
@@ -26,7 +27,7 @@ export interface LoginData {
  * {@link TimError} that has a documented `code`.
  */
 export class TimChat {
-  readonly #events = new TimEvents();
+  readonly #events: TimEvents = new NamedEvents('tim');
   readonly #account: Account;
   readonly #groups: Groups;
   readonly #messages: Messages;
@@ -142,6 +143,11 @@ export class TimChat {
     return run(async () => ({ message: await this.#messages.revoke(message) }));
   }
 
+  /** There is none that could be changed: rejects with 2481. */
+  modifyMessage(_message?: TimMessage): Promise<never> {
+    return refuse(Code.noEdit, 'modifyMessage: not in live groups; revoke it and send another');
+  }
+
   /** One page of a group's last messages, oldest first. */
   getMessageList(options: { conversationID: string; nextReqMessageID?: string; count?: number }): Promise<Result<MessagePage>> {
     const { conversationID, nextReqMessageID, count } = options ?? {};
@@ -160,20 +166,22 @@ export class TimChat {
 
   /** Leaves a group. Its owner cannot (10007), only dismiss it. */
   quitGroup(groupID: string | number): Promise<Result<{ groupID: string }>> {
-    return run(async () => {
-      const id = idOf(groupID);
-      await this.#groups.quit(id);
-      return { groupID: id };
-    });
+    return run(() => this.#groups.quit(idOf(groupID)));
   }
 
   /** Ends a group for everybody (its owner). */
   dismissGroup(groupID: string | number): Promise<Result<{ groupID: string }>> {
-    return run(async () => {
-      const id = idOf(groupID);
-      await this.#groups.dismiss(id);
-      return { groupID: id };
-    });
+    return run(() => this.#groups.dismiss(idOf(groupID)));
+  }
+
+  /** The groups that are joined. */
+  getGroupList(_options?: object): Promise<Result<{ groupList: TimGroup[] }>> {
+    return run(async () => ({ groupList: this.#groups.list() }));
+  }
+
+  /** The groups that are joined as conversations; there are no others. */
+  getConversationList(_options?: object): Promise<Result<{ conversationList: TimConversation[] }>> {
+    return run(async () => ({ conversationList: this.#groups.conversations() }));
   }
 
   /** What a group is. */
@@ -188,7 +196,7 @@ export class TimChat {
 
   /** Finds a group by its id. */
   searchGroupByID(groupID: string | number): Promise<Result<{ group: TimGroup }>> {
-    return run(async () => ({ group: await this.#groups.profile(idOf(groupID)) }));
+    return this.getGroupProfile({ groupID });
   }
 
   /** How many members and guests are there. */
@@ -204,6 +212,11 @@ export class TimChat {
   /** How some members show in a group. */
   getGroupMemberProfile(options: GroupRef & { userIDList: string[] }): Promise<Result<{ memberList: TimMember[] }>> {
     return run(async () => ({ memberList: await this.#groups.someMembers(idOf(options?.groupID), usersOf(options.userIDList)) }));
+  }
+
+  /** Nobody is brought into a live group, everybody may join: rejects with 2661. */
+  addGroupMember(_options?: object): Promise<never> {
+    return refuse(Code.noInvitation, 'addGroupMember: not in live groups; everybody joins by joinGroup');
   }
 
   /** Removes members and keeps them out for `duration` seconds (owner, administrators). */
@@ -236,7 +249,7 @@ export class TimChat {
     return run(async () => {
       const [id, userID, role] = [idOf(options?.groupID), String(options.userID ?? ''), options.role];
       if (role !== TYPES.GRP_MBR_ROLE_ADMIN && role !== TYPES.GRP_MBR_ROLE_MEMBER) {
-        throw new TimError(Code.badValue, `role ${String(role)} is not allowed; allowed are ${TYPES.GRP_MBR_ROLE_ADMIN} and ${TYPES.GRP_MBR_ROLE_MEMBER}`);
+        throw badValue('role', role, `${TYPES.GRP_MBR_ROLE_ADMIN} or ${TYPES.GRP_MBR_ROLE_MEMBER}`);
       }
       await this.#groups.host(id).setAdministrator(userID, role === TYPES.GRP_MBR_ROLE_ADMIN);
       return { group: await this.#groups.profile(id), member: { userID, role } };
@@ -245,20 +258,12 @@ export class TimChat {
 
   /** Replaces all texts that a group shares. */
   initGroupAttributes(options: GroupRef & { groupAttributes: Record<string, string> }): Promise<Result<{ groupAttributes: Record<string, string> }>> {
-    return run(async () => {
-      const groupAttributes = textsOf(options?.groupAttributes);
-      await this.#host(options).initAttributes(groupAttributes);
-      return { groupAttributes };
-    });
+    return this.#setTexts(options, 'initAttributes');
   }
 
   /** Adds and overwrites texts that a group shares. */
   setGroupAttributes(options: GroupRef & { groupAttributes: Record<string, string> }): Promise<Result<{ groupAttributes: Record<string, string> }>> {
-    return run(async () => {
-      const groupAttributes = textsOf(options?.groupAttributes);
-      await this.#host(options).setAttributes(groupAttributes);
-      return { groupAttributes };
-    });
+    return this.#setTexts(options, 'setAttributes');
   }
 
   /** Takes texts away; all where no key is named. */
@@ -325,6 +330,14 @@ export class TimChat {
     });
   }
 
+  #setTexts(options: GroupRef & { groupAttributes: Record<string, string> }, how: 'initAttributes' | 'setAttributes') {
+    return run(async () => {
+      const groupAttributes = textsOf(options?.groupAttributes);
+      await this.#host(options)[how](groupAttributes);
+      return { groupAttributes };
+    });
+  }
+
   async #myProfile(): Promise<TimProfile> {
     const { session } = this.#account;
     const userID = session.user ?? '';
@@ -349,14 +362,21 @@ export class TimChat {
 
   /** Messages that come at once are told at once. */
   #deliver(messages: TimMessage[]): void {
-    for (const message of messages) this.#messages.note(message);
+    for (const message of messages) {
+      this.#messages.note(message);
+      this.#groups.said(message);
+    }
     this.#inbox.push(...messages);
     this.#inboxTimer ??= setTimeout(() => {
       this.#inboxTimer = undefined;
       this.#events.emit('onMessageReceived', this.#inbox.splice(0));
+      this.#groups.tellLists();
     });
   }
 }
+
+/** What groups of other types can and these cannot. */
+const refuse = (code: number, message: string) => run<never>(() => Promise.reject(new TimError(code, message))) as Promise<never>;
 
 async function run<T>(call: () => Promise<T>): Promise<Result<T>> {
   try {
@@ -370,12 +390,12 @@ async function run<T>(call: () => Promise<T>): Promise<Result<T>> {
 
 function idOf(groupID: unknown): string {
   const id = typeof groupID === 'number' || typeof groupID === 'string' ? String(groupID) : '';
-  if (id === '') throw new TimError(Code.noSuchGroup, 'groupID is missing; it is a text or a number');
+  if (id === '') throw badValue('groupID', groupID, 'a text or a number', Code.noSuchGroup);
   return id;
 }
 
 function usersOf(list: unknown): string[] {
-  if (!Array.isArray(list) || list.length === 0) throw new TimError(Code.badValue, 'userIDList is empty; it is a list of users');
+  if (!Array.isArray(list) || list.length === 0) throw badValue('userIDList', list, 'a list of users');
   return list.map(String);
 }
 
@@ -388,7 +408,7 @@ function numbersOf(numbers: Record<string, number> | undefined): Record<string, 
 }
 
 function amountOf(value: unknown): number {
-  if (!Number.isSafeInteger(value)) throw new TimError(Code.badValue, `value ${String(value)} is not allowed; allowed is a whole number`);
+  if (!Number.isSafeInteger(value)) throw badValue('value', value, 'a whole number');
   return value as number;
 }
 
@@ -396,7 +416,7 @@ function amountOf(value: unknown): number {
 function whole(value: unknown, absent: number, least: number, most: number): number {
   if (value === undefined || value === null) return absent;
   const number = Number(value);
-  if (!Number.isFinite(number)) throw new TimError(Code.badValue, `${String(value)} is not allowed; allowed is a number from ${least} to ${most}`);
+  if (!Number.isFinite(number)) throw badValue('value', value, `a number from ${least} to ${most}`);
   return Math.min(most, Math.max(least, Math.floor(number)));
 }
 

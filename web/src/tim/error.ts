@@ -20,8 +20,10 @@ export const Code = {
   sendFailed: 2100,
   notInGroup: 2101,
   imageMissing: 2251,
+  noEdit: 2481,
   noSuchGroup: 2603,
   notMember: 2623,
+  noInvitation: 2661,
   loginForGroup: 2662,
   network: 2800,
   timeout: 2801,
@@ -31,6 +33,11 @@ export const Code = {
   badValue: 10004,
   userSigExpired: 70001,
 } as const;
+
+/** A value that the page has given. */
+export function badValue(what: string, value: unknown, allowed: string | number, code: number = Code.badValue): TimError {
+  return new TimError(code, `${what} ${String(value)} is not allowed; allowed is ${allowed}`);
+}
 
 /** Whatever was thrown, as this interface knows it. */
 export function toTimError(thrown: unknown, fallback: number = Code.sendFailed): TimError {

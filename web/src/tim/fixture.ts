@@ -9,6 +9,7 @@ export const APP = 1400000000;
 export let fake: FakeRoom;
 export let tim: TimChat;
 export let told: [string, unknown][];
+export let lists: [string, unknown][];
 
 /** For `beforeEach`. */
 export function begin(): void {
@@ -19,7 +20,8 @@ export function begin(): void {
   setLogLevel(5);
   fake = new FakeRoom();
   create();
-  for (const name of Object.values(TIM.EVENT)) tim.on(name, (event) => told.push([event.name, event.data]));
+  // Lists are told with nearly everything; `lists` has them.
+  for (const name of Object.values(TIM.EVENT)) tim.on(name, (event) => (event.name.endsWith('ListUpdated') ? lists : told).push([event.name, event.data]));
 }
 
 /** For `afterEach`. */
@@ -41,6 +43,7 @@ export function create(more: object = {}): void {
 /** Nothing was told so far. */
 export function forget(): void {
   told = [];
+  lists = [];
 }
 
 export const settle = (ms = 0) => vi.advanceTimersByTimeAsync(ms);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { begin, codeOf, create, end, fake, inside, join, login, messages, settle, take, text, tim } from './fixture';
+import { begin, codeOf, create, end, fake, forget, inside, join, lists, login, messages, settle, take, text, tim } from './fixture';
 import { type TimGroupTip } from './index';
 
 beforeEach(begin);
@@ -162,17 +162,62 @@ describe('groups', () => {
     tip({ operationType: 6, operatorID: 'olga', userIDList: [] });
     fake.tell('roomUpdated', { info: { ...fake.info(), name: 'New', notice: 'n' } });
     tip({ operationType: 6, userIDList: [] });
+    fake.tell('roomUpdated', { info: { ...fake.info(), name: 'Newer', notice: 'n' } });
+    tip({ operationType: 6, operatorID: 'olga', userIDList: [] });
+    fake.tell('roomUpdated', { info: { ...fake.info(), name: 'Newer', notice: 'n', scene: 'live' } });
+    tip({ operationType: 6, operatorID: 'olga', userIDList: [] });
     fake.tell('userMuted', { user: 'rob', seconds: 60 });
     tip({ operationType: 7, operatorID: 'olga', userIDList: ['rob'] });
+    tip({ operationType: 2, userIDList: ['ben', 'rob'], memberCount: 2 });
     await settle();
     const received = messages();
     expect(received.every(({ type, from, flow }) => type === 'TIMGroupTipElem' && from === '@TIM#SYSTEM' && flow === 'in')).toBe(true);
-    expect(received.map(({ payload }) => payload as TimGroupTip)).toMatchObject([
-      { operationType: 1, userIDList: ['ben'], memberCount: 4, operatorID: '', memberList: [{ userID: 'ben' }], groupProfile: { groupID: '5' } },
-      { operationType: 6, operatorID: 'olga', newGroupProfile: { muteAllMembers: true } },
-      { operationType: 6, newGroupProfile: { groupName: 'New', notification: 'n' } },
-      { operationType: 7, operatorID: 'olga', userIDList: ['rob'], memberList: [{ userID: 'rob', muteTime: 60 }] },
+    const of = (name: string) => ({ groupProfile: { groupID: '5', name } });
+    expect(received.map(({ payload }) => payload as TimGroupTip)).toEqual([
+      { operationType: 1, userIDList: ['ben'], memberCount: 4, operatorID: 'ben', memberList: [{ userID: 'ben' }], ...of('Evening show') },
+      { operationType: 6, userIDList: [], operatorID: 'olga', memberList: [], newGroupProfile: { muteAllMembers: true }, ...of('Evening show') },
+      { operationType: 6, userIDList: [], operatorID: '', memberList: [], newGroupProfile: { groupName: 'New', notification: 'n' }, ...of('New') },
+      { operationType: 6, userIDList: [], operatorID: 'olga', memberList: [], newGroupProfile: { groupName: 'Newer' }, ...of('Newer') },
+      { operationType: 7, userIDList: ['rob'], operatorID: 'olga', memberList: [{ userID: 'rob', muteTime: 60 }], ...of('Newer') },
+      { operationType: 2, userIDList: ['ben', 'rob'], memberCount: 2, operatorID: '', memberList: [{ userID: 'ben' }, { userID: 'rob' }], ...of('Newer') },
     ]);
+  });
+
+  it('are listed, as groups and as conversations, and each change is told', async () => {
+    await inside();
+    const group = (await tim.getGroupProfile({ groupID: '5' })).data.group;
+    expect((await tim.getGroupList()).data).toEqual({ groupList: [group] });
+    const empty = { lastTime: 0, fromAccount: '', type: '', payload: null, isRevoked: false, messageForShow: '' };
+    const conversation = {
+      conversationID: 'GROUP5', type: 'GROUP', unreadCount: 0, groupProfile: group, lastMessage: empty,
+    };
+    expect((await tim.getConversationList()).data).toEqual({ conversationList: [conversation] });
+    fake.say('ben', 'hello');
+    await settle();
+    const said = {
+      lastTime: 1_700_000_000, fromAccount: 'ben', type: 'TIMTextElem', payload: { text: 'hello' }, isRevoked: false, messageForShow: 'hello',
+    };
+    expect(lists).toEqual([['onConversationListUpdated', [{ ...conversation, lastMessage: said }]]]);
+    forget();
+    await join('other');
+    expect(lists.map(([name, list]) => [name, (list as object[]).length])).toEqual([['onGroupListUpdated', 1], ['onConversationListUpdated', 1]]);
+    forget();
+    await tim.quitGroup('other');
+    expect(lists).toEqual([['onGroupListUpdated', []], ['onConversationListUpdated', []]]);
+    expect((await tim.getGroupList()).data).toEqual({ groupList: [] });
+  });
+
+  it('that everybody but the hosts is silent in are known as such by whoever comes', async () => {
+    const enter = fake.server.answers['enterRoom']!;
+    fake.server.answers['enterRoom'] = (frame) => ({ result: { ...(enter(frame) as { result: object }).result, allMuted: true } });
+    await login();
+    expect((await join()).data.group.muteAllMembers).toBe(true);
+    fake.tell('allMuted', { muted: false });
+    expect((await tim.getGroupProfile({ groupID: '5' })).data.group.muteAllMembers).toBe(false);
+  });
+
+  it('take no invitations', async () => {
+    expect(await codeOf(tim.addGroupMember({ groupID: '5', userIDList: ['ben'] }))).toBe(2661);
   });
 
   it.each([['kick', 4], ['room-disband', 5]])('that end for one by %s are told by a notice of type %i', async (reason, type) => {
@@ -221,6 +266,17 @@ describe('members', () => {
     const { data } = await tim.getGroupMemberProfile({ groupID: '5', userIDList: ['ben', 'nobody'] });
     expect(data.memberList).toMatchObject([{ userID: 'ben', muteUntil: Math.ceil(Date.now() / 1000) + 60 }]);
     expect(await codeOf(tim.getGroupMemberProfile({ groupID: '5', userIDList: [] }))).toBe(10004);
+  });
+
+  it('are shown to the owner with mutes of before', async () => {
+    await tim.logout();
+    fake.server.answers['listMutes'] = () => ({ result: { allMuted: false, users: [{ user: 'ben', seconds: 60 }], more: false } });
+    await login('olga');
+    await join();
+    const { data } = await tim.getGroupMemberList({ groupID: '5' });
+    expect(data.memberList.map(({ userID, muteUntil }) => [userID, muteUntil > 0])).toEqual([['anna', false], ['ben', true], ['carol', false], ['dan', false], ['olga', false]]);
+    const ben = await tim.getGroupMemberProfile({ groupID: '5', userIDList: ['ben'] });
+    expect(ben.data.memberList[0]!.muteUntil).toBeGreaterThan(0);
   });
 
   it('are removed and kept out', async () => {

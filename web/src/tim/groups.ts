@@ -5,10 +5,10 @@ import type { GroupTip, MemberView, Message, RoomId, RoomInfo } from '../protoco
 import type { Session } from '../signal/session';
 import type { Account } from './account';
 import { TYPES } from './constants';
-import { Code, TimError } from './error';
+import { badValue, Code, TimError } from './error';
 import type { TimEvents } from './events';
-import { fromServer, systemNotice } from './message';
-import type { CreateGroupOptions, TimGroup, TimGroupTip, TimMember, TimMessage, UpdateGroupOptions } from './types';
+import { conversationOf, fromServer, systemNotice } from './message';
+import type { CreateGroupOptions, TimConversation, TimGroup, TimGroupTip, TimMember, TimMessage, UpdateGroupOptions } from './types';
 
 /** What groups need beside the account. */
 export interface GroupsOptions {
@@ -23,10 +23,14 @@ export interface GroupsOptions {
 interface Joined {
   id: string;
   room: ChatRoom;
+  /** What the page was told last of the group. */
+  info: RoomInfo | null;
   /** What the next notices of the room are about: the server tells it just before them. */
   changes: TimGroupTip['newGroupProfile'];
   mutes: Map<string, number>;
   revoking: Set<string>;
+  /** The last message that was sent or has come. */
+  last: TimMessage | null;
 }
 
 /** The groups that were joined, and what is asked about groups. */
@@ -63,6 +67,34 @@ export class Groups {
     if (revoking && revoking.size < MAX_KEPT) revoking.add(message);
   }
 
+  /** The groups that were joined. */
+  list(): TimGroup[] {
+    return this.#inside().map(({ id, room }) => this.#group(id, room.info!));
+  }
+
+  /** The same as conversations, the one with the latest message first. */
+  conversations(): TimConversation[] {
+    const all = this.#inside().map(({ id, room, last }) => conversationOf(this.#group(id, room.info!), last));
+    return all.sort((a, b) => b.lastMessage.lastTime - a.lastMessage.lastTime);
+  }
+
+  /** Notes the last message of a group. */
+  said(message: TimMessage): void {
+    const joined = this.#joined.get(message.to);
+    if (joined) joined.last = message;
+  }
+
+  /** Tells the page of its lists: always of the conversations, of the groups where there are other ones. */
+  tellLists(areOthers = false): void {
+    const { events } = this.options;
+    if (areOthers) events.emit('onGroupListUpdated', this.list());
+    events.emit('onConversationListUpdated', this.conversations());
+  }
+
+  #inside(): Joined[] {
+    return [...this.#joined.values()].filter(({ room }) => room.state !== 'outside' && room.info !== null);
+  }
+
   /** Goes on with another session in all groups. */
   async moveTo(session: Session): Promise<void> {
     await Promise.all([...this.#joined.values()].map(({ id, room }) => room.moveTo(session).catch((thrown: unknown) => {
@@ -82,9 +114,9 @@ export class Groups {
     const { session } = this.options.account;
     const { name, type, notification, introduction, avatar } = options;
     if (type !== undefined && type !== TYPES.GRP_AVCHATROOM) {
-      throw new TimError(Code.badValue, `createGroup: type ${String(type)} is not allowed; allowed is ${TYPES.GRP_AVCHATROOM}`);
+      throw badValue('createGroup: type', type, TYPES.GRP_AVCHATROOM);
     }
-    if (typeof name !== 'string' || name === '') throw new TimError(Code.badValue, 'createGroup: name is missing; it is a text of up to 100 bytes');
+    if (typeof name !== 'string' || name === '') throw badValue('createGroup: name', name, 'a text of up to 100 bytes');
     const given = String(options.groupID ?? '');
     const id = given === '' ? `@TGS#a${Math.random().toString(36).slice(2, 12).toUpperCase()}` : given;
     const texts = { name, ...(notification !== undefined && notification !== '' && { notice: String(notification) }) };
@@ -112,22 +144,26 @@ export class Groups {
     if (!isUnlimited) await Promise.all([...this.#joined.keys()].filter((other) => other !== id).map((other) => this.#leave(other)));
     // A login may have come meanwhile.
     if (account.userID !== null && joined.room.session !== account.session) await joined.room.moveTo(account.session);
+    this.tellLists(true);
     // Commands of programs are not for those who come later.
     const texts = history.filter(({ type, isRevoked }) => !isRevoked && (type === 'TIMTextElem' || type === 'TIMImageElem'));
     if (texts.length > 0) this.options.deliver(texts.map((message) => this.present(id, message)));
     return { status: TYPES.JOIN_STATUS_SUCCESS, group: this.#group(id, info) };
   }
 
-  async quit(id: string): Promise<void> {
+  async quit(id: string): Promise<{ groupID: string }> {
     const joined = this.#joined.get(id);
     if (!joined || joined.room.state === 'outside') throw new TimError(Code.notMember, `quitGroup: group ${id} was not joined`);
     await joined.room.leave();
     this.#joined.delete(id);
+    this.tellLists(true);
+    return { groupID: id };
   }
 
-  async dismiss(id: string): Promise<void> {
+  async dismiss(id: string): Promise<{ groupID: string }> {
     await this.host(id).dismiss();
-    this.#joined.delete(id);
+    if (this.#joined.delete(id)) this.tellLists(true);
+    return { groupID: id };
   }
 
   async profile(id: string): Promise<TimGroup> {
@@ -160,6 +196,7 @@ export class Groups {
       if (!page.more) return { memberList: [], offset: 0 };
     }
     const { members, more } = await chat.members(after, count);
+    await this.#learnMutes(chat);
     const next = offset + members.length;
     const last = members.at(-1)?.user;
     if (more && last !== undefined) this.#cursors.set(id, { offset: next, after: last });
@@ -170,6 +207,7 @@ export class Groups {
   /** Some members, as far as they are among the first thousand. */
   async someMembers(id: string, users: readonly string[]): Promise<TimMember[]> {
     const chat = this.host(id);
+    await this.#learnMutes(chat);
     const wanted = new Set(users);
     const found: TimMember[] = [];
     let after: string | undefined;
@@ -180,6 +218,11 @@ export class Groups {
       if (!page.more || after === undefined) break;
     }
     return found;
+  }
+
+  /** Owners are told who was muted before they came. */
+  async #learnMutes(chat: ChatRoom): Promise<void> {
+    if (chat.info?.owner === this.options.account.userID) await chat.mutes();
   }
 
   /** A message of a group as pages know it. */
@@ -204,13 +247,14 @@ export class Groups {
       const other = this.#joined.get(id);
       // Another call is on the way in already.
       const isShared = other && other.room.state !== 'outside' && other.room.session === session;
-      const joined: Joined = isShared ? other : { id, room: new ChatRoom(session, room), changes: undefined, mutes: new Map(), revoking: new Set() };
+      const joined: Joined = isShared ? other : { id, room: new ChatRoom(session, room), info: null, changes: undefined, mutes: new Map(), revoking: new Set(), last: null };
       if (!isShared) {
         this.#joined.set(id, joined);
         this.#listen(joined);
       }
       try {
         const { info, history } = await joined.room.enter({ history: this.options.joinHistory });
+        joined.info = info;
         return { joined, info, history };
       } catch (thrown) {
         if (this.#joined.get(id) === joined) this.#joined.delete(id);
@@ -248,21 +292,34 @@ export class Groups {
   #listen(joined: Joined): void {
     const { id, room } = joined;
     const { events, deliver } = this.options;
-    room.on('message', (message) => deliver([this.present(id, message)]));
+    room.on('message', (message) => {
+      const shown = this.present(id, message);
+      // Of the room more may have changed than a chat knows of.
+      const isEmpty = shown.type === 'TIMGroupTipElem' && shown.payload.operationType === TYPES.GRP_TIP_GRP_PROFILE_UPDATED && !shown.payload.newGroupProfile;
+      if (!isEmpty) deliver([shown]);
+    });
     room.on('revoked', (message) => {
-      if (!joined.revoking.delete(message.ID)) events.emit('onMessageRevoked', [this.present(id, message)]);
+      const shown = this.present(id, message);
+      if (!joined.revoking.delete(shown.ID)) events.emit('onMessageRevoked', [shown]);
     });
     room.on('attributes', ({ all }) => events.emit('groupAttributesUpdated', { groupID: id, groupAttributes: { ...all } }));
     room.on('counters', (counters) => {
       for (const [key, value] of Object.entries(counters)) events.emit('onGroupCounterUpdated', { groupID: id, key, value });
     });
     room.on('allMuted', (muteAllMembers) => (joined.changes = { ...joined.changes, muteAllMembers }));
-    room.on('updated', ({ name, notice }) => (joined.changes = { ...joined.changes, groupName: name, notification: notice }));
+    room.on('updated', (info) => {
+      const { name, notice } = info;
+      const changes = { ...(name !== joined.info?.name && { groupName: name }), ...(notice !== joined.info?.notice && { notification: notice }) };
+      joined.info = info;
+      if (Object.keys(changes).length === 0) return;
+      joined.changes = { ...joined.changes, ...changes };
+      this.tellLists(true);
+    });
     room.on('userMuted', ({ user, seconds }) => {
       if (joined.mutes.size < MAX_KEPT) joined.mutes.set(user, seconds);
     });
     room.on('removed', ({ reason, message }) => {
-      if (this.#joined.get(id) === joined) this.#joined.delete(id);
+      if (this.#joined.get(id) === joined && this.#joined.delete(id)) this.tellLists(true);
       const operation = NOTICES[reason];
       if (operation === undefined) return;
       const notice = systemNotice(operation, { groupID: id, name: room.info?.name ?? '' }, this.options.account.userID ?? '', message);
@@ -276,13 +333,16 @@ export class Groups {
     const { operationType, userIDList, memberCount } = tip;
     const changes = operationType === TYPES.GRP_TIP_GRP_PROFILE_UPDATED ? joined?.changes : undefined;
     if (joined && changes) joined.changes = undefined;
+    // Who comes or goes alone has done it.
+    const alone = operationType <= TYPES.GRP_TIP_MBR_QUIT && userIDList.length === 1 ? userIDList[0] : undefined;
+    const operatorID = tip.operatorID ?? alone ?? '';
     const memberList = userIDList.map((userID) => {
       const muteTime = operationType === TYPES.GRP_TIP_MBR_PROFILE_UPDATED ? joined?.mutes.get(userID) : undefined;
       if (muteTime !== undefined) joined?.mutes.delete(userID);
       return { userID, ...(muteTime !== undefined && { muteTime }) };
     });
     return {
-      operationType, operatorID: tip.operatorID ?? '', userIDList, memberList, groupProfile: { groupID: id, name: joined?.room.info?.name ?? '' },
+      operationType, operatorID, userIDList, memberList, groupProfile: { groupID: id, name: joined?.room.info?.name ?? '' },
       ...(memberCount !== undefined && memberCount !== null && { memberCount }), ...(changes && { newGroupProfile: changes }),
     };
   }

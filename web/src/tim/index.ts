@@ -8,7 +8,7 @@ import { shared } from '../page';
 import { VERSION } from '../version';
 import { TimChat } from './chat';
 import { EVENT, TYPES } from './constants';
-import { Code, TimError } from './error';
+import { badValue } from './error';
 import type { CreateOptions } from './types';
 
 const instances = shared('tim', () => new Map<number, TimChat>());
@@ -22,7 +22,7 @@ const TIM = {
   create(options: CreateOptions): TimChat {
     const app = Number(options?.SDKAppID);
     if (!Number.isInteger(app) || app < 0) {
-      throw new TimError(Code.badValue, `create: SDKAppID ${String(options?.SDKAppID)} is not allowed; allowed is the number of an app`);
+      throw badValue('create: SDKAppID', options?.SDKAppID, 'the number of an app');
     }
     const known = instances.get(app);
     if (known) return known;

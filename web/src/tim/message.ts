@@ -1,7 +1,7 @@
 import type { GroupTip, ImagePayload, Message, MessageContent, Priority } from '../protocol/messages';
 import { TYPES } from './constants';
-import { Code, TimError } from './error';
-import type { MessageOptions, TimGroupTip, TimImagePayload, TimMessage, TimMessageBase, TimPayloads } from './types';
+import { badValue, Code } from './error';
+import type { MessageOptions, TimConversation, TimGroup, TimGroupTip, TimImagePayload, TimMessage, TimMessageBase, TimPayloads } from './types';
 
 /** Types of messages that can be made. */
 export type OutgoingType = 'TIMTextElem' | 'TIMCustomElem' | 'TIMImageElem';
@@ -12,7 +12,7 @@ export function createMessage<T extends OutgoingType>(from: string, type: T, opt
   const random = Math.floor(Math.random() * 0xffff_ffff) + 1;
   const time = Math.floor(Date.now() / 1000);
   const base = baseOf(String(to ?? ''), from, {
-    ID: `${from}-${time}-${random}`, time, random, sequence: 0, flow: 'out', status: 'unSend', priority: priorityOf(priority), nick: '', avatar: '',
+    ID: nameOf(from, random), time, random, sequence: 0, flow: 'out', status: 'unSend', priority: priorityOf(priority), nick: '', avatar: '',
     nameCard: '', cloudCustomData: String(cloudCustomData ?? ''), isRevoked: false,
   });
   const type_ = conversationType ?? TYPES.CONV_GROUP;
@@ -29,27 +29,29 @@ export function contentOf(message: TimMessage): MessageContent {
     case 'TIMImageElem':
       return { type: message.type, payload: { uuid: message.payload.uuid } };
     default:
-      throw new TimError(Code.sendFailed, `a message of type ${message.type} cannot be sent; text, custom and image can`);
+      throw badValue('sendMessage: type', message.type, 'text, custom or image', Code.sendFailed);
   }
 }
 
 /** A message of the server as pages know it. `tip` says what a notice of the group is about. */
 export function fromServer(message: Message, group: string, me: string | null, tip: (tip: GroupTip) => TimGroupTip): TimMessage {
   const from = message.from ?? TYPES.CONV_SYSTEM;
-  const { ID, sequence, random, time, priority, nick, avatar, nameCard, cloudCustomData, isRevoked } = message;
-  const base = baseOf(group, from, {
-    ID, sequence, random, time, priority, nick, avatar, nameCard, cloudCustomData, isRevoked, flow: from === me ? 'out' : 'in', status: 'success',
-  });
-  switch (message.type) {
-    case 'TIMImageElem':
-      return { ...base, type: message.type, payload: imagePayload(message.payload) };
-    case 'TIMGroupTipElem':
-      return { ...base, type: message.type, payload: tip(message.payload) };
-    case 'TIMTextElem':
-      return { ...base, type: message.type, payload: message.payload };
-    case 'TIMCustomElem':
-      return { ...base, type: message.type, payload: message.payload };
-  }
+  const { type: _, payload: __, ...rest } = message;
+  const ID = message.random > 0 && from !== TYPES.CONV_SYSTEM ? nameOf(from, message.random) : message.ID;
+  const base = baseOf(group, from, { ...rest, ID, flow: from === me ? 'out' : 'in', status: 'success' });
+  if (message.type === 'TIMImageElem') return { ...base, type: message.type, payload: imagePayload(message.payload) };
+  if (message.type === 'TIMGroupTipElem') return { ...base, type: message.type, payload: tip(message.payload) };
+  return { ...base, type: message.type, payload: message.payload } as TimMessage;
+}
+
+/** A joined group as a conversation. */
+export function conversationOf(groupProfile: TimGroup, last: TimMessage | null): TimConversation {
+  const { time = 0, from = '', type = '', payload = null, isRevoked = false } = last ?? {};
+  const messageForShow = last?.type === 'TIMTextElem' ? last.payload.text : '';
+  return {
+    conversationID: TYPES.CONV_GROUP + groupProfile.groupID, type: TYPES.CONV_GROUP, unreadCount: 0, groupProfile,
+    lastMessage: { lastTime: time, fromAccount: from, type, payload, isRevoked, messageForShow },
+  };
 }
 
 /** A notice to one's own user about a group. */
@@ -75,6 +77,9 @@ export function fileOf(file: TimImagePayload['file']): Blob | null {
   const files = (file as { files?: ArrayLike<Blob> | null } | null | undefined)?.files;
   return files?.[0] ?? null;
 }
+
+/** The id of a message: the same before and after it is sent, and on all pages. */
+const nameOf = (from: string, random: number) => `${from}-${random}`;
 
 type Common = 'conversationID' | 'conversationType' | 'to' | 'from' | 'isDeleted' | 'isRead' | 'isPeerRead';
 

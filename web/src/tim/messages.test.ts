@@ -18,13 +18,13 @@ describe('messages', () => {
     expect(() => tim.createTextMessage({} as never)).toThrow(TimError);
   });
 
-  it('are sent, and are then as the server names them', async () => {
+  it('are sent, and have the id then that they were made with', async () => {
     await inside();
     const message = text('hello', { priority: 'Low', cloudCustomData: 'x' });
-    const { random } = message;
+    const { random, ID } = message;
     const { code, data } = await tim.sendMessage(message);
     expect([code, data.message]).toEqual([0, message]);
-    expect(message).toMatchObject({ ID: 'm1', status: 'success', flow: 'out', from: 'anna', nick: 'ANNA', conversationID: 'GROUP5' });
+    expect(message).toMatchObject({ ID, status: 'success', flow: 'out', from: 'anna', nick: 'ANNA', conversationID: 'GROUP5' });
     expect(fake.server.asked('sendMessage')[0]).toMatchObject({
       room: 5, content: { type: 'TIMTextElem', payload: { text: 'hello' } }, priority: 'Low', cloudCustomData: 'x', random,
     });
@@ -67,6 +67,22 @@ describe('messages', () => {
       status: 'success', nick: 'BEN', sequence: 1, time: 1_700_000_000, isRevoked: false,
     });
     expect(second).toMatchObject({ type: 'TIMCustomElem', payload: { data: 'like' } });
+  });
+
+  it('have one id wherever they are seen, and two of a user have two', async () => {
+    await inside();
+    const [mine, other] = [text('a'), text('b')];
+    expect(mine.ID).not.toBe(other.ID);
+    await tim.sendMessage(mine);
+    const page = (await tim.getMessageList({ conversationID: 'GROUP5' })).data;
+    expect(page.messageList.map(({ ID }) => ID)).toEqual([mine.ID]);
+    fake.tell('message', { message: { ...fake.keep('ben', 'hi', 77) } });
+    await settle();
+    expect(messages().map(({ ID }) => ID)).toEqual(['ben-77']);
+  });
+
+  it('stay as they are', async () => {
+    expect(await codeOf(tim.modifyMessage(text()))).toBe(2481);
   });
 
   it('are taken back by the page without an event, and by others with one', async () => {

@@ -2,9 +2,9 @@ import { MAX_IMAGE_BYTES } from '../im';
 import type { ImageInfo } from '../protocol/messages';
 import type { Account } from './account';
 import { TYPES } from './constants';
-import { Code, TimError, toTimError } from './error';
+import { badValue, Code, TimError, toTimError } from './error';
 import type { Groups } from './groups';
-import { contentOf, createMessage, fileOf, fromServer, imagePayload } from './message';
+import { contentOf, createMessage, fileOf, imagePayload } from './message';
 import type { MessageOptions, TimImagePayload, TimMessage, TimPayloads } from './types';
 
 /** What one page of messages is. */
@@ -53,7 +53,7 @@ export class Messages {
 
   async send(message: TimMessage, onProgress?: (part: number) => void): Promise<TimMessage> {
     if (typeof message !== 'object' || message === null || typeof message.type !== 'string') {
-      throw new TimError(Code.badValue, 'sendMessage: that is no message; make one by createTextMessage, createCustomMessage or createImageMessage');
+      throw badValue('sendMessage: message', message, 'what createTextMessage and the like have made');
     }
     if (this.#sending.has(message)) throw new TimError(Code.sendFailed, `sendMessage: message ${message.ID} is on its way`);
     if (message.status === 'success') throw new TimError(Code.sendFailed, `sendMessage: message ${message.ID} was sent`);
@@ -61,6 +61,8 @@ export class Messages {
     try {
       await this.#send(message, onProgress ?? this.#progress.get(message));
       message.status = 'success';
+      this.groups.said(message);
+      this.groups.tellLists();
       return message;
     } catch (thrown) {
       message.status = 'fail';
@@ -81,7 +83,7 @@ export class Messages {
   async list(conversationID: unknown, next: unknown, count: number): Promise<MessagePage> {
     const prefix: string = TYPES.CONV_GROUP;
     if (typeof conversationID !== 'string' || !conversationID.startsWith(prefix) || conversationID.length === prefix.length) {
-      throw new TimError(Code.noSuchGroup, `getMessageList: conversation ${String(conversationID)} is not allowed; allowed is ${prefix} and a group's id`);
+      throw badValue('getMessageList: conversationID', conversationID, `${prefix} and a group's id`, Code.noSuchGroup);
     }
     const id = conversationID.slice(prefix.length);
     const chat = await this.groups.asking(id);
@@ -105,7 +107,7 @@ export class Messages {
 
   #create<T extends 'TIMTextElem' | 'TIMCustomElem' | 'TIMImageElem'>(type: T, options: MessageOptions<unknown>, payload: TimPayloads[T]): TimMessage {
     if (typeof options !== 'object' || options === null || String(options.to ?? '') === '') {
-      throw new TimError(Code.badValue, 'a message needs to, payload and conversationType; to is missing');
+      throw badValue('message: to', options?.to, 'a group');
     }
     return createMessage(this.account.userID ?? '', type, options, payload);
   }
@@ -113,7 +115,7 @@ export class Messages {
   async #send(message: TimMessage, onProgress?: (part: number) => void): Promise<void> {
     const { session, userID } = { session: this.account.session, userID: this.account.userID ?? '' };
     if (message.conversationType !== TYPES.CONV_GROUP) {
-      throw new TimError(Code.badValue, `sendMessage: conversationType ${message.conversationType} is not allowed; allowed is ${TYPES.CONV_GROUP}`);
+      throw badValue('sendMessage: conversationType', message.conversationType, TYPES.CONV_GROUP);
     }
     const chat = this.groups.chat(message.to);
     if (!chat || chat.session !== session) throw new TimError(Code.notInGroup, `sendMessage: group ${message.to} was not joined; join it first`);
@@ -128,7 +130,7 @@ export class Messages {
     const { priority, cloudCustomData, random } = message;
     const sent = await chat.send(contentOf(message), { priority, cloudCustomData, random });
     // The word filter may have masked something, and the room names the message.
-    Object.assign(message, fromServer(sent, message.to, userID, (tip) => ({ ...tip, operatorID: '', memberList: [], groupProfile: { groupID: message.to, name: '' }, memberCount: 0 })));
+    Object.assign(message, this.groups.present(message.to, sent));
   }
 }
 

@@ -76,7 +76,7 @@ describe('login', () => {
     expect(await Promise.all(early)).toEqual([2025, 2999]);
     await first;
     await tim.logout();
-    expect(await codeOf(tim.login({} as never))).toBe(10004);
+    for (const userID of [undefined, '', 'é'.repeat(17)]) expect(await codeOf(tim.login({ userID: userID as string }))).toBe(10004);
   });
 
   it('fails with the code of the server, and without a server with that of the network', async () => {

@@ -132,6 +132,26 @@ export interface TimGroup {
   groupCustomField: { key: string; value: string }[];
 }
 
+/** A joined group as a conversation. */
+export interface TimConversation {
+  /** `GROUP` and the group's id. */
+  conversationID: string;
+  type: string;
+  groupProfile: TimGroup;
+  /** What was said last while the page was there; `lastTime` 0 before that. */
+  lastMessage: {
+    lastTime: number;
+    fromAccount: string;
+    type: string;
+    payload: TimMessage['payload'] | null;
+    isRevoked: boolean;
+    /** The text of a text. */
+    messageForShow: string;
+  };
+  /** Groups of this type count none. */
+  unreadCount: 0;
+}
+
 /** A member of a group. */
 export interface TimMember {
   userID: string;
@@ -153,6 +173,9 @@ export interface TimEventData {
   sdkDestroy: { SDKAppID: number };
   onMessageReceived: TimMessage[];
   onMessageRevoked: TimMessage[];
+  /** All groups that are joined. */
+  onGroupListUpdated: TimGroup[];
+  onConversationListUpdated: TimConversation[];
   receiveGroupSystemNotice: { type: number; message: TimMessage };
   groupAttributesUpdated: { groupID: string; groupAttributes: Record<string, string> };
   onGroupCounterUpdated: { groupID: string; key: string; value: number };

@@ -3,19 +3,19 @@ import type { PlayerKind } from '../players';
 
 /** The codes of a CDN player's errors, and what they mean unless the page has its own wording. */
 export const CDN_WORDING: Readonly<Record<number, string>> = Object.freeze({
-  1: 'No connection for media: look at the network.',
-  2: 'The network was lost while playing.',
-  3: 'The picture or sound cannot be decoded.',
+  1: 'There is no connection: look at the network.',
+  2: 'The network was lost.',
+  3: 'The stream cannot be decoded.',
   4: 'This browser cannot play this stream.',
   5: 'This browser cannot play live streams.',
-  11: 'The address to play is none: allowed are addresses of .flv and .m3u8.',
-  12: 'The address to play is empty.',
+  11: 'The address is none of .flv or .m3u8.',
+  12: 'The address is empty.',
   13: 'The broadcast has ended or not begun yet.',
-  1001: 'The stream did not come in time: look at the network.',
+  1001: 'The stream did not come in time.',
   1002: 'The stream could not be fetched.',
   2032: 'The server refuses the stream.',
-  2048: 'The playlist could not be fetched, or its server does not allow this page (CORS).',
-  10001: 'This browser is too old to play live streams.',
+  2048: 'The playlist could not be fetched (network or CORS).',
+  10001: 'This browser is too old.',
 });
 
 /** The code of a failure of a line. */

@@ -71,12 +71,16 @@ test('a handler is removed, of one context or of all', () => {
   speaker.say(EVENT.IM_READY);
   expect(heard).toHaveBeenCalledTimes(1);
   speaker.off('t_unknown', heard);
+  speaker.on(EVENT.IM_READY, heard);
+  speaker.off(EVENT.IM_READY);
+  speaker.say(EVENT.IM_READY);
+  expect(heard).toHaveBeenCalledTimes(1);
 });
 
 test('log levels count from -1 to 4', () => {
   const speaker = new Speaker();
   const shown = shared<{ level: number }>('log', () => ({ level: 3 }));
-  for (const [level, expected] of [[-1, 0], [0, 1], [1, 2], [2, 3], [3, 4], [4, 5], [9, 5], [-9, 0]] as const) {
+  for (const [level, expected] of [[-1, 0], [0, 1], [1, 2], [2, 3], [3, 4], [4, 5], [9, 5], [-9, 0], [NaN, 1]] as const) {
     speaker.setLogLevel(level);
     expect(shown.level, `level ${level}`).toBe(expected);
   }

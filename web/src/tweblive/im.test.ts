@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { TimChat } from '../tim';
+import TIM, { type TimChat } from '../tim';
 import { EVENT } from './constants';
 import { IM } from './im';
 import TWebLive from '.';
@@ -81,6 +81,16 @@ describe('calls', () => {
     tim.refused.set('createGroup', { code: 10025, message: 'yours' });
     await expect(im.createRoom({ name: 'Show', roomID: 5 })).rejects.toEqual({ code: 10025, message: 'yours' });
   });
+});
+
+test('calls without what they need are refused with a code, not by an accident', async () => {
+  const im = new IM(() => TIM.create({ SDKAppID: 9, server: 'https://live.example' }), { SDKAppID: 9 });
+  const nothing = undefined as never;
+  const codes = await Promise.all([
+    im.login(nothing), im.login({} as never), im.createRoom(nothing), im.enterRoom(nothing), im.exitRoom(nothing), im.sendTextMessage(nothing),
+    im.sendTextMessage({ text: 'x' } as never), im.sendCustomMessage(nothing), im.sendImageMessage(nothing), im.stopPush(nothing),
+  ].map((call) => call.then(() => 0, ({ code }: { code: number }) => code)));
+  expect(codes).toEqual([10004, 10004, 2024, 2603, 2603, 10004, 10004, 10004, 10004, 10004]);
 });
 
 describe('events', () => {

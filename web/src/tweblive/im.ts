@@ -33,8 +33,8 @@ export class IM extends Handlers {
   }
 
   /** `data.repeatLogin` is true where one is logged in already. */
-  async login({ userID, userSig }: { userID: string; userSig: string }): Promise<Result<LoginData>> {
-    return this.#tim.login({ userID: String(userID), userSig });
+  async login(options: { userID: string; userSig: string }): Promise<Result<LoginData>> {
+    return this.#tim.login(options);
   }
 
   async logout(): Promise<Result<unknown>> {
@@ -45,14 +45,14 @@ export class IM extends Handlers {
   async createRoom(options: {
     name: string; roomID?: RoomID; notification?: string; introduction?: string; avatar?: string;
   }): Promise<Result<{ group: TimGroup }>> {
-    const { name, roomID, notification = '', introduction = '', avatar = '' } = options;
+    const { name, roomID, notification = '', introduction = '', avatar = '' } = options ?? {};
     const groupID = roomID === undefined ? {} : { groupID: String(roomID) };
     return this.#tim.createGroup({ name, type: GROUP_TYPE, notification, introduction, avatar, ...groupID });
   }
 
   /** Before {@link login} as a guest, who gets messages and sends none. `data.status` is `JoinedSuccess` or `AlreadyInGroup`. */
   async enterRoom(roomID: RoomID): Promise<Result<{ status: string; group: TimGroup }>> {
-    const groupID = String(roomID);
+    const groupID = textOf(roomID);
     const before = this.#group;
     // Messages may come with the answer.
     this.#group = groupID;
@@ -65,8 +65,9 @@ export class IM extends Handlers {
   }
 
   async exitRoom(roomID: RoomID): Promise<Result<unknown>> {
-    const result = await this.#tim.quitGroup(String(roomID));
-    if (this.#group === String(roomID)) this.#group = null;
+    const groupID = textOf(roomID);
+    const result = await this.#tim.quitGroup(groupID);
+    if (this.#group === groupID) this.#group = null;
     return result;
   }
 
@@ -81,29 +82,30 @@ export class IM extends Handlers {
 
   /** Resolves with the message. */
   async sendTextMessage(options: { roomID: RoomID; text: string; priority?: Priority }): Promise<Result<{ message: TimMessage }>> {
-    return this.#send(this.#tim.createTextMessage(this.#message(options, { text: options.text })));
+    return this.#send(this.#tim.createTextMessage(this.#message(options, { text: options?.text })));
   }
 
   async sendCustomMessage(options: {
     roomID: RoomID; data?: string; description?: string; extension?: string; priority?: Priority;
   }): Promise<Result<{ message: TimMessage }>> {
-    const { data = '', description = '', extension = '' } = options;
+    const { data = '', description = '', extension = '' } = options ?? {};
     return this.#send(this.#tim.createCustomMessage(this.#message(options, { data, description, extension })));
   }
 
   /** `file`: an `<input type=file>` or a File. */
   async sendImageMessage(options: { roomID: RoomID; file: Blob | HTMLInputElement; priority?: Priority }): Promise<Result<{ message: TimMessage }>> {
-    return this.#send(this.#tim.createImageMessage(this.#message(options, { file: options.file })));
+    return this.#send(this.#tim.createImageMessage(this.#message(options, { file: options?.file })));
   }
 
   /** Tells the room that the broadcast is over: others get `IM_PUSH_STOPPED` with `postscript`. */
   async stopPush(options: { roomID: RoomID; postscript?: string }): Promise<Result<{ message: TimMessage }>> {
-    const { roomID, postscript = '' } = options;
+    const { roomID, postscript = '' } = options ?? {};
     return this.sendCustomMessage({ roomID, data: PUSH_STOPPED, description: postscript, priority: TYPES.MSG_PRIORITY_HIGH });
   }
 
-  #message<P>({ roomID, priority = TYPES.MSG_PRIORITY_NORMAL }: { roomID: RoomID; priority?: Priority }, payload: P): MessageOptions<P> {
-    return { to: String(roomID), conversationType: 'GROUP', priority, payload };
+  #message<P>(options: { roomID: RoomID; priority?: Priority }, payload: P): MessageOptions<P> {
+    const { roomID, priority = TYPES.MSG_PRIORITY_NORMAL } = options ?? {};
+    return { to: textOf(roomID), conversationType: 'GROUP', priority, payload };
   }
 
   #send(message: TimMessage): Promise<Result<{ message: TimMessage }>> {
@@ -128,6 +130,9 @@ export class IM extends Handlers {
     }
   }
 }
+
+/** The group of a room; an empty text, which TIM refuses with its code, where the page has named none. */
+const textOf = (roomID: RoomID | null | undefined) => String(roomID ?? '');
 
 const GROUP_TYPE = 'AVChatRoom';
 

@@ -54,6 +54,7 @@ export default TWebLive;
 export { EVENT, IM, Player, Pusher, TWebLive, TYPES };
 export type { CdnErrorDetail, CustomConfig } from './player';
 export type { EventName } from './constants';
+export type { EventData } from './event-data';
 export type { Handler, TWebLiveEvent } from './handlers';
 export type { IMOptions } from './im';
 export type { PusherOptions, PusherViewOptions } from './pusher';

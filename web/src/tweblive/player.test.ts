@@ -197,6 +197,23 @@ describe('a player of a CDN', () => {
     expect([engines[1]!.isReleased, engines[2]!.kind]).toEqual([true, 'hls']);
   });
 
+  test('finds its element when it starts, also one that was emptied, and takes the element itself', async () => {
+    document.body.innerHTML = '';
+    player.setRenderView({ elementID: 'view' });
+    await expect(player.startPlay(FLV)).rejects.toThrow(/"view"/);
+    document.body.innerHTML = '<div id="view"></div>';
+    await player.startPlay(FLV);
+    expect(view().querySelector('video')).toBe(engines[0]!.element);
+    await player.stopPlay();
+    expect(view().childNodes).toHaveLength(0);
+    document.body.innerHTML = '<div id="view">another one</div>';
+    await player.startPlay(FLV);
+    expect([view().querySelector('video'), view().textContent]).toEqual([engines[1]!.element, '']);
+    const own = document.createElement('div');
+    player.setRenderView({ elementID: own });
+    expect([view().childElementCount, own.querySelector('video')]).toEqual([0, engines[1]!.element]);
+  });
+
   test('moves to another element', async () => {
     player.setRenderView({ elementID: 'view' });
     await player.startPlay(FLV);
@@ -205,9 +222,8 @@ describe('a player of a CDN', () => {
   });
 
   test('needs an element, and does nothing for other schemes', async () => {
-    expect(() => player.setRenderView({ elementID: 'nowhere' })).toThrow(/"nowhere"/);
-    expect(() => player.setRenderView(undefined as never)).toThrow(/no element/);
     await expect(player.startPlay(FLV)).rejects.toThrow(/setRenderView first/);
+    expect(() => player.setRenderView(undefined as never)).toThrow(/elementID is missing/);
     for (const url of ['rtmp://a/live/b', 'webrtc://a/live/b', '', undefined as never]) await player.startPlay(url);
     expect([player.isPlaying(), heard()]).toEqual([undefined, []]);
   });
@@ -222,7 +238,9 @@ describe('a player of a room', () => {
     expect(server.asked('enterRoom')[0]).toMatchObject({ room: 5, part: 'media', role: 'audience' });
     expect(player.isPlaying()).toBe(false);
     await bring('audio', 'video');
-    expect([player.isPlaying(), player.getStreams()]).toEqual([true, [{ room: 5, user: 'anna', track: 'main' }]]);
+    const streams = [{ room: 5, user: 'anna', track: 'main' }];
+    expect([player.isPlaying(), player.getStreams()]).toEqual([true, streams]);
+    expect(events.filter(([name]) => name === 't_streams_changed')).toEqual([['t_streams_changed', streams]]);
     await player.stopPlay();
     await tick();
     expect(heard()).toEqual([
@@ -281,6 +299,20 @@ describe('a player of a room', () => {
     expect(view().querySelector('video')!.muted).toBe(true);
     await player.resumeAudio();
     expect(view().querySelector('video')!.muted).toBe(false);
+  });
+
+  test('has nothing to hold before anything comes, and stays in the room', async () => {
+    player.setRenderView({ elementID: 'view' });
+    const started = player.startPlay(ROOM);
+    await tick();
+    await started;
+    heard();
+    await expect(player.pauseVideo()).rejects.toThrow('No Video Track!');
+    await expect(player.resumeVideo()).rejects.toThrow('No Video Track!');
+    await expect(player.pauseAudio()).rejects.toThrow('No Audio Track!');
+    await expect(player.resumeAudio()).rejects.toThrow('No Audio Track!');
+    await tick();
+    expect([heard(), server.asked('leaveRoom')]).toEqual([[], []]);
   });
 
   test('has no sound to silence where there is none', async () => {

@@ -10,6 +10,7 @@ import { isCdnUrl, parseCdnUrl } from './cdn-url';
 import { EVENT } from './constants';
 import { Handlers } from './handlers';
 import { Overlay } from './overlay';
+import { elementOf, type Place } from './place';
 import { isRoomUrl, parseRoomUrl, type RoomAddress } from './room-url';
 
 /** What {@link Player.setCustomConfig} takes. Members of another type are ignored. */
@@ -60,6 +61,7 @@ export class Player extends Handlers {
   readonly #parts: PlayerParts;
   readonly #box = document.createElement('div');
   readonly #overlay = new Overlay(this.#box);
+  #place: Place | null = null;
   #config: CustomConfig = {};
   #playing: Playing | null = null;
   #hasStarted = false;
@@ -84,12 +86,12 @@ export class Player extends Handlers {
     }
   }
 
-  /** Where the picture goes. While playing it moves there. */
-  setRenderView(options: { elementID: string }): void {
-    const id = options?.elementID;
-    const element = typeof id === 'string' ? document.getElementById(id) : null;
-    if (!element) throw new WebliveError('argument', `setRenderView: the page has no element with the id ${JSON.stringify(id)}`, false);
-    if (this.#box.parentNode !== element) element.replaceChildren(this.#box);
+  /** The element that shows the picture, or its id; it need not be there before {@link startPlay}. While playing the picture moves there. */
+  setRenderView(options: { elementID: Place }): void {
+    const place = options?.elementID;
+    if (!place) throw new WebliveError('argument', 'setRenderView: elementID is missing; allowed is an element or its id', false);
+    this.#place = place;
+    if (this.#playing) this.#attach();
   }
 
   /**
@@ -103,8 +105,9 @@ export class Player extends Handlers {
     if (first === undefined) return;
     const key = JSON.stringify(urls);
     if (this.#playing?.url === key && this.#playing.lines.state !== 'failed') return;
-    if (!this.#box.parentNode) throw new WebliveError('state', 'startPlay: call setRenderView first', false);
+    if (this.#place === null) throw new WebliveError('state', 'startPlay: call setRenderView first', false);
     this.#end();
+    this.#attach();
     this.#hasStarted = true;
     const rooms = urls.filter(isRoomUrl).map(parseRoomUrl);
     const lines = urls.flatMap((one) => (isRoomUrl(one) ? [] : cdnLines(one)));
@@ -121,17 +124,15 @@ export class Player extends Handlers {
 
   /** Holds the picture: of a room the picture alone, of FLV and HLS the sound too. */
   async pauseVideo(): Promise<void> {
-    const room = this.#room();
+    const room = this.#roomWith('Video');
     if (!room) return this.#playing?.lines.pause();
-    this.#mustHave(room, 'Video');
     room.hold({ video: true });
     this.#tell('pause');
   }
 
   async resumeVideo(): Promise<void> {
-    const room = this.#room();
+    const room = this.#roomWith('Video');
     if (room) {
-      this.#mustHave(room, 'Video');
       room.hold({ video: false });
       this.#tell('playing');
     } else if (this.#playing) {
@@ -243,7 +244,10 @@ export class Player extends Handlers {
     const { lines } = playing;
     return [
       lines.on('state', (state) => this.#onState(playing, state)),
-      lines.on('line', ({ index, line, reason }) => this.emit(EVENT.PLAYER_LINE_CHANGED, { index, kind: line.kind, reason })),
+      lines.on('line', ({ index, line: { kind }, reason }) => {
+        this.emit(EVENT.PLAYER_LINE_CHANGED, { index, kind, reason });
+        if (kind === 'room') this.#tellStreams();
+      }),
       lines.on('lineError', ({ line, error }) => {
         // With others beside it a room that is refused is just one line less.
         if (line.kind === 'room' && playing.settle) playing.settle(lines.lines.length > 1 && error.type !== 'removed' ? null : error);
@@ -258,8 +262,12 @@ export class Player extends Handlers {
       media.on('state', ({ previous, state }) => this.emit(EVENT.RTC_CONNECTION_STATE_CHANGED, { prevState: RTC_STATES[previous], state: RTC_STATES[state] })),
       media.on('quality', (quality) => this.emit(EVENT.RTC_NETWORK_QUALITY, quality)),
       media.on('removed', ({ reason, message }) => this.emit(EVENT.RTC_CLIENT_BANNED, { reason, message })),
-      media.on('publication', () => queueMicrotask(() => this.emit(EVENT.PLAYER_STREAMS_CHANGED, this.getStreams()))),
+      media.on('publication', () => queueMicrotask(() => this.#room() && this.#tellStreams())),
     ];
+  }
+
+  #tellStreams(): void {
+    this.emit(EVENT.PLAYER_STREAMS_CHANGED, this.getStreams());
   }
 
   #onState(playing: Playing, state: LinePlayerState): void {
@@ -311,9 +319,13 @@ export class Player extends Handlers {
     this.#overlay.show(poster ?? null);
   }
 
+  #attach(): void {
+    const element = elementOf(this.#place);
+    if (this.#box.parentNode !== element) element.replaceChildren(this.#box);
+  }
+
   #mute(isMuted: boolean): void {
-    const room = this.#room();
-    if (room) this.#mustHave(room, 'Audio');
+    this.#roomWith('Audio');
     this.#isMuted = isMuted;
     this.#playing?.lines.setMuted(isMuted);
   }
@@ -324,18 +336,25 @@ export class Player extends Handlers {
     return playback instanceof RoomPlayer ? playback : null;
   }
 
-  #mustHave(room: RoomPlayer, kind: 'Audio' | 'Video'): void {
-    if (!room.has(kind === 'Audio' ? 'audio' : 'video')) throw new WebliveError('state', `No ${kind} Track!`, false);
+  /** The same; throws where a room is played, and nothing of that kind comes from it. */
+  #roomWith(kind: 'Audio' | 'Video'): RoomPlayer | null {
+    const room = this.#room();
+    const lines = this.#playing?.lines;
+    // Of a room that shows nothing yet there is nothing to hold either.
+    const isRoom = room !== null || (lines?.index === null && lines.lines[0]?.kind === 'room');
+    if (isRoom && !room?.has(kind === 'Audio' ? 'audio' : 'video')) throw new WebliveError('state', `No ${kind} Track!`, false);
+    return room;
   }
 
   #end(): void {
     const playing = this.#playing;
-    if (!playing) return this.#overlay.hide();
+    this.#overlay.hide();
+    this.#box.remove();
+    if (!playing) return;
     this.#playing = null;
     const settle = playing.settle;
     playing.settle = null;
     for (const off of playing.offs) off();
-    this.#overlay.hide();
     this.#told = null;
     settle?.(new WebliveError('state', 'startPlay: stopped before it had begun', false));
   }

@@ -200,6 +200,12 @@ describe('setRenderView', () => {
     expect(calls()[0]).toEqual(['createStream', { userId: 'anna', audio: true, video: false, microphoneId: 'm2', cameraId: 'c2' }]);
   });
 
+  test('takes the element itself', async () => {
+    const { pusher, calls } = pusherOf();
+    await pusher.setRenderView({ elementID: document.getElementById('view')! });
+    expect(calls().at(-1)).toEqual(['play', 'view', { objectFit: 'cover', muted: true }]);
+  });
+
   test('closes the stream before, and while pushing sends the new one', async () => {
     const { pusher, calls } = pusherOf();
     await pusher.setRenderView({ elementID: 'view' });

@@ -3,6 +3,7 @@ import { log } from '../log';
 import type { Client, LocalStream, StreamConfig, SystemRequirements, VideoProfileConfig } from '../trtc';
 import { EVENT } from './constants';
 import { Handlers } from './handlers';
+import { elementOf, type Place } from './place';
 import { parseRoomUrl, type RoomAddress } from './room-url';
 import type { RtcFace } from './rtc-face';
 
@@ -15,8 +16,8 @@ export interface PusherOptions {
 
 /** What {@link Pusher.setRenderView} takes. */
 export interface PusherViewOptions {
-  /** The id of the element that shows the picture. Without it nothing is shown. */
-  elementID?: string;
+  /** The element that shows the picture, or its id. Without it nothing is shown. */
+  elementID?: Place;
   /** The microphone: true, `'high'` for better sound, false for none. Default true. */
   audio?: boolean | 'high';
   /** The camera: a profile, true for `720p`, false for none. Default on, in `480p_2`. `bitrate` in kbit/s. */
@@ -302,12 +303,6 @@ export class Pusher extends Handlers {
     this.#turn = done.catch(() => undefined);
     return done;
   }
-}
-
-function elementOf(id: string): HTMLElement {
-  const element = document.getElementById(id);
-  if (!element) throw new WebliveError('argument', `setRenderView: the page has no element with the id ${JSON.stringify(id)}`, false);
-  return element;
 }
 
 interface JoinedClient {
