@@ -304,7 +304,7 @@ export class Client {
     }
   }
 
-  /** Checks the wish; rejects with `START_MIX_TRANSCODE_FAILED`, because this server mixes no pictures. */
+  /** Rejects with `START_MIX_TRANSCODE_FAILED`, because this server mixes no pictures. */
   async startMixTranscode(config: MixTranscodeConfig): Promise<void> {
     this.#mustBeIn('startMixTranscode');
     checkMix(config, this.#config.userId);
