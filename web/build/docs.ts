@@ -65,7 +65,7 @@ function options(): Record<string, unknown> {
 
 /** The order in which the guide is read. */
 export const GUIDE_PAGES = [
-  'getting-started.md', 'push.md', 'play.md', 'lines.md', 'chat.md', 'seats.md', 'calls.md', 'errors.md', 'deploying.md', 'coming-from-tweblive.md',
+  'getting-started.md', 'push.md', 'play.md', 'lines.md', 'chat.md', 'seats.md', 'calls.md', 'errors.md', 'browsers.md', 'deploying.md', 'coming-from-tweblive.md',
 ];
 
 /** The server's policy allows no code in pages; what stands there only chooses the colours a moment earlier. */

@@ -12,7 +12,7 @@ class Caller {
 
   async start(origin: string, paints: boolean): Promise<void> {
     await this.lab.page.evaluate(
-      ([origin, name, room, paints]) => (window.call = new window.Call()).start(origin, name, room, paints),
+      ([origin, name, room, paints]) => (window.call = new window.Call()).start(origin, name, room, { paints }),
       [origin, this.lab.name, ROOM, paints] as const,
     );
   }

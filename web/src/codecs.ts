@@ -2,8 +2,9 @@
 export type VideoCodec = 'h264' | 'vp8' | 'vp9' | 'av1';
 
 /**
- * Orders the codecs of a transceiver: `preferred` first; with `only`, no other video codec is offered.
- * Repair and redundancy formats stay in any case. A browser without `setCodecPreferences` keeps its order.
+ * Orders the codecs of a transceiver: `preferred` first; with `only`, no other video codec is offered. Another one
+ * than H.264 is offered alone in any case, since the server answers H.264 first whatever the order of the offer.
+ * Repair and redundancy formats stay. A browser that lacks the codec, or `setCodecPreferences`, keeps its own order.
  */
 export function preferVideoCodec(transceiver: RTCRtpTransceiver, preferred: VideoCodec, only: boolean): void {
   const all = RTCRtpReceiver.getCapabilities('video')?.codecs ?? [];
@@ -12,6 +13,7 @@ export function preferVideoCodec(transceiver: RTCRtpTransceiver, preferred: Vide
   const isRepair = (codec: RTCRtpCodec) => ['rtx', 'red', 'ulpfec', 'flexfec-03'].includes(name(codec));
   const first = all.filter((codec) => name(codec) === preferred);
   if (first.length === 0) return;
-  const rest = all.filter((codec) => name(codec) !== preferred && (isRepair(codec) || !only));
+  const isAlone = only || preferred !== 'h264';
+  const rest = all.filter((codec) => name(codec) !== preferred && (isRepair(codec) || !isAlone));
   transceiver.setCodecPreferences([...first, ...rest]);
 }

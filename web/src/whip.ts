@@ -3,7 +3,10 @@ import { RtcSession, type SessionOptions } from './rtc-session';
 
 /** Settings of a publisher. */
 export interface WhipOptions extends SessionOptions {
-  /** The codec to put first. H.264 (the default) is the one that FLV and HLS viewers can play. */
+  /**
+   * The codec to send, in browsers that have it. H.264 (the default) is the one that FLV and HLS can carry; browsers
+   * without it in WebRTC receive VP8.
+   */
   videoCodec?: VideoCodec;
   /** Offer no other video codec than {@link videoCodec}. */
   onlyVideoCodec?: boolean;

@@ -1,9 +1,10 @@
 //! Offers are checked here before the WebRTC stack sees them.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io::Cursor;
 
-use packager::rtp::MediaKind;
+use packager::rtp::{Codec, MediaKind};
 use sdp::description::session::SessionDescription;
 
 use crate::worker::api::{OfferError, Role};
@@ -40,6 +41,38 @@ pub struct CheckedOffer {
     pub stereo: bool,
     /// The a=mid of each m-line and what it carries.
     pub media: Vec<(String, MediaKind)>,
+}
+
+impl CheckedOffer {
+    /// The offer for a stream whose video comes in `codec`. A video section that lacks the codec
+    /// becomes inactive, and so does its answer: the client sees that no picture will come, and
+    /// has the sound.
+    pub(crate) fn for_video(&self, codec: Codec) -> Cow<'_, Self> {
+        let mut is_video = false;
+        let is_codec = |line: &str| {
+            let name = line
+                .strip_prefix("a=rtpmap:")
+                .and_then(|l| l.split_once(' '))
+                .and_then(|(_, l)| l.split('/').next());
+            name.is_some_and(|name| name.eq_ignore_ascii_case(codec.name()))
+        };
+        if !self.video || self.sdp.lines().any(is_codec) {
+            return Cow::Borrowed(self);
+        }
+        let mut sdp = String::with_capacity(self.sdp.len());
+        for line in self.sdp.lines() {
+            if line.starts_with("m=") {
+                is_video = line.starts_with("m=video");
+            }
+            let is_direction = is_video && line == "a=recvonly";
+            sdp.push_str(if is_direction { "a=inactive" } else { line });
+            sdp.push_str("\r\n");
+        }
+        Cow::Owned(Self {
+            sdp,
+            ..self.clone()
+        })
+    }
 }
 
 const AUDIO_CODECS: &[&str] = &["opus"];

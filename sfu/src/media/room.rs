@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use packager::rtp::{MediaKind, SenderReport};
+use packager::rtp::{Codec, MediaKind, SenderReport};
 use relay::{IngestItem, StreamId};
 
 use super::core::delivery::Gathered;
@@ -58,6 +58,8 @@ pub(crate) struct Room {
 /// What is kept for one incoming video stream.
 pub(crate) struct VideoStream {
     pub(crate) key: StreamKey,
+    /// Of its newest packet.
+    codec: Option<Codec>,
     pub(crate) cache: GopCache,
     pub(crate) requests: KeyframeRequests,
     keyframe_time: Option<u32>,
@@ -190,6 +192,7 @@ impl Room {
             self.videos.retain(|v| v.key == packet.stream);
         }
         let video = self.video_entry(packet.stream);
+        video.codec = Some(packet.codec);
         video.requests.handle_packet(now);
         if packet.starts_keyframe && video.keyframe_time != Some(packet.time) {
             video.keyframe_time = Some(packet.time);
@@ -209,6 +212,12 @@ impl Room {
             MediaKind::Audio => self.audio,
             MediaKind::Video => self.layers.target(),
         }
+    }
+
+    /// What the video comes in, once it has come.
+    pub(crate) fn video_codec(&self) -> Option<Codec> {
+        let target = self.layers.target()?;
+        self.videos.iter().find(|v| v.key == target)?.codec
     }
 
     /// The packets from a young key frame of the followed layer to its live edge.
@@ -307,6 +316,7 @@ impl Room {
             None => {
                 self.videos.push(VideoStream {
                     key,
+                    codec: None,
                     cache: GopCache::default(),
                     requests: KeyframeRequests::default(),
                     keyframe_time: None,

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use packager::rtp::Codec;
 use relay::StreamId;
 use tokio::sync::mpsc;
 
@@ -51,6 +52,15 @@ pub enum MediaEvent {
     ReceiverEnded {
         /// The receiver.
         receiver: SessionId,
+    },
+    /// A receiver has answered without the codec that a stream comes in: it is not sent there.
+    CodecMissing {
+        /// The receiver.
+        receiver: SessionId,
+        /// The stream.
+        stream: StreamId,
+        /// What it comes in.
+        codec: Codec,
     },
     /// How loud the streams of one worker were since the last of these; 200 ms apart at least.
     Levels(Vec<StreamLevel>),

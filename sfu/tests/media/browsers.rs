@@ -111,6 +111,33 @@ fn chromium_subscriber_keeps_every_codec() {
 }
 
 #[test]
+fn firefox_simulcast_without_h264_is_accepted_with_all_its_layers() {
+    let answer = answer(
+        "a",
+        Role::Publisher,
+        include_str!("offers/firefox-simulcast.sdp"),
+    );
+    assert_eq!(video_codecs(&answer), ["VP8", "VP9", "AV1"]);
+    assert!(answer.contains("a=simulcast:recv l;h"), "{answer}");
+}
+
+#[test]
+fn firefox_without_the_codec_of_the_picture_is_told_by_an_inactive_section() {
+    let offer = include_str!("offers/firefox-subscriber.sdp");
+    let checked = offer::check(offer, Role::Subscriber).expect("the offer is accepted");
+    let mut w = World::new(1);
+    w.publish("a", good());
+    w.run(std::time::Duration::from_secs(1));
+    let id = SessionId::from_bits(7_777);
+    let now = w.now;
+    let accepted = w.cores[0].subscribe(now, &stream("a"), id, &checked, None);
+    let answer = accepted.expect("the offer is answered").answer;
+    let (picture, sound) = answer.split_once("m=audio").expect("audio");
+    assert!(picture.contains("a=inactive"), "{answer}");
+    assert!(sound.contains("a=sendonly"), "{answer}");
+}
+
+#[test]
 fn chromium_answer_of_a_receiver_is_taken() {
     let mut w = World::new(1);
     let page = w.open_page(0, good());

@@ -364,6 +364,17 @@ fn codec_that_a_page_does_not_have_is_not_sent_and_counted() {
     assert_eq!(page(&w, p).video("a").packets, 0);
     assert!(page(&w, p).audio("a").packets > 50);
     assert!(w.counters(0).drops(DropReason::CodecNotNegotiated) > 100);
+    let missing: Vec<_> = w
+        .events
+        .iter()
+        .filter(|e| matches!(e, MediaEvent::CodecMissing { .. }))
+        .collect();
+    let told = MediaEvent::CodecMissing {
+        receiver: w.receiver(p),
+        stream: stream("a"),
+        codec: packager::rtp::Codec::H264,
+    };
+    assert_eq!(missing, [&told], "once");
 }
 
 #[test]

@@ -1,3 +1,4 @@
+import type { VideoCodec } from 'weblive';
 import { ClockReader, TestCard } from 'weblive/testcard';
 import TRTC, { type Client, type ClientEvents, type LocalStream, type RemoteStream, RtcError } from 'weblive/trtc';
 
@@ -12,6 +13,15 @@ export interface Seen {
   level: number;
 }
 
+/** What is sent. */
+export interface CallPlan {
+  /** The test card in place of the camera. */
+  paints: boolean;
+  /** Its tone in place of the microphone. Default as `paints`. */
+  sounds?: boolean;
+  videoCodec?: VideoCodec;
+}
+
 /** A call as pages of the media client's interface write it. */
 export class Call {
   readonly events: [name: string, data: unknown][] = [];
@@ -24,10 +34,13 @@ export class Call {
   card: TestCard | null = null;
 
   /** The vendor's basic call: a client, its handlers, join, a stream, publish. */
-  async start(server: string, userId: string, roomId: number, paints: boolean): Promise<void> {
-    const client = TRTC.createClient({ mode: 'rtc', sdkAppId: 1400000000, userId, userSig: 'none', server, enableSEI: true });
+  async start(server: string, userId: string, roomId: number, { paints, sounds = paints, videoCodec = 'h264' }: CallPlan): Promise<void> {
+    const client = TRTC.createClient({ mode: 'rtc', sdkAppId: 1400000000, userId, userSig: 'none', server, enableSEI: true, videoCodec });
     this.client = client;
     this.#listen(client);
+    client.on('stream-added', ({ stream }) => {
+      stream.on('error', (error) => this.events.push(['stream-error', `${idOf(stream)} ${error.getCode()} ${error.message}`]));
+    });
     client.on('stream-subscribed', ({ stream }) => {
       const box = document.createElement('div');
       box.style.width = '320px';
@@ -43,9 +56,10 @@ export class Call {
     client.on('stream-removed', ({ stream }) => stream.stop());
     await client.join({ roomId });
     if (paints) {
-      this.card = new TestCard({ width: 480, height: 270, frameRate: 15 });
+      this.card = new TestCard({ width: 480, height: 270, frameRate: 15, audio: sounds });
       const painted = await this.card.start();
-      this.local = TRTC.createStream({ userId, audioSource: painted.getAudioTracks()[0]!, videoSource: painted.getVideoTracks()[0]! });
+      const [audioSource] = painted.getAudioTracks();
+      this.local = TRTC.createStream({ userId, ...(audioSource ? { audioSource } : { audio: true }), videoSource: painted.getVideoTracks()[0]! });
     } else {
       this.local = TRTC.createStream({ userId, audio: true, video: true });
       await this.local.setVideoProfile('240p');

@@ -44,5 +44,5 @@ const REASONS: Partial<Record<ErrorName, string>> = {
   sensitiveText: 'Say it in other words.',
   tooLong: 'Shorten the message.',
   tooFast: 'Wait, and send less often.',
-  noCommonCodec: 'Offer H.264, VP8, VP9 or AV1, and Opus.',
+  noCommonCodec: 'Publish in a codec that all have, such as VP8; H.264 plays over FLV and HLS too.',
 };

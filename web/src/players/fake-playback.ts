@@ -58,6 +58,11 @@ export class FakePlayback extends Playback {
     this.end();
   }
 
+  /** Has sound alone. */
+  lacksCodec(): void {
+    this.emit('unplayable', new WebliveError('unsupported', `${this.kind}: no codec`, false));
+  }
+
   /** May not play with sound. */
   isRefused(): void {
     this.isAllowed = false;

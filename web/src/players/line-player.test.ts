@@ -415,3 +415,32 @@ describe('sound and pauses', () => {
     expect(engines).toHaveLength(2);
   });
 });
+
+describe('a picture that this browser has no codec for', () => {
+  test('is had from another line, while the sound goes on', () => {
+    const { engines, last, heard } = playing();
+    engines[0]!.lacksCodec();
+    expect(heard()).toEqual(['lineError 0 unsupported', 'switching 1 failed']);
+    expect(engines[0]!.state).toBe('playing');
+    last().shows();
+    expect(heard()).toEqual(['switched', 'line 1 failed']);
+    vi.advanceTimersByTime(10 * RETURN_AFTER + 10 * PENALTY);
+    expect([engines.length, heard()]).toEqual([2, []]);
+  });
+
+  test('is not waited for where the line has not begun', () => {
+    const { player, engines, last, heard } = playerOf();
+    player.start();
+    engines[0]!.lacksCodec();
+    expect(last().kind).toBe('flv');
+    expect([engines[0]!.isReleased, heard()]).toEqual([true, ['connecting', 'lineError 0 unsupported']]);
+  });
+
+  test('is told where there is no other line, and the sound plays', () => {
+    const { player, engines, heard } = playerOf({ lines: LINES.slice(0, 1) });
+    player.start();
+    engines[0]!.lacksCodec();
+    engines[0]!.shows();
+    expect(heard()).toEqual(['connecting', 'error unsupported', 'line 0 started', 'playing']);
+  });
+});

@@ -267,6 +267,7 @@ export class LinePlayer extends Emitter<LinePlayerEvents> {
       engine.on('picture', () => this.#onPicture(attempt)),
       engine.on('state', (state) => this.#onState(attempt, state)),
       engine.on('error', (error) => this.#onError(attempt, error)),
+      engine.on('unplayable', (error) => this.#onUnplayable(attempt, error)),
       engine.on('autoplayRefused', () => this.#onRefused(attempt)),
     ];
     // Behind another picture it is silent, which every browser allows.
@@ -347,6 +348,19 @@ export class LinePlayer extends Emitter<LinePlayerEvents> {
     clearTimeout(this.#startTimer);
     clearTimeout(this.#stallTimer);
     this.emit('autoplayRefused', undefined);
+  }
+
+  /** There is sound alone, which goes on until another line has the picture too. */
+  #onUnplayable(attempt: Attempt, error: WebliveError): void {
+    const isShown = attempt === this.#shown;
+    if (!isShown && attempt !== this.#next) return;
+    const { index } = attempt;
+    const now = performance.now();
+    if (this.#choice.next(now, index) === null) return this.emit('error', error);
+    if (!isShown) return this.#onError(attempt, error);
+    this.#choice.failed(index, error, now);
+    this.emit('lineError', { index, line: this.lines[index]!, error });
+    this.#fallBack('failed');
   }
 
   #onError(attempt: Attempt, error: WebliveError): void {

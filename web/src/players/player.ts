@@ -25,6 +25,8 @@ export interface PlayerEvents {
   picture: undefined;
   /** The browser wants a click or key press before it plays with sound: call {@link Playback.resume} from one. */
   autoplayRefused: undefined;
+  /** There will be sound alone: this browser lacks the codec of the picture. */
+  unplayable: WebliveError;
 }
 
 /** Plays one thing, once. */

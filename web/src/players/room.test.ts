@@ -53,6 +53,7 @@ function playerOf(view?: RoomView, source: RoomSource = { media }) {
   player.on('state', (state) => told.push(state));
   player.on('picture', () => told.push('picture'));
   player.on('autoplayRefused', () => told.push('refused'));
+  player.on('unplayable', ({ type }) => told.push(`unplayable ${type}`));
   player.on('error', ({ type, reason }) => told.push(`error ${reason ?? type}`));
   return player;
 }
@@ -234,4 +235,19 @@ describe('a room player', () => {
     player.setSound(0.5, false);
     expect([player.video!.volume, player.video!.muted]).toEqual([0.5, false]);
   });
+});
+
+test('one that has no picture for want of a codec is told, unless others of a grid are seen', async () => {
+  inside = [anchor('anna'), anchor('ben')];
+  const player = playerOf({ layout: 'grid' });
+  player.start();
+  await tick();
+  await bring('anna', 'audio');
+  await bring('ben', 'audio', 'video');
+  server.tell({ event: 'codecMissing', stream: '0_5_anna_main', codec: 'H264' });
+  expect(told).not.toContain('unplayable unsupported');
+  player.show({ layout: 'one', stream: { user: 'anna' } });
+  await tick();
+  server.tell({ event: 'codecMissing', stream: '0_5_anna_main', codec: 'H264' });
+  expect(told.at(-1)).toBe('unplayable unsupported');
 });

@@ -220,6 +220,10 @@ export class RoomPlayer extends Playback {
       this.emit('picture', undefined);
     });
     tile.on('refused', () => this.isActive && this.emit('autoplayRefused', undefined));
+    tile.on('unplayable', (error) => {
+      // In a grid the others are seen.
+      if (this.isActive && this.#wanted().every((other) => this.#tiles.get(other)?.isUnplayable)) this.emit('unplayable', error);
+    });
     tile.on('error', (error) => this.#onTileError(key, tile, error));
     this.element.append(tile.video);
     void tile.open();

@@ -8,6 +8,7 @@ import { NO_PICTURE, whenShown } from './player';
 export interface TileEvents {
   picture: undefined;
   refused: undefined;
+  unplayable: WebliveError;
   error: WebliveError;
 }
 
@@ -37,6 +38,11 @@ export class Tile extends Emitter<TileEvents> {
     return this.#isShown;
   }
 
+  /** Whether its picture cannot be shown. */
+  get isUnplayable(): boolean {
+    return this.#reception?.unplayable != null;
+  }
+
   /** The ids of the tracks that it shows. */
   get tracks(): string[] {
     return this.#reception?.stream.getTracks().map(({ id }) => id) ?? [];
@@ -64,7 +70,11 @@ export class Tile extends Emitter<TileEvents> {
       const reception = await this.media.subscribe(this.target, { audio: true, video: true });
       if (!this.#isOpen) return;
       this.#reception = reception;
-      this.#offs.push(reception.on('track', () => this.#show(reception)));
+      this.#offs.push(
+        reception.on('track', () => this.#show(reception)),
+        reception.on('unplayable', (error) => this.emit('unplayable', error)),
+      );
+      if (reception.unplayable) this.emit('unplayable', reception.unplayable);
       if (reception.stream.getTracks().length > 0) this.#show(reception);
     } catch (thrown) {
       if (this.#isOpen) this.emit('error', toWebliveError(thrown, `playing ${this.target.user}`));

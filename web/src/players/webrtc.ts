@@ -1,4 +1,4 @@
-import { toWebliveError } from '../errors';
+import { toWebliveError, WebliveError } from '../errors';
 import { emptyPlaybackStats, ReceiveMeter, type PlaybackStats } from '../stats';
 import { WhepClient, type WhepOptions } from '../whep';
 import { Player } from './player';
@@ -31,7 +31,10 @@ export class WebRtcPlayer extends Player {
   protected override open(): void {
     const client = new WhepClient(this.url, this.#options);
     this.#client = client;
-    client.on('state', (state) => state === 'closed' && this.end());
+    client.on('state', (state) => {
+      if (state === 'closed') this.end();
+      else if (state === 'connected') this.#onConnected(client);
+    });
     client.on('error', (error) => this.fail(error));
     client.on('track', () => {
       if (this.video.srcObject === client.stream) return;
@@ -40,6 +43,12 @@ export class WebRtcPlayer extends Player {
     });
     client.start().catch((thrown: unknown) => this.fail(toWebliveError(thrown, 'WebRTC')));
     this.#watch = setInterval(() => void this.#look(), LOOK_EVERY);
+  }
+
+  /** The server declines a picture that this browser has no codec for. */
+  #onConnected({ peer }: WhepClient): void {
+    const lacks = peer?.getTransceivers().some(({ receiver, currentDirection }) => receiver.track.kind === 'video' && currentDirection === 'inactive');
+    if (lacks) this.emit('unplayable', new WebliveError('unsupported', 'no picture: this browser has no codec for it in WebRTC', false, { reason: 'noCommonCodec' }));
   }
 
   /** An element that shows a MediaStream fires no `waiting` when packets cease to come. */

@@ -1775,6 +1775,17 @@ export type MediaEvent =
       /** A plain sentence. */
       message: string;
     }
+  /**
+   * The page has answered without the codec that a picture comes in: it is not sent, while the
+   * sound goes on. Told once, until a picture comes that can be sent.
+   */
+  | {
+      event: "codecMissing";
+      /** The public stream id. */
+      stream: string;
+      /** `H264`, `VP8`, `VP9` or `AV1`. */
+      codec: string;
+    }
   /** What one publishes can be played at the relay's addresses. */
   | {
       event: "relayStarted";

@@ -93,6 +93,11 @@ export class LocalPublication extends Emitter<PublicationEvents> {
     return this.#sending?.peer ?? null;
   }
 
+  /** What the picture is sent in, such as `H264`; null before the server's answer. */
+  get videoCodec(): string | null {
+    return this.#sending?.videoCodec ?? null;
+  }
+
   /** What was sent so far; null while there is no peer connection. */
   async stats(): Promise<PublicationStats | null> {
     return (await this.#sending?.stats()) ?? null;

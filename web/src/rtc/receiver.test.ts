@@ -145,6 +145,21 @@ describe('tracks', () => {
     expect(kindsOf('a')).toEqual([]);
   });
 
+  it('of a codec that this browser lacks do not come, which is told until one comes that can', async () => {
+    await offer(1);
+    const a = receiver.reception('a');
+    const told: string[] = [];
+    a.on('unplayable', ({ type, message }) => told.push(`${type}: ${message}`));
+    server.tell({ event: 'codecMissing', stream: 'a', codec: 'H264' });
+    server.tell({ event: 'codecMissing', stream: 'of another page', codec: 'H264' });
+    expect(told).toEqual(['unsupported: no picture: this browser has no H264 in WebRTC']);
+    expect(a.unplayable).not.toBeNull();
+    FakePeer.last.bring(fakeTrack('audio'), stream('a'));
+    expect(a.unplayable).not.toBeNull();
+    FakePeer.last.bring(fakeTrack('video'), stream('a'));
+    expect(a.unplayable).toBeNull();
+  });
+
   it('are there again for who gives up a stream and wants it at once', async () => {
     await offer(1);
     FakePeer.last.bring(fakeTrack('audio'), stream('a'));

@@ -36,6 +36,7 @@ export class Receiver extends Emitter<ReceiverEvents> {
   private constructor(readonly session: Session) {
     super();
     session.onEvent('offer', ({ revision, sdp }) => this.#onOffer(revision, sdp));
+    session.onEvent('codecMissing', ({ stream, codec }) => this.#receptions.get(stream)?.lack(codec));
     session.onEvent('receiverClosed', ({ message }) => this.#lose(message));
     session.on('renewed', () => this.close());
     session.on('closed', () => this.close());

@@ -1,4 +1,6 @@
 import { Emitter } from '../emitter';
+import { WebliveError } from '../errors';
+import { log } from '../log';
 import { type ReceptionStats, receptionStats } from './stats';
 
 /** Events of what is received under one public stream id. */
@@ -7,12 +9,15 @@ export interface ReceptionEvents {
   track: MediaStreamTrack;
   /** A track has gone, without another one in its place. */
   gone: MediaStreamTrack;
+  /** There will be no picture: this browser lacks its codec. The sound comes all the same. */
+  unplayable: WebliveError;
 }
 
 /** What is received under one public stream id; its tracks change as the publisher comes and goes. */
 export class Reception extends Emitter<ReceptionEvents> {
   /** Give it to an element once it has a track: Chromium never starts an element whose stream was empty at first. */
   readonly stream = new MediaStream();
+  #unplayable: WebliveError | null = null;
 
   /** @internal Made by a `Receiver`. */
   constructor(
@@ -23,14 +28,28 @@ export class Reception extends Emitter<ReceptionEvents> {
     super();
   }
 
+  /** Why there is no picture; null where one comes, or may come yet. */
+  get unplayable(): WebliveError | null {
+    return this.#unplayable;
+  }
+
   /** What was received so far; null while nothing is received at all. */
   async stats(): Promise<ReceptionStats | null> {
     const report = await this.report();
     return report ? receptionStats(report, this.stream.getTracks()) : null;
   }
 
+  /** @internal The picture comes in a codec that this browser has answered without. */
+  lack(codec: string): void {
+    const codes = codec === 'H264' ? { codes: { chat: 0, live: 0, rtc: NOT_SUPPORTED_H264 } } : {};
+    this.#unplayable = new WebliveError('unsupported', `no picture: this browser has no ${codec} in WebRTC`, false, { reason: 'noCommonCodec', ...codes });
+    log.warn('receiver', `${this.id}: ${this.#unplayable.message}`);
+    this.emit('unplayable', this.#unplayable);
+  }
+
   /** @internal */
   join(track: MediaStreamTrack): void {
+    if (track.kind === 'video') this.#unplayable = null;
     const tracks = this.stream.getTracks();
     if (tracks.includes(track)) return;
     for (const old of tracks) if (old.kind === track.kind) this.stream.removeTrack(old);
@@ -48,6 +67,10 @@ export class Reception extends Emitter<ReceptionEvents> {
 
   /** @internal */
   clear(): void {
+    this.#unplayable = null;
     for (const track of this.stream.getTracks()) this.leave(track);
   }
 }
+
+/** As the media client's interface counts it. */
+const NOT_SUPPORTED_H264 = 0x4049;

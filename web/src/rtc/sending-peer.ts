@@ -20,7 +20,10 @@ export interface SmallPicture {
 export interface PublishOptions {
   /** A stream id of one's own for the relay's addresses: 1 to 64 of `A-Z a-z 0-9 _ -`. */
   streamId?: string;
-  /** The codec to put first. H.264 (the default) is the one that FLV and HLS viewers can play. */
+  /**
+   * The codec to send, in browsers that have it. H.264 (the default) is the one that FLV and HLS can carry; browsers
+   * without it in WebRTC receive VP8.
+   */
   videoCodec?: VideoCodec;
   /** Upper bounds in bits per second. */
   maxVideoBps?: number;
@@ -88,6 +91,12 @@ export class SendingPeer {
     } finally {
       this.isAsking = false;
     }
+  }
+
+  /** What the picture is sent in, by its name in SDP, such as `H264`: browsers send the first codec of the answer. */
+  get videoCodec(): string | null {
+    const type = /^m=video \d+ \S+ (\d+)/m.exec(this.#answer)?.[1];
+    return new RegExp(`^a=rtpmap:${type} ([^/]+)`, 'm').exec(this.#answer)?.[1] ?? null;
   }
 
   /** Restarts ICE; resolves when the server has answered. The request outlives a lost socket. */

@@ -3,22 +3,27 @@ import { shared } from '../page';
 
 /** Measures how loud a track is. */
 export class LevelMeter {
-  readonly #source: MediaStreamAudioSourceNode;
+  readonly #source: MediaStreamAudioSourceNode | null = null;
   readonly #analyser: AnalyserNode;
   readonly #samples: Float32Array<ArrayBuffer>;
 
   constructor(readonly track: MediaStreamTrack) {
     const context = audioContext();
-    this.#source = context.createMediaStreamSource(new MediaStream([track]));
+    try {
+      this.#source = context.createMediaStreamSource(new MediaStream([track]));
+    } catch (thrown) {
+      // Firefox takes no track that another AudioContext makes at another rate.
+      log.debug('levels', 'not measured', thrown);
+    }
     this.#analyser = context.createAnalyser();
     this.#analyser.fftSize = WINDOW;
     this.#samples = new Float32Array(WINDOW);
-    this.#source.connect(this.#analyser);
+    this.#source?.connect(this.#analyser);
   }
 
   /** Whether it hears: before the user has clicked, a page may not. */
   get isRunning(): boolean {
-    return audioContext().state === 'running';
+    return this.#source !== null && audioContext().state === 'running';
   }
 
   /** The loudest sample of the last moment: 0 silence to 1. */
@@ -30,7 +35,7 @@ export class LevelMeter {
   }
 
   close(): void {
-    this.#source.disconnect();
+    this.#source?.disconnect();
   }
 }
 

@@ -13,7 +13,10 @@ export interface StreamEvents {
   screenStopped: undefined;
   /** A device that was unplugged was replaced by another one. */
   recovered: { kind: 'camera' | 'microphone'; deviceId: string };
-  /** Of type `autoplay`: call {@link PlayableStream.resume} from a click. Of type `device`: an unplugged device has no successor yet. */
+  /**
+   * Of type `autoplay`: call {@link PlayableStream.resume} from a click. Of type `device`: an unplugged device has no
+   * successor yet. Of type `unsupported`: this browser lacks the codec of the picture; the sound plays.
+   */
   error: WebliveError;
 }
 

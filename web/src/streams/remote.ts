@@ -78,6 +78,7 @@ export class RemoteStream extends PlayableStream {
     }
     const offs = [
       reception.on('track', (track) => this.#join(track)),
+      reception.on('unplayable', (error) => this.emit('error', error)),
       reception.on('gone', (track) => {
         this.#gone.add(track);
         this.#look(track.kind as 'audio' | 'video');
@@ -87,6 +88,7 @@ export class RemoteStream extends PlayableStream {
       for (const off of offs) off();
     };
     for (const track of reception.stream.getTracks()) this.#join(track);
+    if (reception.unplayable) this.emit('error', reception.unplayable);
   }
 
   /** The public stream id; null while it is not received. */
@@ -110,11 +112,13 @@ export class RemoteStream extends PlayableStream {
     this.#take(kind, null);
   }
 
-  /** Resolves when a track of each of these kinds is there and connected; rejects with `timeout`, or `state` where `signal` ends it. */
+  /** Resolves when a track of each of these kinds is there and connected, or no picture can come; rejects with `timeout`, or `state` where `signal` ends it. */
   arrived(kinds: readonly ('audio' | 'video')[], patience: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      const isThere = () => (this.#receiver?.peer?.connectionState ?? 'connected') === 'connected'
-        && kinds.every((kind) => this.#tracks[kind] !== null && !this.#gone.has(this.#tracks[kind]));
+      const isThere = () => (this.#receiver?.peer?.connectionState ?? 'connected') === 'connected' && kinds.every((kind) => {
+        const track = this.#tracks[kind];
+        return track ? !this.#gone.has(track) : kind === 'video' && this.#reception?.unplayable;
+      });
       const settle = (then: () => void) => {
         clearTimeout(timer);
         for (const off of offs) off();
@@ -124,7 +128,7 @@ export class RemoteStream extends PlayableStream {
       const onAbort = () => settle(() => reject(new WebliveError('state', 'the stream has ended', false)));
       const timer = setTimeout(() => settle(() => reject(new WebliveError('timeout', `no ${kinds.join(' and ')} after ${patience} ms`, false))), patience);
       const look = () => isThere() && settle(resolve);
-      const offs = [this.on('track', look), this.#receiver?.on('state', look) ?? (() => undefined)];
+      const offs = [this.on('track', look), this.on('error', look), this.#receiver?.on('state', look) ?? (() => undefined)];
       signal?.addEventListener('abort', onAbort);
       if (signal?.aborted) onAbort();
       else if (isThere()) settle(resolve);

@@ -23,7 +23,7 @@ describe('createClient', () => {
   it('takes what is documented, and ignores what it does not know', () => {
     const whole = {
       ...GOOD, mode: 'live', useStringRoomId: true, autoSubscribe: false, enableAutoPlayDialog: false, streamId: 'a-b_1', userDefineRecordId: 'r', userDefinePushArgs: 'x=1',
-      pureAudioPushMode: 2, enableSEI: true, frameWorkType: 31, somethingElse: 1,
+      pureAudioPushMode: 2, enableSEI: true, videoCodec: 'vp8', frameWorkType: 31, somethingElse: 1,
     } as ClientConfig;
     expect(() => TRTC.createClient(whole)).not.toThrow();
   });
@@ -31,6 +31,7 @@ describe('createClient', () => {
   it.each([
     ['sdkAppId', 1.5], ['sdkAppId', '1400000000'], ['userId', ''], ['userId', 7], ['userSig', undefined], ['mode', 'meeting'], ['streamId', 'a b'], ['streamId', 'x'.repeat(65)],
     ['userDefineRecordId', 'ä'], ['userDefinePushArgs', 'x'.repeat(257)], ['pureAudioPushMode', 3],
+    ['videoCodec', 'h265'],
   ])('refuses %s %j by its name', (name, value) => {
     const error = thrownBy(() => TRTC.createClient({ ...GOOD, [name]: value } as ClientConfig));
     expect([error.getCode(), error.message.includes(name)]).toEqual([0x1000, true]);

@@ -6,7 +6,7 @@ import { ErrorCode } from './codes';
 /** Checks what `createClient` got; unknown members are ignored. Throws `INVALID_PARAMETER`. */
 export function checkClientConfig(config: ClientConfig): void {
   mustBeObject('createClient', config);
-  const { sdkAppId, userId, userSig, mode, streamId, userDefineRecordId, userDefinePushArgs, pureAudioPushMode } = config;
+  const { sdkAppId, userId, userSig, mode, streamId, userDefineRecordId, userDefinePushArgs, pureAudioPushMode, videoCodec } = config;
   if (!Number.isInteger(sdkAppId) || sdkAppId < 0 || sdkAppId > MAX_U32) throw badParameter(`createClient: sdkAppId ${show(sdkAppId)}; allowed is a whole number`);
   if (typeof userId !== 'string' || userId === '') throw badParameter(`createClient: userId ${show(userId)}; allowed is a text of 1 to 32 bytes`);
   if (typeof userSig !== 'string') throw badParameter(`createClient: userSig is ${typeof userSig}; allowed is a text`);
@@ -19,6 +19,7 @@ export function checkClientConfig(config: ClientConfig): void {
   if (isSet(pureAudioPushMode) && pureAudioPushMode !== 1 && pureAudioPushMode !== 2) {
     throw badParameter(`createClient: pureAudioPushMode ${show(pureAudioPushMode)}; allowed are 1 and 2`);
   }
+  if (isSet(videoCodec) && !/^(h264|vp8|vp9|av1)$/.test(videoCodec)) throw badParameter(`createClient: videoCodec ${show(videoCodec)}; allowed are h264, vp8, vp9 and av1`);
 }
 
 /** Checks what `join` got, and gives the room. */

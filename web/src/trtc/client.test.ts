@@ -176,6 +176,26 @@ describe('a client', () => {
       expect(told.at(-1)).toEqual(['peer-leave', { userId: 'ben' }]);
     });
 
+    it('the sound of a picture that this browser has no codec for, and tells of that', async () => {
+      await join();
+      enters('ben');
+      const ben = added();
+      publish('ben', BOTH);
+      const errors: [number, boolean][] = [];
+      (await ben).on('error', (error) => errors.push([error.getCode(), error.fatal]));
+      await settle();
+      arrive('ben', 'main', ['audio']);
+      server.tell({ event: 'codecMissing', stream: streamOf('ben'), codec: 'H264' });
+      await settle();
+      expect(names()).toContain('stream-subscribed ben/main');
+      expect(errors).toEqual([[0x4049, false]]);
+      // Another publisher's codec, or another publication of ben's.
+      arrive('ben', 'main', ['video']);
+      server.tell({ event: 'codecMissing', stream: streamOf('ben'), codec: 'AV1' });
+      await settle();
+      expect(errors.at(-1)).toEqual([0x1002, false]);
+    });
+
     it('only what it asks for, from within stream-added', async () => {
       make();
       const done: string[] = [];
@@ -547,6 +567,13 @@ describe('a client', () => {
       };
       expect([send('text'), send(new ArrayBuffer(0)), send(new ArrayBuffer(1_001)), send(new ArrayBuffer(1), { seiPayloadType: 4 })].map(codeOf)).toEqual([0x1000, 0x1000, 0x1000, 0x1000]);
       expect(codeOf(send(new ArrayBuffer(1)))).toBe(0x1001);
+    });
+
+    it('SEI messages not in VP8', async () => {
+      server.answers['publish'] = () => ({ result: { answer: 'm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 VP8/90000\r\n', etag: 'e1', stream: 's', relay: null } });
+      await join({ enableSEI: true });
+      await client.publish(await local());
+      expect(() => client.sendSEIMessage(new ArrayBuffer(1))).toThrow(/VP8; allowed is H264/);
     });
 
     it('statistics of what it sends and receives', async () => {

@@ -146,12 +146,13 @@ export class Client {
     if (this.#config.mode === 'live' && media.role === 'audience') throw badOperation("publish: the audience does not publish; call switchRole('anchor') first");
     const kind: Kind = options.isAuxiliary ? 'aux' : 'main';
     if (this.#published.has(kind)) throw badOperation(`publish: there is ${kind === 'main' ? 'a stream' : 'an auxiliary stream'} already; unpublish it first`);
-    const { streamId } = this.#config;
+    const { streamId, videoCodec } = this.#config;
     let publication: LocalPublication | null = null;
     stream.connection('CONNECTING');
     try {
       publication = await publishStream(media, kind, stream.below, {
         ...(kind === 'main' && streamId && { streamId }),
+        ...(videoCodec && { videoCodec }),
         ...(kind === 'main' && this.#isSmallOn && { small: this.#small }),
         ...(kind === 'main' && this.#sei && { onSender: this.#sei.onSender }),
       });
@@ -324,8 +325,13 @@ export class Client {
     const { seiPayloadType = 243 } = options;
     if (seiPayloadType !== 5 && seiPayloadType !== 243) throw badParameter(`sendSEIMessage: seiPayloadType ${String(seiPayloadType)}; allowed are 5 and 243`);
     if (!this.#config.enableSEI) throw badOperation('sendSEIMessage: call createClient with enableSEI: true');
-    if (!this.#published.has('main')) throw badOperation('sendSEIMessage: call publish first');
-    if (!this.#sei) throw new RtcError(ErrorCode.NOT_SUPPORTED, 'sendSEIMessage: this browser gives no access to encoded pictures', { advice: 'Send a custom message of the chat instead.' });
+    const main = this.#published.get('main');
+    if (!main) throw badOperation('sendSEIMessage: call publish first');
+    const { videoCodec } = main.publication;
+    const isOther = videoCodec && videoCodec !== 'H264';
+    if (!this.#sei || isOther) {
+      throw new RtcError(ErrorCode.NOT_SUPPORTED, `sendSEIMessage: ${isOther ? `the picture is sent as ${videoCodec}; allowed is H264` : 'this browser gives no access to encoded pictures'}`, { advice: 'Send a custom message of the chat instead.' });
+    }
     this.#sei.send({ payloadType: seiPayloadType, data: new Uint8Array(data) });
   }
 

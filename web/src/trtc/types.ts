@@ -1,3 +1,4 @@
+import type { VideoCodec } from '../codecs';
 import type { RemovalReason } from '../protocol/messages';
 import type { NetworkQuality } from '../rtc/room-media';
 import type { RemoteStream } from './remote-stream';
@@ -31,6 +32,11 @@ export interface ClientConfig {
   enableSEI?: boolean;
   /** Taken for compatibility. */
   frameWorkType?: number;
+  /**
+   * Addition: the codec of what is published; `h264` when absent, in browsers that have it. Browsers without H.264 in
+   * WebRTC show `vp8`; FLV and HLS have no picture then.
+   */
+  videoCodec?: VideoCodec;
   /** Addition: the server, `https://host[:port]`; the script's own origin when absent. */
   server?: string;
 }

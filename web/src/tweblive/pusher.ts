@@ -1,3 +1,4 @@
+import type { VideoCodec } from '../codecs';
 import { WebliveError } from '../errors';
 import { log } from '../log';
 import type { Client, LocalStream, StreamConfig, SystemRequirements, VideoProfileConfig } from '../trtc';
@@ -12,6 +13,11 @@ export interface PusherOptions {
   userID: string;
   /** Pushes a screen, window or tab, which the user chooses, in place of the camera. Default false. */
   screenCapture?: boolean;
+  /**
+   * Addition of this library: the codec of the picture; `h264` when absent, in browsers that have it. Browsers without
+   * H.264 in WebRTC show `vp8`; FLV and HLS have no picture then.
+   */
+  videoCodec?: VideoCodec;
 }
 
 /** What {@link Pusher.setRenderView} takes. */
@@ -42,6 +48,7 @@ export class Pusher extends Handlers {
   readonly #rtc: RtcFace;
   readonly #userId: string;
   readonly #isScreen: boolean;
+  readonly #videoCodec: VideoCodec | undefined;
   #stream: LocalStream | null = null;
   #client: JoinedClient | null = null;
   #isPushing = false;
@@ -58,6 +65,7 @@ export class Pusher extends Handlers {
     this.#rtc = rtc;
     this.#userId = options.userID;
     this.#isScreen = options.screenCapture === true;
+    this.#videoCodec = options.videoCodec;
     if (this.#isScreen && !rtc.isScreenShareSupported()) {
       throw new WebliveError('unsupported', 'createPusher: this browser cannot share a screen', false);
     }
@@ -269,7 +277,8 @@ export class Pusher extends Handlers {
     old?.face.destroy();
     this.#client = null;
     const face = this.#rtc.createClient({
-      sdkAppId, userId, userSig, mode: 'live', useStringRoomId, autoSubscribe: false, server, ...(streamId !== null && { streamId }),
+      sdkAppId, userId, userSig, mode: 'live', useStringRoomId, autoSubscribe: false, server,
+      ...(streamId !== null && { streamId }), ...(this.#videoCodec && { videoCodec: this.#videoCodec }),
     });
     const client: JoinedClient = { face, key, address, isJoined: false };
     this.#client = client;

@@ -1,5 +1,6 @@
 //! What the HTTP side asks for: sessions opened, patched and closed.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use relay::StreamId;
@@ -8,7 +9,7 @@ use super::Core;
 use super::upkeep::first_numbers;
 use crate::media::fragment;
 use crate::media::offer::CheckedOffer;
-use crate::media::room::Source;
+use crate::media::room::{Room, Source};
 use crate::media::session::{Kinds, NewSession, Session, Side};
 use crate::media::slots::SlotKey;
 use crate::worker::api::{
@@ -78,7 +79,12 @@ impl Core {
         if local == Some((true, false)) {
             return Err(not_live());
         }
-        let accepted = self.open(now, Role::Subscriber, stream, room, session, offer);
+        let codec = self.rooms.get(room).and_then(Room::video_codec);
+        let offer = match codec {
+            Some(codec) => offer.for_video(codec),
+            None => Cow::Borrowed(offer),
+        };
+        let accepted = self.open(now, Role::Subscriber, stream, room, session, &offer);
         if accepted.is_ok() {
             if let Some(&key) = self.by_id.get(&session)
                 && let Some(room) = self.rooms.get_mut(room)

@@ -9,8 +9,10 @@ use packager::rtp::MediaKind;
 
 use super::Core;
 use crate::media::counters::DropReason;
+use crate::media::output::Output;
 use crate::media::packet::MediaPacket;
 use crate::media::slots::SlotKey;
+use crate::worker::MediaEvent;
 
 /// What a room has gathered since its last delivery.
 #[derive(Debug, Default)]
@@ -124,6 +126,16 @@ impl Core {
                 Err(reason) => {
                     delivery.gathered.waiting |= reason == DropReason::AwaitingKeyframe;
                     self.counters.drop(reason);
+                    if reason == DropReason::CodecNotNegotiated
+                        && let Some(stream) = session.misses(feed, packet)
+                    {
+                        self.outputs
+                            .push_back(Output::Event(MediaEvent::CodecMissing {
+                                receiver: session.id,
+                                stream,
+                                codec: packet.codec,
+                            }));
+                    }
                 }
             }
         }

@@ -281,6 +281,7 @@ pub(super) fn outgoing(
     Some(Outgoing {
         subscription: Subscription::new(kind, first()),
         writer: Writer::new(tx.ssrc(), payload_types),
+        missed: None,
     })
 }
 

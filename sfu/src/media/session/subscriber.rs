@@ -1,6 +1,6 @@
 //! A session that receives streams.
 
-use packager::rtp::MediaKind;
+use packager::rtp::{Codec, MediaKind};
 use relay::StreamId;
 use std::time::Instant;
 use str0m::Rtc;
@@ -56,6 +56,8 @@ pub(super) enum Carries {
 pub(super) struct Outgoing {
     pub(super) subscription: Subscription,
     pub(super) writer: Writer,
+    /// What comes in this codec, which the client does not have, and that was told.
+    pub(super) missed: Option<Codec>,
 }
 
 /// What went out to one subscriber.
@@ -171,6 +173,7 @@ impl Session {
         if outgoing.writer.payload_types[codec::index(packet.codec)].is_none() {
             return Err(DropReason::CodecNotNegotiated);
         }
+        outgoing.missed = None;
         let (writer, rtc) = (&mut outgoing.writer, &mut self.rtc);
         let mut written = Written::default();
         outgoing
@@ -180,6 +183,23 @@ impl Session {
                 writer.write(rtc, packet, numbers);
             })?;
         Ok(written)
+    }
+
+    /// The stream of a packet that was not forwarded because a receiver has answered without its
+    /// codec; the first time only.
+    pub(crate) fn misses(&mut self, feed: usize, packet: &MediaPacket) -> Option<StreamId> {
+        if !self.is_receiver() {
+            return None;
+        }
+        let Side::Subscriber(subscriber) = &mut self.side else {
+            return None;
+        };
+        let outgoing = subscriber.outgoing_mut(feed, packet.kind)?;
+        let is_known = outgoing.writer.payload_types[codec::index(packet.codec)].is_some();
+        if is_known || outgoing.missed.replace(packet.codec) == Some(packet.codec) {
+            return None;
+        }
+        Some(subscriber.feeds.get(feed)?.stream.clone())
     }
 
     /// Lets a feed in at the cached start of a group of pictures.

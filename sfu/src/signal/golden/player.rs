@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
+use packager::rtp::Codec;
 use relay::StreamId;
 use serde_json::Value;
 
@@ -410,6 +411,11 @@ impl<'a> Player<'a> {
             },
             ["receiver", "ended"] => MediaEvent::ReceiverEnded {
                 receiver: *self.revisions.keys().next().ok_or("no receiver")?,
+            },
+            ["H264", "of", name, "is", "missing"] => MediaEvent::CodecMissing {
+                receiver: *self.revisions.keys().next().ok_or("no receiver")?,
+                stream: stream(name)?,
+                codec: Codec::H264,
             },
             ["level", name, level] => MediaEvent::Levels(vec![StreamLevel {
                 stream: stream(name)?,

@@ -70,6 +70,11 @@ impl Hub {
                 self.publisher_has_ended(now, &stream, session);
             }
             MediaEvent::ReceiverEnded { receiver } => self.receiver_has_ended(receiver),
+            MediaEvent::CodecMissing {
+                receiver,
+                stream,
+                codec,
+            } => self.tell_missing_codec(receiver, &stream, codec),
             MediaEvent::BroadcastBegan { name, session, .. } => {
                 self.tell_publisher(session, |room, track| Told::RelayStarted {
                     room,

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use packager::rtp::Codec;
 use rand::Rng;
 use relay::StreamId;
 
@@ -97,6 +98,26 @@ impl Hub {
         if let Some(place) = self.stage.places.get(&of) {
             let event = MediaEvent::ReceiverClosed {
                 message: "Your receiving connection has ended; subscribe again.".to_owned(),
+            };
+            self.tell_one(place.connection, event);
+        }
+    }
+
+    /// A member's browser has no decoder for what somebody publishes.
+    pub(super) fn tell_missing_codec(
+        &mut self,
+        receiver: SessionId,
+        stream: &StreamId,
+        codec: Codec,
+    ) {
+        let of = self.stage.receivers.get(&receiver);
+        let Some(place) = of.and_then(|of| self.stage.places.get(of)) else {
+            return;
+        };
+        if place.subscriptions.contains_key(stream) {
+            let event = MediaEvent::CodecMissing {
+                stream: stream.to_string(),
+                codec: codec.name().to_owned(),
             };
             self.tell_one(place.connection, event);
         }

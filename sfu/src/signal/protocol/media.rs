@@ -261,6 +261,14 @@ pub enum MediaEvent {
         /// A plain sentence.
         message: String,
     },
+    /// The page has answered without the codec that a picture comes in: it is not sent, while the
+    /// sound goes on. Told once, until a picture comes that can be sent.
+    CodecMissing {
+        /// The public stream id.
+        stream: String,
+        /// `H264`, `VP8`, `VP9` or `AV1`.
+        codec: String,
+    },
     /// What one publishes can be played at the relay's addresses.
     RelayStarted {
         /// The room.
@@ -322,7 +330,10 @@ impl MediaEvent {
             | Self::RelayStopped { room, .. }
             | Self::Volumes { room, .. }
             | Self::ActiveSpeaker { room, .. } => Some(room),
-            Self::Offer { .. } | Self::ReceiverClosed { .. } | Self::NetworkQuality { .. } => None,
+            Self::Offer { .. }
+            | Self::ReceiverClosed { .. }
+            | Self::CodecMissing { .. }
+            | Self::NetworkQuality { .. } => None,
         }
     }
 }

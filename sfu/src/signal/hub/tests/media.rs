@@ -236,6 +236,24 @@ fn a_subscription_is_offered_answered_and_ends_with_the_track() {
     assert_eq!(world.refused(ben, "unsubscribe", gone), "notSubscribed");
     assert_eq!(world.hub.gauges().subscriptions, 1);
 
+    let receiver = world.ordered.iter().rev().find_map(|order| match order {
+        MediaOrder::Receive { receiver, .. } => Some(*receiver),
+        _ => None,
+    });
+    for stream in ["1_5_anna_main", "1_5_dora_main"] {
+        world.media_event(MediaEvent::CodecMissing {
+            receiver: receiver.unwrap(),
+            stream: stream.parse().unwrap(),
+            codec: packager::rtp::Codec::H264,
+        });
+    }
+    let missing = world.events_of(ben, "codecMissing");
+    assert_eq!(missing.len(), 1, "what is not subscribed to is not told");
+    assert_eq!(
+        (&missing[0]["stream"], &missing[0]["codec"]),
+        (&json!("1_5_anna_main"), &json!("H264"))
+    );
+
     world.media_event(MediaEvent::Ended {
         stream: session.stream.clone(),
         session: session.session,
