@@ -14,7 +14,7 @@ export class TabbedBrowser {
     private readonly remove: () => Promise<void>,
   ) {}
 
-  /** Starts it with two cameras. */
+  /** Starts it with three cameras, the second of which sees depth alone, which no encoder takes. */
   static async start(): Promise<TabbedBrowser> {
     const { path, remove } = await scratch();
     const child = spawn(CHROMIUM, [...FLAGS, `--user-data-dir=${path}`, 'about:blank'], { stdio: ['ignore', 'ignore', 'pipe'] });
@@ -36,10 +36,13 @@ export class TabbedBrowser {
     return this.browser.contexts()[0]!;
   }
 
-  /** Lets pages of an origin use a kind of device, or ends that: tracks that are open end then. */
-  async allow(origin: string, device: 'camera' | 'microphone', isAllowed: boolean): Promise<void> {
+  /** Lets pages of an address use camera and microphone, or takes that back: what is open ends then. */
+  async allow(address: string, isAllowed: boolean): Promise<void> {
+    const { origin } = new URL(address);
+    if (isAllowed) return this.window.grantPermissions(['camera', 'microphone'], { origin });
     const protocol = await this.browser.newBrowserCDPSession();
-    await protocol.send('Browser.setPermission', { origin, permission: { name: device }, setting: isAllowed ? 'granted' : 'denied' });
+    // One that is denied takes the other one with it.
+    await protocol.send('Browser.setPermission', { origin, permission: { name: 'camera' }, setting: 'denied' });
     await protocol.detach();
   }
 
@@ -55,5 +58,5 @@ export class TabbedBrowser {
 
 const FLAGS = [
   '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
-  '--use-fake-device-for-media-stream=device-count=2', '--remote-debugging-port=0',
+  '--use-fake-device-for-media-stream=device-count=3', '--remote-debugging-port=0',
 ];

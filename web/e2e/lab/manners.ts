@@ -15,6 +15,8 @@ export interface Picture {
   delay: number | null;
   /** The mean colour, of 0 to 255 each. */
   colour: [red: number, green: number, blue: number];
+  /** How red the reddest corner is, of 0 to 255. */
+  corner: number;
   isPaused: boolean;
   isMuted: boolean;
   /** Seconds. */
@@ -41,7 +43,7 @@ class Watching {
       const { buffered, currentTime } = video;
       return {
         user: video.dataset['user'] ?? '', frames: seen.frames, longestGap: Math.max(seen.gap, performance.now() - seen.at),
-        delay: seen.painted === null ? null : Date.now() - seen.painted, colour: this.#colour(video), isPaused: video.paused, isMuted: video.muted,
+        delay: seen.painted === null ? null : Date.now() - seen.painted, ...this.#colour(video), isPaused: video.paused, isMuted: video.muted,
         time: currentTime, ahead: buffered.length > 0 ? buffered.end(buffered.length - 1) - currentTime : 0, box: { left, top, width, height },
       };
     });
@@ -76,12 +78,12 @@ class Watching {
     next();
   }
 
-  #colour(video: HTMLVideoElement): [number, number, number] {
+  #colour(video: HTMLVideoElement): Pick<Picture, 'colour' | 'corner'> {
     const context = this.#canvas.getContext('2d', { willReadFrequently: true })!;
     context.drawImage(video, 0, 0, 16, 16);
     const { data } = context.getImageData(0, 0, 16, 16);
     const mean = (offset: number) => data.filter((_, i) => i % 4 === offset).reduce((sum, value) => sum + value, 0) / 256;
-    return [mean(0), mean(1), mean(2)];
+    return { colour: [mean(0), mean(1), mean(2)], corner: Math.max(...[0, 15, 240, 255].map((pixel) => data[pixel * 4]!)) };
   }
 }
 
@@ -146,7 +148,7 @@ export class AnchorPage {
     this.client.on('error', (error) => this.told.push(['error', error.getCode()]));
     await this.client.join({ roomId: room, role: 'anchor' });
     if (notes) {
-      const card = new TestCard({ width: 480, height: 270, frameRate: 15, audio: false });
+      const card = new TestCard({ width: 320, height: 180, frameRate: 15, audio: false });
       document.body.append(card.canvas);
       const painted = await card.start();
       this.stream = TRTC.createStream({ userId: user, audioSource: chord(notes), videoSource: painted.getVideoTracks()[0]! });
@@ -161,6 +163,36 @@ export class AnchorPage {
     await this.client.publish(this.stream);
   }
 
+  /** Cameras by their ids as if they were not there: no test can pull a plug. */
+  readonly #unplugged = new Set<string>();
+
+  /** Lets the camera in use be gone. */
+  unplug(): void {
+    if (this.#unplugged.size === 0) this.#hide();
+    this.#unplugged.add(this.device('video'));
+    const track = this.stream.getVideoTrack()!;
+    track.stop();
+    track.dispatchEvent(new Event('ended'));
+  }
+
+  /** Plugs all cameras in again. */
+  plug(): void {
+    this.#unplugged.clear();
+    navigator.mediaDevices.dispatchEvent(new Event('devicechange'));
+  }
+
+  #hide(): void {
+    const { mediaDevices } = navigator;
+    const [list, open] = [mediaDevices.enumerateDevices.bind(mediaDevices), mediaDevices.getUserMedia.bind(mediaDevices)];
+    mediaDevices.enumerateDevices = async () => (await list()).filter(({ deviceId }) => !this.#unplugged.has(deviceId));
+    mediaDevices.getUserMedia = async (wish = {}) => {
+      const wanted = ((wish.video ?? {}) as { deviceId?: { exact?: string } }).deviceId?.exact;
+      const cameras = (await mediaDevices.enumerateDevices()).filter(({ kind, label }) => kind === 'videoinput' && label !== 'fake_device_1');
+      if (wish.video && (cameras.length === 0 || this.#unplugged.has(wanted ?? ''))) throw new DOMException('Requested device not found', 'NotFoundError');
+      return open(wish);
+    };
+  }
+
   /** What was agreed with the server about what is published. */
   get agreed(): string {
     const peer = this.client.media?.publication('main')?.peer;
@@ -173,10 +205,21 @@ export class AnchorPage {
     return track?.readyState === 'live' ? (track.getSettings().deviceId ?? '') : '';
   }
 
+  /** The longest of some timers of 10 ms: those of a page that is neither seen nor heard are slow. */
+  async timer(): Promise<number> {
+    let longest = 0;
+    for (let i = 0; i < 2; i += 1) {
+      const since = performance.now();
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      longest = Math.max(longest, performance.now() - since);
+    }
+    return longest;
+  }
+
   /** Takes another device than the one in use. */
   async switch(kind: 'audio' | 'video'): Promise<void> {
     const devices = kind === 'audio' ? await TRTC.getMicrophones() : await TRTC.getCameras();
-    const other = devices.find(({ deviceId }) => deviceId !== this.device(kind) && deviceId !== 'default');
+    const other = devices.findLast(({ deviceId }) => deviceId !== this.device(kind) && deviceId !== 'default');
     if (!other) throw new Error(`one ${kind} device: ${JSON.stringify(devices)}`);
     await this.stream.switchDevice(kind, other.deviceId);
   }
@@ -210,13 +253,6 @@ export class WatchingPage {
   /** Begins to measure gaps anew. */
   forget(): void {
     for (const watching of Object.values(this.#watching)) watching.forget();
-  }
-
-  /** Whether the page is seen, and how long it takes a timer of 10 ms to come. */
-  async tab(): Promise<{ visibility: DocumentVisibilityState; timer: number }> {
-    const since = performance.now();
-    await new Promise((resolve) => setTimeout(resolve, 10));
-    return { visibility: document.visibilityState, timer: performance.now() - since };
   }
 
   /** What is heard of somebody in a room. */

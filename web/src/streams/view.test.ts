@@ -122,8 +122,14 @@ describe('a stream that is shown', () => {
     });
     await expect(stream.play('box')).rejects.toMatchObject({ type: 'autoplay' });
     expect(errors).toHaveBeenCalledTimes(1);
+    const told: string[] = [];
+    stream.on('player', ({ kind, state }) => told.push(`${kind} ${state}`));
+    stream.audioTrack!.dispatchEvent(new Event('unmute'));
+    expect(told).toEqual([]);
     plays.mockResolvedValue(undefined);
     await stream.resume();
+    stream.audioElement!.dispatchEvent(new Event('playing'));
+    expect(told).toEqual(['audio playing']);
     expect(errors).toHaveBeenCalledTimes(1);
   });
 

@@ -78,9 +78,9 @@ export class StreamView {
     if (!track) return this.#remove(kind);
     const element = (this.#elements[kind] ??= this.#make(kind));
     element.srcObject = new MediaStream([track]);
-    const on: [string, () => void][] = [
+    const on: [string, () => unknown][] = [
       ['mute', () => this.#say(kind, 'paused', 'mute')],
-      ['unmute', () => this.#told[kind] === 'paused' && this.#say(kind, 'playing', 'unmute')],
+      ['unmute', () => this.#told[kind] === 'paused' && !this.#refused.has(kind) && this.#say(kind, 'playing', 'unmute')],
       ['ended', () => this.#say(kind, 'stopped', 'ended')],
     ];
     for (const [event, then] of on) track.addEventListener(event, then);
@@ -175,6 +175,8 @@ export class StreamView {
     const error = new WebliveError('autoplay', `the browser does not let ${kind} begin without a click`, false, { cause: thrown });
     const isFirst = this.#refused.size === 0;
     this.#refused.add(kind);
+    // Media may have come before: that it plays is news again.
+    delete this.#told[kind];
     if (isFirst) this.refused(error);
     return error;
   }
