@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { errorFromResponse, toWebliveError } from './errors';
+import { errorFromResponse, refusal, toWebliveError, WebliveError, withFatal } from './errors';
 
 const answer = (status: number, body: string, type: string) => new Response(body, { status, headers: { 'content-type': type } });
 
@@ -36,4 +36,24 @@ describe('an error answer', () => {
 
 it('fetch without an answer is a network error', () => {
   expect(toWebliveError(new TypeError('Failed to fetch'), 'offer').type).toBe('network');
+});
+
+describe('advice', () => {
+  const refused = (message: string) => refusal('join', { code: 1, codes: { chat: 1, live: 2, rtc: 3 }, name: 'noSuchRoom', message });
+
+  it('of a refusal is what the server says behind what is wrong', () => {
+    expect(refused('room 404 does not exist; create it or enter another one').advice).toBe('Create it or enter another one.');
+    expect(refused('you are banned; that was a; b').advice).toBe('B.');
+  });
+
+  it('is that of its kind where the server says nothing more, and for what it has not refused', () => {
+    expect(refused('you are banned').advice).toBe('Read the message; the request was understood and refused.');
+    expect(new WebliveError('state', 'publish: no; call join first', false).advice).toBe('Make the call that the message names first.');
+  });
+});
+
+it('an error may have the details of another one', () => {
+  const error = new WebliveError('busy', 'later', false, { status: 503, reason: 'busy', retryAfterMs: 5, cause: 'x' });
+  expect(withFatal(error, true)).toMatchObject({ type: 'busy', message: 'later', fatal: true, status: 503, reason: 'busy', retryAfterMs: 5, allowed: null, cause: 'x' });
+  expect(withFatal(error, false)).toBe(error);
 });

@@ -50,17 +50,17 @@ export interface Problem {
 /** What is known of an error beside its kind and sentence. */
 export interface ErrorDetails {
   /** HTTP status, where an answer came. */
-  status?: number;
+  status?: number | null | undefined;
   /** The body of that answer. */
-  problem?: Problem | null;
+  problem?: Problem | null | undefined;
   /** The server's word for why a request was refused. */
-  reason?: ErrorName;
+  reason?: ErrorName | null | undefined;
   /** The documented codes of a refusal. */
-  codes?: ErrorCodes;
+  codes?: ErrorCodes | null | undefined;
   /** What is allowed, where that is a value or a bound. */
-  allowed?: string;
+  allowed?: string | null | undefined;
   /** When to try again, in milliseconds, where waiting helps. */
-  retryAfterMs?: number;
+  retryAfterMs?: number | null | undefined;
   /** What was thrown below. */
   cause?: unknown;
 }
@@ -89,6 +89,7 @@ export class WebliveError extends Error {
     readonly type: ErrorType,
     message: string,
     readonly fatal: boolean,
+    /** May be another error, whose details this one has too. */
     details: ErrorDetails = {},
   ) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined);
@@ -108,20 +109,20 @@ export class WebliveError extends Error {
 
   /** What to do about it: a sentence for whoever writes the page. */
   get advice(): string {
-    return adviceFor(this.type, this.reason);
+    return adviceFor(this.type, this.reason !== null, this.message);
   }
+}
+
+/** The same error, of which what failed has stopped by itself or has not. */
+export function withFatal(error: WebliveError, fatal: boolean): WebliveError {
+  return error.fatal === fatal ? error : new WebliveError(error.type, error.message, fatal, error);
 }
 
 /** A request that the server has refused. */
 export function refusal(doing: string, body: ErrorBody): WebliveError {
   const { name: reason, codes, message, allowed, retryAfterMs } = body;
   const type = BUSY.has(reason) ? 'busy' : reason === 'notLive' ? 'not-live' : reason === 'timedOut' ? 'timeout' : 'refused';
-  return new WebliveError(type, `${doing}: ${message}`, false, {
-    reason,
-    codes,
-    ...(allowed !== undefined && { allowed }),
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
-  });
+  return new WebliveError(type, `${doing}: ${message}`, false, { reason, codes, allowed, retryAfterMs });
 }
 
 /** Reads an error answer: an `application/problem+json` body (RFC 9457) when there is one. */
@@ -162,11 +163,11 @@ async function readProblem(response: Response): Promise<Problem | null> {
 
 function pickProblem(body: Record<string, unknown>): Problem {
   const problem: Problem = {};
-  if (typeof body['type'] === 'string') problem.type = body['type'];
-  if (typeof body['title'] === 'string') problem.title = body['title'];
-  if (typeof body['detail'] === 'string') problem.detail = body['detail'];
+  for (const name of ['type', 'title', 'detail', 'code'] as const) {
+    const text = body[name];
+    if (typeof text === 'string') problem[name] = text;
+  }
   if (typeof body['status'] === 'number') problem.status = body['status'];
-  if (typeof body['code'] === 'string') problem.code = body['code'];
   return problem;
 }
 

@@ -1,3 +1,5 @@
+import { publicationStats, receptionStats } from './rtc/stats';
+
 /** What a viewer sees of one playback; null where it is not known (yet). */
 export interface PlaybackStats {
   width: number | null;
@@ -51,66 +53,46 @@ export class PublishMeter {
   readonly #audio = new Rate();
 
   async read(peer: RTCPeerConnection): Promise<PublishStats> {
-    const report = await peer.getStats();
-    const stats: PublishStats = {
-      width: null, height: null, codec: null, videoBps: null, audioBps: null,
-      framesPerSecond: null, limitation: null, roundTrip: null,
+    // No picture has this name: all that is sent is the picture.
+    const { at, roundTrip, audio, video } = publicationStats(await peer.getStats(), '');
+    return {
+      width: video?.width || null,
+      height: video?.height || null,
+      codec: labelOf(video),
+      videoBps: video && bits(this.#video.update(video.bytes, at)),
+      audioBps: audio && bits(this.#audio.update(audio.bytes, at)),
+      framesPerSecond: video?.framesPerSecond ?? null,
+      limitation: video?.limitation ?? null,
+      roundTrip: roundTrip && roundTrip / 1000,
     };
-    for (const entry of entries(report)) {
-      if (entry['type'] === 'outbound-rtp' && entry['kind'] === 'video') {
-        stats.width = number(entry['frameWidth']);
-        stats.height = number(entry['frameHeight']);
-        stats.framesPerSecond = number(entry['framesPerSecond']);
-        stats.codec = codecName(report, entry);
-        stats.limitation = typeof entry['qualityLimitationReason'] === 'string' ? entry['qualityLimitationReason'] : null;
-        stats.videoBps = bits(this.#video.update(number(entry['bytesSent']) ?? 0, entry['timestamp'] as number));
-      } else if (entry['type'] === 'outbound-rtp' && entry['kind'] === 'audio') {
-        stats.audioBps = bits(this.#audio.update(number(entry['bytesSent']) ?? 0, entry['timestamp'] as number));
-      } else if (entry['type'] === 'remote-inbound-rtp') {
-        stats.roundTrip = number(entry['roundTripTime']);
-      }
-    }
-    return stats;
   }
 }
 
 /** Reads {@link PlaybackStats} off a peer connection that receives. */
 export class ReceiveMeter {
   readonly #bytes = new Rate();
-  #delaySum = 0;
-  #delayCount = 0;
+  #seconds = 0;
+  #count = 0;
 
   /** Reads what comes in; of the tracks with these ids alone, where they are given. */
   async read(peer: RTCPeerConnection, tracks?: ReadonlySet<string>): Promise<PlaybackStats> {
-    const report = await peer.getStats();
+    const { at, bytes, roundTrip, audio, video } = receptionStats(await peer.getStats(), tracks);
+    const seen = video ?? audio;
     const stats = emptyPlaybackStats();
-    let bytes = 0;
-    let at = 0;
-    let roundTrip = 0;
-    for (const entry of entries(report)) {
-      if (entry['type'] === 'candidate-pair' && entry['nominated']) roundTrip = number(entry['currentRoundTripTime']) ?? 0;
-      if (entry['type'] !== 'inbound-rtp') continue;
-      if (tracks && !tracks.has(String(entry['trackIdentifier']))) continue;
-      bytes += number(entry['bytesReceived']) ?? 0;
-      at = entry['timestamp'] as number;
-      const isVideo = entry['kind'] === 'video';
-      if (isVideo) {
-        stats.width = number(entry['frameWidth']);
-        stats.height = number(entry['frameHeight']);
-        stats.framesPerSecond = number(entry['framesPerSecond']);
-        stats.framesDecoded = number(entry['framesDecoded']) ?? 0;
-        stats.framesDropped = number(entry['framesDropped']) ?? 0;
-      }
-      if (isVideo || stats.codec === null) stats.codec = codecName(report, entry);
-      if (isVideo || stats.estimatedDelay === null) {
-        const sum = number(entry['jitterBufferDelay']) ?? 0;
-        const count = number(entry['jitterBufferEmittedCount']) ?? 0;
-        if (count > this.#delayCount) stats.estimatedDelay = ((sum - this.#delaySum) / (count - this.#delayCount)) * 1000 + roundTrip * 500;
-        if (isVideo) [this.#delaySum, this.#delayCount] = [sum, count];
-      }
-    }
-    stats.bitrateBps = at > 0 ? bits(this.#bytes.update(bytes, at)) : null;
-    return stats;
+    if (!seen) return stats;
+    const { bufferedSeconds, bufferedCount } = seen;
+    const [seconds, count] = [bufferedSeconds - this.#seconds, bufferedCount - this.#count];
+    if (count > 0) stats.estimatedDelay = (seconds / count) * 1000 + (roundTrip ?? 0) / 2;
+    [this.#seconds, this.#count] = [bufferedSeconds, bufferedCount];
+    return {
+      ...stats,
+      ...(video && {
+        width: video.width || null, height: video.height || null, framesPerSecond: video.framesPerSecond, framesDecoded: video.framesDecoded,
+        framesDropped: video.framesDropped,
+      }),
+      codec: labelOf(seen),
+      bitrateBps: bits(this.#bytes.update(bytes, at)),
+    };
   }
 }
 
@@ -145,20 +127,7 @@ export function codecLabel(codec: string): string {
   return known[name] ?? codec;
 }
 
-function entries(report: RTCStatsReport): Record<string, unknown>[] {
-  const all: Record<string, unknown>[] = [];
-  report.forEach((entry: Record<string, unknown>) => all.push(entry));
-  return all;
-}
-
-function codecName(report: RTCStatsReport, entry: Record<string, unknown>): string | null {
-  const codec = report.get(String(entry['codecId'])) as { mimeType?: string } | undefined;
-  return codec?.mimeType ? codecLabel(codec.mimeType) : null;
-}
-
-function number(value: unknown): number | null {
-  return typeof value === 'number' ? value : null;
-}
+const labelOf = (of: { codec: string | null } | null) => (of?.codec ? codecLabel(of.codec) : null);
 
 function bits(bytesPerSecond: number | null): number | null {
   return bytesPerSecond === null ? null : bytesPerSecond * 8;

@@ -1,5 +1,5 @@
 import { Emitter } from '../emitter';
-import { type ErrorType, WebliveError } from '../errors';
+import { type ErrorType, WebliveError, withFatal } from '../errors';
 import { log } from '../log';
 import { emptyPlaybackStats, type PlaybackStats } from '../stats';
 import { LineChoice } from './line-choice';
@@ -488,15 +488,6 @@ export class LinePlayer extends Emitter<LinePlayerEvents> {
 }
 
 type Timer = ReturnType<typeof setTimeout> | undefined;
-
-function withFatal(error: WebliveError, fatal: boolean): WebliveError {
-  if (error.fatal === fatal) return error;
-  const { type, message, status, problem, reason, codes, allowed, retryAfterMs } = error;
-  return new WebliveError(type, message, fatal, {
-    problem, cause: error, ...(status !== null && { status }), ...(reason && { reason }), ...(codes && { codes }),
-    ...(allowed !== null && { allowed }), ...(retryAfterMs !== null && { retryAfterMs }),
-  });
-}
 
 /** Milliseconds for the first picture of a line; twice that where no other line is left. */
 export const START_PATIENCE = 10_000;

@@ -36,7 +36,7 @@ export class Reception extends Emitter<ReceptionEvents> {
   /** What was received so far; null while nothing is received at all. */
   async stats(): Promise<ReceptionStats | null> {
     const report = await this.report();
-    return report ? receptionStats(report, this.stream.getTracks()) : null;
+    return report ? receptionStats(report, new Set(this.stream.getTracks().map(({ id }) => id))) : null;
   }
 
   /** @internal The picture comes in a codec that this browser has answered without. */

@@ -39,7 +39,7 @@ describe('what is received', () => {
       { ...inbound, kind: 'video', trackIdentifier: 'v', bytesReceived: 50, framesDecoded: 4, frameWidth: 320, frameHeight: 180 },
       { ...inbound, kind: 'video', trackIdentifier: 'of another', bytesReceived: 999 },
       { ...inbound, kind: 'audio', trackIdentifier: 'another too', bytesReceived: 999 },
-    ), [{ id: 'v' }]);
+    ), new Set(['v']));
     expect(stats.video).toMatchObject({ bytes: 50, packets: 9, lost: 0, framesDecoded: 4, framesDropped: 0, width: 320, codec: null });
     expect(stats.audio).toBeNull();
   });

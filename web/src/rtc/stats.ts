@@ -40,18 +40,27 @@ export interface PublicationStats {
   small: SentVideo | null;
 }
 
+/** What waits in the jitter buffer: the mean is the difference of the one by that of the other. */
+export interface Buffered {
+  /** Seconds that all frames or samples have waited, together. */
+  bufferedSeconds: number;
+  /** How many have. */
+  bufferedCount: number;
+}
+
 /** Counters of sound that is received, since its track began. */
-export interface ReceivedAudio {
+export interface ReceivedAudio extends Buffered {
   bytes: number;
   packets: number;
   lost: number;
+  codec: string | null;
   sampleRate: number | null;
   /** Loudness, 0 to 1; null where the browser does not say. */
   level: number | null;
 }
 
 /** Counters of a picture that is received, since its track began. */
-export interface ReceivedVideo {
+export interface ReceivedVideo extends Buffered {
   bytes: number;
   packets: number;
   lost: number;
@@ -70,6 +79,8 @@ export interface ReceptionStats {
   at: number;
   /** Round trip to the server, in milliseconds; null before it was measured. */
   roundTrip: number | null;
+  /** Of all tracks. */
+  bytes: number;
   /** Null while there is no such track. */
   audio: ReceivedAudio | null;
   video: ReceivedVideo | null;
@@ -90,13 +101,13 @@ export function publicationStats(report: RTCStatsReport, small: string): Publica
   return stats;
 }
 
-/** Reads what a peer connection receives by these tracks. */
-export function receptionStats(report: RTCStatsReport, tracks: readonly Pick<MediaStreamTrack, 'id'>[]): ReceptionStats {
-  const stats: ReceptionStats = { at: Date.now(), roundTrip: null, audio: null, video: null };
-  const ids = new Set(tracks.map(({ id }) => id));
+/** Reads what a peer connection receives; by the tracks with these ids alone, where they are given. */
+export function receptionStats(report: RTCStatsReport, tracks?: ReadonlySet<string>): ReceptionStats {
+  const stats: ReceptionStats = { at: Date.now(), roundTrip: null, bytes: 0, audio: null, video: null };
   for (const entry of entries(report)) {
     if (entry['type'] === 'candidate-pair') stats.roundTrip = pairRoundTrip(entry) ?? stats.roundTrip;
-    if (entry['type'] !== 'inbound-rtp' || !ids.has(String(entry['trackIdentifier']))) continue;
+    if (entry['type'] !== 'inbound-rtp' || (tracks && !tracks.has(String(entry['trackIdentifier'])))) continue;
+    stats.bytes += number(entry['bytesReceived']) ?? 0;
     if (entry['kind'] === 'audio') stats.audio = receivedAudio(report, entry);
     else stats.video = receivedVideo(report, entry);
   }
@@ -120,13 +131,13 @@ function sentVideo(report: RTCStatsReport, entry: Entry): SentVideo {
 }
 
 function receivedAudio(report: RTCStatsReport, entry: Entry): ReceivedAudio {
-  return { ...counted(entry, 'Received'), lost: lost(entry), sampleRate: codecOf(report, entry).clockRate, level: number(entry['audioLevel']) };
+  const { name: codec, clockRate: sampleRate } = codecOf(report, entry);
+  return { ...counted(entry, 'Received'), ...received(entry), codec, sampleRate, level: number(entry['audioLevel']) };
 }
 
 function receivedVideo(report: RTCStatsReport, entry: Entry): ReceivedVideo {
   return {
-    ...counted(entry, 'Received'), ...pictured(report, entry),
-    lost: lost(entry),
+    ...counted(entry, 'Received'), ...received(entry), ...pictured(report, entry),
     framesDecoded: number(entry['framesDecoded']) ?? 0,
     framesDropped: number(entry['framesDropped']) ?? 0,
   };
@@ -144,8 +155,12 @@ const pictured = (report: RTCStatsReport, entry: Entry) => ({
   codec: codecOf(report, entry).name,
 });
 
-/** Duplicates make the counter of RFC 3550 fall below zero. */
-const lost = (entry: Entry) => Math.max(0, number(entry['packetsLost']) ?? 0);
+const received = (entry: Entry) => ({
+  // Duplicates make the counter of RFC 3550 fall below zero.
+  lost: Math.max(0, number(entry['packetsLost']) ?? 0),
+  bufferedSeconds: number(entry['jitterBufferDelay']) ?? 0,
+  bufferedCount: number(entry['jitterBufferEmittedCount']) ?? 0,
+});
 
 /** Seconds in the report; of the pair that is used alone. */
 function pairRoundTrip(entry: Entry): number | null {

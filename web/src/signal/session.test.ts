@@ -132,7 +132,7 @@ describe('a request', () => {
     server.answers['enterRoom'] = () => ({ refused: 'noSuchRoom' });
     const error = await errorOf(session.request('enterRoom', { room: 9, part: 'chat' }));
     expect(error).toMatchObject({ type: 'refused', reason: 'noSuchRoom', codes: { chat: 1, live: 2, rtc: 3 } });
-    expect(error.advice).toContain('Create the room');
+    expect(error.advice).toBe('Read the message; the request was understood and refused.');
   });
 
   it('times out, and its late response is nobody\'s', async () => {

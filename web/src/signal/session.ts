@@ -1,5 +1,5 @@
 import { Emitter } from '../emitter';
-import { refusal, WebliveError } from '../errors';
+import { refusal, WebliveError, withFatal } from '../errors';
 import { log } from '../log';
 import {
   CloseCode, type EventMessage, type EventName, type LoggedIn, PROTOCOL_VERSION, type RequestName, type Results, type ServerMessage,
@@ -195,7 +195,7 @@ export class Session extends Emitter<SessionEvents> {
     const who = { ...(user !== undefined && { user }), ...(userSig !== undefined && { userSig }), ...(profile && !this.#login && { profile }) };
     this.#ask('login', { version: PROTOCOL_VERSION, app, ...who }, (response) => {
       if (!('error' in response)) return this.#onLoggedIn(response.result as LoggedIn);
-      const error = fatal(refusal('login', response.error));
+      const error = withFatal(refusal('login', response.error), true);
       if (isPassing(error) && (this.#login || this.#backoff.tries < FIRST_TRIES)) {
         this.#backoff.skip();
         return this.#onClose(1013, error.message);
@@ -350,13 +350,6 @@ function parsed(text: string): ServerMessage | null {
 /** A refusal of the moment: the same may be granted a little later. */
 function isPassing({ type }: WebliveError): boolean {
   return type === 'busy' || type === 'timeout';
-}
-
-function fatal(error: WebliveError): WebliveError {
-  const { type, message, reason, codes, allowed, retryAfterMs } = error;
-  return new WebliveError(type, message, true, {
-    ...(reason && { reason }), ...(codes && { codes }), ...(allowed !== null && { allowed }), ...(retryAfterMs !== null && { retryAfterMs }),
-  });
 }
 
 /** Close codes after which coming back makes no sense. */

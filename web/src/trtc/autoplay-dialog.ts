@@ -41,14 +41,11 @@ export class AutoplayDialog {
       event.preventDefault();
       this.#putAway();
     });
-    Object.assign(dialog.style, {
-      border: '0', borderRadius: '12px', padding: '20px 24px', maxWidth: 'min(320px, 80vw)', textAlign: 'center', font: '16px/1.5 system-ui, sans-serif',
-      color: '#14181f', background: '#fff', boxShadow: '0 12px 40px rgb(0 0 0 / 0.35)',
-    });
-    Object.assign(heading.style, { margin: '0 0 16px' });
-    Object.assign(accept.style, {
-      font: 'inherit', fontWeight: '600', padding: '8px 24px', border: '0', borderRadius: '8px', color: '#fff', background: '#0b57d0', cursor: 'pointer',
-    });
+    // By script, since a page's policy may forbid style attributes.
+    dialog.style.cssText = 'border:0;border-radius:12px;padding:20px 24px;max-width:min(320px,80vw);text-align:center;font:16px/1.5 system-ui,sans-serif;'
+      + 'color:#14181f;background:#fff;box-shadow:0 12px 40px rgb(0 0 0/.35)';
+    heading.style.margin = '0 0 16px';
+    accept.style.cssText = 'border:0;border-radius:8px;padding:8px 24px;font:inherit;font-weight:600;color:#fff;background:#0b57d0;cursor:pointer';
     dialog.append(heading, accept);
     document.body.append(dialog);
     if (typeof dialog.showModal === 'function') dialog.showModal();

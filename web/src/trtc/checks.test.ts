@@ -97,10 +97,10 @@ describe('errors', () => {
   ])('of type %s have the code %d', (type, code) => expect(toRtcError(new WebliveError(type, 'x', true), 'doing')).toMatchObject({ message: 'x', fatal: true, name: 'RtcError', code }));
 
   it("of the server have the server's code, or that of the call with the server's beside it", () => {
-    const refused = (rtc: number) => new WebliveError('refused', 'no', false, { reason: 'userSigRefused', codes: { chat: 70001, live: 70001, rtc } });
+    const refused = (rtc: number) => new WebliveError('refused', 'join: the UserSig has expired; ask for a new UserSig', false, { reason: 'userSigRefused', codes: { chat: 70001, live: 70001, rtc } });
     expect(toRtcError(refused(0x4049), 'publish').getCode()).toBe(0x4049);
     const join = toRtcError(refused(-100018), 'join', { refused: ErrorCode.JOIN_ROOM_FAILED });
-    expect([join.getCode(), join.getExtraCode(), join.advice]).toEqual([0x4004, -100018, expect.stringContaining('UserSig')]);
+    expect([join.getCode(), join.getExtraCode(), join.advice]).toEqual([0x4004, -100018, 'Ask for a new UserSig.']);
   });
 
   it.each([

@@ -1,3 +1,4 @@
+import { TYPES } from '../errors/advice';
 import type { RoomId } from '../protocol/messages';
 import type { ClientConfig, JoinConfig, MixTranscodeConfig, SmallStreamProfile, StreamConfig } from './types';
 import { badParameter, RtcError } from './rtc-error';
@@ -66,7 +67,7 @@ export function checkMix(config: MixTranscodeConfig, me: string): void {
 /** Throws `NOT_SUPPORTED` where the browser lacks what rooms need. */
 export function mustHaveWebRtc(): void {
   if (typeof RTCPeerConnection === 'undefined') {
-    throw new RtcError(ErrorCode.NOT_SUPPORTED, 'this browser has no WebRTC', { advice: 'Use a current Chrome, Edge, Firefox or Safari.', fatal: true });
+    throw new RtcError(ErrorCode.NOT_SUPPORTED, 'this browser has no WebRTC', { advice: TYPES.unsupported, fatal: true });
   }
 }
 

@@ -1,4 +1,4 @@
-import { toWebliveError, WebliveError } from '../errors';
+import { toWebliveError, WebliveError, withFatal } from '../errors';
 import { log } from '../log';
 import type { Role } from '../protocol/messages';
 import type { LocalPublication, PublicationState, SmallPicture } from '../rtc/publication';
@@ -169,7 +169,7 @@ export class Client {
       const isOffer = toWebliveError(thrown, 'publish').type === 'media';
       throw toRtcError(thrown, 'publish', { other: isOffer ? ErrorCode.CREATE_OFFER_FAILED : ErrorCode.UPLINK_RECONNECTION_FAILED });
     }
-    publication.on('error', (error) => this.#tell('error', toRtcError(fatal(error), 'publish', { other: ErrorCode.UPLINK_RECONNECTION_FAILED })));
+    publication.on('error', (error) => this.#tell('error', toRtcError(withFatal(error, true), 'publish', { other: ErrorCode.UPLINK_RECONNECTION_FAILED })));
   }
 
   /** Publishes a stream no longer; it stays open on this page. */
@@ -402,7 +402,7 @@ export class Client {
       }),
       media.on('error', (error) => {
         this.#lost(joined);
-        this.#tell('error', toRtcError(fatal(error), 'room', { refused: ErrorCode.SIGNAL_CHANNEL_RECONNECTION_FAILED, other: ErrorCode.SIGNAL_CHANNEL_RECONNECTION_FAILED }));
+        this.#tell('error', toRtcError(withFatal(error, true), 'room', { refused: ErrorCode.SIGNAL_CHANNEL_RECONNECTION_FAILED, other: ErrorCode.SIGNAL_CHANNEL_RECONNECTION_FAILED }));
       }),
       media.on('receivingFailed', (error) => this.#tell('error', toRtcError(error, 'receiving', { refused: ErrorCode.DOWNLINK_RECONNECTION_FAILED, other: ErrorCode.DOWNLINK_RECONNECTION_FAILED }))),
       media.receiver.on('state', (state) => remotes.connection(PEER_STATES[state] ?? 'DISCONNECTED')),
@@ -506,12 +506,6 @@ function connected(publication: LocalPublication): Promise<void> {
 
 function notOffered(code: (typeof ErrorCode)[keyof typeof ErrorCode], message: string): RtcError {
   return new RtcError(code, message, { advice: 'Do without it: this server does not offer it.' });
-}
-
-/** What `error` tells of has stopped for good. */
-function fatal(error: WebliveError): WebliveError {
-  const { type, message, reason, codes } = toWebliveError(error, 'room');
-  return new WebliveError(type, message, true, { ...(reason && { reason }), ...(codes && { codes }), cause: error.cause });
 }
 
 const DIALOG = new AutoplayDialog();

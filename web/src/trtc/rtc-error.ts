@@ -1,4 +1,5 @@
 import { type ErrorType, toWebliveError, WebliveError } from '../errors';
+import { TYPES } from '../errors/advice';
 import { ErrorCode, type ErrorCodeValue, isErrorCode } from './codes';
 
 /** Every failure that this interface reports. */
@@ -49,12 +50,12 @@ export interface RtcErrorDetails {
 
 /** A value that was passed in is not allowed. */
 export function badParameter(message: string): RtcError {
-  return new RtcError(ErrorCode.INVALID_PARAMETER, message, { advice: 'Mend the value that the message names.' });
+  return new RtcError(ErrorCode.INVALID_PARAMETER, message, { advice: TYPES.argument });
 }
 
 /** A call that is not possible now. */
 export function badOperation(message: string): RtcError {
-  return new RtcError(ErrorCode.INVALID_OPERATION, message, { advice: 'Make the call that the message names first.' });
+  return new RtcError(ErrorCode.INVALID_OPERATION, message, { advice: TYPES.state });
 }
 
 /** How {@link toRtcError} chooses a code. */
