@@ -2,6 +2,7 @@ import { build, type InlineConfig, type Rolldown } from 'vite';
 import { SDK_DEFINES } from './aliases';
 import { copyWorker, engineEntries, engineInputs, enginesBesideScript, stableWorker } from './engines';
 import { ENTRIES, type Script, SCRIPTS, SDK, WEB } from './entries';
+import { ORDER } from './order';
 
 const COMMON: InlineConfig = {
   configFile: false,
@@ -52,9 +53,23 @@ export async function buildScripts(): Promise<Rolldown.OutputChunk[]> {
   return built;
 }
 
-async function buildScript({ file, global, entry, isDefault }: Script): Promise<Rolldown.OutputChunk> {
+/** A script, and what each of its modules imports, by their paths in `src/`. */
+interface Bundle {
+  chunk: Rolldown.OutputChunk;
+  imports: ReadonlyMap<string, readonly string[]>;
+}
+
+async function buildScript(script: Script): Promise<Rolldown.OutputChunk> {
+  const { imports } = await bundle(script, null);
+  return (await bundle(script, ORDER.filter((id) => imports.has(id)))).chunk;
+}
+
+/** Bundles a script with `order` imported first; writes it unless `order` is null. */
+export async function bundle({ file, global, entry, isDefault }: Script, order: readonly string[] | null): Promise<Bundle> {
   const source = WEB + ENTRIES.find(({ name }) => name === entry)!.source;
   const start = 'virtual:script';
+  const first = (order ?? []).map((id) => `import '${WEB}src/${id}';\n`).join('');
+  const imports = new Map<string, readonly string[]>();
   const result = await build({
     ...COMMON,
     // Scripts have no address of this kind; they look at `document.currentScript`.
@@ -63,7 +78,14 @@ async function buildScript({ file, global, entry, isDefault }: Script): Promise<
       {
         name: 'weblive:script',
         resolveId: (id) => (id === start ? `\0${start}` : null),
-        load: (id) => (id === `\0${start}` ? (isDefault ? `export { default } from '${source}';` : `export * from '${source}';`) : null),
+        load: (id) => (id === `\0${start}` ? first + (isDefault ? `export { default } from '${source}';` : `export * from '${source}';`) : null),
+        buildEnd() {
+          const inSource = (id: string) => id.startsWith(`${WEB}src/`);
+          const short = (id: string) => id.slice(`${WEB}src/`.length);
+          for (const id of [...this.getModuleIds()].filter(inSource)) {
+            imports.set(short(id), (this.getModuleInfo(id)?.importedIds ?? []).filter(inSource).map(short));
+          }
+        },
       },
       enginesBesideScript(),
     ],
@@ -71,6 +93,8 @@ async function buildScript({ file, global, entry, isDefault }: Script): Promise<
       target: 'es2022',
       outDir: SDK,
       emptyOutDir: false,
+      write: order !== null,
+      minify: order !== null,
       sourcemap: true,
       assetsInlineLimit: 0,
       reportCompressedSize: false,
@@ -81,8 +105,9 @@ async function buildScript({ file, global, entry, isDefault }: Script): Promise<
         output: { format: 'umd', name: global, entryFileNames: file, exports: isDefault ? 'default' : 'named', codeSplitting: false },
       },
     },
-  });  const outputs = Array.isArray(result) ? result : [result];
+  });
+  const outputs = Array.isArray(result) ? result : [result];
   const chunk = outputs.flatMap((output) => ('output' in output ? output.output : [])).find((part) => part.type === 'chunk');
   if (!chunk) throw new Error(`the bundler has written nothing for sdk/${file}`);
-  return chunk;
+  return { chunk, imports };
 }

@@ -108,7 +108,7 @@ export class Client {
       if (isWanted) this.#joining = null;
       await this.#release(joined);
       if (!isWanted) throw new RtcError(ErrorCode.API_CALL_ABORTED, 'join: leave was called meanwhile');
-      throw toRtcError(thrown, 'join', { refused: ErrorCode.JOIN_ROOM_FAILED, other: ErrorCode.JOIN_ROOM_FAILED });
+      throw toRtcError(thrown, 'join', { always: ErrorCode.JOIN_ROOM_FAILED });
     }
     this.#joining = null;
     this.#joined = joined;
@@ -205,7 +205,7 @@ export class Client {
       if (options.privateMapKey !== undefined) await media.updatePrivateMapKey(options.privateMapKey);
       await media.switchRole(role);
     } catch (thrown) {
-      throw toRtcError(thrown, 'switchRole', { refused: ErrorCode.SWITCH_ROLE_FAILED, other: ErrorCode.SWITCH_ROLE_FAILED });
+      throw toRtcError(thrown, 'switchRole', { always: ErrorCode.SWITCH_ROLE_FAILED });
     }
   }
 
@@ -292,7 +292,7 @@ export class Client {
     try {
       await media.session.request('startRelay', { room: media.room, track: 'main', ...(streamId !== undefined && { streamId }) }, { timeout: CDN_PATIENCE });
     } catch (thrown) {
-      throw toRtcError(thrown, 'startPublishCDNStream', { refused: ErrorCode.START_PUBLISH_CDN_FAILED, other: ErrorCode.START_PUBLISH_CDN_FAILED });
+      throw toRtcError(thrown, 'startPublishCDNStream', { always: ErrorCode.START_PUBLISH_CDN_FAILED });
     }
   }
 
@@ -301,7 +301,7 @@ export class Client {
     try {
       await media.session.request('stopRelay', { room: media.room, track: 'main' }, { timeout: CDN_PATIENCE });
     } catch (thrown) {
-      throw toRtcError(thrown, 'stopPublishCDNStream', { refused: ErrorCode.STOP_PUBLISH_CDN_FAILED, other: ErrorCode.STOP_PUBLISH_CDN_FAILED });
+      throw toRtcError(thrown, 'stopPublishCDNStream', { always: ErrorCode.STOP_PUBLISH_CDN_FAILED });
     }
   }
 
@@ -402,9 +402,9 @@ export class Client {
       }),
       media.on('error', (error) => {
         this.#lost(joined);
-        this.#tell('error', toRtcError(withFatal(error, true), 'room', { refused: ErrorCode.SIGNAL_CHANNEL_RECONNECTION_FAILED, other: ErrorCode.SIGNAL_CHANNEL_RECONNECTION_FAILED }));
+        this.#tell('error', toRtcError(withFatal(error, true), 'room', { always: ErrorCode.SIGNAL_CHANNEL_RECONNECTION_FAILED }));
       }),
-      media.on('receivingFailed', (error) => this.#tell('error', toRtcError(error, 'receiving', { refused: ErrorCode.DOWNLINK_RECONNECTION_FAILED, other: ErrorCode.DOWNLINK_RECONNECTION_FAILED }))),
+      media.on('receivingFailed', (error) => this.#tell('error', toRtcError(error, 'receiving', { always: ErrorCode.DOWNLINK_RECONNECTION_FAILED }))),
       media.receiver.on('state', (state) => remotes.connection(PEER_STATES[state] ?? 'DISCONNECTED')),
     ];
     return joined;

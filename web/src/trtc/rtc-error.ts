@@ -68,12 +68,16 @@ export interface CodeChoice {
   device?: ErrorCodeValue;
   /** For everything that has no code of its own. */
   other?: ErrorCodeValue;
+  /** For both: {@link refused} and {@link other}. */
+  always?: ErrorCodeValue;
 }
 
 /** Turns anything thrown below into an {@link RtcError}. */
 export function toRtcError(thrown: unknown, doing: string, choice: CodeChoice = {}): RtcError {
   if (thrown instanceof RtcError) return thrown;
   const error = toWebliveError(thrown, doing);
+  const { always } = choice;
+  if (always !== undefined) choice = { ...choice, refused: always, other: always };
   const serverCode = error.codes?.rtc ?? 0;
   const { cause, advice, fatal } = error;
   const details: RtcErrorDetails = { advice, fatal, cause: error, extraCode: isErrorCode(serverCode) && choice.refused === undefined ? 0 : serverCode };
