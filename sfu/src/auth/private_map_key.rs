@@ -296,7 +296,10 @@ impl PrivateMapKeyError {
                 "the PrivateMapKey does not grant this; its bits are 2 join, 4 and 8 send and \
                  receive audio, 16 and 32 video, 64 and 128 auxiliary video"
             }
-            _ => "the PrivateMapKey is not valid for this app, user and room",
+            _ => {
+                "the PrivateMapKey is not valid for this app, user and room; ask the page's back end \
+                 for one that is"
+            }
         }
     }
 

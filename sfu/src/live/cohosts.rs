@@ -13,8 +13,9 @@ use super::ids::{AppId, RoomId, RoomKey};
 pub(super) struct CoHosts {
     groups: HashMap<RoomKey, u64>,
     rooms: BTreeMap<u64, BTreeSet<RoomKey>>,
-    /// Open requests by asking and asked room, and the same the other way round.
-    sent: BTreeSet<(RoomKey, RoomKey)>,
+    /// Open requests by asking and asked room, with the asking page's text.
+    sent: BTreeMap<(RoomKey, RoomKey), String>,
+    /// The same requests by asked and asking room.
     got: BTreeSet<(RoomKey, RoomKey)>,
     ends: Agenda<(RoomKey, RoomKey)>,
     next: u64,
@@ -68,19 +69,32 @@ impl CoHosts {
 
     /// Open requests that `key` has sent, or got.
     pub(super) fn requests_of(&self, key: &RoomKey) -> Vec<(RoomKey, RoomKey)> {
-        let sent = pairs_of(&self.sent, key);
-        let got = pairs_of(&self.got, key).map(|(to, from)| (from, to));
-        sent.chain(got)
-            .map(|(from, to)| (from.clone(), to.clone()))
-            .collect()
+        let first = first_pair(key);
+        let sent = self.sent.range(first.clone()..).map(|(pair, _)| pair);
+        let sent = sent.take_while(|(from, _)| from == key);
+        let got = self.got.range(first..).take_while(|(to, _)| to == key);
+        let got = got.map(|(to, from)| (from.clone(), to.clone()));
+        sent.cloned().chain(got).collect()
+    }
+
+    /// The asking page's text of an open request.
+    pub(super) fn extension(&self, from: &RoomKey, to: &RoomKey) -> Option<&str> {
+        let request = (from.clone(), to.clone());
+        self.sent.get(&request).map(String::as_str)
     }
 
     pub(super) fn has_request(&self, from: &RoomKey, to: &RoomKey) -> bool {
-        self.sent.contains(&(from.clone(), to.clone()))
+        self.sent.contains_key(&(from.clone(), to.clone()))
     }
 
-    pub(super) fn add_request(&mut self, from: &RoomKey, to: &RoomKey, end: Option<Instant>) {
-        self.sent.insert((from.clone(), to.clone()));
+    pub(super) fn add_request(
+        &mut self,
+        from: &RoomKey,
+        to: &RoomKey,
+        extension: String,
+        end: Option<Instant>,
+    ) {
+        self.sent.insert((from.clone(), to.clone()), extension);
         self.got.insert((to.clone(), from.clone()));
         self.ends.set(&(from.clone(), to.clone()), end);
     }
@@ -90,7 +104,7 @@ impl CoHosts {
         let request = (from.clone(), to.clone());
         self.ends.set(&request, None);
         self.got.remove(&(to.clone(), from.clone()));
-        self.sent.remove(&request)
+        self.sent.remove(&request).is_some()
     }
 
     /// The asking and the asked room of a request whose time is over, once.
@@ -104,14 +118,7 @@ impl CoHosts {
     }
 }
 
-/// The pairs that begin with `key`.
-fn pairs_of<'a>(
-    pairs: &'a BTreeSet<(RoomKey, RoomKey)>,
-    key: &'a RoomKey,
-) -> impl Iterator<Item = (&'a RoomKey, &'a RoomKey)> {
-    let least = RoomKey::new(AppId(0), RoomId::Number(0));
-    pairs
-        .range((key.clone(), least)..)
-        .take_while(move |(first, _)| first == key)
-        .map(|(first, second)| (first, second))
+/// No pair that begins with `key` is before this one.
+fn first_pair(key: &RoomKey) -> (RoomKey, RoomKey) {
+    (key.clone(), RoomKey::new(AppId(0), RoomId::Number(0)))
 }

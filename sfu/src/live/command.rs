@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::chat::UnixTime;
 use super::error::LiveError;
 use super::ids::{AppId, RoomId, UserId};
 use super::profile::Profile;
 use super::roles::{Rank, Rights, Role, Scene};
 use super::seats::{Device, MovePolicy};
 use super::tracks::{Publication, TrackKind, Tracks};
-use super::view::{CoHostView, RoomInfo, SeatView};
+use super::view::{ApplicationView, CoHostRequestView, CoHostView, RoomInfo, SeatView};
 
 /// Who logs in on a connection. The token has been checked before.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,10 +152,12 @@ pub enum Part {
 /// What the creator chooses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RoomSettings {
-    /// Name and notice.
+    /// Its texts.
     pub about: About,
     /// The seats, if the room has any.
     pub seats: Option<SeatSettings>,
+    /// When it is created, by the wall clock.
+    pub created_at: Option<UnixTime>,
 }
 
 /// The texts of a room. Cloning shares them.
@@ -162,41 +165,115 @@ pub struct RoomSettings {
 pub struct About {
     pub(super) name: Arc<str>,
     pub(super) notice: Arc<str>,
+    pub(super) introduction: Arc<str>,
+    pub(super) cover: Arc<str>,
 }
 
-impl About {
-    /// The longest name, in bytes.
-    pub const MAX_NAME: usize = 100;
-    /// The longest notice, in bytes.
-    pub const MAX_NOTICE: usize = 1_000;
+/// Texts of a room that change; what is `None` stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AboutChange {
+    /// The title.
+    pub name: Option<String>,
+    /// The notice.
+    pub notice: Option<String>,
+    /// What the room is about.
+    pub introduction: Option<String>,
+    /// The address of the room's picture.
+    pub cover: Option<String>,
+}
 
-    /// Checks both texts.
-    pub fn new(name: &str, notice: &str) -> Result<Self, LiveError> {
-        if name.len() > Self::MAX_NAME || name.chars().any(char::is_control) {
-            return Err(LiveError::BadValue {
-                what: "the room's title",
-                allowed: "up to 100 bytes without control characters",
-            });
-        }
-        let line_breaks = |c: char| c.is_control() && c != '\n';
-        if notice.len() > Self::MAX_NOTICE || notice.chars().any(line_breaks) {
-            return Err(LiveError::BadValue {
-                what: "the room's notice",
-                allowed: "up to 1000 bytes, line breaks but no other control characters",
-            });
-        }
-        Ok(Self {
-            name: name.into(),
-            notice: notice.into(),
-        })
+impl AboutChange {
+    /// Nothing changes.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 }
 
+impl About {
+    /// A title and a notice.
+    #[cfg(test)]
+    pub(crate) fn of(name: &str, notice: &str) -> Self {
+        let change = AboutChange {
+            name: Some(name.to_owned()),
+            notice: Some(notice.to_owned()),
+            ..AboutChange::default()
+        };
+        Self::default().with(change).expect("good texts")
+    }
+
+    /// The texts after a change.
+    ///
+    /// # Errors
+    /// A text breaks its rules.
+    pub fn with(mut self, change: AboutChange) -> Result<Self, LiveError> {
+        TITLE.set(&mut self.name, change.name)?;
+        NOTICE.set(&mut self.notice, change.notice)?;
+        INTRODUCTION.set(&mut self.introduction, change.introduction)?;
+        COVER.set(&mut self.cover, change.cover)?;
+        Ok(self)
+    }
+}
+
+/// What one text of a room may be.
+struct TextRule {
+    what: &'static str,
+    /// In bytes.
+    max: usize,
+    has_lines: bool,
+    allowed: &'static str,
+}
+
+impl TextRule {
+    fn set(&self, text: &mut Arc<str>, new: Option<String>) -> Result<(), LiveError> {
+        let Some(new) = new else {
+            return Ok(());
+        };
+        let is_bad = |c: char| c.is_control() && !(self.has_lines && c == '\n');
+        if new.len() > self.max || new.chars().any(is_bad) {
+            return Err(LiveError::BadValue {
+                what: self.what,
+                allowed: self.allowed,
+            });
+        }
+        *text = new.into();
+        Ok(())
+    }
+}
+
+const TITLE: TextRule = TextRule {
+    what: "the room's title",
+    max: 100,
+    has_lines: false,
+    allowed: "up to 100 bytes without control characters",
+};
+
+const NOTICE: TextRule = TextRule {
+    what: "the room's notice",
+    max: 1_000,
+    has_lines: true,
+    allowed: "up to 1000 bytes, line breaks but no other control characters",
+};
+
+const INTRODUCTION: TextRule = TextRule {
+    what: "the room's introduction",
+    ..NOTICE
+};
+
+const COVER: TextRule = TextRule {
+    what: "the room's cover",
+    max: 1_000,
+    has_lines: false,
+    allowed: "an address of up to 1000 bytes without control characters",
+};
+
 impl Default for About {
     fn default() -> Self {
+        let none: Arc<str> = "".into();
         Self {
-            name: "".into(),
-            notice: "".into(),
+            name: none.clone(),
+            notice: none.clone(),
+            introduction: none.clone(),
+            cover: none,
         }
     }
 }
@@ -287,7 +364,7 @@ pub enum Order {
     Dismiss,
     /// Changes texts and seat mode (hosts); `None` leaves as it is.
     Update {
-        /// Name and notice.
+        /// All of its texts.
         about: Option<About>,
         /// Who may sit down.
         seat_mode: Option<SeatMode>,
@@ -452,6 +529,14 @@ pub struct Entered {
     pub seats: Vec<SeatView>,
     /// The rooms that are connected with this one; empty when only the chat was entered.
     pub co_hosts: Vec<CoHostView>,
+    /// Hosts: who applies for a seat; absent where nobody does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, ts(optional, as = "Option<Vec<ApplicationView>>"))]
+    pub applications: Vec<ApplicationView>,
+    /// Hosts: open requests to connect with other rooms; absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, ts(optional, as = "Option<Vec<CoHostRequestView>>"))]
+    pub co_host_requests: Vec<CoHostRequestView>,
 }
 
 /// One member, as others see it.

@@ -64,7 +64,7 @@ pub enum LiveError {
         needed: &'static str,
     },
     /// The owner's own right.
-    #[error("{action} is the room owner's right")]
+    #[error("{action} is the room owner's right; ask the owner to do it")]
     NotOwner {
         /// What was asked.
         action: &'static str,
@@ -122,7 +122,9 @@ pub enum LiveError {
     #[error("the role can be switched in live mode; in rtc mode everybody is an anchor")]
     RoleIsFixed,
     /// Audience receives.
-    #[error("an audience member cannot publish; switch the role to anchor first")]
+    #[error(
+        "an audience member cannot publish; switch the role to anchor first, or take a seat where there are some"
+    )]
     AudienceMayNotPublish,
     /// Nothing to change.
     #[error("you do not publish {track}; publish it first")]

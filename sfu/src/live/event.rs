@@ -8,7 +8,7 @@ use super::command::MemberView;
 use super::effect::Effect;
 use super::ids::{ConnectionId, RoomId, RoomKey, UserId};
 use super::profile::Profile;
-use super::reason::{LeaveReason, NoResponse, RemovalReason, RequestResult};
+use super::reason::{LeaveReason, NoResponse, RemovalReason, RemovedBy, RequestResult};
 use super::roles::Role;
 use super::seats::Device;
 use super::tracks::{Publication, TrackKind};
@@ -114,6 +114,8 @@ pub enum Event {
         room: RoomId,
         /// Why.
         reason: RemovalReason,
+        /// By whom.
+        by: RemovedBy,
         /// A plain sentence.
         message: String,
     },

@@ -31,8 +31,8 @@ mod tracks;
 mod view;
 
 pub use command::{
-    About, CoHostOrder, Command, Entered, Entry, Login, MediaEntry, MemberView, Order, Part, Reply,
-    RoomSettings, SeatCommand, SeatMode, SeatOrder, SeatSettings,
+    About, AboutChange, CoHostOrder, Command, Entered, Entry, Login, MediaEntry, MemberView, Order,
+    Part, Reply, RoomSettings, SeatCommand, SeatMode, SeatOrder, SeatSettings,
 };
 pub use effect::Effect;
 pub use error::{Face, LiveError};
@@ -40,9 +40,9 @@ pub use event::{Event, Output, Recipient};
 pub use ids::{AppId, ConnectionId, InvalidId, RoomId, RoomKey, UserId};
 pub use limits::{Counters, Limits, Refusal};
 pub use profile::{Profile, ProfileDetails};
-pub use reason::{EndReason, LeaveReason, NoResponse, RemovalReason, RequestResult};
+pub use reason::{EndReason, LeaveReason, NoResponse, RemovalReason, RemovedBy, RequestResult};
 pub use roles::{Rank, Right, Rights, Role, Scene};
 pub use rooms::{Gauges, Rooms};
 pub use seats::{Device, MovePolicy};
 pub use tracks::{Allowed, Publication, TrackKind, Tracks};
-pub use view::{CoHostView, RoomInfo, SeatUser, SeatView};
+pub use view::{ApplicationView, CoHostRequestView, CoHostView, RoomInfo, SeatUser, SeatView};

@@ -3,8 +3,11 @@
 //! Round trip, loss and jitter of a path are smoothed, graded each by [`GRADES`], and the worst
 //! grade is the path's. A path gets worse at once and better by one step at a time.
 
+mod rooms;
 #[cfg(test)]
 mod tests;
+
+pub use rooms::{RoomQualities, RoomReport};
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};

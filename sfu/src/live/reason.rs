@@ -34,6 +34,19 @@ pub enum RemovalReason {
     RoomDisband,
 }
 
+/// Who has removed a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub enum RemovedBy {
+    /// A host of the room.
+    Host,
+    /// The server's operator, or the page's back end.
+    Server,
+    /// The user's own login elsewhere.
+    User,
+}
+
 /// Why a room is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EndReason {

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::time::Instant;
 
+use super::chat::UnixTime;
 use super::command::{About, MemberView, RoomSettings, SeatMode, SeatSettings};
 use super::effect::Effect;
 use super::error::LiveError;
@@ -47,6 +48,7 @@ pub(super) struct Room {
     owner: Option<UserId>,
     administrators: BTreeSet<UserId>,
     about: About,
+    created_at: Option<UnixTime>,
     scene: Option<Scene>,
     members: BTreeMap<UserId, Member>,
     guests: BTreeSet<ConnectionId>,
@@ -86,6 +88,7 @@ impl Room {
             owner: None,
             administrators: BTreeSet::new(),
             about: About::default(),
+            created_at: None,
             scene: None,
             members: BTreeMap::new(),
             guests: BTreeSet::new(),
@@ -131,15 +134,16 @@ impl Room {
             None => {}
         }
         check_seats(settings.seats, turn.limits)?;
-        if settings.seats.is_some() && self.media_members > 0 {
-            // Its anchors came without a seat, and would have to be silenced.
+        if settings.seats.is_some() && !self.anchors.is_empty() {
+            // They came without a seat, and would have to be silenced.
             return Err(LiveError::BadValue {
                 what: "adding seats to a room that is in use",
-                allowed: "create the room before anybody enters its media",
+                allowed: "create the room before an anchor enters its media",
             });
         }
         self.owner = Some(owner.clone());
         self.about = settings.about;
+        self.created_at = settings.created_at;
         self.seating = settings.seats.map(|settings| Seating {
             settings,
             list: SeatList::new(settings.count),
@@ -345,11 +349,14 @@ impl Room {
             room: self.id(),
             name: self.about.name.clone(),
             notice: self.about.notice.clone(),
+            introduction: self.about.introduction.clone(),
+            cover: self.about.cover.clone(),
             owner: self.owner.clone(),
             scene: self.scene,
             online: self.online(),
             total_entered: self.total_entered,
             seats: self.seating.as_ref().map(|seating| seating.settings),
+            created_at: self.created_at,
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
+use super::chat::UnixTime;
 use super::command::{About, MemberView, SeatSettings};
 use super::ids::{RoomId, UserId};
 use super::profile::Profile;
@@ -22,6 +23,12 @@ pub struct RoomInfo {
     /// The notice, or an empty text.
     #[serde(serialize_with = "write_text")]
     pub notice: Arc<str>,
+    /// What the room is about, or an empty text.
+    #[serde(serialize_with = "write_text")]
+    pub introduction: Arc<str>,
+    /// The address of the room's picture, or an empty text. Only hosts can change it.
+    #[serde(serialize_with = "write_text")]
+    pub cover: Arc<str>,
     /// The owner, unless the room came into being by being entered.
     pub owner: Option<UserId>,
     /// The mode, while somebody is in the media.
@@ -32,14 +39,18 @@ pub struct RoomInfo {
     pub total_entered: u64,
     /// The seats' settings.
     pub seats: Option<SeatSettings>,
+    /// When its owner has created it: milliseconds since 1970.
+    pub created_at: Option<UnixTime>,
 }
 
 impl RoomInfo {
-    /// Name and notice.
+    /// The texts.
     pub fn about(&self) -> About {
         About {
             name: self.name.clone(),
             notice: self.notice.clone(),
+            introduction: self.introduction.clone(),
+            cover: self.cover.clone(),
         }
     }
 }
@@ -57,6 +68,32 @@ pub struct CoHostView {
     pub is_muted: bool,
     /// Its anchors, with what they publish.
     pub anchors: Vec<MemberView>,
+}
+
+/// An open application for a seat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct ApplicationView {
+    /// Who.
+    pub guest: UserId,
+    /// Nick and picture.
+    pub profile: Profile,
+    /// The seat, or any.
+    pub seat: Option<u16>,
+}
+
+/// An open request to connect two rooms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct CoHostRequestView {
+    /// The other room.
+    pub other: RoomId,
+    /// Whether this room has asked.
+    pub sent: bool,
+    /// The asking page's own text.
+    pub extension: String,
 }
 
 /// One seat, as everybody sees it.

@@ -175,11 +175,14 @@ mod tests {
             room: key().room,
             name: "".into(),
             notice: "".into(),
+            introduction: "".into(),
+            cover: "".into(),
             owner: Some(user("anna")),
             scene: None,
             online: 3,
             total_entered,
             seats: None,
+            created_at: None,
         }
     }
 

@@ -325,6 +325,8 @@ fn a_live_room_is_told_as_live_and_a_call_as_a_room() {
         room: key().room,
         name: "Show".into(),
         notice: "Hi".into(),
+        introduction: "".into(),
+        cover: "/cover.png".into(),
         owner: Some(user("anna")),
         scene: None,
         online: 3,
@@ -334,6 +336,7 @@ fn a_live_room_is_told_as_live_and_a_call_as_a_room() {
             mode: SeatMode::ApplyToTake,
             keep_owner_on_seat: true,
         }),
+        created_at: None,
     };
     let created = body(&live(None, LiveChange::Created(Box::new(info.clone()))));
     assert_eq!(created["CallbackCommand"], "Live.CallbackAfterCreateRoom");

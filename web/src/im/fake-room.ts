@@ -12,7 +12,7 @@ export class FakeRoom {
     const { answers } = this.server;
     answers['enterRoom'] = (frame) => {
       const history = this.history.slice(-Number(frame['history'] ?? 0));
-      return { result: { info: this.info(frame['room'] as RoomId), already: false, role: null, anchors: [], seats: [], coHosts: [], history } };
+      return { result: { info: this.info(frame['room'] as RoomId), already: false, role: null, anchors: [], seats: [], coHosts: [], history, totalLikesReceived: this.likes } };
     };
     answers['history'] = (frame) => {
       const before = (frame['before'] as number | undefined) ?? Infinity;
@@ -23,8 +23,11 @@ export class FakeRoom {
     answers['attributes'] = () => ({ result: { attributes: { topic: 'tea', mood: 'calm' } } });
   }
 
+  /** How often the room was liked. */
+  likes = 41;
+
   info(room: RoomId = this.room): RoomInfo {
-    return { room, name: 'Evening show', notice: 'be kind', owner: 'olga', scene: null, online: 3, totalEntered: 9, seats: null };
+    return { room, name: 'Evening show', notice: 'be kind', introduction: 'songs', cover: '/images/show.png', owner: 'olga', scene: null, online: 3, totalEntered: 9, seats: null, createdAt: 1_700_000_000_000 };
   }
 
   /** Keeps what a page has sent. */

@@ -384,10 +384,11 @@ describe('what a room shares', () => {
     expect((await errorOf(chat.like(1_001))).codes?.chat).toBe(2996);
   });
 
-  it('likes: tells the totals', async () => {
+  it('likes: tells the totals, from the first on', async () => {
     const { chat } = await enter();
     const told: unknown[] = [];
     chat.on('likes', (likes) => told.push(likes));
+    expect(chat.totalLikes).toBe(41);
     fake.tell('likes', { totalLikesReceived: 512, added: 12, sender: 'ben' });
     expect([told, chat.totalLikes]).toEqual([[{ total: 512, added: 12, sender: 'ben' }], 512]);
   });

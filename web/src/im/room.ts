@@ -1,7 +1,7 @@
 import { toWebliveError, WebliveError } from '../errors';
 import { log } from '../log';
 import type {
-  EventMessage, ImagePayload, Message, MessageContent, MuteList, Profile, RemovalReason, RoomId, RoomInfo, UserId,
+  Entered, EventMessage, ImagePayload, Message, MessageContent, MuteList, Profile, RemovalReason, RoomId, RoomInfo, UserId,
 } from '../protocol/messages';
 import type { CloseReason, Session } from '../signal/session';
 import { fellows, join, part } from './fellows';
@@ -121,7 +121,7 @@ export class ChatRoom extends ChatRequests<ChatRoomEvents> {
     return this.#info;
   }
 
-  /** The likes that the room has told of; 0 before the first. */
+  /** How often the room was liked, as far as it has told; 0 before it is entered. */
   get totalLikes(): number {
     return this.#totalLikes;
   }
@@ -387,8 +387,9 @@ export class ChatRoom extends ChatRequests<ChatRoomEvents> {
     return messages.map((message) => absolute(message, this.#session.identity.server));
   }
 
-  #inside({ info, allMuted = false }: { info: RoomInfo; allMuted?: boolean }): void {
+  #inside({ info, totalLikesReceived = 0, allMuted = false }: Entered): void {
     this.#info = info;
+    this.#totalLikes = totalLikesReceived;
     const held = this.#held ?? [];
     this.#held = null;
     this.#setState('inside');

@@ -203,6 +203,27 @@ describe('messages', () => {
 });
 
 describe('likes and gifts', () => {
+  test('are known from the beginning', async () => {
+    const page = new LiveFixture();
+    page.entered = { totalLikesReceived: 41 };
+    await page.join('gina');
+    expect(page.context.gift.totalLikeCount.value).toBe(41);
+    await page.context.liveList.leaveLive();
+    expect(page.context.gift.totalLikeCount.value).toBe(0);
+  });
+
+  test('that were missed are known after a lost session', async () => {
+    vi.useFakeTimers();
+    const page = new LiveFixture();
+    page.entered = { totalLikesReceived: 41 };
+    await page.join('gina');
+    page.entered = { totalLikesReceived: 512 };
+    page.server.cut({ knows: false });
+    await vi.advanceTimersByTimeAsync(1_000);
+    vi.useRealTimers();
+    expect(page.context.gift.totalLikeCount.value).toBe(512);
+  });
+
   test('are counted by the room, and told with who liked', async () => {
     const page = new LiveFixture();
     await page.join('gina');

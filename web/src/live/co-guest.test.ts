@@ -215,3 +215,40 @@ test('outside of a room every method says so', async () => {
   await coGuest.cancelApplication();
   expect(page.asked('cancelApplication')).toEqual([]);
 });
+
+describe('a host who comes back', () => {
+  const open = [
+    { guest: 'gina', profile: profileOf('gina'), seat: 1 },
+    { guest: 'ben', profile: profileOf('ben'), seat: null },
+  ];
+
+  test('after a reload sees who applies, and can answer', async () => {
+    const page = new LiveFixture();
+    page.entered = { applications: open };
+    const received: unknown[] = [];
+    page.context.coGuest.subscribeEvent('onGuestApplicationReceived', ({ guestUser }) => received.push(guestUser));
+    await page.join('olga');
+    expect(page.context.coGuest.applicants.value).toEqual([shownAs('gina'), shownAs('ben')]);
+    expect(received).toEqual([shownAs('gina'), shownAs('ben')]);
+    await page.context.coGuest.acceptApplication({ userId: 'gina' });
+    expect(page.context.coGuest.applicants.value).toEqual([shownAs('ben')]);
+  });
+
+  test('after a lost session sees who applies now', async () => {
+    vi.useFakeTimers();
+    const { page, told } = await pageOf('olga');
+    page.tell('applicationReceived', { ...open[0] });
+    page.tell('applicationReceived', { guest: 'rob', profile: profileOf('rob'), seat: null });
+    await page.context.coGuest.inviteToSeat({ userId: 'ida' });
+    told.length = 0;
+    page.entered = { applications: open };
+    page.server.cut({ knows: false });
+    await vi.advanceTimersByTimeAsync(1_000);
+    vi.useRealTimers();
+    expect(page.context.coGuest.applicants.value).toEqual([shownAs('gina'), shownAs('ben')]);
+    expect(page.context.coGuest.invitees.value).toEqual([]);
+    expect(told).toEqual([
+      ['onGuestApplicationReceived', { guestUser: shownAs('ben') }], ['onGuestApplicationCancelled', { guestUser: shownAs('rob') }],
+    ]);
+  });
+});

@@ -1,4 +1,4 @@
-import type { NoResponse, UserId } from '../protocol/messages';
+import type { ApplicationView, NoResponse, UserId } from '../protocol/messages';
 import type { LiveCore } from './core';
 import { NoResponseReason } from './enums';
 import type { LiveError } from './error';
@@ -25,6 +25,7 @@ export class CoGuestState extends Subscribable<CoGuestEvents> {
     this.#core = core;
     this.#seats = seats;
     seats.seatList.subscribe((list) => this.#connected.set(list.flatMap(({ userInfo }) => userInfo ?? [])));
+    core.on('view', ({ applications = [] }) => this.#take(applications));
     core.on('left', () => {
       this.#applicants.set([]);
       this.#invitees.set([]);
@@ -58,7 +59,7 @@ export class CoGuestState extends Subscribable<CoGuestEvents> {
     const fields = { ...seatOf(params.seatIndex), ...timeoutOf(params.timeout) };
     const live = this.#core.needRoom('applyForSeat');
     try {
-      const { seat } = await this.#core.ask('applyForSeat', fields);
+      const { seat } = await this.#core.ask('applyForSeat', 'applyForSeat', fields);
       const host = live.info.owner;
       if (seat === undefined || host === null || host === this.#core.user) return;
       // Nobody had to be asked; pages wait for the event all the same.
@@ -72,7 +73,7 @@ export class CoGuestState extends Subscribable<CoGuestEvents> {
 
   /** Takes one's application back; nothing where there is none, also outside of a room. */
   readonly cancelApplication = async (): Promise<void> => {
-    if (this.#core.room) await this.#core.ask('cancelApplication', {}).then(nothing, ignoreGone);
+    if (this.#core.room) await this.#core.ask('cancelApplication', 'cancelApplication', {}).then(nothing, ignoreGone);
   };
 
   /** Gives an applicant the seat (hosts); nothing where there is no such application. */
@@ -84,7 +85,7 @@ export class CoGuestState extends Subscribable<CoGuestEvents> {
   /** Invites somebody to a seat (hosts; -1 is any); `timeout` in seconds, 0 is never. */
   readonly inviteToSeat = async (params: { userId: string; seatIndex?: number; timeout?: number }): Promise<void> => {
     const { userId } = params;
-    await this.#core.ask('inviteToSeat', { guest: userId, ...seatOf(params.seatIndex), ...timeoutOf(params.timeout) });
+    await this.#core.ask('inviteToSeat', 'inviteToSeat', { guest: userId, ...seatOf(params.seatIndex), ...timeoutOf(params.timeout) });
     const { people, room, session } = this.#core;
     this.#invitees.set([...without(this.#invitees.value, userId), people.info(userId)]);
     if (!session || people.knows(userId)) return;
@@ -95,26 +96,38 @@ export class CoGuestState extends Subscribable<CoGuestEvents> {
 
   /** Takes an invitation back (hosts); nothing where there is none. */
   readonly cancelInvitation = async ({ inviteeId }: { inviteeId: string }): Promise<void> => {
-    await this.#core.ask('cancelInvitation', { guest: inviteeId }).then(nothing, ignoreGone);
+    await this.#core.ask('cancelInvitation', 'cancelInvitation', { guest: inviteeId }).then(nothing, ignoreGone);
     this.#invitees.set(without(this.#invitees.value, inviteeId));
   };
 
   /** Sits down where one is invited to. */
   readonly acceptInvitation = async ({ inviterId }: { inviterId: string }): Promise<void> => {
-    await this.#core.ask('answerInvitation', { host: inviterId, accept: true });
+    await this.#core.ask('acceptInvitation', 'answerInvitation', { host: inviterId, accept: true });
   };
 
   /** Refuses an invitation. */
   readonly rejectInvitation = async ({ inviterId }: { inviterId: string }): Promise<void> => {
-    await this.#core.ask('answerInvitation', { host: inviterId, accept: false }).then(nothing, ignoreGone);
+    await this.#core.ask('rejectInvitation', 'answerInvitation', { host: inviterId, accept: false }).then(nothing, ignoreGone);
   };
 
   /** Leaves the seat. */
   readonly disConnect = (): Promise<void> => this.#seats.leaveSeat();
 
+  /** What is open, for a host who has come, or has come back: the invitations of one who was away are taken back. */
+  #take(applications: ApplicationView[]): void {
+    const { people } = this.#core;
+    for (const { guest, profile } of applications) people.learn(guest, profile);
+    const before = this.#applicants.value;
+    const now = applications.map(({ guest }) => people.info(guest));
+    if (before.length + now.length > 0) this.#applicants.set(now);
+    if (this.#invitees.value.length > 0) this.#invitees.set([]);
+    for (const guestUser of now) if (!has(before, guestUser)) this.emit('onGuestApplicationReceived', { guestUser });
+    for (const guestUser of before) if (!has(now, guestUser)) this.emit('onGuestApplicationCancelled', { guestUser });
+  }
+
   async #answer(guest: UserId, accept: boolean): Promise<void> {
     try {
-      await this.#core.ask('answerApplication', { guest, accept });
+      await this.#core.ask(accept ? 'acceptApplication' : 'rejectApplication', 'answerApplication', { guest, accept });
     } catch (thrown) {
       ignoreGone(thrown as LiveError);
     }
@@ -160,6 +173,8 @@ export class CoGuestState extends Subscribable<CoGuestEvents> {
     this.#core.hear('kickedOffSeat', ({ seat, host }) => this.emit('onKickedOffSeat', { seatIndex: seat, hostUser: people.info(host ?? '') }));
   }
 }
+
+const has = (users: LiveUserInfo[], { userId }: LiveUserInfo) => users.some((user) => user.userId === userId);
 
 const without = (users: LiveUserInfo[], userId: UserId) => users.filter((user) => user.userId !== userId);
 

@@ -171,3 +171,19 @@ test('candidates are the other rooms\' hosts, page by page', async () => {
   expect(coHost.candidates.value.map(({ liveId }) => liveId)).toEqual(['next door', 'far']);
   expect(coHost.candidatesCursor.value).toBe('');
 });
+
+test('a host who comes back sees whom one has asked, and who asks', async () => {
+  const page = new LiveFixture();
+  page.entered = { coHostRequests: [{ other: 'next door', sent: true, extension: '' }, { other: 'far', sent: false, extension: 'battle' }] };
+  const received: unknown[] = [];
+  page.context.coHost.subscribeEvent('onCoHostRequestReceived', ({ inviter, extensionInfo }) => received.push([inviter.liveId, extensionInfo]));
+  await page.join('olga');
+  const { invitees, applicant } = page.context.coHost;
+  expect(invitees.value).toMatchObject([{ liveId: 'next door', ...shownAs('olga') }]);
+  expect(applicant.value).toMatchObject({ liveId: 'far' });
+  expect(received).toEqual([['far', 'battle']]);
+  page.tell('coHostRequestEnded', { other: 'next door', sent: true, result: 'rejected' });
+  await page.context.coHost.acceptHostConnection({ liveId: 'far' });
+  expect([invitees.value, applicant.value]).toEqual([[], null]);
+  expect(page.asked('answerCoHost')).toEqual([{ room: 'show', other: 'far', accept: true }]);
+});

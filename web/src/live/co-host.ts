@@ -1,4 +1,4 @@
-import type { CoHostView, RoomId, UserId } from '../protocol/messages';
+import type { CoHostRequestView, CoHostView, RoomId, UserId } from '../protocol/messages';
 import type { LiveCore } from './core';
 import { CoHostLayoutTemplate, CoHostStatus, ConnectionCode, DeviceStatus, Role, SuspendStatus } from './enums';
 import { badArgument, type LiveError } from './error';
@@ -39,7 +39,10 @@ export class CoHostState extends Subscribable<CoHostEvents> {
     super();
     this.#core = core;
     core.on('entered', ({ media }) => void media.on('coHosts', (coHosts) => this.#take(coHosts)));
-    core.on('view', ({ coHosts }) => this.#take(coHosts));
+    core.on('view', ({ coHosts, coHostRequests = [] }) => {
+      this.#take(coHosts);
+      this.#takeRequests(coHostRequests);
+    });
     core.hear('seatsChanged', () => this.#show());
     core.on('left', () => this.#clear());
     core.hear('coHostRequested', ({ other, extension }) => void this.#onRequested(other, extension));
@@ -86,7 +89,7 @@ export class CoHostState extends Subscribable<CoHostEvents> {
     if (!Object.values(CoHostLayoutTemplate).includes(layoutTemplate)) throw badArgument(`layoutTemplate ${String(layoutTemplate)}: allowed are 600, 601 and 400`);
     const other = roomOf(liveId);
     try {
-      await this.#core.ask('requestCoHost', { other, ...timeoutOf(timeout), ...(extensionInfo !== '' && { extension: extensionInfo }) });
+      await this.#core.ask('requestHostConnection', 'requestCoHost', { other, ...timeoutOf(timeout), ...(extensionInfo !== '' && { extension: extensionInfo }) });
     } catch (thrown) {
       const code = CODES[(thrown as LiveError).reason ?? ''];
       if (code === undefined) throw thrown;
@@ -100,7 +103,7 @@ export class CoHostState extends Subscribable<CoHostEvents> {
 
   /** Takes a request back (hosts). */
   readonly cancelHostConnection = async ({ liveId }: { liveId: string }): Promise<void> => {
-    await this.#core.ask('cancelCoHost', { other: roomOf(liveId) });
+    await this.#core.ask('cancelHostConnection', 'cancelCoHost', { other: roomOf(liveId) });
     this.#invitees.set(without(this.#invitees.value, liveId));
   };
 
@@ -111,11 +114,11 @@ export class CoHostState extends Subscribable<CoHostEvents> {
   readonly rejectHostConnection = ({ liveId }: { liveId: string }): Promise<void> => this.#answer(liveId, false);
 
   /** Leaves the connected rooms (hosts); nothing where there are none. */
-  readonly exitHostConnection = async (): Promise<void> => void (await this.#core.ask('exitCoHost', {}));
+  readonly exitHostConnection = async (): Promise<void> => void (await this.#core.ask('exitHostConnection', 'exitCoHost', {}));
 
   /** Brings a page of hosts of other rooms into {@link candidates}; an empty cursor begins anew. */
   readonly getCoHostCandidates = async (cursor = ''): Promise<void> => {
-    const page = await listRooms(this.#core, cursor);
+    const page = await listRooms(this.#core, 'getCoHostCandidates', cursor);
     const rooms = page.rooms.filter(({ room, owner }) => owner !== this.#core.user && room !== this.#core.room?.room);
     await this.#core.people.lookUp(this.#core.needSession('getCoHostCandidates'), rooms.flatMap(({ owner }) => owner ?? []));
     const found = rooms.map(({ room, owner }) => this.#host(room, owner));
@@ -125,11 +128,11 @@ export class CoHostState extends Subscribable<CoHostEvents> {
 
   /** Mutes a connected room's sound for this room's audience, or lets it be heard again (hosts). */
   readonly muteRemoteHostAudio = async (liveID: string, isMuted: boolean): Promise<void> => {
-    await this.#core.ask('muteCoHost', { other: roomOf(liveID), muted: isMuted });
+    await this.#core.ask('muteRemoteHostAudio', 'muteCoHost', { other: roomOf(liveID), muted: isMuted });
   };
 
   async #answer(liveId: string, accept: boolean): Promise<void> {
-    await this.#core.ask('answerCoHost', { other: roomOf(liveId), accept });
+    await this.#core.ask(accept ? 'acceptHostConnection' : 'rejectHostConnection', 'answerCoHost', { other: roomOf(liveId), accept });
     this.#stopsAsking(liveId);
   }
 
@@ -143,6 +146,24 @@ export class CoHostState extends Subscribable<CoHostEvents> {
     this.#asking = this.#asking.map((host) => (host === asking ? inviter : host));
     this.#applicant.set(this.#asking[0] ?? null);
     this.emit('onCoHostRequestReceived', { inviter, extensionInfo });
+  }
+
+  /** What is open, for a host who has come, or has come back. */
+  #takeRequests(requests: CoHostRequestView[]): void {
+    const live = this.#core.room;
+    const [sent, got] = [true, false].map((wanted) => requests.filter((request) => request.sent === wanted)) as [CoHostRequestView[], CoHostRequestView[]];
+    const isOpen = ({ liveId }: SeatUserInfo) => got.some(({ other }) => liveIdOf(other) === liveId);
+    for (const { liveId } of this.#asking.filter((host) => !isOpen(host))) this.#stopsAsking(liveId);
+    for (const { other, extension } of got) {
+      if (!this.#asking.some(({ liveId }) => liveId === liveIdOf(other))) void this.#onRequested(other, extension);
+    }
+    if (sent.length + this.#invitees.value.length === 0) return;
+    this.#invitees.set(sent.map(({ other }) => this.#host(other, null)));
+    for (const { other } of sent) {
+      void this.#hostOf(other).then((host) => {
+        if (this.#core.room === live) this.#invitees.set(this.#invitees.value.map((invitee) => (invitee.liveId === host.liveId ? host : invitee)));
+      });
+    }
   }
 
   #onEnded(other: RoomId, sent: boolean, result: string): void {

@@ -49,17 +49,16 @@ export interface CoreEvents {
 /** How a room is entered. */
 export interface EnterParams {
   info: RoomInfo;
+  /** An owner makes the room again after the server has lost it. */
   isOwner: boolean;
   privateMapKey?: string;
-  /** Makes the room again after the server has lost it. */
-  recreate?: () => Promise<unknown>;
 }
 
 /** What all states of one user share: the session, the room that one is in, and who is known. */
 export class LiveCore extends Emitter<CoreEvents> {
   #session: Session | null = null;
   #room: LiveRoom | null = null;
-  #recreate: (() => Promise<unknown>) | null = null;
+  #isOwner = false;
   #isEntering = false;
   #isLeaving = false;
   #offs: (() => void)[] = [];
@@ -91,18 +90,21 @@ export class LiveCore extends Emitter<CoreEvents> {
     return this.#room;
   }
 
-  /** Asks the server; errors come with the documented codes. */
-  async request<T extends RequestName>(type: T, fields: Fields<T>): Promise<Results[T]> {
+  /** Asks the server. Errors come with the documented codes, and name what the page has called: `doing`. */
+  async request<T extends RequestName>(doing: string, type: T, fields: Fields<T>): Promise<Results[T]> {
+    const session = this.needSession(doing);
     try {
-      return await this.needSession(type).request(type, fields);
+      return await session.request(type, fields);
     } catch (thrown) {
-      throw toLiveError(thrown, type);
+      const error = toLiveError(thrown, doing);
+      if (error.message.startsWith(`${type}:`)) error.message = doing + error.message.slice(type.length);
+      throw error;
     }
   }
 
   /** Asks for the room that one is in. */
-  ask<T extends RequestName>(type: T, fields: Omit<Fields<T>, 'room'>): Promise<Results[T]> {
-    return this.request(type, { ...fields, room: this.needRoom(type).room } as unknown as Fields<T>);
+  async ask<T extends RequestName>(doing: string, type: T, fields: Omit<Fields<T>, 'room'>): Promise<Results[T]> {
+    return this.request(doing, type, { ...fields, room: this.needRoom(doing).room } as unknown as Fields<T>);
   }
 
   /** Calls `listener` for events of this name of the room that one is in. */
@@ -120,8 +122,8 @@ export class LiveCore extends Emitter<CoreEvents> {
         if (event.event === 'profileChanged') this.people.learn(event.user, event.profile);
         this.emit('event', event);
       }),
-      // Before the media enters by itself, which would make a room without owner.
-      session.on('renewed', () => void this.#recreate?.().catch((error: WebliveError) => log.debug('live', error.message))),
+      // Before media and chat enter it again.
+      session.on('renewed', () => void this.#recreate()),
     ];
     this.emit('session', session);
   }
@@ -151,11 +153,13 @@ export class LiveCore extends Emitter<CoreEvents> {
     const { info, isOwner, privateMapKey } = params;
     const chat = info.owner === null ? null : new ChatRoom(session, room);
     try {
-      const entered = await media.enter({ scene: 'live', role: isOwner ? 'anchor' : 'audience', ...(privateMapKey !== undefined && { privateMapKey }) });
+      const entered = await media.enter({
+        scene: 'live', role: isOwner ? 'anchor' : 'audience', ...(info.owner !== null && { existing: true }), ...(privateMapKey !== undefined && { privateMapKey }),
+      });
       if (this.#session !== session) throw tooEarly('joinLive: logged out meanwhile');
       const live: LiveRoom = { room, liveId: liveIdOf(room), media, chat, info: entered.info };
       this.#room = live;
-      this.#recreate = params.recreate ?? null;
+      this.#isOwner = isOwner;
       this.#follow(live);
       this.emit('entered', live);
       this.#view(entered);
@@ -185,7 +189,7 @@ export class LiveCore extends Emitter<CoreEvents> {
       // Refused to all but the owner, who stays inside then. That it has ended is no news to the one who ends it.
       this.#isLeaving = true;
       try {
-        await this.request('dismissRoom', { room: live.room });
+        await this.request('endLive', 'dismissRoom', { room: live.room });
       } catch (thrown) {
         const error = toLiveError(thrown, 'endLive');
         if (error.reason !== 'noSuchRoom') throw error;
@@ -197,7 +201,7 @@ export class LiveCore extends Emitter<CoreEvents> {
     await live.media.leave();
     // The owner cannot quit the chat, only the whole room.
     if (how === 'leaveRoom' && isOwner && this.#session) {
-      await this.request('leaveRoom', { room: live.room, part: 'all' }).catch((error: WebliveError) => log.debug('live', error.message));
+      await this.request('leaveLive', 'leaveRoom', { room: live.room, part: 'all' }).catch((error: WebliveError) => log.debug('live', error.message));
     }
     await live.chat?.leave(true);
   }
@@ -218,15 +222,21 @@ export class LiveCore extends Emitter<CoreEvents> {
     const { media, chat } = live;
     media.on('entered', (entered) => this.#room === live && this.#view(entered));
     media.on('anchorEntered', ({ user, profile }) => this.people.learn(user, profile));
-    media.on('removed', ({ reason, message }) => {
-      const by = reason === 'banned' ? LiveKickedOutReason.byLoggedOnOtherDevice : LiveKickedOutReason.byAdmin;
-      this.#lose(live, reason === 'room-disband' ? 'ended' : 'removed', by, message);
-    });
+    media.on('removed', ({ reason, by, message }) => this.#lose(live, reason === 'room-disband' ? 'ended' : 'removed', REASONS[by], message));
     media.on('error', (error) => this.#lose(live, 'removed', LiveKickedOutReason.forJoinRoomStatusInvalidDuringOffline, error.message));
     chat?.on('message', ({ from, nick, avatar }) => from && this.people.learn(from, { nick, avatar }));
     chat?.on('removed', ({ reason, error }) => {
       if (this.#room === live && reason === 'refused' && error) void this.#comeBack(live, chat, toLiveError(error, 'joinLive'));
     });
+  }
+
+  /** Makes one's own room again where the server, which has begun anew, knows nothing of it. */
+  async #recreate(): Promise<void> {
+    const live = this.#room;
+    if (!live || !this.#isOwner) return;
+    const { name, notice, introduction, cover, seats } = live.info;
+    const fields = { room: live.room, name, notice, introduction, cover, ...(seats && { seats }) };
+    await this.request('joinLive', 'createRoom', fields).catch((error: WebliveError) => log.debug('live', error.message));
   }
 
   /** The server has lost the room. Its owner may be on the way to make it again. */
@@ -241,6 +251,7 @@ export class LiveCore extends Emitter<CoreEvents> {
       await new Promise((resolve) => setTimeout(resolve, COME_BACK_PAUSE));
       if (this.#room !== live || chat.state !== 'outside') return;
       try {
+        await this.#recreate();
         await chat.enter();
         return;
       } catch (thrown) {
@@ -260,13 +271,17 @@ export class LiveCore extends Emitter<CoreEvents> {
     const live = this.#room;
     if (!live) return;
     this.#room = null;
-    this.#recreate = null;
+    this.#isOwner = false;
     this.emit('left', live);
   }
 }
 
 /** The documented code of what is done in a room that one is not in. */
 const NOT_ENTERED = 100_005;
+
+const REASONS = {
+  host: LiveKickedOutReason.byAdmin, server: LiveKickedOutReason.byServer, user: LiveKickedOutReason.byLoggedOnOtherDevice,
+} as const;
 
 /** Messages that are shown to one who enters. */
 const HISTORY = 20;

@@ -6,15 +6,7 @@ export class LiveError extends WebliveError {
   readonly code: number;
 
   constructor(error: WebliveError, code = error.codes?.live ?? CODES[error.type] ?? FAILED) {
-    super(error.type, error.message, error.fatal, {
-      problem: error.problem,
-      cause: error.cause ?? error,
-      ...(error.status !== null && { status: error.status }),
-      ...(error.reason !== null && { reason: error.reason }),
-      ...(error.codes !== null && { codes: error.codes }),
-      ...(error.allowed !== null && { allowed: error.allowed }),
-      ...(error.retryAfterMs !== null && { retryAfterMs: error.retryAfterMs }),
-    });
+    super(error.type, error.message, error.fatal, { ...error, cause: error.cause ?? error });
     this.code = code;
   }
 }

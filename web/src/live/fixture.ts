@@ -1,4 +1,4 @@
-import type { MemberView, Publication, Rank, RoomInfo, SeatView, UserId } from '../protocol/messages';
+import type { Entered, MemberView, Publication, Rank, RoomInfo, SeatView, UserId } from '../protocol/messages';
 import { FakeServer, type Frame } from '../signal/fake-server';
 import { SessionPool } from '../signal/pool';
 import { LiveContext } from './context';
@@ -8,14 +8,16 @@ export class LiveFixture {
   readonly server = new FakeServer();
   readonly context = new LiveContext(new SessionPool(this.server.open));
   info: RoomInfo = {
-    room: 'show', name: 'Evening show', notice: 'be kind', owner: 'olga', scene: 'live', online: 2, totalEntered: 7,
-    seats: { count: 3, mode: 'applyToTake', keepOwnerOnSeat: true },
+    room: 'show', name: 'Evening show', notice: 'be kind', introduction: '', cover: '/images/show.png', owner: 'olga', scene: 'live', online: 2, totalEntered: 7,
+    seats: { count: 3, mode: 'applyToTake', keepOwnerOnSeat: true }, createdAt: 1_700_000_000_000,
   };
   seats: SeatView[] = [seat(0, 'olga', 'owner'), seat(1), seat(2)];
   anchors: MemberView[] = [];
   history: unknown[] = [];
   members: MemberView[] = [];
   attributes: Record<string, string> = {};
+  /** What an answer to one who enters has beside all that. */
+  entered: Partial<Entered> = {};
 
   constructor() {
     const { answers } = this.server;
@@ -24,7 +26,7 @@ export class LiveFixture {
     answers['enterRoom'] = (frame) => ({
       result: {
         info: { ...this.info, room: frame['room'] }, already: false, role: frame['part'] === 'media' ? (frame['role'] ?? 'audience') : null,
-        anchors: this.anchors, seats: this.seats, coHosts: [], history: this.history,
+        anchors: this.anchors, seats: this.seats, coHosts: [], history: this.history, ...this.entered,
       },
     });
     answers['attributes'] = () => ({ result: { attributes: this.attributes } });

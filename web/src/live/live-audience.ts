@@ -91,22 +91,22 @@ export class LiveAudienceState extends Subscribable<LiveAudienceEvents> {
 
   /** Makes somebody an administrator (the owner). */
   readonly setAdministrator = async ({ userId }: { userId: string }): Promise<void> => {
-    await this.#core.ask('setAdministrator', { user: userId, isAdministrator: true });
+    await this.#core.ask('setAdministrator', 'setAdministrator', { user: userId, isAdministrator: true });
   };
 
   /** Makes an administrator one of the others again (the owner). */
   readonly revokeAdministrator = async ({ userId }: { userId: string }): Promise<void> => {
-    await this.#core.ask('setAdministrator', { user: userId, isAdministrator: false });
+    await this.#core.ask('revokeAdministrator', 'setAdministrator', { user: userId, isAdministrator: false });
   };
 
   /** Removes somebody from the room (hosts). `banSeconds` keeps them out for a time. */
   readonly kickUserOutOfRoom = async ({ userId, banSeconds, message }: { userId: string; banSeconds?: number; message?: string }): Promise<void> => {
-    await this.#core.ask('kick', { users: [userId], ...(banSeconds !== undefined && { banSeconds }), ...(message !== undefined && { message }) });
+    await this.#core.ask('kickUserOutOfRoom', 'kick', { users: [userId], ...(banSeconds !== undefined && { banSeconds }), ...(message !== undefined && { message }) });
   };
 
   /** Keeps somebody from sending messages, or no longer (hosts). */
   readonly disableSendMessage = async ({ userId, isDisable, seconds }: { userId: string; isDisable: boolean; seconds?: number }): Promise<void> => {
-    await this.#core.ask('muteUser', { user: userId, seconds: isDisable ? (seconds ?? FOR_GOOD) : 0 });
+    await this.#core.ask('disableSendMessage', 'muteUser', { user: userId, seconds: isDisable ? (seconds ?? FOR_GOOD) : 0 });
   };
 
   #fetchQuietly(): void {
@@ -117,8 +117,8 @@ export class LiveAudienceState extends Subscribable<LiveAudienceEvents> {
     const user = this.#core.user;
     if (live.info.owner !== user && !this.#administrators.has(user)) return;
     try {
-      const { users } = await this.#core.ask('listMutes', {});
-      await this.#core.people.lookUp(this.#core.needSession('listMutes'), users.map((one) => one.user));
+      const { users } = await this.#core.ask('fetchAudienceList', 'listMutes', {});
+      await this.#core.people.lookUp(this.#core.needSession('fetchAudienceList'), users.map((one) => one.user));
       if (this.#core.room === live) this.#banned.set(users.map((one) => this.#info(one.user)));
     } catch (thrown) {
       log.debug('live', toLiveError(thrown, 'listMutes').message);

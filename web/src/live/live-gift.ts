@@ -17,13 +17,15 @@ export class LiveGiftState extends Subscribable<LiveGiftEventsMap> {
     this.#core = core;
     core.on('chat', ({ room, chat }) => {
       this.#total.set(chat.totalLikes);
+      // In again after a lost session.
+      chat.on('state', ({ state }) => state === 'inside' && this.#total.set(chat.totalLikes));
       chat.on('likes', ({ total, sender }) => void this.#onLikes(room, total, sender));
       chat.on('message', (message) => this.#onMessage(room, message));
     });
     core.on('left', () => this.#total.set(0));
   }
 
-  /** How often the room was liked; 0 until it tells of the next like. */
+  /** How often the room was liked since it was made; 0 outside. */
   get totalLikeCount(): Store<number> {
     return this.#total;
   }

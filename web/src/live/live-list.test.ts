@@ -61,7 +61,7 @@ describe('the login', () => {
     await page.join('gina');
     const told = lived(page);
     page.server.tell({ event: 'loggedOut', message: 'The same user has logged in elsewhere.' });
-    page.tell('removed', { reason: 'banned', message: 'The same user has logged in elsewhere.' });
+    page.tell('removed', { reason: 'banned', by: 'user', message: 'The same user has logged in elsewhere.' });
     page.server.socket.end(4001);
     await settle();
     expect(told).toEqual([
@@ -81,18 +81,18 @@ describe('beginning a live room', () => {
       liveId: 'show', liveName: 'Evening show', notice: 'be kind', coverUrl: '/images/cover.png', categoryList: [1, 2], seatTemplate: SeatLayoutTemplate.VideoDynamicFloat7Seats,
     });
     expect(page.asked('createRoom')).toEqual([
-      { room: 'show', name: 'Evening show', notice: 'be kind', seats: { count: 7, mode: 'applyToTake', keepOwnerOnSeat: true } },
+      { room: 'show', name: 'Evening show', notice: 'be kind', cover: '/images/cover.png', seats: { count: 7, mode: 'applyToTake', keepOwnerOnSeat: true } },
     ]);
     expect(page.asked('enterRoom')).toEqual([
-      { room: 'show', part: 'media', scene: 'live', role: 'anchor' }, { room: 'show', part: 'chat', history: 20 },
+      { room: 'show', part: 'media', scene: 'live', role: 'anchor', existing: true }, { room: 'show', part: 'chat', history: 20 },
     ]);
     const [{ attributes }] = page.asked('setAttributes') as [{ attributes: { live: string } }];
-    expect(JSON.parse(attributes.live)).toMatchObject({ coverUrl: '/images/cover.png', categoryList: [1, 2], seatTemplate: 601, isMessageDisable: false });
+    expect(JSON.parse(attributes.live)).toEqual({ categoryList: [1, 2], seatTemplate: 601 });
     expect(page.context.liveList.currentLive.value).toMatchObject({
-      liveId: 'show', liveName: 'Evening show', notice: 'be kind', coverUrl: '/images/cover.png', categoryList: [1, 2], currentViewerCount: 2, totalViewerCount: 7,
+      liveId: 'show', liveName: 'Evening show', notice: 'be kind', coverUrl: '/images/show.png', categoryList: [1, 2], currentViewerCount: 2, totalViewerCount: 7,
       isMessageDisable: false, isPublicVisible: true, isSeatEnabled: true, keepOwnerOnSeat: true, seatMode: TakeSeatMode.ApplyToTake, maxSeatCount: 3, seatTemplate: 601,
     });
-    expect(page.context.liveList.currentLive.value!.createTime).toBeGreaterThan(1_700_000_000);
+    expect(page.context.liveList.currentLive.value!.createTime).toBe(1_700_000_000);
   });
 
   test.each([
@@ -112,7 +112,7 @@ describe('beginning a live room', () => {
     page.server.answers['createRoom'] = () => ({ refused: 'roomIsYours' });
     await page.login('olga');
     await page.context.liveList.createLive({ liveId: 'show', liveName: 'Again' });
-    expect(page.asked('updateRoom')).toEqual([{ room: 'show', name: 'Again', notice: '' }]);
+    expect(page.asked('updateRoom')).toEqual([{ room: 'show', name: 'Again', notice: '', cover: '' }]);
     expect(page.context.liveList.currentLive.value?.liveId).toBe('show');
   });
 
@@ -148,23 +148,26 @@ describe('joining', () => {
       const page = new LiveFixture();
       await page.login(user);
       await page.context.liveList.joinLive({ liveId: 'show' });
-      expect(page.asked('enterRoom')[0]).toEqual({ room: 'show', part: 'media', scene: 'live', role });
+      expect(page.asked('enterRoom')[0]).toEqual({ room: 'show', part: 'media', scene: 'live', role, existing: true });
     }
   });
 
   test('reads what the room shares, and believes none of it', async () => {
     const page = new LiveFixture();
-    page.attributes = { live: JSON.stringify({ coverUrl: 'javascript:alert(1)', backgroundUrl: '//x.test/b.png', categoryList: [1, 'two', 3], createTime: 5, seatTemplate: 999, isMessageDisable: true }) };
+    page.attributes = { live: JSON.stringify({ coverUrl: '/not/the/owners.png', backgroundUrl: '//x.test/b.png', categoryList: [1, 'two', 3], createTime: 5, seatTemplate: 999, activityStatus: 3, isMessageDisable: true }) };
+    page.entered = { allMuted: false };
     await page.join('gina');
     expect(page.context.liveList.currentLive.value).toMatchObject({
-      coverUrl: '', backgroundUrl: '//x.test/b.png', categoryList: [1, 3], createTime: 5, seatTemplate: 600, isMessageDisable: true, liveOwner: shownAs('olga'),
+      coverUrl: '/images/show.png', backgroundUrl: '//x.test/b.png', categoryList: [1, 3], createTime: 1_700_000_000, seatTemplate: 600, activityStatus: 3, isMessageDisable: false, liveOwner: shownAs('olga'),
     });
     page.tell('attributesChanged', { set: { live: 'no JSON' }, deleted: [] });
-    expect(page.context.liveList.currentLive.value).toMatchObject({ categoryList: [], createTime: 0 });
+    expect(page.context.liveList.currentLive.value).toMatchObject({ categoryList: [], activityStatus: 0 });
     page.tell('attributesChanged', { set: { other: '1' }, deleted: [] });
-    page.tell('attributesChanged', { set: { live: '{"coverUrl":"/c.png"}' }, deleted: [] });
-    expect(page.context.liveList.currentLive.value?.coverUrl).toBe('/c.png');
+    page.tell('attributesChanged', { set: { live: '{"backgroundUrl":"javascript:alert(1)","activityStatus":7}' }, deleted: [] });
+    expect(page.context.liveList.currentLive.value).toMatchObject({ backgroundUrl: '', activityStatus: 7 });
     page.tell('attributesChanged', { set: {}, deleted: ['live'] });
+    expect(page.context.liveList.currentLive.value?.activityStatus).toBe(0);
+    page.tell('roomUpdated', { info: { ...page.info, cover: 'javascript:alert(1)' } });
     expect(page.context.liveList.currentLive.value?.coverUrl).toBe('');
   });
 
@@ -234,9 +237,17 @@ describe('the end of a live room', () => {
     const other = new LiveFixture();
     await other.join('gina');
     const heard = lived(other);
-    other.tell('removed', { reason: 'room-disband', message: 'The room was dismissed.' });
+    other.tell('removed', { reason: 'room-disband', by: 'host', message: 'The room was dismissed.' });
     expect(heard).toEqual([['onLiveEnded', { liveId: 'show', reason: LiveEndedReason.endedByHost, message: 'The room was dismissed.' }]]);
     expect(other.context.liveList.currentLive.value).toBeNull();
+  });
+
+  test('by the server says so', async () => {
+    const page = new LiveFixture();
+    await page.join('gina');
+    const told = lived(page);
+    page.tell('removed', { reason: 'room-disband', by: 'server', message: 'The room was dismissed.' });
+    expect(told).toEqual([['onLiveEnded', { liveId: 'show', reason: LiveEndedReason.endedByServer, message: 'The room was dismissed.' }]]);
   });
 
   test('who may not end it stays inside', async () => {
@@ -247,12 +258,12 @@ describe('the end of a live room', () => {
     expect(page.context.liveList.currentLive.value?.liveId).toBe('show');
   });
 
-  test('a kick says why', async () => {
+  test.each([['host', LiveKickedOutReason.byAdmin], ['server', LiveKickedOutReason.byServer]])('a kick by the %s says why', async (by, reason) => {
     const page = new LiveFixture();
     await page.join('gina');
     const told = lived(page);
-    page.tell('removed', { reason: 'kick', message: 'Mind your words' });
-    expect(told).toEqual([['onKickedOutOfLive', { liveId: 'show', reason: LiveKickedOutReason.byAdmin, message: 'Mind your words' }]]);
+    page.tell('removed', { reason: 'kick', by, message: 'Mind your words' });
+    expect(told).toEqual([['onKickedOutOfLive', { liveId: 'show', reason, message: 'Mind your words' }]]);
   });
 
   test('the operator\'s end of the session is the server\'s', async () => {
@@ -285,15 +296,22 @@ describe('a room as it goes on', () => {
     expect(live.value?.isMessageDisable).toBe(true);
   });
 
+  test('in which nobody may speak says so to those who come', async () => {
+    const page = new LiveFixture();
+    page.entered = { allMuted: true };
+    await page.join('gina');
+    expect(page.context.liveList.currentLive.value?.isMessageDisable).toBe(true);
+  });
+
   test('is changed by its hosts, each thing where it belongs', async () => {
     const page = new LiveFixture();
     await page.join('olga');
     const { updateLiveInfo } = page.context.liveList;
     await updateLiveInfo({ liveId: 'show', liveName: 'Late show', seatMode: TakeSeatMode.FreeToTake });
-    await updateLiveInfo({ isMessageDisable: true, coverUrl: '/c.png' });
-    expect(page.asked('updateRoom')).toEqual([{ room: 'show', name: 'Late show', seatMode: 'freeToTake' }]);
+    await updateLiveInfo({ isMessageDisable: true, coverUrl: '/c.png', backgroundUrl: '/b.png' });
+    expect(page.asked('updateRoom')).toEqual([{ room: 'show', name: 'Late show', seatMode: 'freeToTake' }, { room: 'show', cover: '/c.png' }]);
     expect(page.asked('muteAll')).toEqual([{ room: 'show', muted: true }]);
-    expect(JSON.parse((page.asked('setAttributes') as [{ attributes: { live: string } }])[0].attributes.live)).toEqual({ coverUrl: '/c.png', isMessageDisable: true });
+    expect(JSON.parse((page.asked('setAttributes') as [{ attributes: { live: string } }])[0].attributes.live)).toEqual({ backgroundUrl: '/b.png' });
     await expect(updateLiveInfo({ liveId: 'other' })).rejects.toMatchObject({ code: -1001 });
     // Pages give back all that they have; what was made stays as it is.
     await updateLiveInfo({ ...page.context.liveList.currentLive.value! });
@@ -372,13 +390,13 @@ describe('after a lost session', () => {
   test('a host tells a server that has begun anew what the room shared', async () => {
     const page = new LiveFixture();
     await page.login('olga');
-    await page.context.liveList.startLive({ liveId: 'show', coverUrl: '/c.png' });
+    await page.context.liveList.startLive({ liveId: 'show', backgroundUrl: '/c.png' });
     await settle();
     await lose(page);
     await vi.advanceTimersByTimeAsync(1_000);
     const [saved] = page.asked('setAttributes') as [{ attributes: { live: string } }];
-    expect(JSON.parse(saved.attributes.live)).toMatchObject({ coverUrl: '/c.png' });
-    expect(page.context.liveList.currentLive.value?.coverUrl).toBe('/c.png');
+    expect(JSON.parse(saved.attributes.live)).toMatchObject({ backgroundUrl: '/c.png' });
+    expect(page.context.liveList.currentLive.value?.backgroundUrl).toBe('/c.png');
     // One that has kept it is not told.
     page.attributes = saved.attributes;
     await lose(page);
@@ -389,8 +407,60 @@ describe('after a lost session', () => {
   test('an owner who has come back by joining makes the room again too', async () => {
     const page = new LiveFixture();
     await page.join('olga');
+    page.tell('roomUpdated', { info: { ...page.info, name: 'Late show', cover: '/images/late.png' } });
     await lose(page);
-    expect(page.server.requests[0]).toMatchObject({ type: 'createRoom', room: 'show', name: 'Evening show', seats: { count: 3, mode: 'applyToTake', keepOwnerOnSeat: true } });
+    expect(page.server.requests[0]).toMatchObject({
+      type: 'createRoom', room: 'show', name: 'Late show', cover: '/images/late.png', seats: { count: 3, mode: 'applyToTake', keepOwnerOnSeat: true },
+    });
+  });
+
+  /** A server that has begun anew: rooms are there once they were created, or entered by a page that does not mind. */
+  const begunAnew = (page: LiveFixture, rooms: { owner: string | null; members: string[] }) => {
+    const user = page.context.login.loginUserInfo.value!.userId;
+    const enter = page.server.answers['enterRoom']!;
+    page.server.answers['createRoom'] = () => {
+      rooms.owner = user;
+      return { result: {} };
+    };
+    page.server.answers['enterRoom'] = (frame) => {
+      const isThere = rooms.owner !== null || rooms.members.length > 0;
+      if (!isThere && (frame['part'] === 'chat' || frame['existing'] === true)) return { refused: 'noSuchRoom' };
+      rooms.members.push(user);
+      const { result } = enter(frame) as { result: object };
+      return { result: { ...result, info: { ...page.info, owner: rooms.owner } } };
+    };
+  };
+
+  test.each([['olga', 'gina'], ['gina', 'olga']])('the host who had come back by joining owns the room again, when %s comes before %s', async (...order) => {
+    const [host, guest] = [new LiveFixture(), new LiveFixture()];
+    await host.join('olga');
+    await guest.join('gina');
+    const told = [lived(host), lived(guest)];
+    const rooms = { owner: null, members: [] as string[] };
+    for (const page of [host, guest]) begunAnew(page, rooms);
+    for (const user of order) {
+      await lose(user === 'olga' ? host : guest);
+      await vi.advanceTimersByTimeAsync(2_000);
+      if (user === 'gina' && order[0] === 'gina') expect(rooms).toEqual({ owner: null, members: [] });
+    }
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(rooms.owner).toBe('olga');
+    expect(new Set(rooms.members)).toEqual(new Set(['olga', 'gina']));
+    for (const page of [host, guest]) expect(page.context.liveList.currentLive.value?.liveOwner.userId).toBe('olga');
+    expect(told).toEqual([[], []]);
+  });
+
+  test('a host whose making of the room was lost makes it once more', async () => {
+    const page = new LiveFixture();
+    await page.join('olga');
+    const rooms = { owner: null, members: [] as string[] };
+    begunAnew(page, rooms);
+    const create = page.server.answers['createRoom']!;
+    page.server.answers['createRoom'] = () => ({ refused: 'busy' });
+    await lose(page);
+    page.server.answers['createRoom'] = create;
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect([rooms.owner, page.context.liveList.currentLive.value?.liveOwner.userId]).toEqual(['olga', 'olga']);
   });
 
   test('the audience waits until the host has made the room again', async () => {
@@ -430,5 +500,62 @@ describe('after a lost session', () => {
     await vi.advanceTimersByTimeAsync(5_000);
     expect(told).toHaveLength(1);
     expect(told[0]).toMatchObject(['onKickedOutOfLive', { liveId: 'show', reason: LiveKickedOutReason.forJoinRoomStatusInvalidDuringOffline }]);
+  });
+});
+
+describe('a call that comes too early', () => {
+  test('is refused by the name that the page has called it by', async () => {
+    const { liveList, coGuest, coHost, seat: seats, audience, login, gift, barrage } = new LiveFixture().context;
+    const early: Record<string, () => Promise<unknown>> = {
+      createLive: () => liveList.createLive({ liveId: 'show' }),
+      joinLive: () => liveList.joinLive({ liveId: 'show' }),
+      updateLiveInfo: () => liveList.updateLiveInfo({ liveName: 'x' }),
+      fetchLiveList: () => liveList.fetchLiveList(),
+      fetchLiveInfo: () => liveList.fetchLiveInfo('show'),
+      applyForSeat: () => coGuest.applyForSeat(),
+      acceptApplication: () => coGuest.acceptApplication({ userId: 'a' }),
+      rejectApplication: () => coGuest.rejectApplication({ userId: 'a' }),
+      inviteToSeat: () => coGuest.inviteToSeat({ userId: 'a' }),
+      cancelInvitation: () => coGuest.cancelInvitation({ inviteeId: 'a' }),
+      acceptInvitation: () => coGuest.acceptInvitation({ inviterId: 'a' }),
+      rejectInvitation: () => coGuest.rejectInvitation({ inviterId: 'a' }),
+      requestHostConnection: () => coHost.requestHostConnection({ liveId: 'a' }),
+      cancelHostConnection: () => coHost.cancelHostConnection({ liveId: 'a' }),
+      acceptHostConnection: () => coHost.acceptHostConnection({ liveId: 'a' }),
+      rejectHostConnection: () => coHost.rejectHostConnection({ liveId: 'a' }),
+      exitHostConnection: () => coHost.exitHostConnection(),
+      getCoHostCandidates: () => coHost.getCoHostCandidates(),
+      muteRemoteHostAudio: () => coHost.muteRemoteHostAudio('a', true),
+      takeSeat: () => seats.takeSeat(),
+      leaveSeat: () => seats.leaveSeat(),
+      lockSeat: () => seats.lockSeat({ seatIndex: 1 }),
+      unlockSeat: () => seats.unlockSeat({ seatIndex: 1 }),
+      kickUserOutOfSeat: () => seats.kickUserOutOfSeat({ userId: 'a' }),
+      moveUserToSeat: () => seats.moveUserToSeat({ userId: 'a', targetIndex: 1 }),
+      openRemoteCamera: () => seats.openRemoteCamera({ userId: 'a' }),
+      closeRemoteCamera: () => seats.closeRemoteCamera({ userId: 'a' }),
+      openRemoteMicrophone: () => seats.openRemoteMicrophone({ userId: 'a' }),
+      closeRemoteMicrophone: () => seats.closeRemoteMicrophone({ userId: 'a' }),
+      fetchAudienceList: () => audience.fetchAudienceList(),
+      setAdministrator: () => audience.setAdministrator({ userId: 'a' }),
+      revokeAdministrator: () => audience.revokeAdministrator({ userId: 'a' }),
+      kickUserOutOfRoom: () => audience.kickUserOutOfRoom({ userId: 'a' }),
+      disableSendMessage: () => audience.disableSendMessage({ userId: 'a', isDisable: true }),
+      setSelfInfo: () => login.setSelfInfo({}),
+      sendLikes: () => gift.sendLikes(),
+      sendGift: () => gift.sendGift({ giftId: 'rose' }),
+      sendTextMessage: () => barrage.sendTextMessage({ text: 'hi' }),
+    };
+    for (const [name, call] of Object.entries(early)) {
+      const error: unknown = await call().catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ type: 'state', message: `${name}: log in first` });
+    }
+  });
+
+  test('the server\'s refusals name it too', async () => {
+    const page = new LiveFixture();
+    await page.join('olga');
+    page.server.answers['requestCoHost'] = () => ({ refused: 'noPermission' });
+    await expect(page.context.coHost.requestHostConnection({ liveId: 'far' })).rejects.toThrow('requestHostConnection: refused: noPermission');
   });
 });

@@ -1,12 +1,12 @@
 import { WebliveError } from '../errors';
-import type { RoomId, RoomInfo, SeatSettings } from '../protocol/messages';
+import type { RoomId, RoomInfo, SeatMode, SeatSettings } from '../protocol/messages';
 import { log } from '../log';
 import type { LiveCore, LiveRoom } from './core';
-import { LiveEndedReason, SeatLayoutTemplate, TakeSeatMode } from './enums';
+import { LiveEndedReason, LiveKickedOutReason, SeatLayoutTemplate, TakeSeatMode } from './enums';
 import { badArgument, LiveError, toLiveError } from './error';
 import { type LiveListEvents, Subscribable } from './events';
 import { liveIdOf, roomOf } from './ids';
-import { type RoomCard, readCard, writeCard } from './room-card';
+import { checkAddress, isAddress, type RoomCard, readCard, writeCard } from './room-card';
 import { Cell, type Store } from './store';
 import type { LiveInfo, StartLiveParams, UpdateLiveInfoParams } from './types';
 
@@ -30,21 +30,24 @@ export class LiveListState extends Subscribable<LiveListEvents> {
     });
     core.on('chat', ({ room, chat }) => {
       void this.#readCard(room);
-      chat.on('state', ({ state, previous }) => state === 'inside' && previous === 'entering' && void this.#comeBack(room));
+      this.#mute(chat.isAllMuted);
+      chat.on('allMuted', (isAllMuted) => this.#mute(isAllMuted));
+      chat.on('state', ({ state, previous }) => {
+        if (state !== 'inside' || previous !== 'entering') return;
+        this.#mute(chat.isAllMuted);
+        void this.#comeBack(room);
+      });
     });
     core.on('info', () => this.#core.room && this.#show(this.#core.room));
     core.on('left', () => this.#current.set(null));
     core.on('lost', ({ liveId, kind, reason, message }) => {
-      if (kind === 'ended') this.emit('onLiveEnded', { liveId, reason: LiveEndedReason.endedByHost, message });
+      const { endedByHost, endedByServer } = LiveEndedReason;
+      if (kind === 'ended') this.emit('onLiveEnded', { liveId, reason: reason === LiveKickedOutReason.byServer ? endedByServer : endedByHost, message });
       else this.emit('onKickedOutOfLive', { liveId, reason, message });
     });
     core.hear('attributesChanged', ({ set, deleted }) => {
       if (set[CARD] !== undefined) this.#take(readCard(set[CARD]));
       else if (deleted.includes(CARD)) this.#take({});
-    });
-    core.hear('allMuted', ({ muted }) => {
-      this.#isMessageDisable = muted;
-      if (this.#core.room) this.#show(this.#core.room);
     });
     core.hear('message', ({ message }) => {
       const live = this.#core.room;
@@ -76,19 +79,17 @@ export class LiveListState extends Subscribable<LiveListEvents> {
   readonly createLive = async (params: StartLiveParams): Promise<void> => {
     const room = roomOf(params.liveId);
     const seats = seatsOf(params);
-    const { liveName = '', notice = '' } = params;
-    const make = () => this.#core.request('createRoom', { room, name: liveName, notice, ...(seats && { seats }) });
-    await make().catch(async (error: LiveError) => {
+    const { liveName: name = '', notice = '', coverUrl: cover = '' } = params;
+    checkAddress('coverUrl', cover);
+    await this.#core.request('createLive', 'createRoom', { room, name, notice, cover, ...(seats && { seats }) }).catch(async (error: LiveError) => {
       if (error.reason !== 'roomIsYours') throw error;
-      await this.#core.request('updateRoom', { room, name: liveName, notice });
+      await this.#core.request('createLive', 'updateRoom', { room, name, notice, cover });
     });
-    const info = await this.#core.request('showRoom', { room });
+    const info = await this.#core.request('createLive', 'showRoom', { room });
     const { privateMapKey } = params;
-    const live = await this.#core.enter(room, { info, isOwner: true, recreate: make, ...(privateMapKey !== undefined && { privateMapKey }) });
-    await this.#saveCard(live, {
-      ...pick(params), createTime: Math.floor(Date.now() / 1000), seatTemplate: templateOf(params),
-    });
-    if (params.isMessageDisable ?? params.isMessageDisableForAllUser) await this.#core.ask('muteAll', { muted: true });
+    const live = await this.#core.enter(room, { info, isOwner: true, ...(privateMapKey !== undefined && { privateMapKey }) });
+    await this.#saveCard(live, 'createLive', { ...pick(params), seatTemplate: templateOf(params) });
+    if (params.isMessageDisable ?? params.isMessageDisableForAllUser) await this.#core.ask('createLive', 'muteAll', { muted: true });
   };
 
   /** Another name of {@link createLive}. */
@@ -98,12 +99,9 @@ export class LiveListState extends Subscribable<LiveListEvents> {
   readonly joinLive = async (params: { liveId: string; privateMapKey?: string }): Promise<void> => {
     const room = roomOf(params.liveId);
     if (this.#core.room?.room === room) return;
-    const info = await this.#core.request('showRoom', { room });
+    const info = await this.#core.request('joinLive', 'showRoom', { room });
     const { privateMapKey } = params;
-    const isOwner = info.owner === this.#core.user;
-    const { name, notice, seats } = info;
-    const recreate = () => this.#core.request('createRoom', { room, name, notice, ...(seats && { seats }) });
-    await this.#core.enter(room, { info, isOwner, ...(isOwner && { recreate }), ...(privateMapKey !== undefined && { privateMapKey }) });
+    await this.#core.enter(room, { info, isOwner: info.owner === this.#core.user, ...(privateMapKey !== undefined && { privateMapKey }) });
   };
 
   /** Leaves the room; it goes on. Nothing outside of one. */
@@ -120,20 +118,21 @@ export class LiveListState extends Subscribable<LiveListEvents> {
       const made = this.#current.value?.[name];
       if ((params[name] ?? made) !== made) throw badArgument(`updateLiveInfo: ${name} ${params[name]}: allowed is what the room was made with, ${made}`);
     }
-    const { liveName, notice, seatMode, isMessageDisable } = params;
-    if (liveName !== undefined || notice !== undefined || seatMode !== undefined) {
-      await this.#core.ask('updateRoom', {
-        ...(liveName !== undefined && { name: liveName }), ...(notice !== undefined && { notice }), ...(seatMode !== undefined && { seatMode: modeOf(seatMode) }),
-      });
-    }
-    if (isMessageDisable !== undefined) await this.#core.ask('muteAll', { muted: isMessageDisable });
+    const { liveName, notice, coverUrl, seatMode, isMessageDisable } = params;
+    if (coverUrl !== undefined) checkAddress('coverUrl', coverUrl);
+    const changes = {
+      ...(liveName !== undefined && { name: liveName }), ...(notice !== undefined && { notice }), ...(coverUrl !== undefined && { cover: coverUrl }),
+      ...(seatMode !== undefined && { seatMode: modeOf(seatMode) }),
+    };
+    if (Object.keys(changes).length > 0) await this.#core.ask('updateLiveInfo', 'updateRoom', changes);
+    if (isMessageDisable !== undefined) await this.#core.ask('updateLiveInfo', 'muteAll', { muted: isMessageDisable });
     const card = pick(params);
-    if (Object.keys(card).length > 0 || isMessageDisable !== undefined) await this.#saveCard(live, card, isMessageDisable);
+    if (Object.keys(card).length > 0) await this.#saveCard(live, 'updateLiveInfo', card);
   };
 
   /** Brings the next page of rooms into {@link liveList}; without a cursor the first one. */
   readonly fetchLiveList = async (params: { cursor?: string; count?: number } = {}): Promise<void> => {
-    const { rooms, cursor } = await listRooms(this.#core, params.cursor ?? '', params.count);
+    const { rooms, cursor } = await listRooms(this.#core, 'fetchLiveList', params.cursor ?? '', params.count);
     const owners = rooms.flatMap(({ owner }) => owner ?? []);
     await this.#core.people.lookUp(this.#core.needSession('fetchLiveList'), owners);
     const page = rooms.map((info) => this.#liveInfo(info, {}, false));
@@ -146,7 +145,7 @@ export class LiveListState extends Subscribable<LiveListEvents> {
   readonly fetchLiveInfo = async (live: string | { liveId: string }): Promise<LiveInfo> => {
     const liveId = typeof live === 'string' ? live : live.liveId;
     if (this.#current.value?.liveId === liveId) return this.#current.value;
-    const info = await this.#core.request('showRoom', { room: roomOf(liveId) });
+    const info = await this.#core.request('fetchLiveInfo', 'showRoom', { room: roomOf(liveId) });
     if (info.owner !== null) await this.#core.people.lookUp(this.#core.needSession('fetchLiveInfo'), [info.owner]);
     return this.#liveInfo(info, {}, false);
   };
@@ -158,7 +157,7 @@ export class LiveListState extends Subscribable<LiveListEvents> {
     await this.#readCard(live);
     const isOwner = live.info.owner === this.#core.user;
     if (this.#core.room !== live || !isOwner || Object.keys(this.#card).length > 0 || Object.keys(card).length === 0) return;
-    await this.#saveCard(live, card, card.isMessageDisable).catch((error: LiveError) => log.warn('live', error.message));
+    await this.#saveCard(live, 'joinLive', card).catch((error: LiveError) => log.warn('live', error.message));
   }
 
   async #lookUpOwner(live: LiveRoom): Promise<void> {
@@ -173,7 +172,7 @@ export class LiveListState extends Subscribable<LiveListEvents> {
   async #readCard(live: LiveRoom): Promise<void> {
     const before = this.#card;
     try {
-      const { attributes } = await this.#core.request('attributes', { room: live.room });
+      const { attributes } = await this.#core.request('joinLive', 'attributes', { room: live.room });
       // What was written or told meanwhile is newer.
       if (this.#core.room === live && this.#card === before) this.#take(readCard(attributes[CARD] ?? ''));
     } catch (thrown) {
@@ -182,19 +181,20 @@ export class LiveListState extends Subscribable<LiveListEvents> {
     }
   }
 
-  async #saveCard(live: LiveRoom, changes: RoomCard, isMessageDisable = this.#isMessageDisable): Promise<void> {
-    const card = { ...this.#card, ...changes, isMessageDisable };
+  async #saveCard(live: LiveRoom, doing: string, changes: RoomCard): Promise<void> {
+    const card = { ...this.#card, ...changes };
+    const attributes = { [CARD]: writeCard(card) };
     this.#take(card);
-    try {
-      await this.#core.request('setAttributes', { room: live.room, attributes: { [CARD]: writeCard(card) } });
-    } catch (thrown) {
-      throw toLiveError(thrown, 'updateLiveInfo');
-    }
+    await this.#core.request(doing, 'setAttributes', { room: live.room, attributes });
+  }
+
+  #mute(isAllMuted: boolean): void {
+    this.#isMessageDisable = isAllMuted;
+    if (this.#core.room) this.#show(this.#core.room);
   }
 
   #take(card: RoomCard): void {
     this.#card = card;
-    if (card.isMessageDisable !== undefined) this.#isMessageDisable = card.isMessageDisable;
     if (this.#core.room) this.#show(this.#core.room);
   }
 
@@ -208,13 +208,13 @@ export class LiveListState extends Subscribable<LiveListEvents> {
       liveId: liveIdOf(info.room),
       liveName: info.name,
       notice: info.notice,
-      coverUrl: card.coverUrl ?? '',
+      coverUrl: isAddress(info.cover) ? info.cover : '',
       backgroundUrl: card.backgroundUrl ?? '',
       categoryList: card.categoryList ?? [],
       liveOwner: this.#core.people.info(info.owner ?? ''),
       currentViewerCount: info.online,
       totalViewerCount: info.totalEntered,
-      createTime: card.createTime ?? 0,
+      createTime: Math.floor((info.createdAt ?? 0) / 1000),
       isMessageDisable,
       isPublicVisible: card.isPublicVisible ?? true,
       isSeatEnabled: seats !== null,
@@ -228,9 +228,9 @@ export class LiveListState extends Subscribable<LiveListEvents> {
 }
 
 /** A page of rooms that were made by an owner. `cursor` is what the page before gave, or an empty text. */
-export async function listRooms(core: LiveCore, cursor: string, count = PAGE): Promise<{ rooms: RoomInfo[]; cursor: string }> {
-  if (!Number.isInteger(count) || count < 1) throw badArgument(`count ${count}: allowed are whole numbers from 1`);
-  const { rooms, more } = await core.request('listRooms', { count, ...(cursor !== '' && { after: readCursor(cursor) }) });
+export async function listRooms(core: LiveCore, doing: string, cursor: string, count = PAGE): Promise<{ rooms: RoomInfo[]; cursor: string }> {
+  if (!Number.isInteger(count) || count < 1) throw badArgument(`${doing}: count ${count}: allowed are whole numbers from 1`);
+  const { rooms, more } = await core.request(doing, 'listRooms', { count, ...(cursor !== '' && { after: readCursor(cursor) }) });
   const last = rooms.at(-1);
   return { rooms: rooms.filter(({ owner }) => owner !== null), cursor: more && last ? JSON.stringify(last.room) : '' };
 }
@@ -257,12 +257,12 @@ function seatsOf(params: StartLiveParams): SeatSettings | null {
   return { count: maxSeatCount || SEATS[templateOf(params)]!, mode: modeOf(seatMode), keepOwnerOnSeat };
 }
 
-const modeOf = (mode: TakeSeatMode) => (mode === TakeSeatMode.FreeToTake ? 'freeToTake' : 'applyToTake');
+const modeOf = (mode: TakeSeatMode): SeatMode => (mode === TakeSeatMode.FreeToTake ? 'freeToTake' : 'applyToTake');
 
 function pick(params: StartLiveParams | UpdateLiveInfoParams): RoomCard {
-  const { coverUrl, backgroundUrl, categoryList, isPublicVisible, seatTemplate, activityStatus } = params;
+  const { backgroundUrl, categoryList, isPublicVisible, seatTemplate, activityStatus } = params;
   return {
-    ...(coverUrl !== undefined && { coverUrl }), ...(backgroundUrl !== undefined && { backgroundUrl }), ...(categoryList !== undefined && { categoryList }),
+    ...(backgroundUrl !== undefined && { backgroundUrl }), ...(categoryList !== undefined && { categoryList }),
     ...(isPublicVisible !== undefined && { isPublicVisible }), ...(seatTemplate !== undefined && { seatTemplate }),
     ...(activityStatus !== undefined && { activityStatus }),
   };

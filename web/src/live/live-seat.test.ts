@@ -173,6 +173,41 @@ test('the own transport\'s quality is shown under the own user', async () => {
   expect([...page.context.seat.networkQualities.value]).toEqual([['zoe', { quality: 2, upLoss: 0, downLoss: 1, delay: 31 }]]);
 });
 
+test('how good the transports of others are is asked for while somebody wants to know', async () => {
+  const page = new LiveFixture();
+  await page.join('zoe');
+  const { networkQualities } = page.context.seat;
+  expect(page.asked('listenQualities')).toEqual([]);
+  const off = networkQualities.subscribe(() => undefined);
+  await settle();
+  expect(page.asked('listenQualities')).toEqual([{ room: 'show', listen: true }]);
+  page.tell('qualities', {
+    qualities: [{ user: 'olga', uplinkNetworkQuality: 3, downlinkNetworkQuality: 1, rtt: 40, uplinkLoss: 7, downlinkLoss: 0 }],
+  });
+  const olga = ['olga', { quality: 3, upLoss: 7, downLoss: 0, delay: 40 }];
+  expect([...networkQualities.value]).toEqual([olga]);
+  page.server.tell({
+    event: 'networkQuality', uplinkNetworkQuality: 1, downlinkNetworkQuality: 1, uplinkRTT: 20, uplinkLoss: 0, downlinkRTT: 21, downlinkLoss: 0,
+  });
+  const zoe = ['zoe', { quality: 1, upLoss: 0, downLoss: 0, delay: 20 }];
+  expect([...networkQualities.value]).toEqual([olga, zoe]);
+  off();
+  await settle();
+  expect(page.asked('listenQualities').at(-1)).toEqual({ room: 'show', listen: false });
+  expect([...networkQualities.value]).toEqual([zoe]);
+});
+
+test('and again in the next room', async () => {
+  const page = new LiveFixture();
+  page.context.seat.networkQualities.subscribe(() => undefined);
+  await page.join('zoe');
+  await page.context.liveList.leaveLive();
+  await page.context.liveList.joinLive({ liveId: 'show' });
+  await settle();
+  expect(page.server.asked('listenQualities').length).toBeGreaterThan(0);
+  expect(page.context.seat.networkQualities.value.size).toBe(0);
+});
+
 describe('places', () => {
   const area = (places: { w: number; h: number }[]) => places.reduce((sum, { w, h }) => sum + w * h, 0);
 

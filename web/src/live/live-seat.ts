@@ -5,7 +5,7 @@ import type { NetworkQuality } from '../rtc/room-media';
 import type { LiveCore } from './core';
 import type { DeviceState } from './device';
 import { DeviceControlPolicy, DeviceStatus, MoveSeatPolicy, Role, SeatLayoutTemplate, SuspendStatus } from './enums';
-import { badArgument } from './error';
+import { badArgument, type LiveError } from './error';
 import { type LiveSeatEvents, Subscribable } from './events';
 import { indexOf, seatOf } from './ids';
 import type { LiveListState } from './live-list';
@@ -26,9 +26,12 @@ export class LiveSeatState extends Subscribable<LiveSeatEvents> {
   readonly #seats = new Cell<SeatInfo[]>([]);
   readonly #canvas = new Cell<LiveCanvas>(canvasOf(SeatLayoutTemplate.VideoDynamicGrid9Seats));
   readonly #speaking = new Cell<ReadonlyMap<UserId, number>>(new Map(), () => this.#listen());
-  readonly #qualities = new Cell<ReadonlyMap<UserId, NetworkInfo>>(new Map());
+  readonly #qualities = new Cell<ReadonlyMap<UserId, NetworkInfo>>(new Map(), () => this.#listenQualities());
+  #ownQuality: NetworkInfo | null = null;
+  #otherQualities: ReadonlyMap<UserId, NetworkInfo> = new Map();
   readonly #statistics: Statistics;
   #isListening = false;
+  #isListeningQualities = false;
 
   constructor(core: LiveCore, list: LiveListState, device: DeviceState, stage: Stage) {
     super();
@@ -39,17 +42,31 @@ export class LiveSeatState extends Subscribable<LiveSeatEvents> {
     this.#statistics = new Statistics(core, stage);
     core.on('entered', ({ media }) => {
       media.on('volumes', (volumes) => this.#speaking.set(new Map(volumes.map(({ user, volume }) => [user, volume]))));
-      media.on('quality', (quality) => this.#qualities.set(new Map([[core.user, networkInfo(quality)]])));
+      media.on('quality', (quality) => {
+        this.#ownQuality = networkInfo(quality);
+        this.#showQualities();
+      });
       this.#listen();
     });
-    core.on('view', ({ seats }) => this.#take(seats));
+    core.on('view', ({ seats }) => {
+      this.#take(seats);
+      // The server forgets who listens when one leaves, or is lost for long.
+      this.#isListeningQualities = false;
+      this.#listenQualities();
+    });
+    core.hear('qualities', ({ qualities }) => {
+      this.#otherQualities = new Map(qualities.map((quality) => [quality.user, networkInfo({ ...quality, uplinkRTT: quality.rtt, downlinkRTT: 0 })]));
+      this.#showQualities();
+    });
     core.hear('seatsChanged', ({ seats }) => this.#take(seats));
     core.hear('deviceChanged', ({ device, open }) => this.#onDevice(device, open));
     core.on('left', () => {
-      this.#isListening = false;
+      this.#isListening = this.#isListeningQualities = false;
       this.#take([]);
       this.#speaking.set(new Map());
-      this.#qualities.set(new Map());
+      this.#ownQuality = null;
+      this.#otherQualities = new Map();
+      this.#showQualities();
     });
     list.currentLive.subscribe(() => this.#show());
   }
@@ -69,7 +86,7 @@ export class LiveSeatState extends Subscribable<LiveSeatEvents> {
     return this.#speaking;
   }
 
-  /** How good transports are; the server tells each page of its own. */
+  /** How good transports are: one's own, and while somebody subscribes those of all who publish in the room. */
   get networkQualities(): Store<ReadonlyMap<UserId, NetworkInfo>> {
     return this.#qualities;
   }
@@ -81,20 +98,20 @@ export class LiveSeatState extends Subscribable<LiveSeatEvents> {
 
   /** Sits down (hosts, and where seats are free to take), or applies without a time limit. One who sits moves. */
   readonly takeSeat = async (params: { seatIndex?: number } = {}): Promise<void> => {
-    await this.#core.ask('takeSeat', seatOf(params.seatIndex));
+    await this.#core.ask('takeSeat', 'takeSeat', seatOf(params.seatIndex));
   };
 
   /** Stands up. */
-  readonly leaveSeat = async (): Promise<void> => void (await this.#core.ask('leaveSeat', {}));
+  readonly leaveSeat = async (): Promise<void> => void (await this.#core.ask('leaveSeat', 'leaveSeat', {}));
 
   /** Locks a seat: nobody can take it (hosts). */
   readonly lockSeat = async ({ seatIndex }: { seatIndex: number }): Promise<void> => {
-    await this.#core.ask('lockSeat', { seat: indexOf(seatIndex), locked: true });
+    await this.#core.ask('lockSeat', 'lockSeat', { seat: indexOf(seatIndex), locked: true });
   };
 
   /** Unlocks a seat (hosts). */
   readonly unlockSeat = async ({ seatIndex }: { seatIndex: number }): Promise<void> => {
-    await this.#core.ask('lockSeat', { seat: indexOf(seatIndex), locked: false });
+    await this.#core.ask('unlockSeat', 'lockSeat', { seat: indexOf(seatIndex), locked: false });
   };
 
   /** Another spelling of {@link unlockSeat}. */
@@ -102,7 +119,7 @@ export class LiveSeatState extends Subscribable<LiveSeatEvents> {
 
   /** Takes somebody off the seat (hosts). */
   readonly kickUserOutOfSeat = async ({ userId }: { userId: string }): Promise<void> => {
-    await this.#core.ask('kickOffSeat', { users: [userId] });
+    await this.#core.ask('kickUserOutOfSeat', 'kickOffSeat', { users: [userId] });
   };
 
   /** Moves somebody to another seat (hosts; oneself where seats are free to take). */
@@ -111,21 +128,21 @@ export class LiveSeatState extends Subscribable<LiveSeatEvents> {
     const named = POLICIES[policy];
     if (named === undefined) throw badArgument(`moveUserToSeat: policy ${String(policy)}: allowed are 0, 1 and 2`);
     const target = indexOf(targetIndex);
-    if (userId === this.#core.user && named === 'abortWhenOccupied') await this.#core.ask('moveSeat', { target });
-    else await this.#core.ask('moveUser', { user: userId, target, policy: named });
+    if (userId === this.#core.user && named === 'abortWhenOccupied') await this.#core.ask('moveUserToSeat', 'moveSeat', { target });
+    else await this.#core.ask('moveUserToSeat', 'moveUser', { user: userId, target, policy: named });
   };
 
   /** Lets somebody open the camera again. It is not turned on by this (hosts). */
-  readonly openRemoteCamera = (params: { userId: string; policy?: DeviceControlPolicy }): Promise<void> => this.#setDevice(params, 'camera', true);
+  readonly openRemoteCamera = (params: { userId: string; policy?: DeviceControlPolicy }): Promise<void> => this.#setDevice('openRemoteCamera', params, 'camera', true);
 
   /** Closes somebody's camera, and keeps it closed (hosts). */
-  readonly closeRemoteCamera = (params: { userId: string }): Promise<void> => this.#setDevice(params, 'camera', false);
+  readonly closeRemoteCamera = (params: { userId: string }): Promise<void> => this.#setDevice('closeRemoteCamera', params, 'camera', false);
 
   /** Lets somebody open the microphone again. It is not turned on by this (hosts). */
-  readonly openRemoteMicrophone = (params: { userId: string; policy?: DeviceControlPolicy }): Promise<void> => this.#setDevice(params, 'microphone', true);
+  readonly openRemoteMicrophone = (params: { userId: string; policy?: DeviceControlPolicy }): Promise<void> => this.#setDevice('openRemoteMicrophone', params, 'microphone', true);
 
   /** Closes somebody's microphone, and keeps it closed (hosts). */
-  readonly closeRemoteMicrophone = (params: { userId: string }): Promise<void> => this.#setDevice(params, 'microphone', false);
+  readonly closeRemoteMicrophone = (params: { userId: string }): Promise<void> => this.#setDevice('closeRemoteMicrophone', params, 'microphone', false);
 
   /** Mutes one's own microphone; it stays open. */
   readonly muteMicrophone = (): Promise<void> => this.#device.muteLocalAudio();
@@ -157,8 +174,8 @@ export class LiveSeatState extends Subscribable<LiveSeatEvents> {
     return this.#stage.isBlocked;
   }
 
-  async #setDevice({ userId }: { userId: string }, device: 'camera' | 'microphone', open: boolean): Promise<void> {
-    await this.#core.ask('setDevice', { user: userId, device, open });
+  async #setDevice(doing: string, { userId }: { userId: string }, device: 'camera' | 'microphone', open: boolean): Promise<void> {
+    await this.#core.ask(doing, 'setDevice', { user: userId, device, open });
   }
 
   #onDevice(device: 'camera' | 'microphone', open: boolean): void {
@@ -189,6 +206,21 @@ export class LiveSeatState extends Subscribable<LiveSeatEvents> {
     const places = regions(template, shown.length, canvas.width, canvas.height);
     const liveId = this.#core.room?.liveId ?? '';
     this.#seats.set(this.#views.map((view) => seatInfo(view, liveId, places[shown.indexOf(view)] ?? NOWHERE, this.#core.people)));
+  }
+
+  #showQualities(): void {
+    const own = this.#ownQuality;
+    this.#qualities.set(new Map([...this.#otherQualities, ...(own ? [[this.#core.user, own] as const] : [])]));
+  }
+
+  #listenQualities(): void {
+    const { isWanted } = this.#qualities;
+    if (!this.#core.room || isWanted === this.#isListeningQualities) return;
+    this.#isListeningQualities = isWanted;
+    this.#core.ask('networkQualities', 'listenQualities', { listen: isWanted }).catch((error: LiveError) => log.debug('live', error.message));
+    if (isWanted) return;
+    this.#otherQualities = new Map();
+    this.#showQualities();
   }
 
   #listen(): void {

@@ -125,7 +125,7 @@ export class LoginState extends Subscribable<LoginEvents> {
     const now = this.#userInfo.value;
     const nick = info.userName ?? now?.userName ?? '';
     const avatar = info.avatarUrl ?? now?.avatarUrl ?? '';
-    const shown = await this.#core.request('setProfile', { profile: { nick, avatar } });
+    const shown = await this.#core.request('setSelfInfo', 'setProfile', { profile: { nick, avatar } });
     this.#show(session, shown.nick, shown.avatar, info.customInfo);
   };
 

@@ -3,12 +3,8 @@ import { badArgument } from './error';
 
 /** What pages tell of a room beyond what the server knows; shared as one text of the room. */
 export interface RoomCard {
-  coverUrl?: string;
   backgroundUrl?: string;
   categoryList?: number[];
-  /** Seconds since 1970. */
-  createTime?: number;
-  isMessageDisable?: boolean;
   isPublicVisible?: boolean;
   seatTemplate?: SeatLayoutTemplate;
   activityStatus?: number;
@@ -23,13 +19,10 @@ export function readCard(text: string): RoomCard {
     return {};
   }
   if (typeof read !== 'object' || read === null) return {};
-  const { coverUrl, backgroundUrl, categoryList, createTime, isMessageDisable, isPublicVisible, seatTemplate, activityStatus } = read as Record<string, unknown>;
+  const { backgroundUrl, categoryList, isPublicVisible, seatTemplate, activityStatus } = read as Record<string, unknown>;
   return {
-    ...(isAddress(coverUrl) && { coverUrl }),
     ...(isAddress(backgroundUrl) && { backgroundUrl }),
     ...(Array.isArray(categoryList) && { categoryList: categoryList.filter((id): id is number => Number.isInteger(id)).slice(0, MAX_CATEGORIES) }),
-    ...(typeof createTime === 'number' && { createTime }),
-    ...(typeof isMessageDisable === 'boolean' && { isMessageDisable }),
     ...(typeof isPublicVisible === 'boolean' && { isPublicVisible }),
     ...(isTemplate(seatTemplate) && { seatTemplate }),
     ...(typeof activityStatus === 'number' && { activityStatus }),
@@ -38,14 +31,17 @@ export function readCard(text: string): RoomCard {
 
 /** Writes it as one text. Throws where an address is too long. */
 export function writeCard(card: RoomCard): string {
-  for (const name of ['coverUrl', 'backgroundUrl'] as const) {
-    if (card[name] !== undefined && card[name] !== '' && !isAddress(card[name])) throw badArgument(`${name}: allowed are http, https and relative addresses of up to ${MAX_ADDRESS} characters`);
-  }
+  if (card.backgroundUrl !== undefined) checkAddress('backgroundUrl', card.backgroundUrl);
   return JSON.stringify(card);
 }
 
+/** Throws where an address is not allowed; an empty one is none. */
+export function checkAddress(name: string, address: string): void {
+  if (address !== '' && !isAddress(address)) throw badArgument(`${name}: allowed are http, https and relative addresses of up to ${MAX_ADDRESS} characters`);
+}
+
 /** An address that may stand in an `img`: never a script. */
-function isAddress(value: unknown): value is string {
+export function isAddress(value: unknown): value is string {
   if (typeof value !== 'string' || value.length > MAX_ADDRESS) return false;
   return /^(https?:\/\/|\/|\.)/i.test(value) || !/^[^/?#]*:/.test(value);
 }

@@ -102,6 +102,7 @@ export type RequestBody =
   | ({ type: "answer" } & Answer)
   | ({ type: "receiverTrickle" } & ReceiverTrickle)
   | ({ type: "listenVolumes" } & ListenVolumes)
+  | ({ type: "listenQualities" } & ListenQualities)
   | ({ type: "startRelay" } & StartRelay)
   | ({ type: "stopRelay" } & StopRelay);
 
@@ -236,6 +237,8 @@ export interface Results {
   receiverTrickle: Done;
   /** Wants `volumes` events of a room that one is in. */
   listenVolumes: Done;
+  /** Wants `qualities` events of a room whose media one is in, or wants them no longer. */
+  listenQualities: Done;
   /** Publishes to the relay: HTTP-FLV and HLS addresses for the audience that only watches. */
   startRelay: RelayAddresses;
   /** Publishes to the relay no longer. */
@@ -403,6 +406,10 @@ export interface CreateRoom {
   name?: string;
   /** Its notice; up to 1000 bytes. */
   notice?: string;
+  /** What it is about; up to 1000 bytes. */
+  introduction?: string;
+  /** The address of its picture; up to 1000 bytes. */
+  cover?: string;
   /** Its seats; none when absent. */
   seats?: SeatSettings;
 }
@@ -436,6 +443,11 @@ export interface EnterRoom {
   room: RoomId;
   /** What of it. */
   part: RoomPart;
+  /**
+   * Only a room that is there already: refused with `noSuchRoom`, where entering its media
+   * would begin one. For those who come back to a room that an owner has created.
+   */
+  existing?: boolean;
   /** The mode of the media, the same for all in the room; `live` when absent. */
   scene?: Scene;
   /**
@@ -482,6 +494,10 @@ export interface Entered {
    * What is said after them comes as events.
    */
   history?: Message[];
+  /** Whether nobody but the hosts may send, when the chat is entered. */
+  allMuted?: boolean;
+  /** How often the room was liked since it was made, when the chat is entered. */
+  totalLikesReceived?: number;
   /** The room. */
   info: RoomInfo;
   /** Nothing changed: that part was entered before. */
@@ -494,6 +510,10 @@ export interface Entered {
   seats: SeatView[];
   /** The rooms that are connected with this one; empty when only the chat was entered. */
   coHosts: CoHostView[];
+  /** Hosts: who applies for a seat; absent where nobody does. */
+  applications?: ApplicationView[];
+  /** Hosts: open requests to connect with other rooms; absent where there are none. */
+  coHostRequests?: CoHostRequestView[];
 }
 
 /** A message as a room delivers and keeps it. */
@@ -596,6 +616,10 @@ export interface RoomInfo {
   name: string;
   /** The notice, or an empty text. */
   notice: string;
+  /** What the room is about, or an empty text. */
+  introduction: string;
+  /** The address of the room's picture, or an empty text. Only hosts can change it. */
+  cover: string;
   /** The owner, unless the room came into being by being entered. */
   owner: UserId | null;
   /** The mode, while somebody is in the media. */
@@ -606,6 +630,8 @@ export interface RoomInfo {
   totalEntered: number;
   /** The seats' settings. */
   seats: SeatSettings | null;
+  /** When its owner has created it: milliseconds since 1970. */
+  createdAt: UnixTime | null;
 }
 
 /** One member, as others see it. */
@@ -695,6 +721,26 @@ export interface CoHostView {
   anchors: MemberView[];
 }
 
+/** An open application for a seat. */
+export interface ApplicationView {
+  /** Who. */
+  guest: UserId;
+  /** Nick and picture. */
+  profile: Profile;
+  /** The seat, or any. */
+  seat: number | null;
+}
+
+/** An open request to connect two rooms. */
+export interface CoHostRequestView {
+  /** The other room. */
+  other: RoomId;
+  /** Whether this room has asked. */
+  sent: boolean;
+  /** The asking page's own text. */
+  extension: string;
+}
+
 /** Leaves a room, or a part of it. The owner of a room cannot leave its chat, only dismiss it. */
 export interface LeaveRoom {
   /** The room. */
@@ -717,6 +763,10 @@ export interface UpdateRoom {
   name?: string;
   /** The notice; up to 1000 bytes. */
   notice?: string;
+  /** What the room is about; up to 1000 bytes. */
+  introduction?: string;
+  /** The address of the room's picture; up to 1000 bytes. */
+  cover?: string;
   /** Who may sit down. */
   seatMode?: SeatMode;
 }
@@ -1368,6 +1418,14 @@ export interface ListenVolumes {
   intervalMs: number;
 }
 
+/** Wants `qualities` events of a room whose media one is in, or wants them no longer. */
+export interface ListenQualities {
+  /** The room. */
+  room: RoomId;
+  /** Whether from now on. */
+  listen: boolean;
+}
+
 /** Publishes to the relay: HTTP-FLV and HLS addresses for the audience that only watches. */
 export interface StartRelay {
   /** The room. */
@@ -1445,6 +1503,8 @@ export type RoomEvent =
       room: RoomId;
       /** Why. */
       reason: RemovalReason;
+      /** By whom. */
+      by: RemovedBy;
       /** A plain sentence. */
       message: string;
     }
@@ -1655,6 +1715,9 @@ export type RemovalReason =
   /** The room was dismissed. */
   | "room-disband";
 
+/** Who has removed a client. */
+export type RemovedBy = "host" | "server" | "user";
+
 /** How a seat request ended. */
 export type RequestResult =
   /** A host or the guest said yes. */
@@ -1840,6 +1903,17 @@ export type MediaEvent =
       downlinkRTT: number;
       /** Loss from the server in percent. */
       downlinkLoss: number;
+    }
+  /**
+   * How good the transports of those are who publish in a room, oneself included, every 2 s,
+   * where `listenQualities` has asked.
+   */
+  | {
+      event: "qualities";
+      /** The room. */
+      room: RoomId;
+      /** Of those who were measured since the event before. */
+      qualities: UserQuality[];
     };
 
 /** How loud a user is. */
@@ -1848,6 +1922,22 @@ export interface UserVolume {
   user: UserId;
   /** 0 is silent, 100 as loud as can be. */
   volume: number;
+}
+
+/** How good the transport of a user's media is. */
+export interface UserQuality {
+  /** Who. */
+  user: UserId;
+  /** From the user to the server: 1 is best, 5 very bad, 6 down, 0 unknown. */
+  uplinkNetworkQuality: number;
+  /** From the server to the user, likewise. */
+  downlinkNetworkQuality: number;
+  /** Round trip in milliseconds, of what is published or else of what is received; 0 is unknown. */
+  rtt: number;
+  /** Loss to the server in percent. */
+  uplinkLoss: number;
+  /** Loss from the server in percent. */
+  downlinkLoss: number;
 }
 
 /** Why a request was refused. */

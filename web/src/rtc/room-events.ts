@@ -1,6 +1,6 @@
 import type { WebliveError } from '../errors';
 import type {
-  CoHostView, Entered, LeaveReason, MediaEvent, MemberView, Publication, RemovalReason, Role, RoomId, Scene, TrackKind, UserId, UserVolume,
+  CoHostView, Entered, LeaveReason, MediaEvent, MemberView, Publication, RemovalReason, RemovedBy, Role, RoomId, Scene, TrackKind, UserId, UserVolume,
 } from '../protocol/messages';
 import type { ConnectionState } from '../signal/session';
 
@@ -11,6 +11,8 @@ export interface EnterOptions {
   /** `audience` when absent. */
   role?: Role;
   privateMapKey?: string;
+  /** Only a room that is there already; after a lost session it is waited for, since its owner may make it again. */
+  existing?: boolean;
 }
 
 /** Whose publication. `room` is the own one when absent; that of a connected room else. */
@@ -39,7 +41,7 @@ export interface RoomMediaEvents {
   coHosts: CoHostView[];
   role: Role;
   /** Out of the room, by somebody else. */
-  removed: { reason: RemovalReason; message: string };
+  removed: { reason: RemovalReason; by: RemovedBy; message: string };
   volumes: UserVolume[];
   activeSpeaker: UserId | null;
   quality: NetworkQuality;

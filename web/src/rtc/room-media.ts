@@ -198,7 +198,8 @@ export class RoomMedia extends Emitter<RoomMediaEvents> {
     } catch (thrown) {
       if (isOld()) return;
       const error = toWebliveError(thrown, `room ${this.room}: entering again`);
-      if (!PASSING.has(error.type) || (error.type !== 'network' && tries >= MAX_TRIES)) return this.#fail(error);
+      const isPassing = PASSING.has(error.type) || (this.#options.existing && error.reason === 'noSuchRoom');
+      if (!isPassing || (error.type !== 'network' && tries >= MAX_TRIES)) return this.#fail(error);
       // A lost session brings another renewal; anything else has to be tried again.
       this.#retryTimer = setTimeout(() => void this.#renew(renewal, tries + 1), error.retryAfterMs ?? RETRY_PAUSE);
       return;
@@ -240,9 +241,9 @@ export class RoomMedia extends Emitter<RoomMediaEvents> {
     this.#offs = [
       this.#roster.listen(),
       session.onEvent('roleChanged', here(({ role }) => this.#setRole(role))),
-      session.onEvent('removed', here(({ reason, message }) => {
+      session.onEvent('removed', here(({ reason, by, message }) => {
         this.#out();
-        this.emit('removed', { reason, message });
+        this.emit('removed', { reason, by, message });
       })),
       session.onEvent('volumes', here(({ volumes }) => this.emit('volumes', volumes))),
       session.onEvent('activeSpeaker', here(({ user }) => this.emit('activeSpeaker', user))),
@@ -255,7 +256,7 @@ export class RoomMedia extends Emitter<RoomMediaEvents> {
       session.on('renewed', () => this.#onRenewed()),
       session.on('closed', ({ reason, error }) => {
         this.#out();
-        if (reason === 'replaced') this.emit('removed', { reason: 'banned', message: error?.message ?? 'the same user has logged in elsewhere' });
+        if (reason === 'replaced') this.emit('removed', { reason: 'banned', by: 'user', message: error?.message ?? 'the same user has logged in elsewhere' });
         else if (error) this.emit('error', error);
       }),
       this.#receiver.on('lost', () => void this.#resubscribe([...this.#subscriptions.values()])),
@@ -343,7 +344,7 @@ function onPageHide(listener: () => void): () => void {
 const PASSING: ReadonlySet<string> = new Set(['network', 'timeout', 'busy']);
 
 /** Tries to enter again at a server that is there. */
-const MAX_TRIES = 10;
+const MAX_TRIES = 15;
 
 /** Milliseconds between them. */
 const RETRY_PAUSE = 1_000;

@@ -12,7 +12,7 @@ describe('groups', () => {
     expect(data.group).toMatchObject({
       groupID: '5', type: 'AVChatRoom', name: 'Show', notification: 'be kind', introduction: 'me', avatar: '/a.png', ownerID: 'anna', joinOption: 'FreeAccess',
     });
-    expect(fake.server.asked('createRoom')).toMatchObject([{ room: 5, name: 'Show', notice: 'be kind' }]);
+    expect(fake.server.asked('createRoom')).toMatchObject([{ room: 5, name: 'Show', notice: 'be kind', introduction: 'me', cover: '/a.png' }]);
     expect((await tim.createGroup({ name: 'x' })).data.group.groupID).toMatch(/^@TGS#a[A-Z0-9]+$/);
     fake.refuse('createRoom', 'roomTaken', 10021);
     expect(await codeOf(tim.createGroup({ groupID: 'x', name: 'x' }))).toBe(10021);
@@ -29,6 +29,7 @@ describe('groups', () => {
     await login();
     const { data } = await join();
     expect([data.status, data.group.groupID, data.group.name]).toEqual(['JoinedSuccess', '5', 'Evening show']);
+    expect([data.group.introduction, data.group.avatar]).toEqual(['songs', '/images/show.png']);
     await settle();
     expect(messages().map(({ payload, flow }) => [payload, flow])).toEqual([[{ text: 'old' }, 'in'], [{ text: 'mine' }, 'out']]);
     expect((await join()).data.status).toBe('AlreadyInGroup');
@@ -134,9 +135,9 @@ describe('groups', () => {
     expect((await tim.getGroupProfile({ groupID: '5' })).data.group).toMatchObject({ groupID: '5', ownerID: 'olga', memberCount: 3, muteAllMembers: false });
     expect((await tim.searchGroupByID(5)).data.group.name).toBe('Evening show');
     expect((await tim.getGroupOnlineMemberCount('5')).data).toEqual({ memberCount: 3 });
-    const { data } = await tim.updateGroupProfile({ groupID: '5', name: 'New', notification: 'hi', muteAllMembers: true });
+    const { data } = await tim.updateGroupProfile({ groupID: '5', name: 'New', notification: 'hi', introduction: 'tea', avatar: '/b.png', muteAllMembers: true });
     expect(data.group.muteAllMembers).toBe(true);
-    expect(fake.server.asked('updateRoom')).toMatchObject([{ room: 5, name: 'New', notice: 'hi' }]);
+    expect(fake.server.asked('updateRoom')).toMatchObject([{ room: 5, name: 'New', notice: 'hi', introduction: 'tea', cover: '/b.png' }]);
     expect(fake.server.asked('muteAll')).toMatchObject([{ room: 5, muted: true }]);
     fake.refuse('updateRoom', 'noPermission', 10007);
     expect(await codeOf(tim.updateGroupProfile({ groupID: '5', name: 'x' }))).toBe(10007);

@@ -40,7 +40,6 @@ export class Groups {
   readonly #rooms = new Map<string, RoomId>();
   /** Where the last page of members ended. */
   readonly #cursors = new Map<string, { offset: number; after: string }>();
-  readonly #texts = new Map<string, { avatar: string; introduction: string }>();
 
   constructor(readonly options: GroupsOptions) {}
 
@@ -119,13 +118,10 @@ export class Groups {
     if (typeof name !== 'string' || name === '') throw badValue('createGroup: name', name, 'a text of up to 100 bytes');
     const given = String(options.groupID ?? '');
     const id = given === '' ? `@TGS#a${Math.random().toString(36).slice(2, 12).toUpperCase()}` : given;
-    const texts = { name, ...(notification !== undefined && notification !== '' && { notice: String(notification) }) };
+    const texts = { name, notice: String(notification ?? ''), introduction: String(introduction ?? ''), cover: String(avatar ?? '') };
     const room = this.#roomOf(id);
     await session.request('createRoom', { room, ...texts });
-    this.#keepTexts(id, introduction, avatar);
-    return this.#group(id, {
-      room, name, notice: notification ?? '', owner: session.user, scene: null, online: 0, totalEntered: 0, seats: null,
-    });
+    return this.#group(id, { room, ...texts, owner: session.user, scene: null, online: 0, totalEntered: 0, seats: null, createdAt: Date.now() });
   }
 
   async join(id: string, type: unknown): Promise<{ status: string; group: TimGroup }> {
@@ -178,10 +174,12 @@ export class Groups {
   async update(id: string, options: UpdateGroupOptions): Promise<TimGroup> {
     const chat = this.host(id);
     const { name, notification, introduction, avatar, muteAllMembers } = options;
-    const texts = { ...(name !== undefined && { name }), ...(notification !== undefined && { notice: notification }) };
+    const texts = {
+      ...(name !== undefined && { name }), ...(notification !== undefined && { notice: notification }),
+      ...(introduction !== undefined && { introduction }), ...(avatar !== undefined && { cover: avatar }),
+    };
     if (Object.keys(texts).length > 0) await chat.update(texts);
     if (typeof muteAllMembers === 'boolean') await chat.muteAll(muteAllMembers);
-    this.#keepTexts(id, introduction, avatar);
     return { ...(await this.profile(id)), ...(typeof muteAllMembers === 'boolean' && { muteAllMembers }) };
   }
 
@@ -308,8 +306,12 @@ export class Groups {
     });
     room.on('allMuted', (muteAllMembers) => (joined.changes = { ...joined.changes, muteAllMembers }));
     room.on('updated', (info) => {
-      const { name, notice } = info;
-      const changes = { ...(name !== joined.info?.name && { groupName: name }), ...(notice !== joined.info?.notice && { notification: notice }) };
+      const { name, notice, introduction, cover } = info;
+      const before = joined.info;
+      const changes = {
+        ...(name !== before?.name && { groupName: name }), ...(notice !== before?.notice && { notification: notice }),
+        ...(introduction !== before?.introduction && { introduction }), ...(cover !== before?.cover && { avatar: cover }),
+      };
       joined.info = info;
       if (Object.keys(changes).length === 0) return;
       joined.changes = { ...joined.changes, ...changes };
@@ -352,19 +354,11 @@ export class Groups {
     return cursor && cursor.offset <= offset ? cursor : { offset: 0 };
   }
 
-  /** The server keeps no such texts: they are for the page that has set them. */
-  #keepTexts(id: string, introduction: unknown, avatar: unknown): void {
-    if (typeof introduction !== 'string' && typeof avatar !== 'string') return;
-    const old = this.#texts.get(id) ?? { avatar: '', introduction: '' };
-    if (this.#texts.size >= MAX_KEPT) this.#texts.clear();
-    this.#texts.set(id, { avatar: typeof avatar === 'string' ? avatar : old.avatar, introduction: typeof introduction === 'string' ? introduction : old.introduction });
-  }
-
   #group(id: string, info: RoomInfo): TimGroup {
     return {
       groupID: id, type: TYPES.GRP_AVCHATROOM, name: info.name, notification: info.notice, ownerID: info.owner ?? '', memberCount: info.online,
       memberNum: info.online, joinOption: TYPES.JOIN_OPTIONS_FREE_ACCESS, muteAllMembers: this.chat(id)?.isAllMuted ?? false, groupCustomField: [],
-      avatar: '', introduction: '', ...this.#texts.get(id),
+      avatar: info.cover, introduction: info.introduction,
     };
   }
 }

@@ -45,7 +45,7 @@ export interface TimGroupTip {
   userIDList: string[];
   memberCount?: number;
   /** What has changed of the group, for `GRP_TIP_GRP_PROFILE_UPDATED`. */
-  newGroupProfile?: { groupName?: string; notification?: string; muteAllMembers?: boolean };
+  newGroupProfile?: { groupName?: string; notification?: string; introduction?: string; avatar?: string; muteAllMembers?: boolean };
   /** Whom it concerns; `muteTime` in seconds, for `GRP_TIP_MBR_PROFILE_UPDATED`. */
   memberList: { userID: string; muteTime?: number }[];
   groupProfile: { groupID: string; name: string };

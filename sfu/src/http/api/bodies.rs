@@ -18,6 +18,10 @@ body! {
         name: Option<String>,
         /// The notice, up to 1000 bytes.
         notice: Option<String>,
+        /// What the room is about, up to 1000 bytes.
+        introduction: Option<String>,
+        /// The address of the room's picture, up to 1000 bytes.
+        cover: Option<String>,
         /// The seats, if the room has any.
         seats: Option<NewSeats>,
     }
@@ -38,6 +42,10 @@ body! {
         name: Option<String>,
         /// The notice, up to 1000 bytes.
         notice: Option<String>,
+        /// What the room is about, up to 1000 bytes.
+        introduction: Option<String>,
+        /// The address of the room's picture, up to 1000 bytes.
+        cover: Option<String>,
         /// Who may sit down.
         seat_mode: Option<SeatMode>,
     }

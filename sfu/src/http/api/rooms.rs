@@ -4,7 +4,7 @@ use http::Method;
 
 use super::bodies::{NewRoom, RoomChange, RoomList};
 use super::endpoint::{AFTER, BodyOf, Endpoint, Group, LIMIT, Param};
-use crate::live::{About, Order};
+use crate::live::{About, AboutChange, Order};
 use crate::signal::hub::admin::{Call, MAX_ROOMS, RoomFilter};
 
 use super::refusal::Refusal;
@@ -89,10 +89,12 @@ pub(super) fn group() -> Group {
                     Ok(Call::Create {
                         room: input.room()?,
                         owner: body.owner,
-                        about: About::new(
-                            &body.name.unwrap_or_default(),
-                            &body.notice.unwrap_or_default(),
-                        )?,
+                        about: About::default().with(AboutChange {
+                            name: body.name,
+                            notice: body.notice,
+                            introduction: body.introduction,
+                            cover: body.cover,
+                        })?,
                         seats: body.seats.map(Into::into),
                     })
                 },
@@ -111,8 +113,12 @@ pub(super) fn group() -> Group {
                     let body: RoomChange = input.body()?;
                     Ok(Call::Update {
                         room: input.room()?,
-                        name: body.name,
-                        notice: body.notice,
+                        about: AboutChange {
+                            name: body.name,
+                            notice: body.notice,
+                            introduction: body.introduction,
+                            cover: body.cover,
+                        },
                         seat_mode: body.seat_mode,
                     })
                 },
@@ -162,16 +168,18 @@ pub(super) fn group() -> Group {
 }
 
 const ROOM: &str = r#"{
-  "room": 42, "name": "Evening talk", "notice": "Be kind.", "owner": "anna", "scene": "live",
+  "room": 42, "name": "Evening talk", "notice": "Be kind.", "introduction": "What the day has brought",
+  "cover": "/images/talk.png", "owner": "anna", "scene": "live",
   "online": 1200, "totalEntered": 3456,
   "seats": {"count": 6, "mode": "applyToTake", "keepOwnerOnSeat": false},
-  "likes": 98765, "isMuteAll": false
+  "createdAt": 1700000000000, "likes": 98765, "isMuteAll": false
 }"#;
 
 const ROOM_PAGE: &str = r#"{
   "items": [{
-    "room": 42, "name": "Evening talk", "notice": "", "owner": "anna", "scene": null,
-    "online": 0, "totalEntered": 0, "seats": null
+    "room": 42, "name": "Evening talk", "notice": "", "introduction": "", "cover": "",
+    "owner": "anna", "scene": null,
+    "online": 0, "totalEntered": 0, "seats": null, "createdAt": 1700000000000
   }],
   "next": "42"
 }"#;

@@ -112,11 +112,14 @@ fn rooms() -> Value {
         "room": reference("RoomId"),
         "name": {"type": "string", "description": "The title."},
         "notice": {"type": "string"},
+        "introduction": {"type": "string", "description": "What the room is about."},
+        "cover": {"type": "string", "description": "The address of the room's picture."},
         "owner": nullable(reference("UserId")),
         "scene": nullable(words(&["live", "rtc"])),
         "online": {"type": "integer", "minimum": 0, "description": "Members and guests."},
         "totalEntered": count,
         "seats": nullable(reference("SeatSettings")),
+        "createdAt": nullable(json!({"type": "integer", "description": "Unix milliseconds."})),
     });
     let mut room = info.clone();
     if let Some(room) = room.as_object_mut() {

@@ -24,7 +24,7 @@ pub enum ChatError {
     #[error("everybody in this room is muted; only its owner and administrators may send")]
     AllMuted,
     /// A word of a list.
-    #[error("the text contains a word that is not allowed here")]
+    #[error("the text contains a word that is not allowed here; say it in other words")]
     Sensitive,
     /// Over the size limit.
     #[error("the message has {bytes} bytes; {allowed} are allowed")]

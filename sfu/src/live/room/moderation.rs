@@ -7,7 +7,7 @@ use crate::live::error::LiveError;
 use crate::live::event::{Event, Recipient};
 use crate::live::ids::{ConnectionId, UserId};
 use crate::live::limits::Refusal;
-use crate::live::reason::{EndReason, LeaveReason, RemovalReason};
+use crate::live::reason::{EndReason, LeaveReason, RemovalReason, RemovedBy};
 use crate::live::roles::Rank;
 
 impl Room {
@@ -42,7 +42,7 @@ impl Room {
         } else {
             Err(LiveError::NoPermission {
                 action,
-                needed: "the room's owner or an administrator",
+                needed: "the room's owner or an administrator; ask the owner for it",
             })
         }
     }
@@ -131,7 +131,13 @@ impl Room {
     }
 
     /// Takes a member out for good, on the order of somebody who may.
-    pub(in crate::live) fn kick(&mut self, turn: &mut Turn<'_>, user: &UserId, message: &str) {
+    pub(in crate::live) fn kick(
+        &mut self,
+        turn: &mut Turn<'_>,
+        actor: Actor<'_>,
+        user: &UserId,
+        message: &str,
+    ) {
         let Some(member) = self.members.get(user) else {
             self.vacate_seat(user);
             return;
@@ -147,7 +153,7 @@ impl Room {
         };
         turn.out.event(
             Recipient::One(connection),
-            self.removed(RemovalReason::Kick, message),
+            self.removed(RemovalReason::Kick, actor.into(), message),
         );
     }
 
@@ -162,6 +168,7 @@ impl Room {
             Recipient::One(connection),
             self.removed(
                 RemovalReason::Banned,
+                RemovedBy::User,
                 "The same user has logged in elsewhere.",
             ),
         );
@@ -199,10 +206,14 @@ impl Room {
         self.anchors.clear();
         self.media_members = 0;
         self.first_anchor = None;
+        let by = match reason {
+            EndReason::Dismissed => RemovedBy::Host,
+            EndReason::Operator | EndReason::Empty => RemovedBy::Server,
+        };
         for connection in &connections {
             turn.out.event(
                 Recipient::One(*connection),
-                self.removed(RemovalReason::RoomDisband, "The room was dismissed."),
+                self.removed(RemovalReason::RoomDisband, by, "The room was dismissed."),
             );
         }
         turn.out.effect(Effect::RoomEnded {
@@ -212,11 +223,21 @@ impl Room {
         connections
     }
 
-    fn removed(&self, reason: RemovalReason, message: &str) -> Event {
+    fn removed(&self, reason: RemovalReason, by: RemovedBy, message: &str) -> Event {
         Event::Removed {
             room: self.id(),
             reason,
+            by,
             message: message.to_owned(),
+        }
+    }
+}
+
+impl From<Actor<'_>> for RemovedBy {
+    fn from(actor: Actor<'_>) -> Self {
+        match actor {
+            Actor::Operator => Self::Server,
+            Actor::User(_) => Self::Host,
         }
     }
 }

@@ -105,6 +105,8 @@ impl Room {
             anchors: Vec::new(),
             seats: self.seats(),
             co_hosts: Vec::new(),
+            applications: Vec::new(),
+            co_host_requests: Vec::new(),
         })
     }
 
@@ -416,6 +418,11 @@ impl Room {
             anchors: role.map(|_| self.anchors()).unwrap_or_default(),
             seats: self.seats(),
             co_hosts: Vec::new(),
+            applications: match self.is_host(user) {
+                true => self.applications(),
+                false => Vec::new(),
+            },
+            co_host_requests: Vec::new(),
         }
     }
 }

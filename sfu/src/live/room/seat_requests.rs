@@ -10,6 +10,7 @@ use crate::live::ids::UserId;
 use crate::live::limits::Refusal;
 use crate::live::reason::{NoResponse, RequestResult};
 use crate::live::seats::{Application, Invitation};
+use crate::live::view::ApplicationView;
 
 impl Room {
     pub(super) fn apply(
@@ -123,6 +124,22 @@ impl Room {
         self.end_invitation(turn, guest, RequestResult::Accepted);
         let seat = self.sit_down(turn, guest, seat)?;
         Ok(Reply::Seated { seat })
+    }
+
+    /// The open applications, by guest.
+    pub(super) fn applications(&self) -> Vec<ApplicationView> {
+        let Some(seating) = &self.seating else {
+            return Vec::new();
+        };
+        let open = seating.requests.applications.iter();
+        open.filter_map(|(guest, application)| {
+            Some(ApplicationView {
+                guest: guest.clone(),
+                profile: self.members.get(guest)?.profile.clone(),
+                seat: application.seat,
+            })
+        })
+        .collect()
     }
 
     /// Ends the requests whose time is over.

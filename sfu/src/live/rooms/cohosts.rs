@@ -11,7 +11,7 @@ use crate::live::ids::{RoomId, RoomKey};
 use crate::live::limits::Refusal;
 use crate::live::reason::RequestResult;
 use crate::live::room::{Actor, deadline};
-use crate::live::view::CoHostView;
+use crate::live::view::{CoHostRequestView, CoHostView};
 
 impl Rooms {
     /// The rooms that are connected with `key`, with their anchors.
@@ -27,6 +27,22 @@ impl Rooms {
                 owner: other.info().owner,
                 is_muted: room.has_muted(&other.id()),
                 anchors: other.anchors(),
+            })
+            .collect()
+    }
+
+    /// The open requests that `key` has sent or got.
+    pub(super) fn co_host_requests(&self, key: &RoomKey) -> Vec<CoHostRequestView> {
+        let requests = self.cohosts.requests_of(key).into_iter();
+        requests
+            .map(|(from, to)| {
+                let sent = from == *key;
+                let extension = self.cohosts.extension(&from, &to).unwrap_or_default();
+                CoHostRequestView {
+                    extension: extension.to_owned(),
+                    other: if sent { to.room } else { from.room },
+                    sent,
+                }
             })
             .collect()
     }
@@ -57,7 +73,7 @@ impl Rooms {
                 let end = deadline(now, timeout)?;
                 let to = other(room);
                 self.check_request(key, &to)?;
-                self.cohosts.add_request(key, &to, end);
+                self.cohosts.add_request(key, &to, extension.clone(), end);
                 self.out.event(
                     Recipient::Hosts(to.clone()),
                     Event::CoHostRequested {

@@ -9,7 +9,7 @@ use crate::live::error::LiveError;
 use crate::live::ids::{ConnectionId, RoomId, RoomKey, UserId};
 use crate::live::limits::Refusal;
 use crate::live::profile::Profile;
-use crate::live::roles::{Right, Role};
+use crate::live::roles::{Rank, Right, Role};
 use crate::live::room::{Actor, Turn, check_seats};
 
 impl Rooms {
@@ -215,6 +215,12 @@ impl Rooms {
         })?;
         if entered.role.is_some() {
             entered.co_hosts = self.co_hosts(&key);
+        }
+        if self
+            .rank(&key, &user)
+            .is_some_and(|rank| rank != Rank::GeneralUser)
+        {
+            entered.co_host_requests = self.co_host_requests(&key);
         }
         Ok(Reply::Entered(Box::new(entered)))
     }

@@ -162,7 +162,9 @@ impl Rooms {
                 self.add_ban(now, key, &user, ban)?;
                 self.ban_effect(key, &user, Some(ban));
             }
-            self.in_room(now, key, |room, turn| room.kick(turn, &user, message));
+            self.in_room(now, key, |room, turn| {
+                room.kick(turn, actor, &user, message)
+            });
             let found = connection.and_then(|c| self.connections.get_mut(&c));
             if let Some(found) = found {
                 found.rooms.remove(key);

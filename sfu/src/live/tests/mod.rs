@@ -282,6 +282,7 @@ pub(super) fn create(number: u32, seats: Option<SeatSettings>) -> Command {
         settings: RoomSettings {
             about: About::default(),
             seats,
+            created_at: None,
         },
     }
 }

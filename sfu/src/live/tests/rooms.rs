@@ -474,7 +474,7 @@ fn a_room_that_was_entered_first_can_still_be_claimed_once() {
         order(
             1,
             Order::Update {
-                about: Some(About::new("Concert", "Be kind\nto each other").unwrap()),
+                about: Some(About::of("Concert", "Be kind\nto each other")),
                 seat_mode: None,
             },
         ),

@@ -170,7 +170,7 @@ impl Hub {
             Some(user) if sender.is_host => Ok((key, user)),
             _ => Err(LiveError::NoPermission {
                 action,
-                needed: "the room's owner or an administrator",
+                needed: "the room's owner or an administrator; ask the owner for it",
             }
             .into()),
         }

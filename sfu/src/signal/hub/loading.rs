@@ -39,6 +39,8 @@ pub(super) struct Loading {
 #[derive(Debug)]
 pub(super) struct Entering {
     pub(super) command: Command,
+    /// A room that is not there is not made.
+    pub(super) existing: bool,
     /// How much of the history the answer is to carry.
     pub(super) history: Option<u32>,
 }
@@ -62,7 +64,10 @@ impl Hub {
     ) -> Result<Option<ResultBody>, HubError> {
         let (room, makes_room) = match &entering.command {
             Command::Create { room, .. } => (room, true),
-            Command::Enter { room, entry } => (room, matches!(entry, Entry::Media(_))),
+            Command::Enter { room, entry } => {
+                let makes_room = matches!(entry, Entry::Media(_)) && !entering.existing;
+                (room, makes_room)
+            }
             _ => return self.enter(now, asker.connection, entering).map(Some),
         };
         let key = self.key_of(asker.connection, room)?;
@@ -95,14 +100,24 @@ impl Hub {
         &mut self,
         now: Instant,
         connection: ConnectionId,
-        Entering { command, history }: Entering,
+        entering: Entering,
     ) -> Result<ResultBody, HubError> {
-        let mut result = self.run(now, connection, command)?;
-        if let (ResultBody::Entered(entered), Some(count)) = (&mut result, history)
+        if let (true, Command::Enter { room, .. }) = (entering.existing, &entering.command) {
+            let key = self.key_of(connection, room)?;
+            if self.rooms.room(&key).is_none() {
+                let room = room.clone();
+                return Err(LiveError::NoSuchRoom { room }.into());
+            }
+        }
+        let mut result = self.run(now, connection, entering.command)?;
+        if let ResultBody::Entered(entered) = &mut result
             && let Ok(key) = self.listened(connection, &entered.room.info.room)
             && let Some(RoomChat::Ready(chat)) = self.chats.get(&key)
         {
-            entered.history = Some(self.last_messages(chat, None, count));
+            let history = entering.history;
+            entered.history = history.map(|count| self.last_messages(chat, None, count));
+            entered.all_muted = Some(chat.moderation.is_mute_all());
+            entered.total_likes_received = Some(chat.likes());
         }
         Ok(result)
     }

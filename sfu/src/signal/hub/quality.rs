@@ -4,11 +4,14 @@ use std::time::{Duration, Instant};
 
 use super::Hub;
 use super::error::HubError;
-use crate::live::quality::{Figures as PathFigures, NetworkQuality, Path, Qualities};
+use crate::live::quality::{
+    Figures as PathFigures, NetworkQuality, Path, Qualities, RoomQualities, RoomReport,
+};
 use crate::live::speakers::{SpeakerLimits, SpeakerOutput, Speakers};
 use crate::live::{ConnectionId, LiveError, Recipient, RoomId, RoomKey, TrackKind, UserId};
 use crate::signal::protocol::{
-    ListenVolumes, MediaEvent as Told, RelayAddresses, ResultBody, UserVolume,
+    ListenQualities, ListenVolumes, MediaEvent as Told, RelayAddresses, ResultBody, UserQuality,
+    UserVolume,
 };
 use crate::worker::{MediaEvent, SessionId, StreamLevel};
 
@@ -17,6 +20,8 @@ use crate::worker::{MediaEvent, SessionId, StreamLevel};
 pub(super) struct Figures {
     speakers: Speakers,
     qualities: Qualities,
+    /// Those of anchors, for the others in their rooms.
+    of_rooms: RoomQualities,
 }
 
 impl Figures {
@@ -24,11 +29,16 @@ impl Figures {
         Self {
             speakers: Speakers::new(limits),
             qualities: Qualities::new(connections),
+            of_rooms: RoomQualities::default(),
         }
     }
 
     pub(super) fn next_timeout(&self) -> Option<Instant> {
-        let times = [self.speakers.next_timeout(), self.qualities.next_timeout()];
+        let times = [
+            self.speakers.next_timeout(),
+            self.qualities.next_timeout(),
+            self.of_rooms.next_timeout(),
+        ];
         times.into_iter().flatten().min()
     }
 
@@ -53,6 +63,8 @@ impl Figures {
         self.speakers.stop_listening(key, connection);
         self.speakers.forget(key, user);
         self.qualities.remove(connection);
+        self.of_rooms.stop(key, connection);
+        self.of_rooms.forget(key, user);
     }
 }
 
@@ -151,6 +163,19 @@ impl Hub {
         Ok(ResultBody::DONE)
     }
 
+    pub(super) fn listen_qualities(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        request: &ListenQualities,
+    ) -> Result<ResultBody, HubError> {
+        let (key, _) = self.media_of(connection, &request.room)?;
+        self.figures
+            .of_rooms
+            .listen(now, &key, connection, request.listen);
+        Ok(ResultBody::DONE)
+    }
+
     /// Tells what is due of volumes and qualities.
     pub(super) fn tell_figures(&mut self, now: Instant) {
         self.figures.speakers.handle_timeout(now);
@@ -184,8 +209,32 @@ impl Hub {
             }
         }
         while let Some((connection, quality)) = self.figures.qualities.poll_output() {
+            if let Some((key, user)) = self.anchor_at(connection) {
+                self.figures.of_rooms.note(&key, &user, quality);
+            }
             self.tell_one(connection, told(quality));
         }
+        while let Some(report) = self.figures.of_rooms.poll_report(now) {
+            let RoomReport {
+                room,
+                listeners,
+                qualities,
+            } = report;
+            let qualities = qualities.into_iter();
+            let event = Told::Qualities {
+                room: room.room,
+                qualities: qualities.map(UserQuality::from).collect(),
+            };
+            self.tell_list(&listeners, &event.into());
+        }
+    }
+
+    /// The room and user of a connection that publishes.
+    fn anchor_at(&self, connection: ConnectionId) -> Option<(RoomKey, UserId)> {
+        let session = self.sessions.get(&connection)?;
+        let of = (session.media.clone()?, session.user.clone()?);
+        let place = self.stage.places.get(&of)?;
+        (!place.publications.is_empty()).then_some(of)
     }
 }
 

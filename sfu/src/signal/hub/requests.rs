@@ -9,7 +9,7 @@ use super::io::{SocketId, Ticket};
 use super::loading::Entering;
 use super::tickets::{Asker, Waiting};
 use super::{Hub, HubOutput};
-use crate::live::{Command, ConnectionId, LiveError, Reply, Rights, RoomKey};
+use crate::live::{Command, ConnectionId, LiveError, Reply, Rights, RoomKey, RoomSettings};
 use crate::signal::protocol::{
     Converted, EnterRoom, ListRooms, Pong, Request, RequestBody, ResultBody, RoomList, RoomPart,
     UpdatePrivateMapKey,
@@ -103,9 +103,16 @@ impl Hub {
         let connection = asker.connection;
         let body = match body.convert() {
             Converted::Refused(error) => return Err(error.into()),
-            Converted::Command(command @ Command::Create { .. }) => {
+            Converted::Command(Command::Create { room, settings }) => {
+                let created_at = Some(self.clock(now));
+                let settings = RoomSettings {
+                    created_at,
+                    ..settings
+                };
+                let command = Command::Create { room, settings };
                 let entering = Entering {
                     command,
+                    existing: false,
                     history: None,
                 };
                 return self.create_or_enter(now, asker, entering);
@@ -120,6 +127,7 @@ impl Hub {
             RequestBody::EnterRoom(request) => {
                 let rights = self.rights_for(now, connection, &request)?;
                 let entering = Entering {
+                    existing: request.existing.unwrap_or_default(),
                     history: request.history,
                     command: request.command(rights),
                 };
@@ -183,6 +191,9 @@ impl Hub {
             }
             RequestBody::ListenVolumes(request) => {
                 self.listen_volumes(now, connection, &request)?
+            }
+            RequestBody::ListenQualities(request) => {
+                self.listen_qualities(now, connection, &request)?
             }
             RequestBody::StartRelay(request) => return self.start_relay(now, asker, &request),
             RequestBody::StopRelay(request) => return self.stop_relay(now, asker, &request),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::live::quality::NetworkQuality;
 use crate::live::{Publication, RoomId, TrackKind, UserId};
 use crate::worker::{Accepted, Patched as CorePatched};
 
@@ -121,6 +122,17 @@ pub struct ListenVolumes {
     pub room: RoomId,
     /// How often, in milliseconds; 0 ends it.
     pub interval_ms: u32,
+}
+
+/// Wants `qualities` events of a room whose media one is in, or wants them no longer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+pub struct ListenQualities {
+    /// The room.
+    pub room: RoomId,
+    /// Whether from now on.
+    pub listen: bool,
 }
 
 /// Publishes to the relay: HTTP-FLV and HLS addresses for the audience that only watches.
@@ -319,6 +331,14 @@ pub enum MediaEvent {
         /// Loss from the server in percent.
         downlink_loss: u8,
     },
+    /// How good the transports of those are who publish in a room, oneself included, every 2 s,
+    /// where `listenQualities` has asked.
+    Qualities {
+        /// The room.
+        room: RoomId,
+        /// Of those who were measured since the event before.
+        qualities: Vec<UserQuality>,
+    },
 }
 
 impl MediaEvent {
@@ -329,6 +349,7 @@ impl MediaEvent {
             | Self::RelayStarted { room, .. }
             | Self::RelayStopped { room, .. }
             | Self::Volumes { room, .. }
+            | Self::Qualities { room, .. }
             | Self::ActiveSpeaker { room, .. } => Some(room),
             Self::Offer { .. }
             | Self::ReceiverClosed { .. }
@@ -347,4 +368,39 @@ pub struct UserVolume {
     pub user: UserId,
     /// 0 is silent, 100 as loud as can be.
     pub volume: u8,
+}
+
+/// How good the transport of a user's media is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct UserQuality {
+    /// Who.
+    pub user: UserId,
+    /// From the user to the server: 1 is best, 5 very bad, 6 down, 0 unknown.
+    pub uplink_network_quality: u8,
+    /// From the server to the user, likewise.
+    pub downlink_network_quality: u8,
+    /// Round trip in milliseconds, of what is published or else of what is received; 0 is unknown.
+    pub rtt: u32,
+    /// Loss to the server in percent.
+    pub uplink_loss: u8,
+    /// Loss from the server in percent.
+    pub downlink_loss: u8,
+}
+
+impl From<(UserId, NetworkQuality)> for UserQuality {
+    fn from((user, quality): (UserId, NetworkQuality)) -> Self {
+        Self {
+            user,
+            uplink_network_quality: quality.uplink_network_quality.into(),
+            downlink_network_quality: quality.downlink_network_quality.into(),
+            rtt: match quality.uplink_rtt {
+                0 => quality.downlink_rtt,
+                rtt => rtt,
+            },
+            uplink_loss: quality.uplink_loss,
+            downlink_loss: quality.downlink_loss,
+        }
+    }
 }

@@ -40,9 +40,9 @@ pub use lists::{
     UserProfile,
 };
 pub use media::{
-    Answer, ListenVolumes, MediaEvent, PatchPublisher, Patched, Publish, Published,
-    ReceiverTrickle, RelayAddresses, StartRelay, StopRelay, Subscribe, Subscribed, Unpublish,
-    Unsubscribe, UpdatePublication, UserVolume,
+    Answer, ListenQualities, ListenVolumes, MediaEvent, PatchPublisher, Patched, Publish,
+    Published, ReceiverTrickle, RelayAddresses, StartRelay, StopRelay, Subscribe, Subscribed,
+    Unpublish, Unsubscribe, UpdatePublication, UserQuality, UserVolume,
 };
 pub use request::{BadRequest, Converted, Request, RequestBody, parse};
 pub use response::{Done, Outcome, Response, ResultBody, ServerMessage};

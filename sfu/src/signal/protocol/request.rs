@@ -227,6 +227,7 @@ requests! {
     "answer" Rtc Answer => Done;
     "receiverTrickle" Rtc ReceiverTrickle => Done;
     "listenVolumes" Rtc ListenVolumes (room) => Done;
+    "listenQualities" Live ListenQualities (room) => Done;
     "startRelay" Rtc StartRelay (room) => RelayAddresses;
     "stopRelay" Rtc StopRelay (room) => Done;
 }

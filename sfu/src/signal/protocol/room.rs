@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::seats::seconds;
 use crate::live::chat::Message;
 use crate::live::{
-    About, Command, Entry, LiveError, MediaEntry, MemberView, Order, Part, Rights, Role, RoomId,
-    RoomInfo, RoomSettings, Scene, SeatMode, SeatSettings, TrackKind, UserId,
+    About, AboutChange, Command, Entry, LiveError, MediaEntry, MemberView, Order, Part, Rights,
+    Role, RoomId, RoomInfo, RoomSettings, Scene, SeatMode, SeatSettings, TrackKind, UserId,
 };
 
 /// Creates a room, or takes one that has no owner. Does not enter it.
@@ -22,18 +22,28 @@ pub struct CreateRoom {
     pub name: Option<String>,
     /// Its notice; up to 1000 bytes.
     pub notice: Option<String>,
+    /// What it is about; up to 1000 bytes.
+    pub introduction: Option<String>,
+    /// The address of its picture; up to 1000 bytes.
+    pub cover: Option<String>,
     /// Its seats; none when absent.
     pub seats: Option<SeatSettings>,
 }
 
 impl CreateRoom {
     pub(super) fn command(self) -> Result<Command, LiveError> {
-        let [name, notice] = [self.name, self.notice].map(Option::unwrap_or_default);
+        let change = AboutChange {
+            name: self.name,
+            notice: self.notice,
+            introduction: self.introduction,
+            cover: self.cover,
+        };
         Ok(Command::Create {
             room: self.room,
             settings: RoomSettings {
-                about: About::new(&name, &notice)?,
+                about: About::default().with(change)?,
                 seats: self.seats,
+                created_at: None,
             },
         })
     }
@@ -61,6 +71,9 @@ pub struct EnterRoom {
     pub room: RoomId,
     /// What of it.
     pub part: RoomPart,
+    /// Only a room that is there already: refused with `noSuchRoom`, where entering its media
+    /// would begin one. For those who come back to a room that an owner has created.
+    pub existing: Option<bool>,
     /// The mode of the media, the same for all in the room; `live` when absent.
     pub scene: Option<Scene>,
     /// The wanted role; `audience` when absent. In rtc mode everybody is an anchor; in a room
@@ -79,6 +92,7 @@ impl std::fmt::Debug for EnterRoom {
         f.debug_struct("EnterRoom")
             .field("room", &self.room)
             .field("part", &self.part)
+            .field("existing", &self.existing)
             .field("scene", &self.scene)
             .field("role", &self.role)
             .field("history", &self.history)
@@ -121,6 +135,14 @@ pub struct Entered {
     )]
     #[cfg_attr(test, ts(optional, as = "Option<Vec<Message>>"))]
     pub history: Option<Vec<Arc<Message>>>,
+    /// Whether nobody but the hosts may send, when the chat is entered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub all_muted: Option<bool>,
+    /// How often the room was liked since it was made, when the chat is entered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub total_likes_received: Option<u64>,
 }
 
 impl From<crate::live::Entered> for Entered {
@@ -128,6 +150,8 @@ impl From<crate::live::Entered> for Entered {
         Self {
             room,
             history: None,
+            all_muted: None,
+            total_likes_received: None,
         }
     }
 }
@@ -183,6 +207,10 @@ pub struct UpdateRoom {
     pub name: Option<String>,
     /// The notice; up to 1000 bytes.
     pub notice: Option<String>,
+    /// What the room is about; up to 1000 bytes.
+    pub introduction: Option<String>,
+    /// The address of the room's picture; up to 1000 bytes.
+    pub cover: Option<String>,
     /// Who may sit down.
     pub seat_mode: Option<SeatMode>,
 }
@@ -193,13 +221,17 @@ impl UpdateRoom {
     /// # Errors
     /// A text breaks its rules.
     pub fn command(self, before: Option<&RoomInfo>) -> Result<Command, LiveError> {
-        let about = if self.name.is_none() && self.notice.is_none() {
+        let change = AboutChange {
+            name: self.name,
+            notice: self.notice,
+            introduction: self.introduction,
+            cover: self.cover,
+        };
+        let about = if change.is_empty() {
             None
         } else {
-            let old = |text: fn(&RoomInfo) -> &str| before.map_or("", text);
-            let name = self.name.as_deref().unwrap_or(old(|info| &info.name));
-            let notice = self.notice.as_deref().unwrap_or(old(|info| &info.notice));
-            Some(About::new(name, notice)?)
+            let old = before.map(RoomInfo::about).unwrap_or_default();
+            Some(old.with(change)?)
         };
         Ok(Command::Order {
             room: self.room,

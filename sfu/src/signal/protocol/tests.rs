@@ -141,11 +141,14 @@ fn an_update_keeps_what_it_does_not_name() {
         room: RoomId::number(5).unwrap(),
         name: "Old".into(),
         notice: "Notice".into(),
+        introduction: "".into(),
+        cover: "/cover.png".into(),
         owner: None,
         scene: None,
         online: 0,
         total_entered: 0,
         seats: None,
+        created_at: None,
     };
     let RequestBody::UpdateRoom(update) =
         read(r#"{"id":1,"type":"updateRoom","room":5,"name":"New"}"#)
@@ -153,13 +156,16 @@ fn an_update_keeps_what_it_does_not_name() {
         panic!("another request");
     };
     let command = update.command(Some(&before)).unwrap();
-    let expected = crate::live::About::new("New", "Notice").unwrap();
+    let expected = RoomInfo {
+        name: "New".into(),
+        ..before.clone()
+    };
     assert_eq!(
         command,
         Command::Order {
             room: before.room.clone(),
             order: Order::Update {
-                about: Some(expected),
+                about: Some(expected.about()),
                 seat_mode: None
             }
         }

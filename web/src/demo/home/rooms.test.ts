@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import type { LiveInfo } from 'weblive/vue';
-import { writeNotice } from '../room/notice';
 import { chooseRooms } from './rooms';
 
 function live(liveId: string, more: Partial<LiveInfo> = {}): LiveInfo {
@@ -27,8 +26,8 @@ describe('the list of rooms', () => {
     expect(chooseRooms(lives, '7').map(({ id }) => id)).toEqual(['71']);
   });
 
-  it('shows the poster that the notice carries, and a room without a title by its host', () => {
-    const [poster] = chooseRooms([live('1', { liveName: '', notice: writeNotice({ text: 'hello', cover: '/images/a.jpg' }) })], '');
+  it('shows the poster, and a room without a title by its host', () => {
+    const [poster] = chooseRooms([live('1', { liveName: '', coverUrl: '/images/a.jpg' })], '');
     expect(poster).toMatchObject({ title: 'host-1', cover: '/images/a.jpg', hasSeats: true });
   });
 });

@@ -1,5 +1,4 @@
 import type { LiveInfo } from 'weblive/vue';
-import { readNotice } from '../room/notice';
 
 /** What the list shows of a live room. */
 export interface Poster {
@@ -20,7 +19,7 @@ export function posterOf(live: LiveInfo): Poster {
     title: live.liveName || host || live.liveId,
     host,
     avatar: live.liveOwner.avatarUrl,
-    cover: live.coverUrl || readNotice(live.notice).cover,
+    cover: live.coverUrl,
     viewers: Math.max(0, live.currentViewerCount - 1),
     hasSeats: live.isSeatEnabled && live.maxSeatCount > 1,
   };

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::desk::{Answer, Desk, object, room_of, user};
 use super::failure::{Failure, bad, unknown};
 use crate::http::api::access::unix_time;
-use crate::live::{About, LiveError, Order, RoomId, UserId};
+use crate::live::{About, AboutChange, LiveError, Order, RoomId, UserId};
 use crate::signal::hub::admin::{Call, MAX_PAGE, Page, Reply, TimeView};
 
 impl Desk<'_> {
@@ -28,13 +28,11 @@ impl Desk<'_> {
                 .await?;
             }
             "modify_group_base_info" => {
-                let (name, notice) = (self.optional("Name")?, self.optional("Notification")?);
-                if name.is_some() || notice.is_some() {
-                    let owned = |text: Option<&str>| text.map(str::to_owned);
+                let about = self.about()?;
+                if !about.is_empty() {
                     self.ask(group, |room| Call::Update {
                         room,
-                        name: owned(name),
-                        notice: owned(notice),
+                        about: about.clone(),
                         seat_mode: None,
                     })
                     .await?;
@@ -177,12 +175,10 @@ impl Desk<'_> {
             Some(owner) => user(owner)?,
             None => self.user.clone(),
         };
-        let name = self.optional("Name")?.unwrap_or_default();
-        let notice = self.optional("Notification")?.unwrap_or_default();
         let call = Call::Create {
             room: room_of(&group)?,
             owner,
-            about: About::new(name, notice)?,
+            about: About::default().with(self.about()?)?,
             seats: None,
         };
         match self.api.ask(self.app, call).await? {
@@ -192,6 +188,19 @@ impl Desk<'_> {
             .into()),
             _ => Ok(object(json!({"GroupId": group, "Type": kind}))),
         }
+    }
+
+    /// The texts of a group that the request names.
+    fn about(&self) -> Result<AboutChange, Failure> {
+        let text = |name| -> Result<Option<String>, Failure> {
+            Ok(self.optional(name)?.map(str::to_owned))
+        };
+        Ok(AboutChange {
+            name: text("Name")?,
+            notice: text("Notification")?,
+            introduction: text("Introduction")?,
+            cover: text("FaceUrl")?,
+        })
     }
 
     async fn group_info(&self) -> Answer {
@@ -210,6 +219,8 @@ impl Desk<'_> {
                     "Type": "AVChatRoom",
                     "Name": *room.info.name,
                     "Notification": *room.info.notice,
+                    "Introduction": *room.info.introduction,
+                    "FaceUrl": *room.info.cover,
                     "Owner_Account": room.info.owner,
                     "MemberNum": room.info.online,
                     "OnlineMemberNum": room.info.online,

@@ -323,7 +323,10 @@ async fn the_chat_service_runs_a_group() {
 
     let number = ask("get_online_member_num", json!({"GroupId": "42"})).await;
     assert_eq!(number["OnlineMemberNum"], 1);
-    let change = json!({"GroupId": "42", "Name": "Later", "ShutUpAllMember": "On"});
+    let change = json!({
+        "GroupId": "42", "Name": "Later", "ShutUpAllMember": "On",
+        "Introduction": "What the day has brought", "FaceUrl": "/images/talk.png",
+    });
     ok(&ask("modify_group_base_info", change).await);
     let info = ask("get_group_info", json!({"GroupIdList": ["42", "43"]})).await;
     ok(&info);
@@ -331,6 +334,13 @@ async fn the_chat_service_runs_a_group() {
     assert_eq!(
         (&found["Name"], &found["Notification"]),
         (&json!("Later"), &json!("Hello"))
+    );
+    assert_eq!(
+        (&found["Introduction"], &found["FaceUrl"]),
+        (
+            &json!("What the day has brought"),
+            &json!("/images/talk.png")
+        )
     );
     assert_eq!(found["ShutUpAllMember"], "On");
     assert_eq!(info["GroupInfo"][1]["ErrorCode"], 10_010);

@@ -101,10 +101,9 @@ pub fn apply(
         } => create(desk, now, &key(room), &owner, about, seats),
         Call::Update {
             room,
-            name,
-            notice,
+            about,
             seat_mode,
-        } => update(desk, now, &key(room), (name, notice), seat_mode),
+        } => update(desk, now, &key(room), about, seat_mode),
         Call::Order { room, order } => {
             let reply = desk.rooms_mut().handle_order(now, &key(room), order)?;
             Ok(match reply {

@@ -7,7 +7,7 @@ use relay::StreamId;
 
 use super::cursor::StreamCursor;
 use crate::live::chat::{CustomPayload, Priority, TextPayload};
-use crate::live::{About, MovePolicy, Order, RoomId, SeatSettings, TrackKind, UserId};
+use crate::live::{About, AboutChange, MovePolicy, Order, RoomId, SeatSettings, TrackKind, UserId};
 
 /// One thing that is asked, for one app.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,10 +42,8 @@ pub enum Call {
     Update {
         /// Which.
         room: RoomId,
-        /// The title.
-        name: Option<String>,
-        /// The notice.
-        notice: Option<String>,
+        /// Its texts.
+        about: AboutChange,
         /// Who may sit down.
         seat_mode: Option<crate::live::SeatMode>,
     },

@@ -129,7 +129,7 @@ fn create() -> Call {
     Call::Create {
         room: number(42),
         owner: user("anna"),
-        about: About::new("Talk", "").unwrap(),
+        about: About::of("Talk", ""),
         seats: None,
     }
 }
@@ -284,7 +284,11 @@ fn a_dismissed_room_is_told_and_forgotten() {
     });
     let events = world.events(ben);
     let removed = events.iter().find(|(name, _)| name == "removed");
-    assert_eq!(removed.expect("told").1["reason"], "room-disband");
+    let (_, removed) = removed.expect("told");
+    assert_eq!(
+        (&removed["reason"], &removed["by"]),
+        (&"room-disband".into(), &"server".into())
+    );
     assert!(matches!(world.saved.last(), Some(Change::Forget { .. })));
 }
 

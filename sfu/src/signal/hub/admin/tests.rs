@@ -19,7 +19,7 @@ fn create(room: RoomId, owner: &str, name: &str) -> Call {
     Call::Create {
         room,
         owner: user(owner),
-        about: About::new(name, "").unwrap(),
+        about: About::of(name, ""),
         seats: None,
     }
 }

@@ -6,6 +6,7 @@ mod lists;
 mod media;
 mod random;
 mod resume;
+mod returning;
 mod sessions;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Desk, listed, no_such_room, view};
-use crate::live::{CoHostOrder, LiveError, Order, RoomId, RoomKey, UserId};
+use crate::live::{AboutChange, CoHostOrder, LiveError, Order, RoomId, RoomKey, UserId};
 use crate::signal::hub::admin::{AdminError, Reply};
 
 pub(super) fn create(
@@ -17,6 +17,7 @@ pub(super) fn create(
     let settings = crate::live::RoomSettings {
         about: about.clone(),
         seats,
+        created_at: Some(desk.clock(now)),
     };
     let is_new = match desk.rooms_mut().create(now, key, owner, settings) {
         Ok(()) => true,
@@ -48,16 +49,13 @@ pub(super) fn update(
     desk: &mut impl Desk,
     now: Instant,
     key: &RoomKey,
-    (name, notice): (Option<String>, Option<String>),
+    change: AboutChange,
     seat_mode: Option<crate::live::SeatMode>,
 ) -> Result<Reply, AdminError> {
     let info = desk.rooms().room(key).ok_or_else(|| no_such_room(key))?;
-    let about = match (name, notice) {
-        (None, None) => None,
-        (name, notice) => Some(crate::live::About::new(
-            name.as_deref().unwrap_or(&info.name),
-            notice.as_deref().unwrap_or(&info.notice),
-        )?),
+    let about = match change.is_empty() {
+        true => None,
+        false => Some(info.about().with(change)?),
     };
     let order = Order::Update { about, seat_mode };
     desk.rooms_mut().handle_order(now, key, order)?;
