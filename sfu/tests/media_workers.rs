@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use relay::{Relay, RelayConfig, StreamId};
+use sfu::media::Picture;
 use sfu::worker::{
     MediaEvent, OfferError, Owner, ReceiveError, Role, ServerOffer, SessionId, SessionRef, Wanted,
     WorkerConfig, Workers, WorkersGuard,
@@ -376,7 +377,7 @@ async fn pages_receive_the_streams_of_two_workers_over_one_connection_each() {
     let wanted = |name: &StreamId| Wanted {
         stream: name.clone(),
         audio: true,
-        video: true,
+        video: Some(Picture::Large),
     };
     let receivers = [SessionId::from_bits(1), SessionId::from_bits(2)];
     for receiver in receivers {

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use relay::{IngestItem, StreamId};
 
+use super::demand::Wants;
+use super::forward::picture::{Picture, Pictures};
 use super::packet::MediaPacket;
 use crate::worker::api::{SessionId, SessionRef};
 use crate::worker::{MediaEvent, Travel};
@@ -99,13 +101,17 @@ pub enum LaneMessage {
         stream: StreamId,
         /// The packet.
         packet: MediaPacket,
+        /// Those who want these pictures should follow the packet's RTP stream from now on.
+        pictures: Pictures,
     },
-    /// Lease holder to home: send me the stream for some seconds.
+    /// Lease holder to home: send me this of the stream for some seconds.
     Attach {
         /// The stream.
         stream: StreamId,
         /// The worker that asks.
         worker: usize,
+        /// What its subscribers want.
+        wants: Wants,
     },
     /// Home to lease holder: the answer to `Attach`.
     Lease {
@@ -125,6 +131,8 @@ pub enum LaneMessage {
     Keyframe {
         /// The stream.
         stream: StreamId,
+        /// Of this picture.
+        picture: Picture,
     },
 }
 
@@ -136,7 +144,7 @@ impl LaneMessage {
             | LaneMessage::Attach { stream, .. }
             | LaneMessage::Lease { stream, .. }
             | LaneMessage::Detach { stream, .. }
-            | LaneMessage::Keyframe { stream } => stream,
+            | LaneMessage::Keyframe { stream, .. } => stream,
         }
     }
 }

@@ -6,11 +6,14 @@ use packager::rtp::{Codec, MediaKind, SenderReport};
 use relay::{IngestItem, StreamId};
 
 use super::core::delivery::Gathered;
+use super::demand::{Demand, Wants};
 use super::forward::keyframe::KeyframeRequests;
 use super::forward::layer::LayerSelector;
+use super::forward::picture::{Picture, Pictures};
 use super::forward::rewrite::Rewritten;
 use super::forward::subscription::Subscription;
 use super::gop::GopCache;
+use super::lane::{Lane, is_same_lane};
 use super::packet::{MediaPacket, StreamKey};
 use super::session::NewReport;
 use super::slots::SlotKey;
@@ -25,7 +28,23 @@ pub(crate) enum Source {
         home: usize,
         /// When the lease there is renewed.
         renew_at: Instant,
+        /// What was wanted of it when it was renewed.
+        told: Wants,
     },
+}
+
+impl Source {
+    /// Where a stream comes from: a publisher on this worker, or the worker `home`.
+    pub(crate) fn of(home: Option<usize>, now: Instant) -> Self {
+        match home {
+            None => Self::Local,
+            Some(home) => Self::Remote {
+                home,
+                renew_at: now,
+                told: Wants::default(),
+            },
+        }
+    }
 }
 
 pub(crate) struct Room {
@@ -40,6 +59,8 @@ pub(crate) struct Room {
     pub(crate) subscribers: Vec<SlotKey>,
     /// WHEP sessions among them, which end with the stream.
     pub(crate) viewers: usize,
+    /// What those who are here or coming want.
+    pub(crate) demand: Demand,
     pub(crate) gathered: Gathered,
     pub(crate) lanes: Vec<Lane>,
     pub(crate) relay: Option<Relayed>,
@@ -65,7 +86,7 @@ pub(crate) struct VideoStream {
     keyframe_time: Option<u32>,
 }
 
-/// Both tracks of a stream on their way out of the worker.
+/// Both tracks of a stream on their way to the relay, which has the large picture.
 pub(crate) struct Outlet {
     pub(crate) audio: Subscription,
     pub(crate) video: Subscription,
@@ -139,24 +160,6 @@ impl Relayed {
     }
 }
 
-/// The stream on its way to another worker.
-pub(crate) struct Lane {
-    /// Never used twice by a worker: what another lane sent before has other numbers.
-    pub(crate) id: u32,
-    pub(crate) worker: usize,
-    pub(crate) expires: Instant,
-    pub(crate) outlet: Outlet,
-}
-
-/// The keys of the two streams that a lane carries, apart from those of streams that arrive here.
-pub(crate) fn lane_key(lane: u32, kind: MediaKind) -> StreamKey {
-    let track = match kind {
-        MediaKind::Audio => 0,
-        MediaKind::Video => 1,
-    };
-    StreamKey(1 << 31 | lane.wrapping_mul(2) | track)
-}
-
 impl Room {
     pub(crate) fn new(stream: StreamId, source: Source, now: Instant) -> Self {
         Self {
@@ -167,6 +170,7 @@ impl Room {
             pending: 0,
             subscribers: Vec::new(),
             viewers: 0,
+            demand: Demand::default(),
             gathered: Gathered::default(),
             lanes: Vec::new(),
             relay: None,
@@ -180,16 +184,11 @@ impl Room {
         }
     }
 
-    /// Takes note of a packet before it is forwarded. True if the followed layer is another now.
-    pub(crate) fn note(&mut self, packet: &MediaPacket, now: Instant) -> bool {
+    /// Takes note of a packet before it is forwarded.
+    pub(crate) fn note(&mut self, packet: &MediaPacket, now: Instant) {
         if packet.kind == MediaKind::Audio {
             self.audio = Some(packet.stream);
-            return false;
-        }
-        let is_mirror = matches!(self.source, Source::Remote { .. });
-        if is_mirror {
-            // A lane has one video stream; another key is another lane.
-            self.videos.retain(|v| v.key == packet.stream);
+            return;
         }
         let video = self.video_entry(packet.stream);
         video.codec = Some(packet.codec);
@@ -199,37 +198,49 @@ impl Room {
             video.requests.handle_keyframe();
         }
         video.cache.push(packet);
-        if is_mirror {
-            return self.layers.force(packet.stream);
-        }
-        self.layers
-            .handle_packet(packet.stream, packet.payload.len(), now)
-    }
-
-    /// The incoming stream to follow for a kind of media.
-    pub(crate) fn target(&self, kind: MediaKind) -> Option<StreamKey> {
-        match kind {
-            MediaKind::Audio => self.audio,
-            MediaKind::Video => self.layers.target(),
+        if self.source == Source::Local {
+            let changed = self
+                .layers
+                .handle_packet(packet.stream, packet.payload.len(), now);
+            self.gathered.layer_changed |= changed;
         }
     }
 
     /// What the video comes in, once it has come.
     pub(crate) fn video_codec(&self) -> Option<Codec> {
-        let target = self.layers.target()?;
+        let target = self.layers.target(Picture::Large)?;
         self.videos.iter().find(|v| v.key == target)?.codec
     }
 
-    /// The packets from a young key frame of the followed layer to its live edge.
-    pub(crate) fn fresh(&self, now: Instant) -> Option<&[MediaPacket]> {
-        let target = self.layers.target()?;
-        let video = self.videos.iter().find(|v| v.key == target)?;
-        video.cache.fresh(now)
+    /// Takes note of what a packet from the home of the stream is for.
+    pub(crate) fn follow(&mut self, packet: &MediaPacket, pictures: Pictures) {
+        if packet.kind == MediaKind::Audio {
+            return;
+        }
+        let layers = &mut self.layers;
+        self.videos.retain(|video| {
+            let is_same = is_same_lane(video.key, packet.stream);
+            if !is_same {
+                layers.remove(video.key);
+            }
+            is_same
+        });
+        self.gathered.layer_changed |= layers.follow(pictures, packet.stream);
+    }
+
+    /// The incoming video stream to follow for a picture.
+    pub(crate) fn target(&self, picture: Picture) -> Option<StreamKey> {
+        self.layers.target(picture)
+    }
+
+    /// The packets of a video stream from a young key frame to its live edge.
+    pub(crate) fn fresh(&self, stream: Option<StreamKey>, now: Instant) -> Option<&[MediaPacket]> {
+        fresh(&self.videos, stream, now)
     }
 
     /// True if a subscriber who joins now needs a key frame that nobody has asked for.
-    pub(crate) fn wants_keyframe_for_join(&self, now: Instant) -> bool {
-        let Some(target) = self.layers.target() else {
+    pub(crate) fn wants_keyframe_for_join(&self, picture: Picture, now: Instant) -> bool {
+        let Some(target) = self.target(picture) else {
             return false;
         };
         let keyframe = self
@@ -240,21 +251,38 @@ impl Room {
         keyframe.is_none_or(|at| now.saturating_duration_since(at) > JOIN_WITHOUT_REQUEST)
     }
 
-    /// Asks for a key frame of the followed layer. The stream, if the request goes upstream now.
-    pub(crate) fn request_keyframe(&mut self, now: Instant) -> Option<StreamKey> {
-        let target = self.layers.target()?;
+    /// Asks for a key frame of a picture. The stream, if the request goes upstream now.
+    pub(crate) fn request_keyframe(&mut self, picture: Picture, now: Instant) -> Option<StreamKey> {
+        let target = self.target(picture)?;
         self.video_entry(target)
             .requests
             .request(now)
             .then_some(target)
     }
 
-    /// Streams whose key frame request is due again.
+    /// Streams whose key frame request is due again. One that nobody follows is not asked again.
     pub(crate) fn due_keyframes(&mut self, now: Instant) -> Vec<StreamKey> {
-        self.videos
-            .iter_mut()
-            .filter_map(|v| v.requests.poll(now).then_some(v.key))
-            .collect()
+        let mut followed = self.demand.wants().pictures;
+        if self.relay.is_some() {
+            followed.insert(Picture::Large);
+        }
+        let is_followed = |picture: &Picture| {
+            followed.has(*picture) || self.lanes.iter().any(|lane| lane.wants(*picture))
+        };
+        let targets = Picture::ALL.map(|picture| {
+            is_followed(&picture)
+                .then(|| self.layers.target(picture))
+                .flatten()
+        });
+        let mut due = Vec::new();
+        for video in &mut self.videos {
+            if !targets.contains(&Some(video.key)) {
+                video.requests.handle_keyframe();
+            } else if video.requests.poll(now) {
+                due.push(video.key);
+            }
+        }
+        due
     }
 
     /// Keeps a sender report: one for each stream, which are bounded.
@@ -326,6 +354,16 @@ impl Room {
         };
         &mut self.videos[index]
     }
+}
+
+/// The packets of a video stream from a young key frame to its live edge.
+pub(crate) fn fresh(
+    videos: &[VideoStream],
+    stream: Option<StreamKey>,
+    now: Instant,
+) -> Option<&[MediaPacket]> {
+    let video = videos.iter().find(|v| Some(v.key) == stream)?;
+    video.cache.fresh(now)
 }
 
 /// A key frame that is younger than this when a subscriber's offer comes will still be of use when

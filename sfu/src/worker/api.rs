@@ -10,6 +10,7 @@ use relay::StreamId;
 pub use super::events::{MediaEvent, StreamLevel};
 pub use super::receive::{ReceiveError, ServerOffer, Wanted};
 use crate::live::{AppId, UserId};
+pub use crate::media::Picture;
 
 /// Names one WebRTC session in its session URL: 128 random bits, 32 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -3,6 +3,7 @@
 use relay::StreamId;
 
 use super::api::SessionId;
+use crate::media::Picture;
 
 /// A stream that a receiver should get, and which of its tracks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,8 +12,9 @@ pub struct Wanted {
     pub stream: StreamId,
     /// Its audio is wanted.
     pub audio: bool,
-    /// Its video is wanted.
-    pub video: bool,
+    /// Its video is wanted, in this picture. Another picture of a stream that is received already
+    /// needs no offer: it comes from its next key frame on, and the one before flows until then.
+    pub video: Option<Picture>,
 }
 
 /// An offer that the server makes to a receiver.

@@ -81,6 +81,8 @@ pub struct Got {
 pub struct Frames {
     /// Whole frames in order: frame number and whether it is a key frame.
     pub whole: Vec<(u32, bool)>,
+    /// Packets of each whole frame.
+    pub sizes: Vec<u16>,
     pub packets: usize,
     pub gaps: u64,
 }
@@ -137,6 +139,7 @@ pub fn check(got: &[Got]) -> Frames {
         }
         if whole {
             frames.whole.push((parts[0].number, parts[0].keyframe));
+            frames.sizes.push(parts[0].count);
         }
         start = end + 1;
     }

@@ -8,6 +8,7 @@ mod frames;
 mod hostile;
 mod joins;
 mod lanes;
+mod layers;
 mod page;
 mod peer;
 mod receivers;

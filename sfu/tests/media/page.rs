@@ -13,6 +13,8 @@ use crate::frames::{self, Frames, Got};
 pub struct Page {
     /// The stream that each m-line carries, by the newest offer.
     pub lines: Vec<(String, Option<String>)>,
+    /// The m-lines for video.
+    videos: Vec<String>,
     streams: HashMap<String, Received>,
     /// Packets on m-lines that carry nothing.
     pub strays: usize,
@@ -27,6 +29,12 @@ struct Received {
 
 impl Page {
     pub fn read(&mut self, offer: &str) {
+        self.videos = sections(offer)
+            .into_iter()
+            .filter(|section| section.starts_with("m=video") && section.contains("a=sendonly"))
+            .filter_map(|section| section.lines().find_map(|l| l.strip_prefix("a=mid:")))
+            .map(str::to_owned)
+            .collect();
         self.lines = sections(offer)
             .into_iter()
             .map(|section| {
@@ -57,6 +65,11 @@ impl Page {
             received.first_video.get_or_insert(now);
             received.video.push(got);
         }
+    }
+
+    /// The first m-line that carries video.
+    pub fn video_line(&self) -> Option<Mid> {
+        self.videos.first().map(|mid| Mid::from(mid.as_str()))
     }
 
     /// The video frames of a stream, checked.

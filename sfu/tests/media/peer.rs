@@ -66,6 +66,8 @@ pub struct Layer {
     since_keyframe: u32,
     pub wanted: bool,
     pub on: bool,
+    /// Key frame requests for it.
+    pub plis: usize,
 }
 
 pub struct Offer {
@@ -142,6 +144,7 @@ impl Peer {
                     since_keyframe: 0,
                     wanted: true,
                     on: true,
+                    plis: 0,
                 })
                 .collect(),
             keyframe_every: None,
@@ -269,6 +272,7 @@ impl Peer {
                     for layer in &mut sender.layers {
                         if layer.rid.map(Into::into) == request.rid {
                             layer.wanted = true;
+                            layer.plis += 1;
                         }
                     }
                 }
@@ -396,8 +400,10 @@ impl Peer {
 
     /// Asks the server for a key frame, as a decoder that has lost its state does.
     pub fn send_pli(&mut self) {
+        let page = self.page.as_ref();
+        let mid = page.and_then(Page::video_line).unwrap_or(self.video);
         let mut api = self.rtc.direct_api();
-        if let Some(rx) = api.stream_rx_by_mid(self.video, None) {
+        if let Some(rx) = api.stream_rx_by_mid(mid, None) {
             rx.request_keyframe(KeyframeRequestKind::Pli);
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use sfu::media::DropReason;
+use sfu::media::{DropReason, Picture};
 use sfu::worker::{MediaEvent, ReceiveError, Wanted};
 use str0m_netem::{NetemConfig, Probability, RandomLoss};
 
@@ -198,11 +198,11 @@ fn changes_wait_while_an_offer_is_outstanding_and_come_with_its_answer() {
 fn audio_and_video_are_wanted_apart() {
     let mut w = with_publishers(1, &["a"]);
     let p = w.open_page(0, good());
-    let wanted = |audio, video| {
+    let wanted = |audio, video: bool| {
         vec![Wanted {
             stream: stream("a"),
             audio,
-            video,
+            video: video.then_some(Picture::Large),
         }]
     };
     let offer = w

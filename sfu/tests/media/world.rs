@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use relay::{IngestItem, StreamId};
-use sfu::media::{Core, CoreConfig, Counters, LaneMessage, Output, Placed, offer};
+use sfu::media::{Core, CoreConfig, Counters, LaneMessage, Output, Picture, Placed, offer};
 use sfu::worker::{
     Accepted, MediaEvent, OfferError, ReceiveError, Role, ServerOffer, SessionId, SessionRef,
     Wanted,
@@ -30,6 +30,8 @@ pub struct World {
     pub events: Vec<MediaEvent>,
     pub datagrams_to: u64,
     pub bytes_to_unknown: u64,
+    /// Packets that lanes have carried.
+    pub lane_packets: usize,
     /// Drops lane messages from home while true.
     pub lanes_full: bool,
     next: u16,
@@ -89,6 +91,7 @@ impl World {
             events: Vec::new(),
             datagrams_to: 0,
             bytes_to_unknown: 0,
+            lane_packets: 0,
             lanes_full: false,
             next: 1,
         }
@@ -163,7 +166,7 @@ impl World {
         let wanted = |name: &&str| Wanted {
             stream: stream(name),
             audio: true,
-            video: true,
+            video: Some(Picture::Large),
         };
         let add = add.iter().map(wanted).collect();
         self.receive_only(page, add, remove)
@@ -286,6 +289,7 @@ impl World {
                     if self.lanes_full && media {
                         self.cores[core].lane_full(self.now, worker, &message);
                     } else if worker < self.cores.len() {
+                        self.lane_packets += usize::from(media);
                         self.cores[worker].handle_lane(self.now, message);
                         if worker != core {
                             self.carry_out(worker);

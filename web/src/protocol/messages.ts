@@ -227,7 +227,10 @@ export interface Results {
   unpublish: Done;
   /** Brings ICE candidates of a publishing peer connection, or restarts its ICE. */
   patchPublisher: Patched;
-  /** Wants to receive what a user publishes. The server then offers, by event. */
+  /**
+   * Wants to receive what a user publishes, or changes what of it. The server then offers, by event;
+   * another picture of what is received already comes without an offer.
+   */
   subscribe: Subscribed;
   /** Wants a publication no longer. */
   unsubscribe: Done;
@@ -1363,7 +1366,10 @@ export interface Patched {
   fragment: string | null;
 }
 
-/** Wants to receive what a user publishes. The server then offers, by event. */
+/**
+ * Wants to receive what a user publishes, or changes what of it. The server then offers, by event;
+ * another picture of what is received already comes without an offer.
+ */
 export interface Subscribe {
   /** The room that the user is in: one's own, or one that is connected with it. */
   room: RoomId;
@@ -1375,7 +1381,12 @@ export interface Subscribe {
   audio: boolean;
   /** Whether to receive the picture. */
   video: boolean;
+  /** Which picture; `large` when absent. */
+  picture?: Picture;
 }
+
+/** Which of a publisher's pictures. */
+export type Picture = "large" | "small";
 
 /** The publication is received from one of the next offers on. */
 export interface Subscribed {

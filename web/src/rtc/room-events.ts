@@ -1,6 +1,7 @@
 import type { WebliveError } from '../errors';
 import type {
-  CoHostView, Entered, LeaveReason, MediaEvent, MemberView, Publication, RemovalReason, RemovedBy, Role, RoomId, Scene, TrackKind, UserId, UserVolume,
+  CoHostView, Entered, LeaveReason, MediaEvent, MemberView, Picture, Publication, RemovalReason, RemovedBy, Role, RoomId, Scene, TrackKind, UserId,
+  UserVolume,
 } from '../protocol/messages';
 import type { ConnectionState } from '../signal/session';
 
@@ -26,6 +27,8 @@ export interface Target {
 export interface Wanted {
   audio: boolean;
   video: boolean;
+  /** Which picture of a publication that `hasSmall`; `large` when absent. Another one comes in the same track. */
+  picture?: Picture;
 }
 
 /** Events of a room's media. */

@@ -291,6 +291,37 @@ describe('a client', () => {
       expect((await rejected(client.subscribe(stream))).getCode()).toBe(0x4010);
     });
 
+    it('the small picture of who sends one, and the large one again', async () => {
+      await join();
+      enters('ben');
+      const [stream] = await Promise.all([added(), publish('ben', { ...BOTH, hasSmall: true })]);
+      await settle();
+      arrive('ben');
+      await settle();
+      const wishes = () => server.asked('subscribe').map(({ audio, video, picture }) => [audio, video, picture]);
+      expect(wishes()).toEqual([[true, true, 'large']]);
+      await client.setRemoteVideoStreamType(stream, 'small');
+      await client.setRemoteVideoStreamType(stream, 'small');
+      expect(wishes().slice(1)).toEqual([[true, true, 'small']]);
+      await client.subscribe(stream, { video: false });
+      await client.setRemoteVideoStreamType(stream, 'big');
+      expect(wishes().slice(2)).toEqual([[true, false, 'small'], [true, false, 'large']]);
+
+      server.answers['subscribe'] = () => ({ refused: 'notLive' });
+      expect((await rejected(client.setRemoteVideoStreamType(stream, 'small'))).getCode()).toBe(0xffff);
+      server.answers['subscribe'] = () => ({ result: { stream: streamOf('ben') } });
+      await client.unsubscribe(stream);
+      await client.setRemoteVideoStreamType(stream, 'small');
+      const again = client.subscribe(stream);
+      await settle();
+      arrive('ben');
+      await again;
+      expect(wishes().at(-1)).toEqual([true, true, 'small']);
+
+      publish('ben', BOTH);
+      expect((await rejected(client.setRemoteVideoStreamType(stream, 'small'))).getCode()).toBe(0x1001);
+    });
+
     it('neither sound nor picture only by unsubscribe', async () => {
       await join({ autoSubscribe: false });
       enters('ben');

@@ -265,7 +265,7 @@ export class Client {
     const { remotes } = this.#mustBeIn('setRemoteVideoStreamType');
     if (type !== 'big' && type !== 'small') throw badParameter(`setRemoteVideoStreamType: ${JSON.stringify(type)}; allowed are 'big' and 'small'`);
     if (type === 'small' && !stream.below.publication.hasSmall) throw badOperation(`setRemoteVideoStreamType: ${stream.getUserId()} sends no small picture`);
-    await remotes.choose(stream, type === 'small');
+    await remotes.choose(stream, type === 'small' ? 'small' : 'large');
   }
 
   /** Tells by `audio-volume` every `interval` milliseconds how loud each stream is; 0 or less ends it. */

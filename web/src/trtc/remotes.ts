@@ -1,6 +1,6 @@
 import { WebliveError } from '../errors';
 import { log } from '../log';
-import type { Publication } from '../protocol/messages';
+import type { Picture, Publication } from '../protocol/messages';
 import type { RoomMedia, RoomMediaEvents, Target } from '../rtc/room-media';
 import { RemoteStream as Below } from '../streams';
 import { ErrorCode } from './codes';
@@ -18,6 +18,7 @@ interface Entry {
   readonly end: AbortController;
   /** What the page wants of it; null while it wants nothing. */
   wanted: { audio: boolean; video: boolean } | null;
+  picture: Picture;
   /** Whether the page has decided itself. */
   isDecided: boolean;
   /** The subscription that is under way. */
@@ -82,10 +83,17 @@ export class Remotes {
     }
   }
 
-  /** Receives the small or the large picture. */
-  async choose(stream: RemoteStream, _isSmall: boolean): Promise<void> {
-    this.#find('setRemoteVideoStreamType', stream);
-    throw new RtcError(ErrorCode.NOT_SUPPORTED, 'setRemoteVideoStreamType: the server chooses by the bandwidth that there is');
+  /** Receives the small or the large picture, from now on or once it is received. */
+  async choose(stream: RemoteStream, picture: Picture): Promise<void> {
+    const entry = this.#find('setRemoteVideoStreamType', stream);
+    const before = entry.picture;
+    entry.picture = picture;
+    try {
+      if (entry.wanted && before !== picture) await this.media.subscribe(entry.target, { ...entry.wanted, picture });
+    } catch (thrown) {
+      if (entry.picture === picture) entry.picture = before;
+      throw toRtcError(thrown, 'setRemoteVideoStreamType');
+    }
   }
 
   /** The receiving peer connection has changed its state. */
@@ -105,7 +113,7 @@ export class Remotes {
 
   #add(key: string, target: Required<Target>, publication: Publication): void {
     const stream = new RemoteStream(new Below(target, publication));
-    const entry: Entry = { stream, target, end: new AbortController(), wanted: null, isDecided: false, pending: null };
+    const entry: Entry = { stream, target, end: new AbortController(), wanted: null, picture: 'large', isDecided: false, pending: null };
     this.#entries.set(key, entry);
     this.tell('stream-added', { stream });
     if (target.track === 'main') this.#tellMutes(target.user, NOT_MUTED, publication);
@@ -158,9 +166,9 @@ export class Remotes {
     return pending;
   }
 
-  async #receive({ stream, target, end }: Entry, wanted: { audio: boolean; video: boolean }): Promise<void> {
+  async #receive({ stream, target, picture, end }: Entry, wanted: { audio: boolean; video: boolean }): Promise<void> {
     const { below } = stream;
-    const reception = await this.media.subscribe(target, wanted);
+    const reception = await this.media.subscribe(target, { ...wanted, picture });
     if (end.signal.aborted) throw new WebliveError('state', 'the stream has ended', false);
     below.receive(reception, this.media.receiver);
     for (const kind of KINDS) if (!wanted[kind]) below.drop(kind);

@@ -63,14 +63,7 @@ impl Core {
         };
         let room = match home {
             None => self.by_stream.get(stream).copied().ok_or_else(not_live)?,
-            Some(home) => self.room_for(
-                stream,
-                Source::Remote {
-                    home,
-                    renew_at: now,
-                },
-                now,
-            ),
+            Some(_) => self.room_for(stream, Source::of(home, now), now),
         };
         let local = self
             .rooms
@@ -86,20 +79,24 @@ impl Core {
         };
         let accepted = self.open(now, Role::Subscriber, stream, room, session, &offer);
         if accepted.is_ok() {
-            if let Some(&key) = self.by_id.get(&session)
+            let key = self.by_id.get(&session).copied();
+            if let Some(key) = key
                 && let Some(room) = self.rooms.get_mut(room)
             {
                 room.subscribers.push(key);
                 room.viewers += 1;
             }
-            self.renew_lease(room, now);
+            let session = key.and_then(|key| self.sessions.get(key));
+            let wish = session.and_then(|s| s.feeds().first()).map(|f| f.wish);
+            self.change_demand(room, None, wish, now);
             // The publisher's answer travels while the subscriber's DTLS handshake does.
-            let wants = self
-                .rooms
-                .get(room)
-                .is_some_and(|r| r.wants_keyframe_for_join(now));
-            if wants && offer.video {
-                self.request_keyframe(room, now);
+            if let Some(picture) = wish.and_then(|wish| wish.video)
+                && self
+                    .rooms
+                    .get(room)
+                    .is_some_and(|r| r.wants_keyframe_for_join(picture, now))
+            {
+                self.request_keyframe(room, picture, now);
             }
         }
         self.arm_room(room, now);

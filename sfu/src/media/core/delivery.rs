@@ -9,6 +9,7 @@ use packager::rtp::MediaKind;
 
 use super::Core;
 use crate::media::counters::DropReason;
+use crate::media::forward::picture::Pictures;
 use crate::media::output::Output;
 use crate::media::packet::MediaPacket;
 use crate::media::slots::SlotKey;
@@ -18,10 +19,10 @@ use crate::worker::MediaEvent;
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
     packets: Vec<MediaPacket>,
-    /// The followed layer has become another.
-    layer_changed: bool,
-    /// Somebody could not be served for want of a key frame.
-    waiting: bool,
+    /// The layer to follow for a picture has become another.
+    pub(crate) layer_changed: bool,
+    /// The pictures of which somebody could not be served for want of a key frame.
+    waiting: Pictures,
 }
 
 /// A batch that is being handed out.
@@ -39,8 +40,7 @@ impl Core {
         &mut self,
         room_key: SlotKey,
         packet: &MediaPacket,
-        layer_changed: bool,
-        waiting: bool,
+        waiting: Pictures,
         now: Instant,
     ) {
         let Some(room) = self.rooms.get_mut(room_key) else {
@@ -51,7 +51,6 @@ impl Core {
             self.gathering.push(room_key);
         }
         gathered.packets.push(packet.clone());
-        gathered.layer_changed |= layer_changed;
         gathered.waiting |= waiting;
         if gathered.packets.len() >= MAX_GATHERED {
             self.deliver_all(now);
@@ -101,7 +100,9 @@ impl Core {
         let Some(feed) = session.feed_from(delivery.room) else {
             return;
         };
-        let cached = room.fresh(now);
+        let picture = session.picture(feed);
+        let followed = picture.and_then(|picture| room.target(picture));
+        let cached = room.fresh(followed, now);
         let mut any = false;
         let mut entered = None;
         for packet in &delivery.gathered.packets {
@@ -111,7 +112,7 @@ impl Core {
             }
             let (target, cached) = match packet.kind {
                 MediaKind::Audio => (room.audio, None),
-                MediaKind::Video => (room.target(MediaKind::Video), cached),
+                MediaKind::Video => (followed, cached),
             };
             let before = session.follows(feed, packet.kind);
             match session.forward(feed, packet, target, cached, now) {
@@ -124,7 +125,9 @@ impl Core {
                     self.counters.bytes_out += written.bytes;
                 }
                 Err(reason) => {
-                    delivery.gathered.waiting |= reason == DropReason::AwaitingKeyframe;
+                    if reason == DropReason::AwaitingKeyframe {
+                        delivery.gathered.waiting.extend(picture);
+                    }
                     self.counters.drop(reason);
                     if reason == DropReason::CodecNotNegotiated
                         && let Some(stream) = session.misses(feed, packet)
@@ -153,7 +156,10 @@ impl Core {
         let room_key = delivery.room;
         self.recipients = delivery.subscribers;
         let mut gathered = delivery.gathered;
-        let wanted = gathered.waiting || (gathered.layer_changed && self.anyone_awaits(room_key));
+        let mut wanted = gathered.waiting;
+        if gathered.layer_changed {
+            wanted |= self.awaited(room_key);
+        }
         if let Some(room) = self.rooms.get_mut(room_key)
             && room.gathered.packets.is_empty()
         {
@@ -162,8 +168,8 @@ impl Core {
             gathered.packets.shrink_to(KEPT_PACKETS);
             room.gathered.packets = gathered.packets;
         }
-        if wanted {
-            self.request_keyframe(room_key, now);
+        if !wanted.is_empty() {
+            self.request_keyframes(room_key, wanted, now);
             self.arm_room(room_key, now);
         }
     }

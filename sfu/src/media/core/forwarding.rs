@@ -8,9 +8,11 @@ use str0m::{Event, IceConnectionState};
 use super::Core;
 use super::lanes::{lane_output, relay_output};
 use crate::media::counters::DropReason;
+use crate::media::forward::picture::{Picture, Pictures};
+use crate::media::lane;
 use crate::media::output::{LaneMessage, Output, Travelled};
 use crate::media::packet::{MAX_PAYLOAD, MediaPacket, StreamKey};
-use crate::media::room::{Outlet, Room, Source};
+use crate::media::room::{Room, Source, fresh};
 use crate::media::session::{NewReport, Side, Written};
 use crate::media::slots::SlotKey;
 use crate::worker::{MediaEvent, Travel};
@@ -67,12 +69,9 @@ impl Core {
             Event::Connected => self.handle_connected(key, now),
             Event::KeyframeRequest(request) => {
                 self.counters.keyframe_requests_in += 1;
-                let room = self
-                    .sessions
-                    .get(key)
-                    .and_then(|s| s.room_of_video(request.mid));
-                if let Some(room) = room {
-                    self.request_keyframe(room, now);
+                let video = self.sessions.get(key).and_then(|s| s.video_of(request.mid));
+                if let Some((room, picture)) = video {
+                    self.request_keyframe(room, picture, now);
                     self.arm_room(room, now);
                 }
             }
@@ -165,15 +164,19 @@ impl Core {
         let Some(feed) = session.feed_from(room_key) else {
             return;
         };
-        if !session.awaits_video(feed, room.target(MediaKind::Video)) {
+        let Some(picture) = session.picture(feed) else {
+            return;
+        };
+        let target = room.target(picture);
+        if !session.awaits_video(feed, target) {
             return;
         }
-        let written = match room.fresh(now) {
+        let written = match room.fresh(target, now) {
             Some(packets) => session.enter(feed, packets, now),
             None => Written::default(),
         };
         if written.packets == 0 {
-            self.request_keyframe(room_key, now);
+            self.request_keyframe(room_key, picture, now);
             return;
         }
         self.counters.cache_joins += 1;
@@ -222,33 +225,34 @@ impl Core {
             self.counters.drop(DropReason::PayloadTooLarge);
             return;
         }
-        let layer_changed = room.note(packet, now);
-        let target = room.target(packet.kind);
+        room.note(packet, now);
         // Room's fields one by one: the cache is read while the outlets are written to.
         let Room {
             stream,
             videos,
+            layers,
             relay,
             reports,
             lanes,
             ..
         } = room;
-        let cached = match packet.kind {
-            MediaKind::Audio => None,
-            MediaKind::Video => videos
-                .iter()
-                .find(|v| Some(v.key) == target)
-                .and_then(|v| v.cache.fresh(now)),
+        let (large, cached) = match packet.kind {
+            MediaKind::Audio => (Some(packet.stream), None),
+            MediaKind::Video => (
+                layers.target(Picture::Large),
+                fresh(videos, Some(packet.stream), now),
+            ),
         };
-        let mut waiting = false;
+        let mut waiting = Pictures::NONE;
 
         let outputs = &mut self.outputs;
+        let counters = &mut self.counters;
         if let Some(relayed) = relay {
             let emit = |packet: &MediaPacket, numbers| {
                 outputs.push_back(relay_output(stream, packet, numbers));
             };
             let track = relayed.outlet.track(packet.kind);
-            match track.pass(packet, target, cached, now, emit) {
+            match track.pass(packet, large, cached, now, emit) {
                 Ok(_) => {
                     let first = relayed.first_report(packet.kind, reports);
                     outputs.extend(first.map(|item| Output::Relay {
@@ -257,40 +261,49 @@ impl Core {
                     }));
                 }
                 Err(reason) => {
-                    waiting |= reason == DropReason::AwaitingKeyframe;
-                    self.counters.drop(reason);
+                    if reason == DropReason::AwaitingKeyframe {
+                        waiting.insert(Picture::Large);
+                    }
+                    counters.drop(reason);
                 }
             }
         }
         for lane in lanes {
-            let (worker, id) = (lane.worker, lane.id);
-            let emit = |packet: &MediaPacket, numbers| {
-                outputs.push_back(lane_output(worker, id, stream, packet, numbers));
+            let worker = lane.worker;
+            let emit = |packet, pictures| {
+                outputs.push_back(lane_output(worker, stream, packet, pictures));
             };
-            let track = lane.outlet.track(packet.kind);
-            if let Err(reason) = track.pass(packet, target, cached, now, emit) {
-                waiting |= reason == DropReason::AwaitingKeyframe;
-                self.counters.drop(reason);
-            }
+            let dropped = |reason| counters.drop(reason);
+            let awaiting = lane.pass(packet, layers, cached, now, emit, dropped);
+            waiting |= awaiting;
         }
 
-        self.gather(room_key, packet, layer_changed, waiting, now);
+        self.gather(room_key, packet, waiting, now);
     }
 
-    pub(super) fn anyone_awaits(&self, room_key: SlotKey) -> bool {
+    /// The pictures of a room that somebody waits for.
+    pub(super) fn awaited(&self, room_key: SlotKey) -> Pictures {
+        let mut awaited = Pictures::NONE;
         let Some(room) = self.rooms.get(room_key) else {
-            return false;
+            return awaited;
         };
-        let target = room.target(MediaKind::Video);
-        let outlet = |o: &Outlet| o.video.awaits(target);
-        room.relay.as_ref().is_some_and(|r| outlet(&r.outlet))
-            || room.lanes.iter().any(|l| outlet(&l.outlet))
-            || room.subscribers.iter().any(|key| {
-                self.sessions.get(*key).is_some_and(|s| {
-                    s.feed_from(room_key)
-                        .is_some_and(|feed| s.awaits_video(feed, target))
-                })
-            })
+        let relay = room.relay.as_ref();
+        if relay.is_some_and(|r| r.outlet.video.awaits(room.target(Picture::Large))) {
+            awaited.insert(Picture::Large);
+        }
+        for lane in &room.lanes {
+            awaited |= lane.awaited(&room.layers);
+        }
+        let sessions = room.subscribers.iter();
+        let awaiting = sessions.filter_map(|key| {
+            let session = self.sessions.get(*key)?;
+            let feed = session.feed_from(room_key)?;
+            let picture = session.picture(feed)?;
+            let awaits = session.awaits_video(feed, room.target(picture));
+            awaits.then_some(picture)
+        });
+        awaited.extend(awaiting);
+        awaited
     }
 
     pub(super) fn forward_report(&mut self, room_key: SlotKey, report: &NewReport, now: Instant) {
@@ -307,13 +320,25 @@ impl Core {
         }
     }
 
-    /// Asks the room's source for a key frame, if it is time to.
-    pub(super) fn request_keyframe(&mut self, room_key: SlotKey, now: Instant) {
+    /// Asks the room's source for a key frame of a picture, if it is time to.
+    pub(super) fn request_keyframe(&mut self, room_key: SlotKey, picture: Picture, now: Instant) {
         let Some(room) = self.rooms.get_mut(room_key) else {
             return;
         };
-        if let Some(stream) = room.request_keyframe(now) {
+        if let Some(stream) = room.request_keyframe(picture, now) {
             self.send_keyframe_request(room_key, stream);
+        }
+    }
+
+    /// The same for several pictures; those that follow one layer share a request.
+    pub(super) fn request_keyframes(
+        &mut self,
+        room_key: SlotKey,
+        pictures: Pictures,
+        now: Instant,
+    ) {
+        for picture in pictures.iter() {
+            self.request_keyframe(room_key, picture, now);
         }
     }
 
@@ -335,12 +360,18 @@ impl Core {
                     self.mark_dirty(publisher);
                 }
             }
-            Source::Remote { home, .. } => self.outputs.push_back(Output::Lane {
-                worker: home,
-                message: LaneMessage::Keyframe {
-                    stream: room.stream.clone(),
-                },
-            }),
+            Source::Remote { home, .. } => {
+                let Some(picture) = lane::picture_of(stream) else {
+                    return;
+                };
+                self.outputs.push_back(Output::Lane {
+                    worker: home,
+                    message: LaneMessage::Keyframe {
+                        stream: room.stream.clone(),
+                        picture,
+                    },
+                });
+            }
         }
     }
 }

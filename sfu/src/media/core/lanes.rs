@@ -7,10 +7,13 @@ use relay::{IngestItem, StreamId};
 
 use super::Core;
 use crate::media::counters::DropReason;
+use crate::media::demand::Wants;
+use crate::media::forward::picture::{Picture, Pictures};
 use crate::media::forward::rewrite::Rewritten;
+use crate::media::lane::Lane;
 use crate::media::output::{LaneMessage, Output};
 use crate::media::packet::MediaPacket;
-use crate::media::room::{LEASE, Lane, Outlet, Source, lane_key};
+use crate::media::room::{LEASE, Room, Source, fresh};
 use crate::media::slots::SlotKey;
 
 impl Core {
@@ -18,18 +21,23 @@ impl Core {
     pub fn handle_lane(&mut self, now: Instant, message: LaneMessage) {
         let room = self.by_stream.get(message.stream()).copied();
         match message {
-            LaneMessage::Media { packet, .. } => {
-                let mirror = room.filter(|key| {
-                    self.rooms
-                        .get(*key)
-                        .is_some_and(|r| matches!(r.source, Source::Remote { .. }))
-                });
-                match mirror {
-                    Some(room) => self.ingest(room, &packet, now),
+            LaneMessage::Media {
+                packet, pictures, ..
+            } => {
+                let found = room.and_then(|key| Some((key, self.rooms.get_mut(key)?)));
+                match found.filter(|(_, room)| room.source != Source::Local) {
+                    Some((key, mirror)) => {
+                        mirror.follow(&packet, pictures);
+                        self.ingest(key, &packet, now);
+                    }
                     None => self.counters.drop(DropReason::UnknownRoom),
                 }
             }
-            LaneMessage::Attach { stream, worker } => self.attach(room, stream, worker, now),
+            LaneMessage::Attach {
+                stream,
+                worker,
+                wants,
+            } => self.attach(room, stream, worker, wants, now),
             LaneMessage::Lease { live, .. } => {
                 if let Some(room) = room.and_then(|key| self.rooms.get_mut(key))
                     && live
@@ -45,9 +53,12 @@ impl Core {
                     self.remove_room_if_empty(key);
                 }
             }
-            LaneMessage::Keyframe { .. } => {
-                if let Some(key) = room {
-                    self.request_keyframe(key, now);
+            LaneMessage::Keyframe { picture, .. } => {
+                let found = room.and_then(|key| Some((key, self.rooms.get(key)?)));
+                if let Some((key, room)) = found
+                    && room.lanes.iter().any(|lane| lane.wants(picture))
+                {
+                    self.request_keyframe(key, picture, now);
                     self.arm_room(key, now);
                 }
             }
@@ -59,6 +70,7 @@ impl Core {
         room: Option<SlotKey>,
         stream: StreamId,
         worker: usize,
+        wants: Wants,
         now: Instant,
     ) {
         let found = room.and_then(|key| self.rooms.get_mut(key).map(|r| (key, r)));
@@ -73,31 +85,34 @@ impl Core {
             return;
         };
         let live = room.is_live();
-        match room.lanes.iter_mut().find(|l| l.worker == worker) {
-            Some(lane) => lane.expires = now + LEASE,
+        let Room {
+            lanes,
+            layers,
+            videos,
+            ..
+        } = room;
+        let index = match lanes.iter().position(|l| l.worker == worker) {
+            Some(index) => index,
             None => {
-                let id = self.next_lane;
-                self.next_lane = id.wrapping_add(1);
-                let mut lane = Lane {
-                    id,
-                    worker,
-                    expires: now + LEASE,
-                    outlet: Outlet::new(),
-                };
-                let outputs = &mut self.outputs;
-                let emit = |packet: &MediaPacket, numbers| {
-                    outputs.push_back(lane_output(worker, id, &stream, packet, numbers));
-                };
-                let entered = match room.fresh(now) {
-                    Some(cached) => lane.outlet.video.enter(cached, now, emit),
-                    None => 0,
-                };
-                room.lanes.push(lane);
-                if entered == 0 {
-                    self.request_keyframe(key, now);
-                }
+                lanes.push(Lane::new(self.next_lane, worker, now));
+                self.next_lane = self.next_lane.wrapping_add(1);
+                lanes.len() - 1
+            }
+        };
+        let lane = &mut lanes[index];
+        lane.expires = now + LEASE;
+        let outputs = &mut self.outputs;
+        let mut awaiting = Pictures::NONE;
+        for picture in lane.set_wants(wants).iter() {
+            let emit = |packet, pictures| {
+                outputs.push_back(lane_output(worker, &stream, packet, pictures));
+            };
+            let cached = fresh(videos, layers.target(picture), now);
+            if !lane.enter(picture, layers, cached, now, emit) {
+                awaiting.insert(picture);
             }
         }
+        self.request_keyframes(key, awaiting, now);
         self.outputs.push_back(Output::Lane {
             worker,
             message: LaneMessage::Lease { stream, live },
@@ -108,20 +123,16 @@ impl Core {
     /// The lane to another worker did not take a message about a stream.
     pub fn lane_full(&mut self, now: Instant, worker: usize, message: &LaneMessage) {
         self.counters.drop(DropReason::WorkerLaneFull);
-        let LaneMessage::Media { stream, packet } = message else {
+        let LaneMessage::Media { stream, packet, .. } = message else {
             return;
         };
         let Some(&key) = self.by_stream.get(stream) else {
             return;
         };
-        if let Some(room) = self.rooms.get_mut(key)
-            && let Some(lane) = room.lanes.iter_mut().find(|l| l.worker == worker)
-            && packet.kind == MediaKind::Video
-        {
-            lane.outlet.video.restart();
-        }
-        if packet.kind == MediaKind::Video {
-            self.request_keyframe(key, now);
+        let lanes = self.rooms.get_mut(key).map(|room| &mut room.lanes);
+        let lane = lanes.and_then(|lanes| lanes.iter_mut().find(|l| l.worker == worker));
+        if let Some(picture) = lane.and_then(|lane| lane.restart(packet.stream)) {
+            self.request_keyframe(key, picture, now);
             self.arm_room(key, now);
         }
     }
@@ -146,33 +157,28 @@ impl Core {
         }
     }
 
-    /// Somebody outside needs a key frame of a stream.
+    /// The relay needs a key frame of a stream.
     pub fn want_keyframe(&mut self, now: Instant, stream: &StreamId) {
         if let Some(&key) = self.by_stream.get(stream) {
-            self.request_keyframe(key, now);
+            self.request_keyframe(key, Picture::Large, now);
             self.arm_room(key, now);
         }
     }
 }
 
-/// A packet as a lane carries it.
+/// A packet of a lane, and the pictures that it serves.
 pub(super) fn lane_output(
     worker: usize,
-    lane: u32,
     stream: &StreamId,
-    packet: &MediaPacket,
-    numbers: Rewritten,
+    packet: MediaPacket,
+    pictures: Pictures,
 ) -> Output {
     Output::Lane {
         worker,
         message: LaneMessage::Media {
             stream: stream.clone(),
-            packet: MediaPacket {
-                stream: lane_key(lane, packet.kind),
-                seq: numbers.seq,
-                time: numbers.time,
-                ..packet.clone()
-            },
+            packet,
+            pictures,
         },
     }
 }

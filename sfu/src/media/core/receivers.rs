@@ -8,10 +8,11 @@ use relay::StreamId;
 
 use super::Core;
 use super::upkeep::first_numbers;
+use crate::media::demand::Wish;
 use crate::media::fragment;
 use crate::media::output::Output;
 use crate::media::room::Source;
-use crate::media::session::{KINDS, Kinds, NewReceiver, Session};
+use crate::media::session::{KINDS, NewReceiver, Session};
 use crate::media::slots::SlotKey;
 use crate::worker::api::SessionId;
 use crate::worker::{ReceiveError, ServerOffer, Wanted};
@@ -48,7 +49,9 @@ impl Core {
         self.check_tracks(known, add, remove)?;
         let key = match known {
             Some(key) => key,
-            None if add.iter().any(|p| kinds(p) != NOTHING) => self.open_receiver(now, receiver)?,
+            None if add.iter().any(|p| wish(p) != Wish::NOTHING) => {
+                self.open_receiver(now, receiver)?
+            }
             None => {
                 self.left(add.iter().map(|p| &p.wanted.stream));
                 return Ok(None);
@@ -173,19 +176,19 @@ impl Core {
         remove: &[StreamId],
     ) -> Result<(), ReceiveError> {
         let session = receiver.and_then(|key| self.sessions.get(key));
-        let mut after: Vec<(&StreamId, Kinds)> = session.map_or_else(Vec::new, |s| {
+        let mut after: Vec<(&StreamId, Wish)> = session.map_or_else(Vec::new, |s| {
             let kept = s.feeds().iter().filter(|f| !remove.contains(&f.stream));
-            kept.map(|f| (&f.stream, f.wanted)).collect()
+            kept.map(|f| (&f.stream, f.wish)).collect()
         });
         for placed in add {
             let stream = &placed.wanted.stream;
             match after.iter_mut().find(|(s, _)| *s == stream) {
-                Some((_, wanted)) => *wanted = kinds(placed),
-                None => after.push((stream, kinds(placed))),
+                Some((_, before)) => *before = wish(placed),
+                None => after.push((stream, wish(placed))),
             }
         }
         for kind in KINDS {
-            let count = after.iter().filter(|(_, k)| k.has(kind)).count();
+            let count = after.iter().filter(|(_, w)| w.has(kind)).count();
             let limit = Session::track_limit(session.map(|s| &**s), kind);
             if count > limit {
                 return Err(ReceiveError::TooManyTracks {
@@ -226,32 +229,29 @@ impl Core {
 
     fn add_feed(&mut self, key: SlotKey, placed: &Placed, now: Instant) {
         let stream = &placed.wanted.stream;
-        let wanted = kinds(placed);
+        let wish = wish(placed);
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };
-        if wanted == NOTHING {
+        if wish == Wish::NOTHING {
             self.remove_feed(key, stream, now);
             return self.left([stream].into_iter());
         }
-        if session.want(stream, wanted) {
+        if let Some((room_key, before)) = session.want(stream, wish) {
+            self.change_demand(room_key, Some(before), Some(wish), now);
+            // Another picture needs no negotiation, only a key frame to enter it.
+            self.join(room_key, key, now);
+            self.arm_room(room_key, now);
             return self.left([stream].into_iter());
         }
-        let source = match placed.home {
-            None => Source::Local,
-            Some(home) => Source::Remote {
-                home,
-                renew_at: now,
-            },
-        };
-        let room_key = self.room_for(stream, source, now);
+        let room_key = self.room_for(stream, Source::of(placed.home, now), now);
         if let Some(room) = self.rooms.get_mut(room_key) {
             room.sessions += 1;
         }
         if let Some(session) = self.sessions.get_mut(key) {
-            session.add_feed(stream.clone(), room_key, wanted);
+            session.add_feed(stream.clone(), room_key, wish);
         }
-        self.renew_lease(room_key, now);
+        self.change_demand(room_key, None, Some(wish), now);
         self.arm_room(room_key, now);
     }
 
@@ -260,8 +260,8 @@ impl Core {
             .sessions
             .get_mut(key)
             .and_then(|s| s.remove_feed(stream));
-        if let Some(room) = removed {
-            self.unsubscribe(room, key, true, now);
+        if let Some(feed) = removed {
+            self.unsubscribe(&feed, key, true, now);
             self.left([stream].into_iter());
         }
     }
@@ -293,12 +293,15 @@ impl Core {
         if !room.subscribers.contains(&key) {
             room.subscribers.push(key);
         }
-        let wants = room.wants_keyframe_for_join(now);
-        if self.sessions.get(key).is_some_and(|s| s.connected) {
+        let session = self.sessions.get(key);
+        let picture = session.and_then(|s| s.picture(s.feed_from(room_key)?));
+        if session.is_some_and(|s| s.connected) {
             self.join(room_key, key, now);
-        } else if wants {
+        } else if let Some(picture) = picture
+            && room.wants_keyframe_for_join(picture, now)
+        {
             // The publisher's answer travels while the receiver's DTLS handshake does.
-            self.request_keyframe(room_key, now);
+            self.request_keyframe(room_key, picture, now);
         }
         self.arm_room(room_key, now);
     }
@@ -311,13 +314,8 @@ impl Core {
     }
 }
 
-const NOTHING: Kinds = Kinds {
-    audio: false,
-    video: false,
-};
-
-fn kinds(placed: &Placed) -> Kinds {
-    Kinds {
+fn wish(placed: &Placed) -> Wish {
+    Wish {
         audio: placed.wanted.audio,
         video: placed.wanted.video,
     }

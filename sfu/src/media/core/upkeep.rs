@@ -7,10 +7,11 @@ use rand::rngs::StdRng;
 use relay::StreamId;
 
 use super::Core;
+use crate::media::demand::Wish;
 use crate::media::forward::rewrite::Rewritten;
 use crate::media::output::{LaneMessage, Output};
 use crate::media::room::{RENEW, Room, Source};
-use crate::media::session::{Ended, Side};
+use crate::media::session::{Ended, Feed, Side};
 use crate::media::slots::SlotKey;
 use crate::worker::MediaEvent;
 use crate::worker::api::{Role, SessionRef};
@@ -49,8 +50,8 @@ impl Core {
         for stream in due {
             self.send_keyframe_request(key, stream);
         }
-        if changed && self.anyone_awaits(key) {
-            self.request_keyframe(key, now);
+        if changed {
+            self.request_keyframes(key, self.awaited(key), now);
         }
         self.renew_lease(key, now);
         for subscriber in subscribers {
@@ -66,20 +67,29 @@ impl Core {
         }
     }
 
+    /// Tells the home of a mirrored stream what is wanted of it, when that has changed and from
+    /// time to time.
     pub(super) fn renew_lease(&mut self, key: SlotKey, now: Instant) {
         let Some(room) = self.rooms.get_mut(key) else {
             return;
         };
         let worker = self.config.worker;
-        if let Source::Remote { home, renew_at } = &mut room.source
-            && *renew_at <= now
+        let wants = room.demand.wants();
+        if let Source::Remote {
+            home,
+            renew_at,
+            told,
+        } = &mut room.source
+            && (*renew_at <= now || *told != wants)
         {
             *renew_at = now + RENEW;
+            *told = wants;
             self.outputs.push_back(Output::Lane {
                 worker: *home,
                 message: LaneMessage::Attach {
                     stream: room.stream.clone(),
                     worker,
+                    wants,
                 },
             });
         }
@@ -222,7 +232,7 @@ impl Core {
             }
             Side::Subscriber(subscriber) => {
                 for feed in subscriber.feeds {
-                    self.unsubscribe(feed.room, key, is_receiver, now);
+                    self.unsubscribe(&feed, key, is_receiver, now);
                     self.outputs.push_back(match is_receiver {
                         true => Output::Left {
                             stream: feed.stream,
@@ -244,22 +254,43 @@ impl Core {
         }
     }
 
-    /// Takes a subscriber out of a room.
+    /// Takes a subscriber's feed out of its room.
     pub(super) fn unsubscribe(
         &mut self,
-        room_key: SlotKey,
+        feed: &Feed,
         subscriber: SlotKey,
         is_receiver: bool,
         now: Instant,
     ) {
-        if let Some(room) = self.rooms.get_mut(room_key) {
+        self.change_demand(feed.room, Some(feed.wish), None, now);
+        if let Some(room) = self.rooms.get_mut(feed.room) {
             room.sessions = room.sessions.saturating_sub(1);
             room.subscribers.retain(|k| *k != subscriber);
             if !is_receiver {
                 room.viewers = room.viewers.saturating_sub(1);
             }
         }
-        self.leave_room(room_key, now);
+        self.leave_room(feed.room, now);
+    }
+
+    /// A feed wants something else of a room: its first wish, another one, or nothing any more.
+    pub(super) fn change_demand(
+        &mut self,
+        room_key: SlotKey,
+        before: Option<Wish>,
+        after: Option<Wish>,
+        now: Instant,
+    ) {
+        let Some(room) = self.rooms.get_mut(room_key) else {
+            return;
+        };
+        if let Some(wish) = before {
+            room.demand.remove(wish);
+        }
+        if let Some(wish) = after {
+            room.demand.add(wish);
+        }
+        self.renew_lease(room_key, now);
     }
 
     fn leave_room(&mut self, room: SlotKey, now: Instant) {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::picture::{Picture, Pictures};
 use crate::media::packet::StreamKey;
 
 /// What is known of one layer.
@@ -11,22 +12,27 @@ struct Layer {
     last_packet: Instant,
     window_start: Instant,
     window_bytes: u64,
-    /// Bits a second over the last whole window.
-    rate_bps: u64,
+    /// Bits a second over the last whole window since the layer began to flow.
+    rate_bps: Option<u64>,
 }
 
-/// Picks the best layer that flows: the one with the highest bit rate.
+/// Picks a layer for each picture among those that flow: the one with the highest bit rate for the
+/// large one, the one with the lowest for the small one.
 #[derive(Debug, Default)]
 pub struct LayerSelector {
     layers: Vec<Layer>,
-    target: Option<StreamKey>,
+    targets: [Option<StreamKey>; Picture::COUNT],
 }
 
 impl LayerSelector {
-    /// Counts a packet of a layer. True if the target layer is another one now.
+    /// Counts a packet of a layer. True if the target of a picture is another one now.
     pub fn handle_packet(&mut self, stream: StreamKey, bytes: usize, now: Instant) -> bool {
         match self.layers.iter_mut().find(|l| l.stream == stream) {
             Some(layer) => {
+                if !layer.flows(now) {
+                    // What it sends after a pause says nothing together with the pause.
+                    layer.begin(now);
+                }
                 layer.last_packet = now;
                 layer.window_bytes += bytes as u64;
                 let elapsed = now.saturating_duration_since(layer.window_start);
@@ -36,7 +42,7 @@ impl LayerSelector {
                 let micros = u64::try_from(elapsed.as_micros())
                     .unwrap_or(u64::MAX)
                     .max(1);
-                layer.rate_bps = (layer.window_bytes.saturating_mul(8_000_000)) / micros;
+                layer.rate_bps = Some(layer.window_bytes.saturating_mul(8_000_000) / micros);
                 layer.window_bytes = 0;
                 layer.window_start = now;
             }
@@ -45,57 +51,97 @@ impl LayerSelector {
                 last_packet: now,
                 window_start: now,
                 window_bytes: bytes as u64,
-                rate_bps: 0,
+                rate_bps: None,
             }),
         }
         self.select(now)
     }
 
-    /// Follows `stream` from now on, whatever its rate: its source has chosen it.
-    pub fn force(&mut self, stream: StreamKey) -> bool {
-        let changed = self.target != Some(stream);
-        self.target = Some(stream);
+    /// Follows `stream` for these pictures from now on, whatever its rate: its source has chosen
+    /// it. True if the target of one is another one now.
+    pub fn follow(&mut self, pictures: Pictures, stream: StreamKey) -> bool {
+        let mut changed = false;
+        for picture in pictures.iter() {
+            let before = self.targets[picture.index()].replace(stream);
+            changed |= before != Some(stream);
+        }
         changed
     }
 
-    /// The layer that subscribers should follow.
-    pub fn target(&self) -> Option<StreamKey> {
-        self.target
+    /// The layer that those who want a picture should follow.
+    pub fn target(&self, picture: Picture) -> Option<StreamKey> {
+        self.targets[picture.index()]
     }
 
     /// Forgets a layer whose RTP stream has ended.
     pub fn remove(&mut self, stream: StreamKey) {
         self.layers.retain(|l| l.stream != stream);
-        if self.target == Some(stream) {
-            self.target = None;
+        for target in &mut self.targets {
+            if *target == Some(stream) {
+                *target = None;
+            }
         }
     }
 
-    /// Looks for silent layers. True if the target layer is another one now.
+    /// Looks for silent layers. True if the target of a picture is another one now.
     pub fn handle_timeout(&mut self, now: Instant) -> bool {
         self.select(now)
     }
 
     fn select(&mut self, now: Instant) -> bool {
-        let flows = |l: &&Layer| now.saturating_duration_since(l.last_packet) < SILENCE;
-        let Some(best) = self.layers.iter().filter(flows).max_by_key(|l| l.rate_bps) else {
-            return false;
-        };
-        let current = self
-            .layers
-            .iter()
-            .filter(flows)
-            .find(|l| Some(l.stream) == self.target);
-        // Encoders move bits between layers: only a clear lead is worth a switch.
-        let better = match current {
-            Some(current) => best.rate_bps * 2 > current.rate_bps * 3,
+        let mut changed = false;
+        for picture in Picture::ALL {
+            let target = self.targets[picture.index()];
+            if let Some(better) = self.better(picture, target, now) {
+                self.targets[picture.index()] = Some(better);
+                changed = true;
+            }
+        }
+        changed
+    }
+
+    /// The layer that is worth a switch.
+    fn better(
+        &self,
+        picture: Picture,
+        target: Option<StreamKey>,
+        now: Instant,
+    ) -> Option<StreamKey> {
+        let flowing = self.layers.iter().filter(|l| l.flows(now));
+        let best = match picture {
+            Picture::Large => flowing.max_by_key(|l| l.rate_bps.unwrap_or(0)),
+            Picture::Small => flowing.min_by_key(|l| l.rate_bps.unwrap_or(u64::MAX)),
+        }?;
+        if target == Some(best.stream) {
+            return None;
+        }
+        let is_better = match self.layers.iter().find(|l| Some(l.stream) == target) {
+            // Encoders move bits between layers: only a clear lead is worth a switch.
+            Some(current) if current.flows(now) => {
+                best.rate_bps
+                    .zip(current.rate_bps)
+                    .is_some_and(|(best, current)| match picture {
+                        Picture::Large => best / 3 > current / 2,
+                        Picture::Small => best / 2 < current / 3,
+                    })
+            }
+            // Layers that have paused together come back one after the other.
+            Some(_) => best.rate_bps.is_some(),
             None => true,
         };
-        if better && self.target != Some(best.stream) {
-            self.target = Some(best.stream);
-            return true;
-        }
-        false
+        is_better.then_some(best.stream)
+    }
+}
+
+impl Layer {
+    fn begin(&mut self, now: Instant) {
+        self.window_start = now;
+        self.window_bytes = 0;
+        self.rate_bps = None;
+    }
+
+    fn flows(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.last_packet) < SILENCE
     }
 }
 
@@ -126,23 +172,59 @@ mod tests {
         }
     }
 
-    #[test]
-    fn single_layer_is_followed_from_its_first_packet() {
-        let mut s = LayerSelector::default();
-        assert!(s.handle_packet(LOW, 100, Instant::now()));
-        assert_eq!(s.target(), Some(LOW));
+    fn targets(s: &LayerSelector) -> [Option<StreamKey>; 2] {
+        Picture::ALL.map(|picture| s.target(picture))
     }
 
     #[test]
-    fn highest_layer_wins_and_a_silent_one_loses() {
+    fn single_layer_serves_both_from_its_first_packet() {
+        let mut s = LayerSelector::default();
+        let start = Instant::now();
+        assert!(s.handle_packet(LOW, 100, start));
+        assert_eq!(targets(&s), [Some(LOW); 2]);
+        feed(&mut s, start, 0, 2_000, &[(LOW, 200)]);
+        assert_eq!(targets(&s), [Some(LOW); 2]);
+        s.remove(LOW);
+        assert_eq!(targets(&s), [None; 2]);
+    }
+
+    #[test]
+    fn highest_layer_is_large_and_lowest_is_small_whichever_comes_first() {
+        let start = Instant::now();
+        for layers in [[(LOW, 200), (HIGH, 1_000)], [(HIGH, 1_000), (LOW, 200)]] {
+            let mut s = LayerSelector::default();
+            feed(&mut s, start, 0, 2_000, &layers);
+            assert_eq!(targets(&s), [Some(HIGH), Some(LOW)]);
+        }
+    }
+
+    #[test]
+    fn silent_layer_is_replaced_for_both_and_comes_back() {
         let start = Instant::now();
         let mut s = LayerSelector::default();
         feed(&mut s, start, 0, 2_000, &[(LOW, 200), (HIGH, 1_000)]);
-        assert_eq!(s.target(), Some(HIGH));
         feed(&mut s, start, 2_000, 4_000, &[(LOW, 200)]);
-        assert_eq!(s.target(), Some(LOW));
+        assert_eq!(targets(&s), [Some(LOW); 2]);
         feed(&mut s, start, 4_000, 6_000, &[(LOW, 200), (HIGH, 1_000)]);
-        assert_eq!(s.target(), Some(HIGH));
+        assert_eq!(targets(&s), [Some(HIGH), Some(LOW)]);
+        feed(&mut s, start, 6_000, 8_000, &[(HIGH, 1_000)]);
+        assert_eq!(targets(&s), [Some(HIGH); 2]);
+        feed(&mut s, start, 8_000, 10_000, &[(LOW, 200), (HIGH, 1_000)]);
+        assert_eq!(targets(&s), [Some(HIGH), Some(LOW)]);
+    }
+
+    #[test]
+    fn layers_that_pause_together_come_back_as_they_were() {
+        let start = Instant::now();
+        let mut s = LayerSelector::default();
+        feed(&mut s, start, 0, 2_000, &[(LOW, 200), (HIGH, 1_000)]);
+        for ms in (12_000..14_000).step_by(20) {
+            let at = start + Duration::from_millis(ms);
+            assert!(!s.handle_timeout(at));
+            assert!(!s.handle_packet(LOW, 200, at));
+            assert!(!s.handle_packet(HIGH, 1_000, at + Duration::from_millis(1)));
+        }
+        assert_eq!(targets(&s), [Some(HIGH), Some(LOW)]);
     }
 
     #[test]
@@ -150,9 +232,20 @@ mod tests {
         let start = Instant::now();
         let mut s = LayerSelector::default();
         feed(&mut s, start, 0, 2_000, &[(LOW, 1_000), (HIGH, 1_100)]);
-        let target = s.target();
+        let before = targets(&s);
         feed(&mut s, start, 2_000, 4_000, &[(LOW, 1_100), (HIGH, 1_000)]);
         feed(&mut s, start, 4_000, 6_000, &[(LOW, 1_000), (HIGH, 1_100)]);
-        assert_eq!(s.target(), target);
+        assert_eq!(targets(&s), before);
+    }
+
+    #[test]
+    fn chosen_stream_is_followed_for_the_pictures_that_it_serves() {
+        let mut s = LayerSelector::default();
+        let large = Pictures::from_iter([Picture::Large]);
+        assert!(s.follow(large, LOW));
+        assert!(!s.follow(large, LOW));
+        assert_eq!(targets(&s), [Some(LOW), None]);
+        assert!(s.follow(Picture::ALL.into_iter().collect(), HIGH));
+        assert_eq!(targets(&s), [Some(HIGH); 2]);
     }
 }

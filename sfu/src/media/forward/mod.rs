@@ -1,8 +1,10 @@
 //! The units of forwarding: where a stream can be entered, which layer is followed, when a key
-//! frame is asked for, and how sequence numbers and times are rewritten.
+//! frame is asked for, and how sequence numbers, times and picture numbers are rewritten.
 
 pub mod detect;
 pub mod keyframe;
 pub mod layer;
+pub mod picture;
 pub mod rewrite;
 pub mod subscription;
+pub mod vp8;

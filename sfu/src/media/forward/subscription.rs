@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use packager::rtp::MediaKind;
+use packager::rtp::{Codec, MediaKind};
 
 use super::rewrite::{Rewriter, Rewritten};
+use super::vp8::PictureNumbers;
 use crate::media::counters::DropReason;
 use crate::media::packet::{MAX_PAYLOAD, MediaPacket, StreamKey};
 
@@ -14,6 +15,7 @@ pub struct Subscription {
     rewriter: Rewriter,
     /// The incoming stream that is forwarded; `None` while the subscription waits to enter one.
     current: Option<StreamKey>,
+    pictures: PictureNumbers,
 }
 
 impl Subscription {
@@ -22,14 +24,15 @@ impl Subscription {
         Self {
             rewriter: Rewriter::new(kind, first),
             current: None,
+            pictures: PictureNumbers::default(),
         }
     }
 
     /// Passes one packet on, or says why not. The order of the checks is fixed: size, emptiness,
     /// layer, key frame, age.
     ///
-    /// `target` is the layer that should be followed, `cached` its packets from a key frame to the
-    /// live edge, this one included: video is entered there and nowhere else, so that a key frame
+    /// `target` is the layer that should be followed, `cached` the packets of this one's layer from
+    /// a key frame to the live edge, this one included: video is entered there and nowhere else, so that a key frame
     /// whose first packet comes late is entered as a whole. Gives the number of packets passed to
     /// `emit`.
     pub fn pass(
@@ -54,7 +57,7 @@ impl Subscription {
                 .rewriter
                 .map(packet, now)
                 .map_err(|_| DropReason::OldSequence)?;
-            emit(packet, numbers);
+            self.pictures.pass(packet, numbers, &mut emit);
             return Ok(1);
         }
         if target != Some(packet.stream) {
@@ -81,12 +84,13 @@ impl Subscription {
     ) -> usize {
         if let Some(first) = cached.first() {
             self.current = Some(first.stream);
+            self.pictures.enter();
         }
         let numbers = self.rewriter.replay(cached, now);
         let mut count = 0;
         for (packet, numbers) in cached.iter().zip(numbers) {
             if let Some(numbers) = numbers {
-                emit(packet, numbers);
+                self.pictures.pass(packet, numbers, &mut emit);
                 count += 1;
             }
         }
@@ -118,11 +122,35 @@ impl Subscription {
     }
 }
 
+impl PictureNumbers {
+    /// Emits a packet, with a payload of its own if that has other picture numbers.
+    fn pass(
+        &mut self,
+        packet: &MediaPacket,
+        numbers: Rewritten,
+        emit: &mut impl FnMut(&MediaPacket, Rewritten),
+    ) {
+        let mapped = match packet.codec {
+            Codec::Vp8 => self.map(&packet.payload),
+            _ => None,
+        };
+        match mapped {
+            Some(payload) => {
+                let packet = MediaPacket {
+                    payload,
+                    ..packet.clone()
+                };
+                emit(&packet, numbers);
+            }
+            None => emit(packet, numbers),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::media::packet::Extensions;
-    use packager::rtp::Codec;
     use std::sync::Arc;
 
     const A: StreamKey = StreamKey(1);
@@ -201,10 +229,38 @@ mod tests {
         );
     }
 
+    /// The payload that comes out.
+    fn payload_of(s: &mut Subscription, p: &MediaPacket) -> Arc<[u8]> {
+        let cached = [p.clone()];
+        let cached = p.starts_keyframe.then_some(&cached[..]);
+        let mut out = None;
+        s.pass(p, Some(p.stream), cached, Instant::now(), |p, _| {
+            out = Some(p.payload.clone());
+        })
+        .expect("passed");
+        out.expect("a packet")
+    }
+
     #[test]
     fn payload_is_shared_not_copied() {
-        let p = packet(A, 1, true, 9);
-        let q = p.clone();
-        assert!(Arc::ptr_eq(&p.payload, &q.payload));
+        let mut s = subscription();
+        for p in [packet(A, 1, true, 9), packet(B, 1, true, 9)] {
+            assert!(Arc::ptr_eq(&payload_of(&mut s, &p), &p.payload));
+        }
+    }
+
+    #[test]
+    fn vp8_pictures_are_numbered_on_in_another_layer() {
+        let vp8 = |stream, seq, key: bool, id: u8| MediaPacket {
+            codec: Codec::Vp8,
+            payload: Arc::from([0x90, 0x80, 0x80, id, u8::from(!key)]),
+            ..packet(stream, seq, key, 0)
+        };
+        let mut s = subscription();
+        let first = vp8(A, 1, true, 7);
+        assert!(Arc::ptr_eq(&payload_of(&mut s, &first), &first.payload));
+        assert_eq!(payload_of(&mut s, &vp8(B, 90, true, 200))[3], 8);
+        assert_eq!(payload_of(&mut s, &vp8(B, 91, false, 201))[3], 9);
+        assert_eq!(payload_of(&mut s, &vp8(A, 50, true, 40))[3], 10);
     }
 }

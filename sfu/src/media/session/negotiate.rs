@@ -17,6 +17,8 @@ use super::subscriber::{Carries, Line, Outgoing};
 use super::writer::Writer;
 use super::{Dialogue, Feed, Publisher, Session, Side, Subscriber, caught};
 use crate::media::codec;
+use crate::media::demand::Wish;
+use crate::media::forward::picture::Picture;
 use crate::media::forward::rewrite::Rewritten;
 use crate::media::forward::subscription::Subscription;
 use crate::media::fragment;
@@ -238,11 +240,12 @@ fn subscriber(
     stream: StreamId,
     room: SlotKey,
 ) -> Subscriber {
-    let wanted = Kinds {
-        audio: true,
-        video: true,
+    let has = |kind| added.iter().any(|(_, added)| *added == kind);
+    let wish = Wish {
+        audio: has(MediaKind::Audio),
+        video: has(MediaKind::Video).then_some(Picture::Large),
     };
-    let mut feed = Feed::new(stream.clone(), room, wanted);
+    let mut feed = Feed::new(stream.clone(), room, wish);
     let mut lines = Vec::new();
     for (mid, kind) in added {
         let first = match kind {

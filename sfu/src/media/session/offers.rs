@@ -15,12 +15,12 @@ use str0m::media::{Direction, MediaKind as RtcKind, Mid};
 use str0m::{IceCreds, Rtc};
 
 use super::negotiate::{self, Purpose, add_candidates, credentials};
-use super::publisher::Kinds;
 use super::stats::Figures;
 use super::subscriber::{Carries, Line};
 use super::{Dialogue, Feed, Session, Side, Subscriber, caught};
 use crate::media::answer::{self, AnswerFault, Offered};
 use crate::media::codec;
+use crate::media::demand::Wish;
 use crate::media::forward::rewrite::Rewritten;
 use crate::media::slots::SlotKey;
 use crate::worker::api::{ReceiveError, ServerOffer, SessionId};
@@ -91,34 +91,32 @@ impl Session {
     }
 
     /// Changes what is wanted of a stream that is fed already; what is not wanted any more stops
-    /// at once.
-    pub(crate) fn want(&mut self, stream: &StreamId, wanted: Kinds) -> bool {
-        let Some(feed) = self.feed_of(stream) else {
-            return false;
-        };
-        feed.wanted = wanted;
+    /// at once. Gives its room and what was wanted before.
+    pub(crate) fn want(&mut self, stream: &StreamId, wish: Wish) -> Option<(SlotKey, Wish)> {
+        let feed = self.feed_of(stream)?;
+        let before = std::mem::replace(&mut feed.wish, wish);
         for kind in KINDS {
-            if !wanted.has(kind) {
+            if !wish.has(kind) {
                 feed.set_line(kind, None);
             }
         }
-        true
+        Some((feed.room, before))
     }
 
     /// Feeds one more stream, once its lines have been negotiated.
-    pub(crate) fn add_feed(&mut self, stream: StreamId, room: SlotKey, wanted: Kinds) {
+    pub(crate) fn add_feed(&mut self, stream: StreamId, room: SlotKey, wish: Wish) {
         if let Side::Subscriber(s) = &mut self.side {
-            s.feeds.push(Feed::new(stream, room, wanted));
+            s.feeds.push(Feed::new(stream, room, wish));
         }
     }
 
-    /// Ends a feed; gives its room.
-    pub(crate) fn remove_feed(&mut self, stream: &StreamId) -> Option<SlotKey> {
+    /// Ends a feed.
+    pub(crate) fn remove_feed(&mut self, stream: &StreamId) -> Option<Feed> {
         let Side::Subscriber(s) = &mut self.side else {
             return None;
         };
         let index = s.feeds.iter().position(|f| f.stream == *stream)?;
-        Some(s.feeds.remove(index).room)
+        Some(s.feeds.remove(index))
     }
 
     /// The streams that it receives.
@@ -314,7 +312,7 @@ fn release(subscriber: &mut Subscriber, on_wire: &[OnWire], mut close: impl FnMu
         let Carries::Stream(stream) = &line.carries else {
             continue;
         };
-        let wanted = |f: &Feed| f.stream == *stream && f.wanted.has(line.kind);
+        let wanted = |f: &Feed| f.stream == *stream && f.wish.has(line.kind);
         if feeds.iter().any(wanted) {
             continue;
         }
@@ -360,7 +358,7 @@ fn occupy(
             let carried = |l: &Line| {
                 l.kind == kind && matches!(&l.carries, Carries::Stream(s) if *s == feed.stream)
             };
-            if !feed.wanted.has(kind) || lines.iter().any(carried) {
+            if !feed.wish.has(kind) || lines.iter().any(carried) {
                 continue;
             }
             let rtc_kind = match kind {
@@ -405,7 +403,7 @@ fn activate(
         };
         let feed = feeds
             .iter_mut()
-            .find(|f| f.stream == *stream && f.wanted.has(line.kind));
+            .find(|f| f.stream == *stream && f.wish.has(line.kind));
         let Some(feed) = feed else {
             continue;
         };

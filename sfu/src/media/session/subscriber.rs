@@ -6,11 +6,12 @@ use std::time::Instant;
 use str0m::Rtc;
 use str0m::media::Mid;
 
-use super::publisher::Kinds;
 use super::writer::Writer;
 use super::{Session, Side};
 use crate::media::codec;
 use crate::media::counters::DropReason;
+use crate::media::demand::Wish;
+use crate::media::forward::picture::Picture;
 use crate::media::forward::subscription::Subscription;
 use crate::media::packet::{MAX_PAYLOAD, MediaPacket, StreamKey};
 use crate::media::slots::SlotKey;
@@ -28,7 +29,7 @@ pub(crate) struct Subscriber {
 pub(crate) struct Feed {
     pub(crate) stream: StreamId,
     pub(crate) room: SlotKey,
-    pub(crate) wanted: Kinds,
+    pub(crate) wish: Wish,
     /// Indices of the lines that carry its audio and video now.
     pub(super) audio: Option<usize>,
     pub(super) video: Option<usize>,
@@ -76,11 +77,11 @@ impl Written {
 }
 
 impl Feed {
-    pub(crate) fn new(stream: StreamId, room: SlotKey, wanted: Kinds) -> Self {
+    pub(crate) fn new(stream: StreamId, room: SlotKey, wish: Wish) -> Self {
         Self {
             stream,
             room,
-            wanted,
+            wish,
             audio: None,
             video: None,
         }
@@ -164,8 +165,8 @@ impl Session {
             return Err(DropReason::UnknownMedia);
         };
         let Some(outgoing) = subscriber.outgoing_mut(feed, packet.kind) else {
-            let wanted = subscriber.feeds.get(feed).map(|f| f.wanted);
-            return Err(match wanted.is_some_and(|w| w.has(packet.kind)) {
+            let wish = subscriber.feeds.get(feed).map(|f| f.wish);
+            return Err(match wish.is_some_and(|w| w.has(packet.kind)) {
                 true => DropReason::CodecNotNegotiated,
                 false => DropReason::NotWanted,
             });
@@ -250,13 +251,18 @@ impl Session {
         }
     }
 
-    /// The room whose video the media section carries.
-    pub(crate) fn room_of_video(&self, mid: Mid) -> Option<SlotKey> {
+    /// The picture that a feed wants.
+    pub(crate) fn picture(&self, feed: usize) -> Option<Picture> {
+        self.feeds().get(feed)?.wish.video
+    }
+
+    /// The room whose video the media section carries, and which picture of it.
+    pub(crate) fn video_of(&self, mid: Mid) -> Option<(SlotKey, Picture)> {
         let Side::Subscriber(s) = &self.side else {
             return None;
         };
         let line = s.lines.iter().position(|l| l.mid == mid)?;
         let feed = s.feeds.iter().find(|f| f.video == Some(line))?;
-        Some(feed.room)
+        Some((feed.room, feed.wish.video?))
     }
 }

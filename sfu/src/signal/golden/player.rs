@@ -17,6 +17,7 @@ use crate::signal::protocol::typescript::Types;
 use crate::signal::protocol::{self};
 use crate::store::SavedRoom;
 use crate::webhook::{AppHook, Verdict};
+use crate::worker::api::Picture;
 use crate::worker::{
     Accepted, MediaEvent, OfferError, PatchError, Patched, ReceiveError, RelayError, ServerOffer,
     SessionId, StreamLevel,
@@ -305,11 +306,13 @@ impl<'a> Player<'a> {
             } => {
                 let mut text = String::from("receive");
                 for wanted in add {
-                    let _ = write!(
-                        text,
-                        " +{} (audio {}, video {})",
-                        wanted.stream, wanted.audio, wanted.video
-                    );
+                    let video = match wanted.video {
+                        Some(Picture::Large) => "large",
+                        Some(Picture::Small) => "small",
+                        None => "false",
+                    };
+                    let (stream, audio) = (&wanted.stream, wanted.audio);
+                    let _ = write!(text, " +{stream} (audio {audio}, video {video})");
                 }
                 for stream in remove {
                     let _ = write!(text, " -{stream}");

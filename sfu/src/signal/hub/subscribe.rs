@@ -17,6 +17,7 @@ use super::tickets::Asker;
 use crate::live::broadcasts::Source;
 use crate::live::{ConnectionId, LiveError, Right, RoomId, RoomKey, TrackKind, UserId};
 use crate::signal::protocol::{Answer, ReceiverTrickle, Subscribe, Unsubscribe};
+use crate::worker::api::Picture;
 use crate::worker::{SessionId, Wanted};
 
 /// One stream that a member receives.
@@ -25,6 +26,7 @@ pub(super) struct Subscription {
     pub(super) source: Source,
     pub(super) audio: bool,
     pub(super) video: bool,
+    pub(super) picture: Picture,
     /// The stream's room is muted for the member's room.
     pub(super) is_muted: bool,
 }
@@ -34,7 +36,7 @@ impl Subscription {
         Wanted {
             stream: stream.clone(),
             audio: self.audio && !self.is_muted,
-            video: self.video,
+            video: self.video.then_some(self.picture),
         }
     }
 }
@@ -83,6 +85,7 @@ impl Hub {
             source,
             audio: request.audio,
             video: request.video,
+            picture: request.picture.unwrap_or_default().into(),
             is_muted,
         };
         let wanted = subscription.wanted(&stream);

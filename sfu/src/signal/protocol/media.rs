@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::live::quality::NetworkQuality;
 use crate::live::{Publication, RoomId, TrackKind, UserId};
+use crate::worker::api::Picture as CorePicture;
 use crate::worker::{Accepted, Patched as CorePatched};
 
 /// Begins a publication: the page offers, the server answers.
@@ -62,7 +63,8 @@ pub struct PatchPublisher {
     pub if_match: Option<String>,
 }
 
-/// Wants to receive what a user publishes. The server then offers, by event.
+/// Wants to receive what a user publishes, or changes what of it. The server then offers, by event;
+/// another picture of what is received already comes without an offer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
@@ -77,6 +79,29 @@ pub struct Subscribe {
     pub audio: bool,
     /// Whether to receive the picture.
     pub video: bool,
+    /// Which picture; `large` when absent.
+    pub picture: Option<Picture>,
+}
+
+/// Which of a publisher's pictures.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub enum Picture {
+    /// The best one that comes.
+    #[default]
+    Large,
+    /// The small one, if it is sent (`hasSmall`) and comes; the large one else.
+    Small,
+}
+
+impl From<Picture> for CorePicture {
+    fn from(picture: Picture) -> Self {
+        match picture {
+            Picture::Large => Self::Large,
+            Picture::Small => Self::Small,
+        }
+    }
 }
 
 /// Wants a publication no longer.

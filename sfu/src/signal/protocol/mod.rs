@@ -40,7 +40,7 @@ pub use lists::{
     UserProfile,
 };
 pub use media::{
-    Answer, ListenQualities, ListenVolumes, MediaEvent, PatchPublisher, Patched, Publish,
+    Answer, ListenQualities, ListenVolumes, MediaEvent, PatchPublisher, Patched, Picture, Publish,
     Published, ReceiverTrickle, RelayAddresses, StartRelay, StopRelay, Subscribe, Subscribed,
     Unpublish, Unsubscribe, UpdatePublication, UserQuality, UserVolume,
 };

@@ -1,4 +1,5 @@
 use super::*;
+use crate::worker::api::Picture;
 
 fn subscribe(room: u32, user: &str) -> Value {
     json!({"room": room, "user": user, "track": "main", "audio": true, "video": true})
@@ -559,7 +560,8 @@ fn a_token_that_gives_less_takes_away_what_runs_at_once() {
         let mut orders = world.ordered.iter().rev();
         orders.find_map(|order| match order {
             MediaOrder::Receive { add, remove, .. } => Some((
-                add.first().map(|wanted| (wanted.audio, wanted.video)),
+                add.first()
+                    .map(|wanted| (wanted.audio, wanted.video.is_some())),
                 remove.len(),
             )),
             _ => None,
@@ -577,4 +579,37 @@ fn a_token_that_gives_less_takes_away_what_runs_at_once() {
     update(&mut world, ben, "ben", 255);
     world.done(ben, "subscribe", subscribe(5, "anna"));
     assert_eq!(wanted(&world), Some((Some((true, true)), 0)));
+}
+
+#[test]
+fn a_subscriber_chooses_a_picture_of_what_is_received() {
+    let mut world = World::new();
+    let [anna, ben] = two(&mut world);
+    world.publish(anna, 5);
+    let wanted = |world: &World| {
+        let mut orders = world.ordered.iter().rev();
+        orders.find_map(|order| match order {
+            MediaOrder::Receive { add, .. } => add.first().map(|w| (w.audio, w.video)),
+            _ => None,
+        })
+    };
+    let choose = |world: &mut World, picture: Value, video: bool| {
+        let mut request = subscribe(5, "anna");
+        request["picture"] = picture;
+        request["video"] = json!(video);
+        world.done(ben, "subscribe", request)
+    };
+    let stream = choose(&mut world, json!("small"), true);
+    assert_eq!(wanted(&world), Some((true, Some(Picture::Small))));
+    assert_eq!(choose(&mut world, json!("large"), true), stream);
+    assert_eq!(wanted(&world), Some((true, Some(Picture::Large))));
+    choose(&mut world, json!("small"), false);
+    assert_eq!(wanted(&world), Some((true, None)));
+    choose(&mut world, Value::Null, true);
+    assert_eq!(wanted(&world), Some((true, Some(Picture::Large))));
+    assert_eq!(world.hub.gauges().subscriptions, 1);
+
+    let mut request = subscribe(5, "anna");
+    request["picture"] = json!("tiny");
+    assert_eq!(world.refused(ben, "subscribe", request), "badField");
 }

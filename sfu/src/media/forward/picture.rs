@@ -1,0 +1,106 @@
+//! Which of a publisher's pictures somebody wants.
+
+use std::ops::{BitOr, BitOrAssign};
+
+/// One of the pictures that a publisher with simulcast sends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Picture {
+    /// The best layer that flows.
+    #[default]
+    Large,
+    /// The least layer that flows; the large one where there is no other.
+    Small,
+}
+
+impl Picture {
+    /// All of them, the best first.
+    pub const ALL: [Self; 2] = [Self::Large, Self::Small];
+
+    /// How many there are.
+    pub const COUNT: usize = Self::ALL.len();
+
+    /// Its place in [`ALL`](Self::ALL).
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// A set of pictures.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pictures(u8);
+
+impl Pictures {
+    /// None of them.
+    pub const NONE: Self = Self(0);
+
+    /// Adds a picture.
+    pub fn insert(&mut self, picture: Picture) {
+        self.0 |= 1 << picture.index();
+    }
+
+    /// True if the picture is one of them.
+    pub fn has(self, picture: Picture) -> bool {
+        self.0 & 1 << picture.index() != 0
+    }
+
+    /// True if there are none.
+    pub fn is_empty(self) -> bool {
+        self == Self::NONE
+    }
+
+    /// Those that are not in `others`.
+    pub fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+
+    /// The pictures, the best first.
+    pub fn iter(self) -> impl Iterator<Item = Picture> {
+        Picture::ALL.into_iter().filter(move |p| self.has(*p))
+    }
+}
+
+impl BitOr for Pictures {
+    type Output = Self;
+
+    fn bitor(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+}
+
+impl BitOrAssign for Pictures {
+    fn bitor_assign(&mut self, others: Self) {
+        *self = *self | others;
+    }
+}
+
+impl Extend<Picture> for Pictures {
+    fn extend<I: IntoIterator<Item = Picture>>(&mut self, pictures: I) {
+        for picture in pictures {
+            self.insert(picture);
+        }
+    }
+}
+
+impl FromIterator<Picture> for Pictures {
+    fn from_iter<I: IntoIterator<Item = Picture>>(pictures: I) -> Self {
+        let mut set = Self::NONE;
+        set.extend(pictures);
+        set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Picture::{Large, Small};
+
+    #[test]
+    fn set_has_what_was_put_in_and_gives_the_best_first() {
+        let both: Pictures = [Small, Large].into_iter().collect();
+        assert!(both.iter().eq(Picture::ALL));
+        let small = both.without(Pictures::from_iter([Large]));
+        assert!(small.has(Small) && !small.has(Large) && !small.is_empty());
+        assert!(small.without(both).is_empty());
+        assert_eq!(small | Pictures::from_iter([Large]), both);
+    }
+}
