@@ -32,8 +32,8 @@ $(WEB_STAMP): web/package.json web/package-lock.json
 
 # Side by side runs what measures no time; the two halves use folders of their own.
 test: deps-test ## Run every test, browser tests included.
-	@echo "make test: two builds side by side; each tells when it is done"
-	$(MAKE) -j2 --output-sync=target build compile-tests
+	$(MAKE) compile-tests
+	deploy/test/fuzz.sh
 	$(MAKE) -j2 --output-sync=target test-rust test-web
 	$(MAKE) test-bench test-e2e
 	@echo "make test: everything passed"
@@ -49,7 +49,6 @@ LINTED := RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-D__CLIPPY_HACKERY__
 compile-tests: web
 	cargo fmt --all --check
 	$(LINTED) cargo test --all-targets --no-run $(CARGO_FLAGS)
-	deploy/test/fuzz.sh
 
 test-rust: web ## Unit, property and integration tests of all crates.
 	$(LINTED) cargo test $(CARGO_FLAGS)
@@ -60,8 +59,12 @@ test-web: web ## Type check, unit tests and conformance of the web part.
 test-bench: web ## Each benchmark once, so that none of them rots.
 	$(LINTED) cargo test --bench '*' $(CARGO_FLAGS)
 
-test-e2e: build $(VENV)/.installed ## Browsers, ffmpeg and another WebRTC stack against the release binary.
-	cd web && WEBLIVE_BIN=$(CURDIR)/target/release/weblive AIORTC_PYTHON=$(CURDIR)/$(VENV)/bin/python npm run e2e
+# The development binary by default: it is built with the tests and checks its own arithmetic, and
+# a second build of all dependencies is what a test run would spend its time on.
+E2E_BIN ?= $(CURDIR)/target/debug/weblive
+
+test-e2e: compile-tests $(VENV)/.installed ## Browsers, ffmpeg and another WebRTC stack against the server; E2E_BIN=… names another one.
+	cd web && WEBLIVE_BIN=$(E2E_BIN) AIORTC_PYTHON=$(CURDIR)/$(VENV)/bin/python npm run e2e
 
 $(VENV)/.installed: deploy/test/requirements.txt
 	python3 -m venv $(VENV)
