@@ -3,9 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { BINARY, LabBrowser, RESULTS, scratch, until, WebliveServer } from './harness';
-import { fetchPlaylist } from './media';
-import { enterAs, openRoomPage, PATIENCE, Path, type RoomPage } from './rooms';
+import { BINARY, LabBrowser, RESULTS, scratch, until, WebliveServer } from '../harness';
+import { fetchPlaylist } from '../media';
+import { enterAs, openRoomPage, PATIENCE, Path, type RoomPage } from '../rooms';
 
 /** Test cards that are told apart by their size, and leave room for others on two cores. */
 const WIDE = { width: 480, height: 270, frameRate: 15 };

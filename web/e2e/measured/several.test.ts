@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
-import { launchBrowser, until, WebliveServer } from './harness';
-import { Pages } from './pages';
+import { launchBrowser, until, WebliveServer } from '../harness';
+import { Pages } from '../pages';
 
 const PATIENCE = 60_000;
 
