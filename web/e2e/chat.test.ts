@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { LabBrowser, type LabPage, scratch, until, WebliveServer } from './harness';
 import type { Heard, Outcome } from './lab/chat';
-import { PATIENCE, Path } from './rooms';
+import { Path } from './path';
+import { PATIENCE } from './rooms';
 
 const ROOM = '8118';
 
@@ -162,7 +163,7 @@ describe('the chat in its own interface', () => {
   });
 
   test('delivers what was written without a connection, in order and once', async () => {
-    path.reset();
+    path.break();
     await fan.event('netStateChange', { state: 'connecting' });
     const written = ['one', 'two', 'three'].map((text) => fan.say(text));
     for (const text of ['x', 'y']) dataOf('say', await host.say(text));
@@ -173,7 +174,7 @@ describe('the chat in its own interface', () => {
   });
 
   test('goes on where the server has forgotten who was there', async () => {
-    path.reset();
+    path.break();
     const written = ['four', 'five'].map((text) => fan.say(text));
     // Longer than the server keeps a session.
     await host.hears('that one has gone', 1, ({ payload }) => {

@@ -1,5 +1,5 @@
-import { createSocket, type Socket as UdpSocket } from 'node:dgram';
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createSocket, type Socket } from 'node:dgram';
+import { Path } from './path';
 
 /** Where the server has its media behind the {@link Network}: a loopback address of its own, so that both can have the same port. */
 const BEHIND = '127.0.0.2';
@@ -9,28 +9,27 @@ export class Network {
   #isUp = true;
   /** The addresses of pages whose datagrams pass; all of them when null. */
   #passing: ReadonlySet<string> | null = null;
-  #server: { host: string; port: number } | null = null;
-  readonly #pairs = new Set<{ page: Socket; server: Socket | null }>();
   /** One socket towards the server for each address of a page. */
-  readonly #ways = new Map<string, UdpSocket>();
+  readonly #ways = new Map<string, Socket>();
   /** Datagrams that were carried, in both directions. */
   datagrams = 0;
 
   private constructor(
-    /** Where pages reach the server. */
-    readonly origin: string,
-    private readonly listener: Server,
-    private readonly media: UdpSocket,
+    private readonly path: Path,
+    private readonly media: Socket,
   ) {}
 
   static async start(): Promise<Network> {
-    const listener = createServer((page) => network.#accept(page));
-    await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
     const media = createSocket('udp4');
     await new Promise<void>((resolve) => media.bind(0, '127.0.0.1', resolve));
-    const network = new Network(`http://127.0.0.1:${(listener.address() as AddressInfo).port}`, listener, media);
+    const network = new Network(await Path.to(), media);
     media.on('message', (data, { address, port }) => network.#carry(data, address, port));
     return network;
+  }
+
+  /** Where pages reach the server. */
+  get origin(): string {
+    return this.path.origin;
   }
 
   /** What the server is started with, so that pages are told to send their media here. */
@@ -40,32 +39,24 @@ export class Network {
 
   /** Leads to the server at `origin` from now on. */
   leadTo(origin: string): void {
-    const { hostname, port } = new URL(origin);
-    this.#server = { host: hostname, port: Number(port) };
+    this.path.leadTo(origin);
   }
 
-  /** The TCP connections that there are get a reset; others may be opened. */
-  reset(): void {
-    for (const { page, server } of this.#pairs) {
-      page.resetAndDestroy();
-      server?.resetAndDestroy();
-    }
+  /** The TCP connections that there are end; others may be opened. */
+  drop(): void {
+    this.path.drop();
   }
 
   /** Nothing passes any more. TCP connections of before, and those that are tried meanwhile, are dead for ever without knowing. */
   cut(): void {
     this.#isUp = false;
-    for (const { page, server } of this.#pairs) {
-      if (server) page.unpipe(server);
-      server?.unpipe(page);
-      page.pause();
-      server?.pause();
-    }
+    this.path.silence();
   }
 
   /** Datagrams and new connections pass again. */
   restore(): void {
     this.#isUp = true;
+    this.path.restore();
   }
 
   /** The addresses that pages have sent datagrams from. */
@@ -79,27 +70,9 @@ export class Network {
   }
 
   async stop(): Promise<void> {
-    this.reset();
     for (const way of this.#ways.values()) way.close();
     this.media.close();
-    await new Promise((resolve) => this.listener.close(resolve));
-  }
-
-  #accept(page: Socket): void {
-    const server = this.#isUp && this.#server ? connect(this.#server.port, this.#server.host) : null;
-    const pair = { page, server };
-    this.#pairs.add(pair);
-    if (!server) page.pause();
-    for (const [socket, other] of [[page, server], [server, page]] as const) {
-      if (!socket) continue;
-      socket.setNoDelay();
-      socket.on('error', () => undefined);
-      socket.on('close', () => {
-        this.#pairs.delete(pair);
-        other?.destroy();
-      });
-      if (other) socket.pipe(other);
-    }
+    await this.path.stop();
   }
 
   #carry(data: Buffer, address: string, port: number): void {

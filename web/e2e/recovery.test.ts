@@ -75,7 +75,7 @@ describe('a broadcast in a room', () => {
 
   test('does not notice that the sockets of the signalling are lost', async () => {
     const before = await Promise.all([anna.look(), ben.look()]);
-    network.reset();
+    network.drop();
     for (const [page, { said, peers }] of [[anna, before[0]], [ben, before[1]]] as const) {
       const now = await page.until('the session', (seen) => seen.said.length >= said.length + 4 && seen.session === 'connected');
       assert.deepEqual(now.said.slice(said.length).sort(), ['room connected', 'room reconnecting', 'session connected', 'session reconnecting']);
@@ -100,7 +100,7 @@ describe('a broadcast in a room', () => {
   test('goes on after the server was started again: entered, published and subscribed anew', async () => {
     const before = await Promise.all([anna.look(), ben.look()]);
     await server.stop(0);
-    network.reset();
+    network.drop();
     server = await WebliveServer.start(...network.options);
     const time = Date.now();
     network.leadTo(server.origin);

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { TestCardOptions } from '../src/testcard';
 import type { ErrorBody, EventMessage, EventName, Published, RequestName, Results, RoomId, TrackKind } from '../src/protocol/messages';
 import { LabBrowser, type LabPage, until } from './harness';
@@ -165,67 +164,3 @@ function bodyOf(user: string, type: RequestName, outcome: Outcome<unknown>): Err
 }
 
 const isShort = (event: EventMessage) => event.event !== 'offer' && event.event !== 'volumes' && event.event !== 'networkQuality';
-
-/** A TCP path to the server that can break, as a page's way to it does. UDP goes its own way. */
-export class Path {
-  #isUp = true;
-  readonly #pairs = new Set<{ page: Socket; server: Socket }>();
-
-  private constructor(
-    /** Where pages reach the server. */
-    readonly origin: string,
-    private readonly listener: Server,
-  ) {}
-
-  /** A path to the server at `origin`. */
-  static async to(origin: string): Promise<Path> {
-    const { hostname, port } = new URL(origin);
-    const listener = createServer((page) => path.#accept(page, connect(Number(port), hostname)));
-    await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
-    const path = new Path(`http://127.0.0.1:${(listener.address() as AddressInfo).port}`, listener);
-    return path;
-  }
-
-  /** Nothing passes any more, and nobody is told: neither the page nor the server. New connections are reset. */
-  silence(): void {
-    this.#isUp = false;
-    for (const { page, server } of this.#pairs) {
-      page.unpipe(server).pause();
-      server.unpipe(page).pause();
-    }
-  }
-
-  /** Both sides get a reset, and so do new connections. */
-  reset(): void {
-    this.#isUp = false;
-    for (const { page, server } of this.#pairs) {
-      page.resetAndDestroy();
-      server.resetAndDestroy();
-    }
-  }
-
-  /** New connections pass again. */
-  restore(): void {
-    this.#isUp = true;
-  }
-
-  async stop(): Promise<void> {
-    this.reset();
-    await new Promise((resolve) => this.listener.close(resolve));
-  }
-
-  #accept(page: Socket, server: Socket): void {
-    const pair = { page, server };
-    for (const [socket, other] of [[page, server], [server, page]] as const) {
-      socket.setNoDelay();
-      socket.on('error', () => undefined);
-      socket.on('close', () => {
-        this.#pairs.delete(pair);
-        other.destroy();
-      });
-      socket.pipe(other);
-    }
-    this.#pairs.add(pair);
-    if (!this.#isUp) page.resetAndDestroy();
-  }
-}

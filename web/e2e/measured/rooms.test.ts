@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { BINARY, LabBrowser, RESULTS, scratch, until, WebliveServer } from '../harness';
 import { fetchPlaylist } from '../media';
-import { enterAs, openRoomPage, PATIENCE, Path, type RoomPage } from '../rooms';
+import { Path } from '../path';
+import { enterAs, openRoomPage, PATIENCE, type RoomPage } from '../rooms';
 
 /** Test cards that are told apart by their size, and leave room for others on two cores. */
 const WIDE = { width: 480, height: 270, frameRate: 15 };
@@ -183,7 +184,7 @@ describe('pages in live rooms', () => {
       await play();
 
       quiet.silence();
-      broken.reset();
+      broken.break();
       for (const page of [anna, ben, carol]) await page.lab.page.evaluate(() => window.room.forgetGaps());
       const said: string[] = [];
       const begin = Date.now();
