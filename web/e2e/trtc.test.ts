@@ -91,7 +91,7 @@ describe('the media client in its own interface', () => {
     // A hum is always under the beeps: less than it is silence.
     await ben.hears('silence', 'anna', (level) => level < 0.003);
     const muted = await ben.lab.page.evaluate(() => window.call.client.getRemoteMutedState());
-    assert.deepEqual(muted, [{ userId: 'anna', hasAudio: true, hasVideo: true, hasSmall: false, audioMuted: true, videoMuted: false }]);
+    assert.deepEqual(muted, [{ userId: 'anna', hasAudio: true, hasVideo: true, hasSmall: true, audioMuted: true, videoMuted: false }]);
     await anna.lab.page.evaluate(() => window.call.local.unmuteAudio());
     await ben.told('unmute-audio', { userId: 'anna' });
     await ben.hears('sound again', 'anna', (level) => level > 0.005);
@@ -99,6 +99,20 @@ describe('the media client in its own interface', () => {
     await ben.told('mute-video', { userId: 'anna' });
     await anna.lab.page.evaluate(() => window.call.local.unmuteVideo());
     await ben.told('unmute-video', { userId: 'anna' });
+  });
+
+  test('the small picture in place of the large one, and back', async () => {
+    const choose = (type: 'big' | 'small') => ben.lab.page.evaluate((type) => window.call.choose('anna', type), type);
+    const { width } = await ben.sees('the large picture', 'anna', 'main', ({ width }) => width > 300);
+    await choose('small');
+    // A message goes with each of the pictures.
+    await ben.sees('the small picture', 'anna', 'main', (seen) => seen.width > 0 && seen.width < width / 2);
+    await anna.lab.page.evaluate(() => window.call.client.sendSEIMessage(new TextEncoder().encode('small').buffer as ArrayBuffer));
+    await ben.told('sei-message', { userId: 'anna', seiPayloadType: 243, isFromAuxiliary: false, text: 'small' });
+    await choose('big');
+    await ben.sees('the large picture again', 'anna', 'main', (seen) => seen.width === width);
+    const subscribed = (await ben.events()).filter(([name, of]) => name === 'stream-subscribed' && of === 'anna/main');
+    assert.equal(subscribed.length, 1, 'without a new subscription');
   });
 
   test('a message in the picture arrives with it', async () => {

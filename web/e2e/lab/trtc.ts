@@ -58,6 +58,7 @@ export class Call {
     if (paints) {
       this.card = new TestCard({ width: 480, height: 270, frameRate: 15, audio: sounds });
       const painted = await this.card.start();
+      await client.enableSmallStream();
       const [audioSource] = painted.getAudioTracks();
       this.local = TRTC.createStream({ userId, ...(audioSource ? { audioSource } : { audio: true }), videoSource: painted.getVideoTracks()[0]! });
     } else {
@@ -83,6 +84,11 @@ export class Call {
     await this.screen.setScreenProfile('480p');
     await this.screen.initialize();
     await this.client.publish(this.screen, { isAuxiliary: true });
+  }
+
+  /** Receives the large or the small picture of somebody. */
+  async choose(userId: string, type: 'big' | 'small'): Promise<void> {
+    for (const stream of this.#streams) if (stream.getUserId() === userId) await this.client.setRemoteVideoStreamType(stream, type);
   }
 
   /** Takes another device of a kind; gives the ids in use before and after. */

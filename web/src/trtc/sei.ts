@@ -101,7 +101,7 @@ interface TransformEvent {
 
 interface Frame {
   data: ArrayBuffer;
-  getMetadata(): { mimeType?: string };
+  getMetadata(): { mimeType?: string; synchronizationSource?: number };
 }
 
 /** Runs in the worker, from its text: refers to nothing outside. */
@@ -110,22 +110,29 @@ function run(
   insert: typeof insertNals,
   bodies: typeof seiBodies,
 ): void {
-  const waiting = new Map<number, Uint8Array[]>();
+  // A small picture beside the large one has a source of its own, and who watches it gets the messages too.
+  const waiting = new Map<number, { nal: Uint8Array; sent: Set<unknown>; until: number }[]>();
   scope.onmessage = ({ data: { id, nal } }: MessageEvent<{ id: number; nal: Uint8Array }>) => {
     const list = waiting.get(id) ?? [];
-    // A second's worth: no more waits where no picture goes out.
-    if (list.length < 30) waiting.set(id, [...list, nal]);
+    // Two seconds' worth: no more waits where no picture goes out.
+    if (list.length < 60) waiting.set(id, [...list, { nal, sent: new Set(), until: Infinity }]);
   };
   scope.onrtctransform = ({ transformer: { readable, writable, options: { id, isSender } } }: TransformEvent) => {
     const transform = (frame: Frame, controller: TransformStreamDefaultController<Frame>) => {
-      const { mimeType } = frame.getMetadata();
+      const { mimeType, synchronizationSource: source } = frame.getMetadata();
       if (mimeType === undefined || mimeType.toLowerCase() === 'video/h264') {
-        const nals = isSender ? waiting.get(id) : undefined;
-        const out = nals && insert(new Uint8Array(frame.data), nals);
+        const list = isSender ? waiting.get(id) : undefined;
+        const now = Date.now();
+        const due = list?.filter(({ sent, until }) => now < until && !sent.has(source)) ?? [];
+        const out = due.length > 0 && insert(new Uint8Array(frame.data), due.map(({ nal }) => nal));
         if (out) {
           frame.data = out.buffer;
-          waiting.delete(id);
+          for (const message of due) {
+            message.sent.add(source);
+            message.until = Math.min(message.until, now + 1_000);
+          }
         }
+        if (list) waiting.set(id, list.filter(({ until }) => now < until));
         if (!isSender) for (const body of bodies(new Uint8Array(frame.data))) scope.postMessage({ id, body });
       }
       controller.enqueue(frame);
