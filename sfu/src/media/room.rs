@@ -195,7 +195,7 @@ impl Room {
         video.requests.handle_packet(now);
         if packet.starts_keyframe && video.keyframe_time != Some(packet.time) {
             video.keyframe_time = Some(packet.time);
-            video.requests.handle_keyframe();
+            video.requests.clear();
         }
         video.cache.push(packet);
         if self.source == Source::Local {
@@ -277,7 +277,7 @@ impl Room {
         let mut due = Vec::new();
         for video in &mut self.videos {
             if !targets.contains(&Some(video.key)) {
-                video.requests.handle_keyframe();
+                video.requests.clear();
             } else if video.requests.poll(now) {
                 due.push(video.key);
             }

@@ -1,75 +1,13 @@
 // @vitest-environment happy-dom
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Publication } from '../protocol/messages';
 import { FakePeer } from '../rtc/fake-peer';
-import type { FakeServer } from '../signal/fake-server';
-import { FakeTrack } from '../streams/fakes';
-import { anchor, ConnectingPeer, entered, installBrowser, streamOf } from './fakes';
-import TRTC, { type Client, type ClientConfig, type ClientEvents, type LocalStream, type RemoteStream, type RtcError } from './index';
-
-const ROOM = 7;
-const BOTH: Publication = { hasAudio: true, hasVideo: true, hasSmall: false, audioMuted: false, videoMuted: false };
-const EVENTS: readonly (keyof ClientEvents)[] = [
-  'stream-added', 'stream-removed', 'stream-subscribed', 'stream-updated', 'peer-join', 'peer-leave', 'mute-audio', 'unmute-audio', 'mute-video', 'unmute-video',
-  'client-banned', 'network-quality', 'connection-state-changed', 'error',
-];
+import { anchor, ConnectingPeer, entered } from './fakes';
+import { BOTH, ROOM, added, arrive, begin, client, end, enters, forget, join, local, make, names, publish, rejected, server, settle, told } from './fixture';
+import type { ClientConfig, ClientEvents, RemoteStream, RtcError } from './index';
 
 describe('a client', () => {
-  let server: FakeServer;
-  let told: [string, unknown][];
-  let client: Client;
-
-  beforeEach(() => {
-    vi.useFakeTimers();
-    ({ server } = installBrowser());
-    told = [];
-  });
-  afterEach(async () => {
-    await settle();
-    await client?.leave();
-    await settle();
-    vi.useRealTimers();
-    vi.unstubAllGlobals();
-    vi.restoreAllMocks();
-  });
-
-  /** Lets promises and short timers run. */
-  const settle = () => vi.advanceTimersByTimeAsync(100);
-
-  const make = (config: Partial<ClientConfig> = {}): Client => {
-    client = TRTC.createClient({ sdkAppId: 5, userId: 'me', userSig: 'sig', mode: 'rtc', server: 'http://live.test', ...config });
-    for (const name of EVENTS) {
-      client.on(name, (event: ClientEvents[typeof name]) => told.push([name, 'stream' in event ? idOf(event.stream) : event]));
-    }
-    return client;
-  };
-
-  const join = async (config: Partial<ClientConfig> = {}, role?: 'anchor' | 'audience'): Promise<Client> => {
-    make(config);
-    await client.join({ roomId: ROOM, ...(role && { role }) });
-    await settle();
-    told = [];
-    return client;
-  };
-
-  const publish = (user: string, publication: Publication | null, track: 'main' | 'aux' = 'main') => server.tell({ event: 'trackChanged', room: ROOM, user, track, publication });
-  const enters = (user: string) => server.tell({ event: 'anchorEntered', room: ROOM, user, profile: { nick: '', avatar: '' } });
-  const arrive = (user: string, track = 'main', kinds: readonly ('audio' | 'video')[] = ['audio', 'video']) => {
-    for (const kind of kinds) client.media!.receiver.reception(streamOf(user, track)).join(new FakeTrack(kind).real);
-  };
-  const names = () => told.map(([name, data]) => (typeof data === 'string' ? `${name} ${data}` : name));
-  const added = () => new Promise<RemoteStream>((resolve) => client.on('stream-added', ({ stream }) => resolve(stream)));
-
-  const local = async (config: Parameters<typeof TRTC.createStream>[0] = { userId: 'me', audio: true, video: true }): Promise<LocalStream> => {
-    const stream = TRTC.createStream(config);
-    await stream.initialize();
-    return stream;
-  };
-
-  const rejected = async (promise: Promise<unknown>): Promise<RtcError> => promise.then(
-    () => Promise.reject(new Error('it did not reject')),
-    (thrown: unknown) => thrown as RtcError,
-  );
+  beforeEach(begin);
+  afterEach(end);
 
   describe('joins', () => {
     it('as an anchor in both modes unless told otherwise, and tells its states', async () => {
@@ -133,7 +71,7 @@ describe('a client', () => {
       expect((await aborted).getCode()).toBe(0x404d);
       expect(client.media).toBeNull();
       expect(server.asked('leaveRoom')).toHaveLength(1);
-      told = [];
+      forget();
       const [first, second] = [rejected(client.join({ roomId: 8 })), client.leave().then(() => client.join({ roomId: ROOM }))];
       await settle();
       expect((await first).getCode()).toBe(0x404d);
@@ -152,182 +90,6 @@ describe('a client', () => {
       expect(before.filter((name) => !name.startsWith('connection'))).toEqual([]);
       await settle();
       expect(names().slice(2)).toEqual(['peer-join', 'stream-added ben/main']);
-    });
-  });
-
-  describe('receives', () => {
-    it('what comes by itself: added, then subscribed when media has come, then removed', async () => {
-      await join();
-      enters('ben');
-      publish('ben', BOTH);
-      await settle();
-      expect(names()).toEqual(['peer-join', 'stream-added ben/main']);
-      expect(server.asked('subscribe')[0]).toMatchObject({ room: 7, user: 'ben', track: 'main', audio: true, video: true });
-      arrive('ben', 'main', ['audio']);
-      await settle();
-      expect(names()).not.toContain('stream-subscribed ben/main');
-      arrive('ben', 'main', ['video']);
-      await settle();
-      publish('ben', null);
-      server.tell({ event: 'anchorLeft', room: ROOM, user: 'ben', reason: 'left' });
-      await settle();
-      expect(names()).toEqual(['peer-join', 'stream-added ben/main', 'stream-subscribed ben/main', 'stream-removed ben/main', 'peer-leave']);
-      expect(told[0]).toEqual(['peer-join', { userId: 'ben' }]);
-      expect(told.at(-1)).toEqual(['peer-leave', { userId: 'ben' }]);
-    });
-
-    it('the sound of a picture that this browser has no codec for, and tells of that', async () => {
-      await join();
-      enters('ben');
-      const ben = added();
-      publish('ben', BOTH);
-      const errors: [number, boolean][] = [];
-      (await ben).on('error', (error) => errors.push([error.getCode(), error.fatal]));
-      await settle();
-      arrive('ben', 'main', ['audio']);
-      server.tell({ event: 'codecMissing', stream: streamOf('ben'), codec: 'H264' });
-      await settle();
-      expect(names()).toContain('stream-subscribed ben/main');
-      expect(errors).toEqual([[0x4049, false]]);
-      // Another publisher's codec, or another publication of ben's.
-      arrive('ben', 'main', ['video']);
-      server.tell({ event: 'codecMissing', stream: streamOf('ben'), codec: 'AV1' });
-      await settle();
-      expect(errors.at(-1)).toEqual([0x1002, false]);
-    });
-
-    it('only what it asks for, from within stream-added', async () => {
-      make();
-      const done: string[] = [];
-      client.on('stream-added', ({ stream }) => void client.subscribe(stream, { video: false }).then(() => done.push('resolved')));
-      await client.join({ roomId: ROOM });
-      enters('ben');
-      publish('ben', BOTH);
-      await settle();
-      arrive('ben', 'main', ['audio']);
-      await settle();
-      expect(server.asked('subscribe').map(({ audio, video }) => [audio, video])).toEqual([[true, false]]);
-      expect(done).toEqual(['resolved']);
-      expect(names().filter((name) => name === 'stream-subscribed ben/main')).toHaveLength(1);
-    });
-
-    it('nothing by itself where it is told so, in either way', async () => {
-      await join({ autoSubscribe: false });
-      enters('ben');
-      publish('ben', BOTH);
-      await settle();
-      await client.leave();
-      make();
-      client.setDefaultMuteRemoteStreams(true);
-      await client.join({ roomId: ROOM });
-      enters('ben');
-      publish('ben', BOTH);
-      await settle();
-      expect(server.asked('subscribe')).toEqual([]);
-    });
-
-    it('screens as streams of type auxiliary', async () => {
-      await join();
-      enters('ben');
-      const screen = added();
-      publish('ben', { ...BOTH, hasAudio: false }, 'aux');
-      const stream = await screen;
-      expect([stream.getType(), stream.getUserId(), stream.hasAudio(), stream.hasVideo()]).toEqual(['auxiliary', 'ben', false, true]);
-      await settle();
-      arrive('ben', 'aux', ['video']);
-      await settle();
-      expect(names()).toEqual(['peer-join', 'stream-added ben/auxiliary', 'stream-subscribed ben/auxiliary']);
-    });
-
-    it('no more after unsubscribe', async () => {
-      await join();
-      enters('ben');
-      const ben = added();
-      publish('ben', BOTH);
-      const stream = await ben;
-      await settle();
-      arrive('ben');
-      await settle();
-      expect(stream.getAudioTrack()).not.toBeNull();
-      await client.unsubscribe(stream);
-      expect(server.asked('unsubscribe')[0]).toMatchObject({ room: 7, user: 'ben', track: 'main' });
-      expect([stream.getAudioTrack(), stream.getVideoTrack()]).toEqual([null, null]);
-    });
-
-    it('a stream whose connection has a state of its own', async () => {
-      await join({ autoSubscribe: false });
-      enters('ben');
-      const ben = added();
-      publish('ben', BOTH);
-      const stream = await ben;
-      const states: string[] = [];
-      stream.on('connection-state-changed', ({ prevState, state }) => states.push(`${prevState} ${state}`));
-      const failed = rejected(client.subscribe(stream));
-      await vi.advanceTimersByTimeAsync(10_100);
-      await failed;
-      const done = client.subscribe(stream);
-      await settle();
-      arrive('ben');
-      await done;
-      await client.unsubscribe(stream);
-      expect(states).toEqual([
-        'DISCONNECTED CONNECTING', 'CONNECTING DISCONNECTED', 'DISCONNECTED CONNECTING', 'CONNECTING CONNECTED', 'CONNECTED DISCONNECTED',
-      ]);
-    });
-
-    it('not what has no media for 10 s, and not what is gone', async () => {
-      await join({ autoSubscribe: false });
-      enters('ben');
-      const ben = added();
-      publish('ben', BOTH);
-      const stream = await ben;
-      const late = rejected(client.subscribe(stream));
-      await vi.advanceTimersByTimeAsync(10_100);
-      expect((await late).getCode()).toBe(0x4042);
-      const cut = rejected(client.subscribe(stream));
-      await settle();
-      publish('ben', null);
-      expect((await cut).getCode()).toBe(0x4010);
-      expect((await rejected(client.subscribe(stream))).getCode()).toBe(0x4010);
-    });
-
-    it('the small picture of who sends one, and the large one again', async () => {
-      await join();
-      enters('ben');
-      const [stream] = await Promise.all([added(), publish('ben', { ...BOTH, hasSmall: true })]);
-      await settle();
-      arrive('ben');
-      await settle();
-      const wishes = () => server.asked('subscribe').map(({ audio, video, picture }) => [audio, video, picture]);
-      expect(wishes()).toEqual([[true, true, 'large']]);
-      await client.setRemoteVideoStreamType(stream, 'small');
-      await client.setRemoteVideoStreamType(stream, 'small');
-      expect(wishes().slice(1)).toEqual([[true, true, 'small']]);
-      await client.subscribe(stream, { video: false });
-      await client.setRemoteVideoStreamType(stream, 'big');
-      expect(wishes().slice(2)).toEqual([[true, false, 'small'], [true, false, 'large']]);
-
-      server.answers['subscribe'] = () => ({ refused: 'notLive' });
-      expect((await rejected(client.setRemoteVideoStreamType(stream, 'small'))).getCode()).toBe(0xffff);
-      server.answers['subscribe'] = () => ({ result: { stream: streamOf('ben') } });
-      await client.unsubscribe(stream);
-      await client.setRemoteVideoStreamType(stream, 'small');
-      const again = client.subscribe(stream);
-      await settle();
-      arrive('ben');
-      await again;
-      expect(wishes().at(-1)).toEqual([true, true, 'small']);
-
-      publish('ben', BOTH);
-      expect((await rejected(client.setRemoteVideoStreamType(stream, 'small'))).getCode()).toBe(0x1001);
-    });
-
-    it('neither sound nor picture only by unsubscribe', async () => {
-      await join({ autoSubscribe: false });
-      enters('ben');
-      const ben = added();
-      publish('ben', BOTH);
-      expect((await rejected(client.subscribe(await ben, { audio: false, video: false }))).getCode()).toBe(0x1000);
     });
   });
 
@@ -440,7 +202,7 @@ describe('a client', () => {
       enters('carol');
       expect(page.seen).toBe(1);
       client.off('*');
-      told = [];
+      forget();
       enters('dan');
       expect(told).toEqual([]);
     });
@@ -456,104 +218,6 @@ describe('a client', () => {
       client.on('peer-join', second);
       enters('ben');
       expect(second).toHaveBeenCalledWith({ userId: 'ben' });
-    });
-  });
-
-  describe('publishes', () => {
-    it('a stream, and its changes', async () => {
-      await join({ streamId: 'show' });
-      const stream = await local();
-      const states: unknown[] = [];
-      stream.on('connection-state-changed', (state) => states.push(state));
-      await client.publish(stream);
-      expect(server.asked('publish')[0]).toMatchObject({ room: 7, track: 'main', streamId: 'show', publication: { hasAudio: true, hasVideo: true, hasSmall: false } });
-      expect(states).toEqual([{ prevState: 'DISCONNECTED', state: 'CONNECTING' }, { prevState: 'CONNECTING', state: 'CONNECTED' }]);
-      expect(stream.muteAudio()).toBe(true);
-      await settle();
-      expect(server.asked('muteTrack')[0]).toMatchObject({ track: 'main', audio: true });
-      await stream.removeTrack(stream.getVideoTrack()!);
-      await settle();
-      expect(server.asked('updatePublication')[0]).toMatchObject({ publication: { hasAudio: true, hasVideo: false, audioMuted: true } });
-      await client.unpublish(stream);
-      expect(server.asked('unpublish')[0]).toMatchObject({ track: 'main' });
-      expect(states.at(-1)).toEqual({ prevState: 'CONNECTED', state: 'DISCONNECTED' });
-      stream.close();
-    });
-
-    it('a screen beside the camera, under an id of its own', async () => {
-      await join({ streamId: 'show' });
-      const [camera, screen] = [await local(), await local({ screen: true })];
-      await client.publish(camera);
-      expect((await rejected(client.publish(screen))).getCode()).toBe(0x1001);
-      await client.publish(screen, { isAuxiliary: true });
-      const [, aux] = server.asked('publish');
-      expect([aux?.['track'], aux?.['streamId']]).toEqual(['aux', undefined]);
-    });
-
-    it('not as audience, until it switches its role; and then no more', async () => {
-      await join({ mode: 'live' }, 'audience');
-      const stream = await local();
-      const error = await rejected(client.publish(stream));
-      expect([error.getCode(), error.message.includes('switchRole')]).toEqual([0x1001, true]);
-      await client.switchRole('anchor');
-      await client.publish(stream);
-      await client.switchRole('audience');
-      expect(server.asked('switchRole').map(({ role }) => role)).toEqual(['anchor', 'audience']);
-      expect((await rejected(client.unpublish(stream))).getCode()).toBe(0x1001);
-      expect(FakePeer.all[0]?.connectionState).toBe('closed');
-    });
-
-    it('not before join, not what is not initialized, not anything else', async () => {
-      make();
-      expect((await rejected(client.publish(TRTC.createStream({ audio: true })))).getCode()).toBe(0x1001);
-      await client.join({ roomId: ROOM });
-      expect((await rejected(client.publish(TRTC.createStream({ audio: true })))).message).toContain('initialize');
-      expect((await rejected(client.publish({} as LocalStream))).getCode()).toBe(0x1000);
-    });
-
-    it('not where no media flows, and ends it', async () => {
-      ConnectingPeer.connects = false;
-      await join();
-      const failed = rejected(client.publish(await local()));
-      await vi.advanceTimersByTimeAsync(15_500);
-      expect((await failed).getCode()).toBe(0x404b);
-      expect(server.asked('unpublish')).toHaveLength(1);
-    });
-
-    it('not what the browser can make no offer of', async () => {
-      await join();
-      vi.spyOn(ConnectingPeer.prototype, 'createOffer').mockRejectedValue(new DOMException('no codec', 'OperationError'));
-      expect((await rejected(client.publish(await local()))).getCode()).toBe(0x4005);
-    });
-
-    it('with another microphone for one that is gone, and says which are in use', async () => {
-      const stream = await local();
-      const recovered = new Promise((resolve) => stream.on('device-auto-recovered', resolve));
-      (stream.getAudioTrack() as unknown as FakeTrack).end();
-      expect(await recovered).toEqual({ isCamera: false, isMicrophone: true, cameraId: 'cam1', microphoneId: 'mic1' });
-      stream.close();
-    });
-
-    it("not what the server refuses, under the server's code", async () => {
-      await join();
-      server.answers['publish'] = () => ({ refused: 'noCommonCodec' });
-      const stream = await local();
-      const error = await rejected(client.publish(stream));
-      expect([error.extraCode, error.advice]).toEqual([3, 'Read the message; the request was understood and refused.']);
-      delete server.answers['publish'];
-    });
-
-    it('a small picture too, in the shape that was asked for', async () => {
-      await join();
-      await client.setSmallStreamProfile({ width: 320, height: 240, bitrate: 200, frameRate: 10 });
-      await client.enableSmallStream();
-      const stream = await local();
-      await client.publish(stream);
-      expect(server.asked('publish')[0]).toMatchObject({ publication: { hasSmall: true } });
-      const encodings = FakePeer.last.senders[1]!.parameters.encodings;
-      expect(encodings).toEqual(expect.arrayContaining([expect.objectContaining({ scaleResolutionDownBy: 2, maxBitrate: 200_000, maxFramerate: 10 })]));
-      expect((await rejected(client.disableSmallStream())).getCode()).toBe(0x1001);
-      expect((await rejected(client.setSmallStreamProfile({ width: 0, height: 1, bitrate: 1, frameRate: 1 }))).getCode()).toBe(0x1000);
     });
   });
 
@@ -719,5 +383,3 @@ describe('a client', () => {
     });
   });
 });
-
-const idOf = (stream: RemoteStream) => `${stream.getUserId()}/${stream.getType()}`;

@@ -42,7 +42,7 @@ export const streamOf = (user: string, track = 'main') => `0_7_${user}_${track}`
 
 /** What entering a room is answered with. */
 export function entered(role: string, anchors: unknown[] = []): object {
-  const info = { room: 7, name: '', notice: '', introduction: '', cover: '', owner: null, scene: 'live', online: 1, totalEntered: 1, seats: null, createdAt: null };
+  const info = { room: 7, name: '', notice: '', introduction: '', cover: '', hidden: false, owner: null, scene: 'live', online: 1, totalEntered: 1, seats: null, createdAt: null };
   return { info, already: false, role, anchors, seats: [], coHosts: [] };
 }
 

@@ -35,8 +35,8 @@ impl KeyframeRequests {
         self.poll(now)
     }
 
-    /// A key frame has started: nobody waits any more.
-    pub fn handle_keyframe(&mut self) {
+    /// Nobody waits any more: a key frame has started, or nobody follows the stream.
+    pub fn clear(&mut self) {
         self.wanted = false;
         self.unanswered = 0;
     }
@@ -88,7 +88,7 @@ mod tests {
         assert_eq!(requests.next_timeout(), Some(start + MIN_INTERVAL));
         assert!(!requests.poll(start + Duration::from_millis(499)));
         assert!(requests.poll(start + MIN_INTERVAL));
-        requests.handle_keyframe();
+        requests.clear();
         assert_eq!(requests.next_timeout(), None);
         assert!(!requests.poll(start + Duration::from_secs(5)));
     }
@@ -111,7 +111,7 @@ mod tests {
         let start = Instant::now();
         let mut requests = KeyframeRequests::default();
         assert!(requests.request(start));
-        requests.handle_keyframe();
+        requests.clear();
         assert!(!requests.request(start + Duration::from_millis(100)));
         assert!(requests.poll(start + MIN_INTERVAL));
     }

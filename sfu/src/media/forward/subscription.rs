@@ -32,9 +32,9 @@ impl Subscription {
     /// layer, key frame, age.
     ///
     /// `target` is the layer that should be followed, `cached` the packets of this one's layer from
-    /// a key frame to the live edge, this one included: video is entered there and nowhere else, so that a key frame
-    /// whose first packet comes late is entered as a whole. Gives the number of packets passed to
-    /// `emit`.
+    /// a key frame to the live edge, this one included: video is entered there and nowhere else,
+    /// so that a key frame whose first packet comes late is entered as a whole. Gives the number
+    /// of packets passed to `emit`.
     pub fn pass(
         &mut self,
         packet: &MediaPacket,
