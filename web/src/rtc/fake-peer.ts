@@ -10,11 +10,12 @@ export class FakeTrack extends EventTarget {
     readonly kind: 'audio' | 'video',
     public muted = false,
     readonly height = 480,
+    readonly width = (height * 4) / 3,
   ) {
     super();
   }
 
-  getSettings = () => ({ height: this.height });
+  getSettings = () => ({ width: this.width, height: this.height });
 
   /** The first packet has come. */
   unmute(): void {
@@ -32,7 +33,7 @@ export class FakeTrack extends EventTarget {
   }
 }
 
-export const fakeTrack = (kind: 'audio' | 'video', muted = false) => new FakeTrack(kind, muted) as FakeTrack & MediaStreamTrack;
+export const fakeTrack = (kind: 'audio' | 'video', muted = false, height = 480) => new FakeTrack(kind, muted, height) as FakeTrack & MediaStreamTrack;
 
 /** A MediaStream of unit tests. */
 export class FakeStream extends EventTarget {

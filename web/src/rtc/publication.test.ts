@@ -116,6 +116,12 @@ describe('bounds and pictures', () => {
     expect(video!.parameters).toMatchObject({ encodings: [{ maxBitrate: 100_000 }, { maxBitrate: 500_000 }], degradationPreference: 'maintain-resolution' });
   });
 
+  it('have no small one of a picture that is small itself', async () => {
+    await published({ small: { width: 160, height: 120, bitrateBps: 100_000, framesPerSecond: 15 } }, [fakeTrack('video', false, 240)]);
+    expect(server.asked('publish')[0]!['publication']).toMatchObject({ hasVideo: true, hasSmall: false });
+    expect(FakePeer.last.senders.flatMap(({ parameters }) => parameters.encodings?.filter(({ rid }) => rid !== undefined) ?? [])).toEqual([]);
+  });
+
   it('are asked for in stereo by what the other side is said to want', async () => {
     await published({ stereo: true });
     expect(FakePeer.last.remoteDescription?.sdp).toContain('a=rtpmap:111 opus/48000/2\r\na=fmtp:111 stereo=1\r\n');
@@ -159,7 +165,7 @@ describe('bounds and pictures', () => {
     await publication.replaceTrack('video', null);
     expect([sender!.track, publication.contents.hasVideo]).toEqual([black, false]);
     workers[0]!.onmessage!();
-    expect(painted.mock.calls).toEqual([[0, 0, 320, 480], [0, 0, 320, 480]]);
+    expect(painted.mock.calls).toEqual([[0, 0, 640, 480], [0, 0, 640, 480]]);
     const next = fakeTrack('video');
     await publication.replaceTrack('video', next);
     expect([sender!.track, black.readyState, publication.contents.hasVideo]).toEqual([next, 'ended', true]);

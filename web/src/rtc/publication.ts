@@ -60,7 +60,7 @@ export class LocalPublication extends Emitter<PublicationEvents> {
     options: PublishOptions,
   ) {
     super();
-    this.#options = options;
+    this.#options = hasRoomForSmall(tracks) ? options : { ...options, small: null };
     this.#tracks = { audio: tracks.find((t) => t.kind === 'audio') ?? null, video: tracks.find((t) => t.kind === 'video') ?? null };
     this.#had = { audio: this.#tracks.audio !== null, video: this.#tracks.video !== null };
     const mine = <E extends { room: RoomId; track: TrackKind }>(event: E) => event.room === room && event.track === track;
@@ -345,6 +345,14 @@ export class LocalPublication extends Emitter<PublicationEvents> {
     this.#state = state;
     this.emit('state', state);
   }
+}
+
+/** Of less, Chromium sends one layer alone, and that is the small one. */
+const LEAST_WITH_SMALL = 480 * 270;
+
+function hasRoomForSmall(tracks: readonly MediaStreamTrack[]): boolean {
+  const { width, height } = tracks.find(({ kind }) => kind === 'video')?.getSettings() ?? {};
+  return !width || !height || width * height >= LEAST_WITH_SMALL;
 }
 
 const PASSING: ReadonlySet<string> = new Set(['network', 'timeout', 'busy']);

@@ -32,7 +32,7 @@ export interface PublishOptions {
   stereo?: boolean;
   /** Is called with the sender of the picture before it is offered; also with that of each later peer connection. */
   onSender?: (sender: RTCRtpSender) => void;
-  /** Send a small picture too. */
+  /** Send a small picture too; left out where the track has less than 480x270 pixels. */
   small?: SmallPicture | null;
   /** What gives way when bandwidth or CPU is short. */
   degradationPreference?: RTCDegradationPreference;
