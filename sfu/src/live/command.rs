@@ -152,7 +152,7 @@ pub enum Part {
 /// What the creator chooses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RoomSettings {
-    /// Its texts.
+    /// What it tells of itself.
     pub about: About,
     /// The seats, if the room has any.
     pub seats: Option<SeatSettings>,
@@ -160,16 +160,17 @@ pub struct RoomSettings {
     pub created_at: Option<UnixTime>,
 }
 
-/// The texts of a room. Cloning shares them.
+/// What a room tells of itself, and to whom. Cloning shares the texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct About {
     pub(super) name: Arc<str>,
     pub(super) notice: Arc<str>,
     pub(super) introduction: Arc<str>,
     pub(super) cover: Arc<str>,
+    pub(super) hidden: bool,
 }
 
-/// Texts of a room that change; what is `None` stays.
+/// What changes of an [`About`]; what is `None` stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AboutChange {
     /// The title.
@@ -180,6 +181,8 @@ pub struct AboutChange {
     pub introduction: Option<String>,
     /// The address of the room's picture.
     pub cover: Option<String>,
+    /// Whether lists leave it out.
+    pub hidden: Option<bool>,
 }
 
 impl AboutChange {
@@ -201,7 +204,7 @@ impl About {
         Self::default().with(change).expect("good texts")
     }
 
-    /// The texts after a change.
+    /// This one after a change.
     ///
     /// # Errors
     /// A text breaks its rules.
@@ -210,6 +213,7 @@ impl About {
         NOTICE.set(&mut self.notice, change.notice)?;
         INTRODUCTION.set(&mut self.introduction, change.introduction)?;
         COVER.set(&mut self.cover, change.cover)?;
+        self.hidden = change.hidden.unwrap_or(self.hidden);
         Ok(self)
     }
 }
@@ -274,6 +278,7 @@ impl Default for About {
             notice: none.clone(),
             introduction: none.clone(),
             cover: none,
+            hidden: false,
         }
     }
 }
@@ -362,9 +367,9 @@ pub enum SeatCommand {
 pub enum Order {
     /// Ends the room (owner).
     Dismiss,
-    /// Changes texts and seat mode (hosts); `None` leaves as it is.
+    /// Changes what the room tells of itself and its seat mode (hosts); `None` leaves as it is.
     Update {
-        /// All of its texts.
+        /// All that it tells of itself.
         about: Option<About>,
         /// Who may sit down.
         seat_mode: Option<SeatMode>,

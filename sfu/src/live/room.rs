@@ -344,6 +344,11 @@ impl Room {
         }
     }
 
+    /// Lists of rooms leave it out.
+    pub(super) fn is_hidden(&self) -> bool {
+        self.about.hidden
+    }
+
     pub(super) fn info(&self) -> RoomInfo {
         RoomInfo {
             room: self.id(),
@@ -351,6 +356,7 @@ impl Room {
             notice: self.about.notice.clone(),
             introduction: self.about.introduction.clone(),
             cover: self.about.cover.clone(),
+            hidden: self.about.hidden,
             owner: self.owner.clone(),
             scene: self.scene,
             online: self.online(),

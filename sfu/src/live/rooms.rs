@@ -140,6 +140,23 @@ impl Rooms {
 
     /// Up to `count` rooms of an app, ordered by id, after `after`.
     pub fn rooms_of(&self, app: AppId, after: Option<&RoomKey>, count: usize) -> Vec<RoomInfo> {
+        let rooms = self.all_of(app, after).take(count.min(self.limits.page));
+        rooms.map(Room::info).collect()
+    }
+
+    /// The same without the hidden ones.
+    pub fn listed_rooms_of(
+        &self,
+        app: AppId,
+        after: Option<&RoomKey>,
+        count: usize,
+    ) -> Vec<RoomInfo> {
+        let rooms = self.all_of(app, after).filter(|room| !room.is_hidden());
+        let rooms = rooms.take(count.min(self.limits.page));
+        rooms.map(Room::info).collect()
+    }
+
+    fn all_of(&self, app: AppId, after: Option<&RoomKey>) -> impl Iterator<Item = &Room> {
         let first = RoomKey::new(app, super::ids::RoomId::Number(0));
         let start = match after {
             Some(key) if key.app == app => Bound::Excluded(key),
@@ -147,10 +164,8 @@ impl Rooms {
         };
         self.rooms
             .range((start, Bound::Unbounded))
-            .take_while(|(key, _)| key.app == app)
-            .take(count.min(self.limits.page))
-            .map(|(_, room)| room.info())
-            .collect()
+            .take_while(move |(key, _)| key.app == app)
+            .map(|(_, room)| room)
     }
 
     /// A member of a room, as the server itself sees it.

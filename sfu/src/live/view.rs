@@ -29,6 +29,8 @@ pub struct RoomInfo {
     /// The address of the room's picture, or an empty text. Only hosts can change it.
     #[serde(serialize_with = "write_text")]
     pub cover: Arc<str>,
+    /// Lists of rooms leave it out; who knows its id may enter.
+    pub hidden: bool,
     /// The owner, unless the room came into being by being entered.
     pub owner: Option<UserId>,
     /// The mode, while somebody is in the media.
@@ -44,13 +46,14 @@ pub struct RoomInfo {
 }
 
 impl RoomInfo {
-    /// The texts.
+    /// What it tells of itself.
     pub fn about(&self) -> About {
         About {
             name: self.name.clone(),
             notice: self.notice.clone(),
             introduction: self.introduction.clone(),
             cover: self.cover.clone(),
+            hidden: self.hidden,
         }
     }
 }

@@ -177,6 +177,7 @@ mod tests {
             notice: "".into(),
             introduction: "".into(),
             cover: "".into(),
+            hidden: false,
             owner: Some(user("anna")),
             scene: None,
             online: 3,

@@ -327,6 +327,7 @@ fn a_live_room_is_told_as_live_and_a_call_as_a_room() {
         notice: "Hi".into(),
         introduction: "".into(),
         cover: "/cover.png".into(),
+        hidden: false,
         owner: Some(user("anna")),
         scene: None,
         online: 3,

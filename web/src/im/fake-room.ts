@@ -27,7 +27,7 @@ export class FakeRoom {
   likes = 41;
 
   info(room: RoomId = this.room): RoomInfo {
-    return { room, name: 'Evening show', notice: 'be kind', introduction: 'songs', cover: '/images/show.png', owner: 'olga', scene: null, online: 3, totalEntered: 9, seats: null, createdAt: 1_700_000_000_000 };
+    return { room, name: 'Evening show', notice: 'be kind', introduction: 'songs', cover: '/images/show.png', hidden: false, owner: 'olga', scene: null, online: 3, totalEntered: 9, seats: null, createdAt: 1_700_000_000_000 };
   }
 
   /** Keeps what a page has sent. */

@@ -234,8 +234,8 @@ export class LiveCore extends Emitter<CoreEvents> {
   async #recreate(): Promise<void> {
     const live = this.#room;
     if (!live || !this.#isOwner) return;
-    const { name, notice, introduction, cover, seats } = live.info;
-    const fields = { room: live.room, name, notice, introduction, cover, ...(seats && { seats }) };
+    const { name, notice, introduction, cover, hidden, seats } = live.info;
+    const fields = { room: live.room, name, notice, introduction, cover, hidden, ...(seats && { seats }) };
     await this.request('joinLive', 'createRoom', fields).catch((error: WebliveError) => log.debug('live', error.message));
   }
 

@@ -8,7 +8,7 @@ export class LiveFixture {
   readonly server = new FakeServer();
   readonly context = new LiveContext(new SessionPool(this.server.open));
   info: RoomInfo = {
-    room: 'show', name: 'Evening show', notice: 'be kind', introduction: '', cover: '/images/show.png', owner: 'olga', scene: 'live', online: 2, totalEntered: 7,
+    room: 'show', name: 'Evening show', notice: 'be kind', introduction: '', cover: '/images/show.png', hidden: false, owner: 'olga', scene: 'live', online: 2, totalEntered: 7,
     seats: { count: 3, mode: 'applyToTake', keepOwnerOnSeat: true }, createdAt: 1_700_000_000_000,
   };
   seats: SeatView[] = [seat(0, 'olga', 'owner'), seat(1), seat(2)];

@@ -81,7 +81,7 @@ describe('beginning a live room', () => {
       liveId: 'show', liveName: 'Evening show', notice: 'be kind', coverUrl: '/images/cover.png', categoryList: [1, 2], seatTemplate: SeatLayoutTemplate.VideoDynamicFloat7Seats,
     });
     expect(page.asked('createRoom')).toEqual([
-      { room: 'show', name: 'Evening show', notice: 'be kind', cover: '/images/cover.png', seats: { count: 7, mode: 'applyToTake', keepOwnerOnSeat: true } },
+      { room: 'show', name: 'Evening show', notice: 'be kind', cover: '/images/cover.png', hidden: false, seats: { count: 7, mode: 'applyToTake', keepOwnerOnSeat: true } },
     ]);
     expect(page.asked('enterRoom')).toEqual([
       { room: 'show', part: 'media', scene: 'live', role: 'anchor', existing: true }, { room: 'show', part: 'chat', history: 20 },
@@ -112,7 +112,7 @@ describe('beginning a live room', () => {
     page.server.answers['createRoom'] = () => ({ refused: 'roomIsYours' });
     await page.login('olga');
     await page.context.liveList.createLive({ liveId: 'show', liveName: 'Again' });
-    expect(page.asked('updateRoom')).toEqual([{ room: 'show', name: 'Again', notice: '', cover: '' }]);
+    expect(page.asked('updateRoom')).toEqual([{ room: 'show', name: 'Again', notice: '', hidden: false, cover: '' }]);
     expect(page.context.liveList.currentLive.value?.liveId).toBe('show');
   });
 
@@ -309,7 +309,10 @@ describe('a room as it goes on', () => {
     const { updateLiveInfo } = page.context.liveList;
     await updateLiveInfo({ liveId: 'show', liveName: 'Late show', seatMode: TakeSeatMode.FreeToTake });
     await updateLiveInfo({ isMessageDisable: true, coverUrl: '/c.png', backgroundUrl: '/b.png' });
-    expect(page.asked('updateRoom')).toEqual([{ room: 'show', name: 'Late show', seatMode: 'freeToTake' }, { room: 'show', cover: '/c.png' }]);
+    await updateLiveInfo({ isPublicVisible: false });
+    expect(page.asked('updateRoom')).toEqual([
+      { room: 'show', name: 'Late show', seatMode: 'freeToTake' }, { room: 'show', cover: '/c.png' }, { room: 'show', hidden: true },
+    ]);
     expect(page.asked('muteAll')).toEqual([{ room: 'show', muted: true }]);
     expect(JSON.parse((page.asked('setAttributes') as [{ attributes: { live: string } }])[0].attributes.live)).toEqual({ backgroundUrl: '/b.png' });
     await expect(updateLiveInfo({ liveId: 'other' })).rejects.toMatchObject({ code: -1001 });
@@ -317,6 +320,17 @@ describe('a room as it goes on', () => {
     await updateLiveInfo({ ...page.context.liveList.currentLive.value! });
     for (const made of [{ isSeatEnabled: false }, { keepOwnerOnSeat: false }, { maxSeatCount: 9 }]) await expect(updateLiveInfo(made)).rejects.toMatchObject({ code: -1001 });
     await expect(updateLiveInfo({ coverUrl: 'javascript:alert(1)' })).rejects.toMatchObject({ code: -1001 });
+  });
+});
+
+describe('a room that is not for lists', () => {
+  test('is made so, and shown so', async () => {
+    const page = new LiveFixture();
+    page.info = { ...page.info, hidden: true };
+    await page.login('olga');
+    await page.context.liveList.createLive({ liveId: 'show', isPublicVisible: false });
+    expect(page.asked('createRoom')).toMatchObject([{ room: 'show', hidden: true }]);
+    expect(page.context.liveList.currentLive.value).toMatchObject({ isPublicVisible: false });
   });
 });
 

@@ -79,11 +79,12 @@ export class LiveListState extends Subscribable<LiveListEvents> {
   readonly createLive = async (params: StartLiveParams): Promise<void> => {
     const room = roomOf(params.liveId);
     const seats = seatsOf(params);
-    const { liveName: name = '', notice = '', coverUrl: cover = '' } = params;
+    const { liveName: name = '', notice = '', coverUrl: cover = '', isPublicVisible = true } = params;
+    const about = { name, notice, cover, hidden: !isPublicVisible };
     checkAddress('coverUrl', cover);
-    await this.#core.request('createLive', 'createRoom', { room, name, notice, cover, ...(seats && { seats }) }).catch(async (error: LiveError) => {
+    await this.#core.request('createLive', 'createRoom', { room, ...about, ...(seats && { seats }) }).catch(async (error: LiveError) => {
       if (error.reason !== 'roomIsYours') throw error;
-      await this.#core.request('createLive', 'updateRoom', { room, name, notice, cover });
+      await this.#core.request('createLive', 'updateRoom', { room, ...about });
     });
     const info = await this.#core.request('createLive', 'showRoom', { room });
     const { privateMapKey } = params;
@@ -118,11 +119,11 @@ export class LiveListState extends Subscribable<LiveListEvents> {
       const made = this.#current.value?.[name];
       if ((params[name] ?? made) !== made) throw badArgument(`updateLiveInfo: ${name} ${params[name]}: allowed is what the room was made with, ${made}`);
     }
-    const { liveName, notice, coverUrl, seatMode, isMessageDisable } = params;
+    const { liveName, notice, coverUrl, isPublicVisible, seatMode, isMessageDisable } = params;
     if (coverUrl !== undefined) checkAddress('coverUrl', coverUrl);
     const changes = {
       ...(liveName !== undefined && { name: liveName }), ...(notice !== undefined && { notice }), ...(coverUrl !== undefined && { cover: coverUrl }),
-      ...(seatMode !== undefined && { seatMode: modeOf(seatMode) }),
+      ...(isPublicVisible !== undefined && { hidden: !isPublicVisible }), ...(seatMode !== undefined && { seatMode: modeOf(seatMode) }),
     };
     if (Object.keys(changes).length > 0) await this.#core.ask('updateLiveInfo', 'updateRoom', changes);
     if (isMessageDisable !== undefined) await this.#core.ask('updateLiveInfo', 'muteAll', { muted: isMessageDisable });
@@ -216,7 +217,7 @@ export class LiveListState extends Subscribable<LiveListEvents> {
       totalViewerCount: info.totalEntered,
       createTime: Math.floor((info.createdAt ?? 0) / 1000),
       isMessageDisable,
-      isPublicVisible: card.isPublicVisible ?? true,
+      isPublicVisible: !info.hidden,
       isSeatEnabled: seats !== null,
       keepOwnerOnSeat: seats?.keepOwnerOnSeat ?? false,
       seatMode: seats?.mode === 'freeToTake' ? TakeSeatMode.FreeToTake : TakeSeatMode.ApplyToTake,
@@ -260,11 +261,10 @@ function seatsOf(params: StartLiveParams): SeatSettings | null {
 const modeOf = (mode: TakeSeatMode): SeatMode => (mode === TakeSeatMode.FreeToTake ? 'freeToTake' : 'applyToTake');
 
 function pick(params: StartLiveParams | UpdateLiveInfoParams): RoomCard {
-  const { backgroundUrl, categoryList, isPublicVisible, seatTemplate, activityStatus } = params;
+  const { backgroundUrl, categoryList, seatTemplate, activityStatus } = params;
   return {
     ...(backgroundUrl !== undefined && { backgroundUrl }), ...(categoryList !== undefined && { categoryList }),
-    ...(isPublicVisible !== undefined && { isPublicVisible }), ...(seatTemplate !== undefined && { seatTemplate }),
-    ...(activityStatus !== undefined && { activityStatus }),
+    ...(seatTemplate !== undefined && { seatTemplate }), ...(activityStatus !== undefined && { activityStatus }),
   };
 }
 

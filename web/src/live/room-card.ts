@@ -5,7 +5,6 @@ import { badArgument } from './error';
 export interface RoomCard {
   backgroundUrl?: string;
   categoryList?: number[];
-  isPublicVisible?: boolean;
   seatTemplate?: SeatLayoutTemplate;
   activityStatus?: number;
 }
@@ -19,11 +18,10 @@ export function readCard(text: string): RoomCard {
     return {};
   }
   if (typeof read !== 'object' || read === null) return {};
-  const { backgroundUrl, categoryList, isPublicVisible, seatTemplate, activityStatus } = read as Record<string, unknown>;
+  const { backgroundUrl, categoryList, seatTemplate, activityStatus } = read as Record<string, unknown>;
   return {
     ...(isAddress(backgroundUrl) && { backgroundUrl }),
     ...(Array.isArray(categoryList) && { categoryList: categoryList.filter((id): id is number => Number.isInteger(id)).slice(0, MAX_CATEGORIES) }),
-    ...(typeof isPublicVisible === 'boolean' && { isPublicVisible }),
     ...(isTemplate(seatTemplate) && { seatTemplate }),
     ...(typeof activityStatus === 'number' && { activityStatus }),
   };

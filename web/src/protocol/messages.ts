@@ -134,7 +134,7 @@ export interface Results {
   updateRoom: Done;
   /** What a room is. */
   showRoom: RoomInfo;
-  /** One page of the app's rooms, ordered by id, numbers first. */
+  /** One page of the app's rooms that are not hidden, ordered by id, numbers first. */
   listRooms: RoomList;
   /** One page of the chat's members, ordered by user id. */
   listMembers: MemberList;
@@ -413,6 +413,8 @@ export interface CreateRoom {
   introduction?: string;
   /** The address of its picture; up to 1000 bytes. */
   cover?: string;
+  /** Whether `listRooms` leaves it out; who knows its id may enter all the same. */
+  hidden?: boolean;
   /** Its seats; none when absent. */
   seats?: SeatSettings;
 }
@@ -623,6 +625,8 @@ export interface RoomInfo {
   introduction: string;
   /** The address of the room's picture, or an empty text. Only hosts can change it. */
   cover: string;
+  /** Lists of rooms leave it out; who knows its id may enter. */
+  hidden: boolean;
   /** The owner, unless the room came into being by being entered. */
   owner: UserId | null;
   /** The mode, while somebody is in the media. */
@@ -770,6 +774,8 @@ export interface UpdateRoom {
   introduction?: string;
   /** The address of the room's picture; up to 1000 bytes. */
   cover?: string;
+  /** Whether `listRooms` leaves it out. */
+  hidden?: boolean;
   /** Who may sit down. */
   seatMode?: SeatMode;
 }
@@ -780,7 +786,7 @@ export interface ShowRoom {
   room: RoomId;
 }
 
-/** One page of the app's rooms, ordered by id, numbers first. */
+/** One page of the app's rooms that are not hidden, ordered by id, numbers first. */
 export interface ListRooms {
   /** The last room of the page before. */
   after?: RoomId;

@@ -121,7 +121,7 @@ export class Groups {
     const texts = { name, notice: String(notification ?? ''), introduction: String(introduction ?? ''), cover: String(avatar ?? '') };
     const room = this.#roomOf(id);
     await session.request('createRoom', { room, ...texts });
-    return this.#group(id, { room, ...texts, owner: session.user, scene: null, online: 0, totalEntered: 0, seats: null, createdAt: Date.now() });
+    return this.#group(id, { room, ...texts, owner: session.user, scene: null, online: 0, totalEntered: 0, seats: null, createdAt: Date.now(), hidden: false });
   }
 
   async join(id: string, type: unknown): Promise<{ status: string; group: TimGroup }> {

@@ -22,6 +22,8 @@ body! {
         introduction: Option<String>,
         /// The address of the room's picture, up to 1000 bytes.
         cover: Option<String>,
+        /// Whether the lists that members get leave the room out; false when absent.
+        hidden: Option<bool>,
         /// The seats, if the room has any.
         seats: Option<NewSeats>,
     }
@@ -46,6 +48,8 @@ body! {
         introduction: Option<String>,
         /// The address of the room's picture, up to 1000 bytes.
         cover: Option<String>,
+        /// Whether the lists that members get leave the room out.
+        hidden: Option<bool>,
         /// Who may sit down.
         seat_mode: Option<SeatMode>,
     }

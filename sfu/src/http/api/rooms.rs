@@ -94,6 +94,7 @@ pub(super) fn group() -> Group {
                             notice: body.notice,
                             introduction: body.introduction,
                             cover: body.cover,
+                            hidden: body.hidden,
                         })?,
                         seats: body.seats.map(Into::into),
                     })
@@ -118,6 +119,7 @@ pub(super) fn group() -> Group {
                             notice: body.notice,
                             introduction: body.introduction,
                             cover: body.cover,
+                            hidden: body.hidden,
                         },
                         seat_mode: body.seat_mode,
                     })
@@ -169,7 +171,7 @@ pub(super) fn group() -> Group {
 
 const ROOM: &str = r#"{
   "room": 42, "name": "Evening talk", "notice": "Be kind.", "introduction": "What the day has brought",
-  "cover": "/images/talk.png", "owner": "anna", "scene": "live",
+  "cover": "/images/talk.png", "hidden": false, "owner": "anna", "scene": "live",
   "online": 1200, "totalEntered": 3456,
   "seats": {"count": 6, "mode": "applyToTake", "keepOwnerOnSeat": false},
   "createdAt": 1700000000000, "likes": 98765, "isMuteAll": false
@@ -178,7 +180,7 @@ const ROOM: &str = r#"{
 const ROOM_PAGE: &str = r#"{
   "items": [{
     "room": 42, "name": "Evening talk", "notice": "", "introduction": "", "cover": "",
-    "owner": "anna", "scene": null,
+    "hidden": false, "owner": "anna", "scene": null,
     "online": 0, "totalEntered": 0, "seats": null, "createdAt": 1700000000000
   }],
   "next": "42"

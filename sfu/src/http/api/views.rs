@@ -114,6 +114,7 @@ fn rooms() -> Value {
         "notice": {"type": "string"},
         "introduction": {"type": "string", "description": "What the room is about."},
         "cover": {"type": "string", "description": "The address of the room's picture."},
+        "hidden": {"type": "boolean", "description": "The lists that members get leave it out."},
         "owner": nullable(reference("UserId")),
         "scene": nullable(words(&["live", "rtc"])),
         "online": {"type": "integer", "minimum": 0, "description": "Members and guests."},

@@ -287,12 +287,13 @@ impl Hub {
         let app = session.ok_or(LiveError::NotLoggedIn)?.app;
         let after = request.after.clone().map(|room| RoomKey::new(app, room));
         let count = request.page().min(self.config.limits.page);
-        let mut rooms = self.rooms.rooms_of(app, after.as_ref(), count);
+        let mut rooms = self.rooms.listed_rooms_of(app, after.as_ref(), count);
         // One more would be beyond the core's bound for a page of full length.
         let last = rooms
             .last()
             .map(|info| RoomKey::new(app, info.room.clone()));
-        let more = last.is_some_and(|last| !self.rooms.rooms_of(app, Some(&last), 1).is_empty());
+        let more =
+            last.is_some_and(|last| !self.rooms.listed_rooms_of(app, Some(&last), 1).is_empty());
         rooms.truncate(count);
         Ok(ResultBody::Rooms(RoomList { rooms, more }))
     }

@@ -26,6 +26,8 @@ pub struct CreateRoom {
     pub introduction: Option<String>,
     /// The address of its picture; up to 1000 bytes.
     pub cover: Option<String>,
+    /// Whether `listRooms` leaves it out; who knows its id may enter all the same.
+    pub hidden: Option<bool>,
     /// Its seats; none when absent.
     pub seats: Option<SeatSettings>,
 }
@@ -37,6 +39,7 @@ impl CreateRoom {
             notice: self.notice,
             introduction: self.introduction,
             cover: self.cover,
+            hidden: self.hidden,
         };
         Ok(Command::Create {
             room: self.room,
@@ -211,6 +214,8 @@ pub struct UpdateRoom {
     pub introduction: Option<String>,
     /// The address of the room's picture; up to 1000 bytes.
     pub cover: Option<String>,
+    /// Whether `listRooms` leaves it out.
+    pub hidden: Option<bool>,
     /// Who may sit down.
     pub seat_mode: Option<SeatMode>,
 }
@@ -226,6 +231,7 @@ impl UpdateRoom {
             notice: self.notice,
             introduction: self.introduction,
             cover: self.cover,
+            hidden: self.hidden,
         };
         let about = if change.is_empty() {
             None
@@ -252,7 +258,7 @@ pub struct ShowRoom {
     pub room: RoomId,
 }
 
-/// One page of the app's rooms, ordered by id, numbers first.
+/// One page of the app's rooms that are not hidden, ordered by id, numbers first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]

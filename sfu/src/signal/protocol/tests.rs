@@ -143,6 +143,7 @@ fn an_update_keeps_what_it_does_not_name() {
         notice: "Notice".into(),
         introduction: "".into(),
         cover: "/cover.png".into(),
+        hidden: false,
         owner: None,
         scene: None,
         online: 0,

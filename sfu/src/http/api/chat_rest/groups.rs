@@ -200,6 +200,7 @@ impl Desk<'_> {
             notice: text("Notification")?,
             introduction: text("Introduction")?,
             cover: text("FaceUrl")?,
+            hidden: None,
         })
     }
 

@@ -235,3 +235,32 @@ fn the_cover_and_the_introduction_are_kept_listed_and_changed_by_hosts_alone() {
         assert_eq!(world.refused(olga, "updateRoom", change), "badValue");
     }
 }
+
+#[test]
+fn a_hidden_room_is_in_no_list_and_can_be_entered() {
+    let mut world = World::new();
+    let [olga, gina] = ["olga", "gina"].map(|user| world.user(user));
+    let names = |world: &mut World| {
+        let listed = world.done(gina, "listRooms", json!({"count": 1}));
+        let rooms = listed["rooms"].as_array().unwrap().iter();
+        let names: Vec<_> = rooms.map(|info| info["room"].clone()).collect();
+        (names, listed["more"].as_bool().unwrap())
+    };
+    for (room, hidden) in [(1, true), (2, false), (3, true)] {
+        world.done(olga, "createRoom", json!({"room": room, "hidden": hidden}));
+    }
+    assert_eq!(
+        names(&mut world),
+        (vec![json!(2)], false),
+        "no page too much"
+    );
+    let shown = world.done(gina, "showRoom", json!({"room": 1}));
+    assert_eq!(shown["hidden"], true);
+    world.enter(gina, 1, "audience");
+
+    let change = json!({"room": 3, "hidden": false, "name": "Out"});
+    world.done(olga, "updateRoom", change);
+    assert_eq!(names(&mut world), (vec![json!(2)], true));
+    world.done(olga, "updateRoom", json!({"room": 3, "name": "Still out"}));
+    assert!(names(&mut world).1, "what is absent stays");
+}
