@@ -2,6 +2,7 @@
 
 #![allow(unreachable_pub)]
 
+mod bandwidth;
 mod browsers;
 mod forwarding;
 mod frames;

@@ -280,6 +280,7 @@ impl Peer {
             Event::RtpPacket(packet) => {
                 let codec = self.codec_of(packet.header.payload_type);
                 let got = Got {
+                    at: now,
                     seq: *packet.seq_no,
                     time: packet.header.timestamp,
                     marker: packet.header.marker,

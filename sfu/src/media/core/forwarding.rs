@@ -75,6 +75,12 @@ impl Core {
                     self.arm_room(room, now);
                 }
             }
+            Event::EgressBitrateEstimate(estimate) => {
+                let session = self.sessions.get_mut(key);
+                if session.is_some_and(|s| s.note_estimate(now, &estimate)) {
+                    self.allocate(key, now);
+                }
+            }
             Event::IceConnectionStateChange(state) => {
                 if let Some(session) = self.sessions.get_mut(key) {
                     match state {

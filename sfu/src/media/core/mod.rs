@@ -1,5 +1,6 @@
 //! One worker's sessions and rooms, without IO.
 
+mod allocation;
 mod commands;
 pub(crate) mod delivery;
 mod forwarding;
@@ -237,7 +238,14 @@ impl Core {
                 self.remove(key, now);
                 continue;
             }
-            if session.next_timeout() <= now {
+            if session.link().take_look(now) {
+                self.allocate(key, now);
+            }
+            if self
+                .sessions
+                .get(key)
+                .is_some_and(|s| s.next_timeout() <= now)
+            {
                 self.mark_dirty(key);
             } else {
                 self.arm_session(key);

@@ -1,5 +1,6 @@
 //! One peer connection: it sends a stream, or receives some.
 
+mod link;
 mod negotiate;
 mod offers;
 mod publisher;
@@ -14,6 +15,8 @@ use std::time::Instant;
 use str0m::net::{Protocol, Receive};
 use str0m::{Event, IceCreds, Input, Output, Rtc, RtcError};
 
+use self::link::Link;
+pub(crate) use self::link::Spending;
 use self::negotiate::Answers;
 pub(crate) use self::negotiate::{NewSession, Purpose};
 use self::offers::Offers;
@@ -47,6 +50,7 @@ pub(crate) struct Session {
     remote: Option<IceCreds>,
     totals: Vec<Totals>,
     figures: Figures,
+    link: Link,
 }
 
 /// Which way the media flows.
@@ -166,12 +170,18 @@ impl Session {
         }
     }
 
-    /// When the session wants to be advanced or closed.
+    /// True if str0m has more to do at this moment.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.timeout <= now
+    }
+
+    /// When the session wants to be advanced, looked at or closed.
     pub(crate) fn next_timeout(&self) -> Instant {
-        match self.deadline {
-            Some(deadline) => deadline.min(self.timeout),
-            None => self.timeout,
-        }
+        let others = [self.deadline, self.link.next_look()];
+        others
+            .into_iter()
+            .flatten()
+            .fold(self.timeout, Instant::min)
     }
 
     /// Says BYE and writes what is left.

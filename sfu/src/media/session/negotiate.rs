@@ -11,6 +11,7 @@ use str0m::config::DtlsCert;
 use str0m::media::{Mid, Pt};
 use str0m::{Candidate, IceCreds, Output, Rtc};
 
+use super::link::Link;
 use super::publisher::Kinds;
 use super::stats::Figures;
 use super::subscriber::{Carries, Line, Outgoing};
@@ -133,6 +134,7 @@ impl Session {
             remote: Some(remote),
             totals: Vec::new(),
             figures: Figures::default(),
+            link: Link::default(),
         };
         Ok((session, answer.to_sdp_string()))
     }

@@ -14,6 +14,7 @@ use str0m::config::DtlsCert;
 use str0m::media::{Direction, MediaKind as RtcKind, Mid};
 use str0m::{IceCreds, Rtc};
 
+use super::link::Link;
 use super::negotiate::{self, Purpose, add_candidates, credentials};
 use super::stats::Figures;
 use super::subscriber::{Carries, Line};
@@ -79,6 +80,7 @@ impl Session {
             remote: None,
             totals: Vec::new(),
             figures: Figures::default(),
+            link: Link::default(),
         })
     }
 
@@ -91,10 +93,11 @@ impl Session {
     }
 
     /// Changes what is wanted of a stream that is fed already; what is not wanted any more stops
-    /// at once. Gives its room and what was wanted before.
+    /// at once. Gives its room, and what it was served before.
     pub(crate) fn want(&mut self, stream: &StreamId, wish: Wish) -> Option<(SlotKey, Wish)> {
         let feed = self.feed_of(stream)?;
-        let before = std::mem::replace(&mut feed.wish, wish);
+        let before = feed.served();
+        feed.set_wish(wish);
         for kind in KINDS {
             if !wish.has(kind) {
                 feed.set_line(kind, None);

@@ -308,6 +308,7 @@ impl<'a> Player<'a> {
                 for wanted in add {
                     let video = match wanted.video {
                         Some(Picture::Large) => "large",
+                        Some(Picture::Medium) => "medium",
                         Some(Picture::Small) => "small",
                         None => "false",
                     };
