@@ -356,12 +356,30 @@ mod tests {
         }
 
         #[test]
-        fn a_damaged_token_is_refused_and_nothing_panics(at in 0..TOKEN.len(), with in "[A-Za-z0-9*_-]") {
+        fn a_damaged_token_is_refused_or_says_what_it_said(at in 0..TOKEN.len(), with in "[A-Za-z0-9*_-]") {
             let mut damaged = TOKEN.to_owned();
             damaged.replace_range(at..=at, &with);
-            if damaged != TOKEN {
-                prop_assert!(verify(&damaged, &[KEY], NOW).is_err());
+            // The bits from the end of the compressed data to the next byte mean nothing (RFC 1951
+            // §3.2.3): who changes those has the same token.
+            if let Ok(claims) = verify(&damaged, &[KEY], NOW) {
+                prop_assert_eq!(Ok(claims), verify(TOKEN, &[KEY], NOW));
             }
         }
+    }
+
+    #[test]
+    fn hardly_any_damage_goes_unnoticed() {
+        let characters = ('A'..='Z')
+            .chain('a'..='z')
+            .chain('0'..='9')
+            .chain(['*', '-']);
+        let damages = characters.flat_map(|with| (0..TOKEN.len()).map(move |at| (at, with)));
+        let unnoticed = damages.filter(|(at, with)| {
+            let mut damaged = TOKEN.to_owned();
+            damaged.replace_range(*at..=*at, with.encode_utf8(&mut [0; 4]));
+            damaged != TOKEN && verify(&damaged, &[KEY], NOW).is_ok()
+        });
+        let places: std::collections::BTreeSet<usize> = unnoticed.map(|(at, _)| at).collect();
+        assert!(places.len() <= 2, "{places:?}");
     }
 }
