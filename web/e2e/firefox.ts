@@ -17,9 +17,9 @@ export class FirefoxPage {
     readonly said: string[],
   ) {}
 
-  static async open(url: string, more: [string, boolean | number | string][] = []): Promise<FirefoxPage> {
+  static async open(url: string): Promise<FirefoxPage> {
     const profile = await scratch();
-    await writeFile(join(profile.path, 'user.js'), [...PREFERENCES, ...more].map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`).join(''));
+    await writeFile(join(profile.path, 'user.js'), PREFERENCES.map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`).join(''));
     const program = process.env['FIREFOX_BIN'] ?? '/usr/bin/firefox-esr';
     // A home of its own: Firefox refuses one that belongs to somebody else.
     const env = { ...process.env, HOME: profile.path, MOZ_CRASHREPORTER_DISABLE: '1' };
@@ -53,12 +53,6 @@ export class FirefoxPage {
     });
     if (answer.type === 'exception') throw new Error(`in Firefox: ${answer.exceptionDetails.text}`);
     return (answer.result.value === undefined ? undefined : JSON.parse(answer.result.value)) as T;
-  }
-
-  /** Clicks into the page, as a user does. */
-  async click(x = 10, y = 10): Promise<void> {
-    const actions = [{ type: 'pointerMove', x, y }, { type: 'pointerDown', button: 0 }, { type: 'pointerUp', button: 0 }];
-    await this.connection.send('input.performActions', { context: this.context, actions: [{ type: 'pointer', id: 'mouse', actions }] });
   }
 
   async screenshot(path: string): Promise<void> {

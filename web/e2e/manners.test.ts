@@ -79,10 +79,10 @@ class Watcher {
     });
   }
 
-  /** Waits until two more seconds were played. */
+  /** Waits until another second was played. */
   async goesOn(player: string): Promise<void> {
     const [before] = await this.pictures(player);
-    await this.sees('to go on', player, ([picture]) => picture !== undefined && picture.time > (before?.time ?? 0) + 2);
+    await this.sees('to go on', player, ([picture]) => picture !== undefined && picture.time > (before?.time ?? 0) + 1);
   }
 
   /** Waits until what is heard of somebody is accepted. */
