@@ -11,6 +11,7 @@ mod joins;
 mod lanes;
 mod layers;
 mod page;
+mod paths;
 mod peer;
 mod receivers;
 mod receivers_hostile;

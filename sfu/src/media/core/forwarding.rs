@@ -84,6 +84,7 @@ impl Core {
             }
             Event::IceConnectionStateChange(state) => {
                 if let Some(session) = self.sessions.get_mut(key) {
+                    session.set_lapsed(state == IceConnectionState::Disconnected);
                     match state {
                         IceConnectionState::Disconnected => {
                             session.deadline.get_or_insert(now + DISCONNECT_GRACE);

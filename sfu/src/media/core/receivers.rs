@@ -213,7 +213,7 @@ impl Core {
         let session = Session::receiver(NewReceiver {
             id,
             cert: &self.config.cert,
-            local: &self.config.local,
+            local: &self.candidates,
             cname: format!("{:016x}", self.rng.random::<u64>()),
             now,
             deadline: now + self.config.connect_timeout,

@@ -4,7 +4,6 @@
 //! the former changes; each answer is followed by the next offer, if there is a difference.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use packager::rtp::MediaKind;
@@ -12,13 +11,13 @@ use relay::StreamId;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::config::DtlsCert;
 use str0m::media::{Direction, MediaKind as RtcKind, Mid};
-use str0m::{IceCreds, Rtc};
+use str0m::{Candidate, IceCreds, Rtc};
 
 use super::link::Link;
 use super::negotiate::{self, Purpose, add_candidates, credentials};
 use super::stats::Figures;
 use super::subscriber::{Carries, Line};
-use super::{Dialogue, Feed, Session, Side, Subscriber, caught};
+use super::{Dialogue, Feed, Path, Session, Side, Subscriber, caught};
 use crate::media::answer::{self, AnswerFault, Offered};
 use crate::media::codec;
 use crate::media::demand::Wish;
@@ -47,7 +46,7 @@ struct Outstanding {
 pub(crate) struct NewReceiver<'a> {
     pub(crate) id: SessionId,
     pub(crate) cert: &'a DtlsCert,
-    pub(crate) local: &'a [SocketAddr],
+    pub(crate) local: &'a [Candidate],
     pub(crate) cname: String,
     pub(crate) now: Instant,
     pub(crate) deadline: Instant,
@@ -58,7 +57,7 @@ impl Session {
     pub(crate) fn receiver(new: NewReceiver<'_>) -> Result<Self, String> {
         let creds = IceCreds::new();
         let mut rtc = codec::build_rtc(Purpose::Receiver, false, new.cert, creds.clone(), new.now);
-        add_candidates(&mut rtc, new.local)?;
+        add_candidates(&mut rtc, new.local);
         Ok(Self {
             id: new.id,
             user: creds.ufrag,
@@ -77,6 +76,7 @@ impl Session {
             })),
             rtc,
             timeout: new.now,
+            path: Path::new(new.now),
             remote: None,
             totals: Vec::new(),
             figures: Figures::default(),
