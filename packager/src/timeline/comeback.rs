@@ -1,6 +1,6 @@
 //! A track that comes back after a silence of its own.
 
-use super::{MILLISECOND, Timeline};
+use super::{MAX_JUMP, MAX_SKEW, MILLISECOND, Timeline};
 use crate::rtp::MediaKind;
 
 impl Timeline {
@@ -35,8 +35,15 @@ impl Timeline {
             return;
         };
         let off = local - expected;
+        let silence = track.misfit.map_or(silence, |misfit| misfit.silence);
+        if off > MAX_JUMP || off < -silence - MAX_JUMP {
+            // No clock that stood still or drifted: what jumps is bridged elsewhere.
+            track.misfit = None;
+            return;
+        }
         let mut misfit = track.misfit.unwrap_or(Misfit {
             since: arrival,
+            silence,
             least_late: off,
             tolerance: match silence < rule.drifted_after {
                 true => rule.tolerance,
@@ -76,7 +83,8 @@ impl Timeline {
                 .all(|track| track.is_punctual(arrival) && track.delay.is_settled(arrival))
             && let (Some(audio), Some(video)) = (audio.arrival_offset(), video.arrival_offset())
         {
-            self.lead_on_arrival = Some(audio - video);
+            let lead = audio - video;
+            self.lead_on_arrival = Some(lead).filter(|lead| lead.abs() <= MAX_SKEW);
         }
     }
 
@@ -96,6 +104,7 @@ impl Timeline {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Misfit {
     since: i64,
+    silence: i64,
     /// What the packet that was least late is off; negative if it is late.
     least_late: i64,
     tolerance: i64,
