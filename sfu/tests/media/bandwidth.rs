@@ -133,10 +133,18 @@ fn a_link_that_gets_narrow_and_wide_again_has_what_it_carries() {
         settled(&wide, HIGH),
         freeze(&wide)
     );
-    assert!(first_less.is_some_and(|at| at < secs(1)), "{first_less:?}");
+    // Ports, keys and SSRCs are random: it takes from 0.8 to 1.2 s, and the way up from 4 to 7 s.
+    assert!(
+        first_less.is_some_and(|at| at < ms(1_500)),
+        "{first_less:?}"
+    );
     // What fills the buffer of the link has to drain before the key frame of the lesser layer.
-    assert!(freeze(&narrow) <= ms(800), "{:?}", freeze(&narrow));
-    assert!(settled(&wide, HIGH) < secs(8), "{:?}", settled(&wide, HIGH));
+    assert!(freeze(&narrow) <= ms(1_000), "{:?}", freeze(&narrow));
+    assert!(
+        settled(&wide, HIGH) < secs(10),
+        "{:?}",
+        settled(&wide, HIGH)
+    );
     assert!(freeze(&wide) <= ms(300), "{:?}", freeze(&wide));
 }
 
@@ -184,5 +192,9 @@ fn a_page_on_another_worker_gets_what_its_link_carries() {
     assert!(narrow.iter().all(|frame| frame.layer != HIGH));
     w.peers[page].down.set_config(link(5_000));
     let wide = look(&mut w, page, "a", secs(12));
-    assert!(settled(&wide, HIGH) < secs(8), "{:?}", settled(&wide, HIGH));
+    assert!(
+        settled(&wide, HIGH) < secs(10),
+        "{:?}",
+        settled(&wide, HIGH)
+    );
 }
