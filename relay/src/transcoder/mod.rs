@@ -7,14 +7,10 @@
 mod audio;
 #[cfg(feature = "aac")]
 mod encoder;
-#[cfg(feature = "aac")]
-pub(crate) mod pace;
 mod thread;
 
 #[cfg(feature = "aac")]
-pub use audio::{AudioTranscoder, TranscoderError};
-#[cfg(feature = "aac")]
-pub use pace::Report;
+pub use audio::{AudioTranscoder, Report, TranscoderError};
 
 pub(crate) use thread::{AudioWork, TranscoderThread};
 

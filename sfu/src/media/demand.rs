@@ -81,8 +81,7 @@ mod tests {
             demand.add(wish);
         }
         assert!(demand.wants().audio);
-        let both = [Picture::Large, Picture::Small];
-        assert!(demand.wants().pictures.iter().eq(both));
+        assert!(demand.wants().pictures.iter().eq(Picture::ALL));
         demand.remove(small);
         demand.remove(wish(false, Some(Picture::Large)));
         let left = demand.wants();

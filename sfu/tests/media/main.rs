@@ -2,7 +2,6 @@
 
 #![allow(unreachable_pub)]
 
-mod bandwidth;
 mod browsers;
 mod forwarding;
 mod frames;
@@ -11,7 +10,6 @@ mod joins;
 mod lanes;
 mod layers;
 mod page;
-mod paths;
 mod peer;
 mod receivers;
 mod receivers_hostile;

@@ -127,7 +127,7 @@ impl Core {
             room,
             offer,
             cert: &self.config.cert,
-            local: &self.candidates,
+            local: &self.config.local,
             etag: etag.clone(),
             first,
             now,

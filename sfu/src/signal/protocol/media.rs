@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::session::IceServer;
 use crate::live::quality::NetworkQuality;
 use crate::live::{Publication, RoomId, TrackKind, UserId};
 use crate::worker::api::Picture as CorePicture;
@@ -325,12 +324,6 @@ pub enum MediaEvent {
         /// The public stream id.
         stream: String,
     },
-    /// Other ICE servers count from now on: the credentials of those before will end. Peer
-    /// connections take them up when ICE restarts.
-    IceServersRenewed {
-        /// For the `RTCPeerConnection`s of the page.
-        ice_servers: Vec<IceServer>,
-    },
     /// Who is heard in a room, as often as `listenVolumes` has asked; those who are silent are
     /// left out.
     Volumes {
@@ -384,7 +377,6 @@ impl MediaEvent {
             | Self::Qualities { room, .. }
             | Self::ActiveSpeaker { room, .. } => Some(room),
             Self::Offer { .. }
-            | Self::IceServersRenewed { .. }
             | Self::ReceiverClosed { .. }
             | Self::CodecMissing { .. }
             | Self::NetworkQuality { .. } => None,

@@ -111,10 +111,7 @@ function createSession() {
 
   function fail(thrown: unknown): false {
     const isRefused = thrown instanceof WebliveError && (thrown.reason === 'userSigRefused' || thrown.reason === 'userSigExpired');
-    if (isRefused) {
-      forgetToken();
-      person.userId = '';
-    }
+    if (isRefused) forgetToken();
     problem.value = adviceOf(thrown, t('sign.failed'));
     status.value = isRefused ? 'needsToken' : 'failed';
     return false;
@@ -123,7 +120,6 @@ function createSession() {
   /** Signs in with what somebody has filled in. */
   async function signIn({ name, sdkAppId, userId, userSig }: Credentials): Promise<void> {
     problem.value = '';
-    const before = { ...person };
     Object.assign(person, { userId, sdkAppId, userSig, name: name || userId || person.name });
     try {
       if (server.hasDevTokens && userSig === '') await askForToken(userId || tabUser(), sdkAppId);
@@ -132,7 +128,7 @@ function createSession() {
       asked.value = null;
     } catch (thrown) {
       fail(thrown);
-      Object.assign(person, before, { userId: '', userSig: '' });
+      Object.assign(person, { userId: '', userSig: '' });
     }
   }
 
@@ -163,7 +159,7 @@ function createSession() {
   }
 
   function ask(what: 'signIn' | 'rename' | null): void {
-    problem.value = '';
+    if (what !== null) problem.value = '';
     asked.value = what;
   }
 
