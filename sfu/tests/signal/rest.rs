@@ -98,3 +98,26 @@ async fn a_back_end_makes_a_room_and_removes_a_member_who_is_told_and_stays_out(
     assert_eq!(cleo.event("removed").await["reason"], "room-disband");
     server.shut_down().await;
 }
+
+#[tokio::test]
+async fn a_hidden_room_is_listed_for_the_back_end_alone() {
+    let server = serve(TOML).await;
+    let port = port(&server);
+    let http = reqwest::Client::new();
+    let back_end = BackEnd { port, http };
+    let room = json!({ "owner": "olga", "hidden": true });
+    let (_, made) = back_end.call(Method::PUT, "/rooms/5", room).await;
+    assert_eq!(made["hidden"], true, "{made}");
+    let mut ben = member(port, "ben", "audience").await;
+    let listed = ben.ask("listRooms", json!({})).await.expect("a list");
+    assert_eq!(listed["rooms"], json!([]));
+    let (_, page) = back_end.call(Method::GET, "/rooms", Value::Null).await;
+    assert_eq!(page["items"][0]["room"], 5, "{page}");
+
+    let shown = json!({ "hidden": false });
+    let (status, _) = back_end.call(Method::PATCH, "/rooms/5", shown).await;
+    assert_eq!(status, 200);
+    let listed = ben.ask("listRooms", json!({})).await.expect("a list");
+    assert_eq!(listed["rooms"][0]["room"], 5);
+    server.shut_down().await;
+}
