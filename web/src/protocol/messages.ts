@@ -130,7 +130,7 @@ export interface Results {
   leaveRoom: Done;
   /** Ends a room for everybody (its owner). */
   dismissRoom: Done;
-  /** Changes texts and seat mode (hosts); what is absent stays. */
+  /** Changes texts, whether lists have the room, and the seat mode (hosts); what is absent stays. */
   updateRoom: Done;
   /** What a room is. */
   showRoom: RoomInfo;
@@ -762,7 +762,7 @@ export interface DismissRoom {
   room: RoomId;
 }
 
-/** Changes texts and seat mode (hosts); what is absent stays. */
+/** Changes texts, whether lists have the room, and the seat mode (hosts); what is absent stays. */
 export interface UpdateRoom {
   /** The room. */
   room: RoomId;

@@ -105,7 +105,7 @@ pub(super) fn group() -> Group {
                 method: Method::PATCH,
                 path: "/rooms/{room}",
                 id: "updateRoom",
-                summary: "Change a room's texts or seat mode",
+                summary: "Change a room's texts, whether lists have it, or its seat mode",
                 body: BodyOf::new::<RoomChange>(r#"{"notice": "Be kind."}"#),
                 status: 200,
                 answer: Some(("Room", ROOM)),

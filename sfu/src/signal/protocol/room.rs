@@ -199,7 +199,7 @@ pub struct DismissRoom {
     pub room: RoomId,
 }
 
-/// Changes texts and seat mode (hosts); what is absent stays.
+/// Changes texts, whether lists have the room, and the seat mode (hosts); what is absent stays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
