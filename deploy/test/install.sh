@@ -5,7 +5,7 @@ set -eu
 
 declare -A package_of=(
   [cc]=gcc [c++]=g++ [cmake]=cmake [make]=make [pkg-config]=pkg-config
-  [chromium]=chromium [ffmpeg]=ffmpeg [ffprobe]=ffmpeg [firefox-esr]=firefox-esr [promtool]=prometheus [python3]=python3
+  [chromium]=chromium [ffmpeg]=ffmpeg [ffprobe]=ffmpeg [firefox-esr]=firefox-esr [promtool]=prometheus [python3]=python3 [turnserver]=coturn
 )
 
 missing=()
@@ -34,7 +34,7 @@ for group in "$@"; do
       need cc c++ cmake make
       ;;
     test)
-      need chromium firefox-esr ffmpeg ffprobe promtool python3
+      need chromium firefox-esr ffmpeg ffprobe promtool python3 turnserver
       python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
       ;;
     *) echo "usage: $0 [build] [test]" >&2; exit 2 ;;

@@ -10,6 +10,7 @@ pub mod frames;
 pub mod h264;
 pub mod hls;
 pub mod opus;
+pub mod patience;
 pub mod reorder;
 pub mod rtp;
 pub mod time;

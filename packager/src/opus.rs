@@ -39,6 +39,67 @@ pub fn samples(packet: &[u8]) -> Result<u32, BadOpusPacket> {
     Ok(total)
 }
 
+/// Samples at 48 kHz that `packet` carries again of the packet before it: its first frame's length
+/// if that has low bit-rate redundancy (in-band FEC, RFC 6716 §2.1.7), else 0.
+pub fn recoverable(packet: &[u8]) -> u32 {
+    let Some(&toc) = packet.first() else { return 0 };
+    // CELT has none.
+    if toc >> 3 >= 16 {
+        return 0;
+    }
+    let samples = samples_in_frame(toc >> 3);
+    let Some(&first) = first_frame(packet).and_then(<[u8]>::first) else {
+        return 0;
+    };
+    // A SILK frame begins with a bit of voice activity for each 20 ms, then the bit for redundancy
+    // (§4.2.3); for the side channel the same again.
+    let frames = (samples / 960).max(1);
+    let bit = |place: u32| first >> (7 - place) & 1 == 1;
+    let has = bit(frames) || (is_stereo(packet) && bit(2 * frames + 1));
+    if has { samples } else { 0 }
+}
+
+/// Whether the sender has nothing to say after `packet` (DTX, RFC 6716 §2.1.9): it sends the table
+/// of contents and at most one byte more.
+pub fn is_dtx(packet: &[u8]) -> bool {
+    (1..=2).contains(&packet.len())
+}
+
+/// The first frame of a packet (RFC 6716 §3.2).
+fn first_frame(packet: &[u8]) -> Option<&[u8]> {
+    let (&toc, rest) = packet.split_first()?;
+    match toc & 0x3 {
+        0 | 1 => Some(rest),
+        2 => frame_length(rest).map(|(_, rest)| rest),
+        _ => {
+            let (&count, mut rest) = rest.split_first()?;
+            if count & 0x40 != 0 {
+                // Padding: every 255 is followed by another byte of its length (§3.2.5).
+                let ended = rest.iter().position(|byte| *byte != 255)?;
+                rest = rest.get(ended + 1..)?;
+            }
+            if count & 0x80 == 0 {
+                return Some(rest);
+            }
+            for _ in 1..count & 0x3f {
+                rest = frame_length(rest)?.1;
+            }
+            Some(rest)
+        }
+    }
+}
+
+/// A frame's length, in one or two bytes (RFC 6716 §3.2.1), and what is behind it.
+fn frame_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    match *bytes {
+        [first @ 0..=251, ref rest @ ..] => Some((first.into(), rest)),
+        [first, second, ref rest @ ..] => {
+            Some((usize::from(second) * 4 + usize::from(first), rest))
+        }
+        _ => None,
+    }
+}
+
 /// Whether `packet` says that it carries two channels.
 pub fn is_stereo(packet: &[u8]) -> bool {
     packet.first().is_some_and(|toc| toc & 0x4 != 0)
@@ -102,7 +163,38 @@ mod tests {
         assert!(!is_stereo(&[]));
     }
 
+    #[test]
+    fn redundancy_is_the_bit_behind_voice_activity() {
+        // SILK, 20 ms, mono: voice activity, then redundancy.
+        let silk = 9 << 3;
+        assert_eq!(recoverable(&[silk, 0b1000_0000]), 0);
+        assert_eq!(recoverable(&[silk, 0b0100_0000]), 960);
+        // 60 ms have three bits of voice activity.
+        assert_eq!(recoverable(&[11 << 3, 0b1110_0000]), 0);
+        assert_eq!(recoverable(&[11 << 3, 0b0001_0000]), 2_880);
+        // In stereo the side channel may have it alone.
+        assert_eq!(recoverable(&[silk | 4, 0b0001_0000]), 960);
+        // The first frame is behind the lengths: code 2, and code 3 with padding.
+        assert_eq!(recoverable(&[silk | 2, 252, 9, 0b0100_0000]), 960);
+        assert_eq!(recoverable(&[silk | 3, 0xc2, 255, 1, 7, 0b0100_0000]), 960);
+        // CELT, and packets without a frame.
+        assert_eq!(recoverable(&[31 << 3, 0xff]), 0);
+        assert_eq!(recoverable(&[silk]), 0);
+        assert_eq!(recoverable(&[]), 0);
+    }
+
+    #[test]
+    fn a_packet_without_speech_is_known_by_its_length() {
+        assert!(is_dtx(&[9 << 3]) && is_dtx(&[9 << 3, 0]));
+        assert!(!is_dtx(&[]) && !is_dtx(&[9 << 3, 0, 0]));
+    }
+
     proptest! {
+        #[test]
+        fn no_packet_carries_more_than_a_frame_again(packet: Vec<u8>) {
+            prop_assert!(recoverable(&packet) <= 2_880);
+        }
+
         #[test]
         fn any_accepted_packet_plays_between_2_5_and_120_ms(packet: Vec<u8>) {
             if let Ok(samples) = samples(&packet) {

@@ -1,9 +1,14 @@
 //! Reorder: packets back in the order of their sequence numbers, waiting a
 //! bounded time for those that a retransmission may still bring.
+//!
+//! Where nothing is missing nothing waits. Where something is, what is behind it
+//! waits for as long as [`Patience`] has learnt from the packets that came late,
+//! those included that came after they were given up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use crate::patience::{Patience, Waits};
 use crate::rtp::RtpPacket;
 
 /// How much a [`Reorder`] holds and how long it waits.
@@ -13,16 +18,16 @@ pub struct ReorderConfig {
     pub max_packets: usize,
     /// Time from the arrival of the first packet behind a gap until the gap is
     /// given up.
-    pub max_wait: Duration,
+    pub waits: Waits,
 }
 
 impl Default for ReorderConfig {
-    /// 512 packets (half a second of a 10 Mbit/s stream) and 200 ms (a
-    /// retransmission over 100 ms of round trip, asked for twice).
+    /// 1,024 packets (800 ms of a 12 Mbit/s stream), and the waits for
+    /// retransmissions.
     fn default() -> Self {
         ReorderConfig {
-            max_packets: 512,
-            max_wait: Duration::from_millis(200),
+            max_packets: 1_024,
+            waits: Waits::RETRANSMITTED,
         }
     }
 }
@@ -89,6 +94,10 @@ pub struct ReorderCounters {
     pub restarts: u64,
     /// Held packets thrown away by a restart.
     pub discarded: u64,
+    /// Packets that closed a gap in time.
+    pub recovered: u64,
+    /// Time for which packets waited behind gaps.
+    pub waited: Duration,
 }
 
 /// Puts packets of one RTP stream in order.
@@ -103,6 +112,19 @@ pub struct Reorder {
     /// The sequence number that would confirm a restart far below `next`.
     restart: Option<u64>,
     restarted: bool,
+    /// The next new packet is of another source.
+    is_switching: bool,
+    /// What is missing below is not waited for.
+    given_up_below: u64,
+    /// The number whose absence was doubted already.
+    doubted: Option<u64>,
+    patience: Patience,
+    /// The highest number that came, and the gaps below it: from, to, and when
+    /// they were found. The newest ones only, closed or not.
+    highest: Option<u64>,
+    gaps: VecDeque<(u64, u64, Instant)>,
+    /// Since when packets wait behind a gap.
+    waiting_since: Option<Instant>,
     counters: ReorderCounters,
 }
 
@@ -115,6 +137,13 @@ impl Reorder {
             next: None,
             restart: None,
             restarted: false,
+            is_switching: false,
+            given_up_below: 0,
+            doubted: None,
+            patience: Patience::new(config.waits),
+            highest: None,
+            gaps: VecDeque::new(),
+            waiting_since: None,
             counters: ReorderCounters::default(),
         }
     }
@@ -127,6 +156,7 @@ impl Reorder {
             return Err(RefusedPacket::Invalid { seq });
         }
         let next = *self.next.get_or_insert(seq);
+        self.learn(seq, packet.received);
         if seq < next && !self.confirms_restart(seq, next) {
             self.counters.late += 1;
             return Err(RefusedPacket::Late { seq });
@@ -142,8 +172,40 @@ impl Reorder {
                 held: self.held.len(),
             });
         }
+        if std::mem::take(&mut self.is_switching) {
+            self.given_up_below = seq;
+        }
+        if self.highest.is_some_and(|highest| seq < highest) {
+            self.counters.recovered += 1;
+        }
+        self.highest = self.highest.max(Some(seq));
         self.held.insert(seq, packet);
         Ok(())
+    }
+
+    /// Says that what comes from here on is of another source: what is missing
+    /// before it will not come.
+    pub fn switch(&mut self) {
+        self.is_switching = true;
+    }
+
+    /// True once for each gap that is hardly worth waiting for: longer than the
+    /// slowest packet took that came of late. Asking for a key frame then saves
+    /// a round trip.
+    pub fn poll_doubt(&mut self, now: Instant) -> bool {
+        let is_due = self.next_doubt().is_some_and(|at| at <= now);
+        if is_due {
+            self.doubted = self.next;
+        }
+        is_due
+    }
+
+    /// When to call [`poll_doubt`](Self::poll_doubt).
+    pub fn next_doubt(&self) -> Option<Instant> {
+        if self.doubted == self.next {
+            return None;
+        }
+        self.oldest()?.checked_add(self.patience.wait() / 2)
     }
 
     /// The next packet or gap, if there is one by `now`.
@@ -157,14 +219,18 @@ impl Reorder {
             });
         }
         if let Some(packet) = self.held.remove(&next) {
+            self.end_wait(now);
             self.next = Some(next.saturating_add(1));
             return Some(Ordered::Packet(packet));
         }
         let (&first_held, _) = self.held.first_key_value()?;
         let is_full = self.held.len() >= self.config.max_packets.max(1);
-        if !is_full && self.next_timeout().is_none_or(|timeout| now < timeout) {
+        let is_given_up = is_full || next < self.given_up_below;
+        if !is_given_up && self.next_timeout().is_none_or(|timeout| now < timeout) {
+            self.waiting_since.get_or_insert(now);
             return None;
         }
+        self.end_wait(now);
         let missing = first_held.saturating_sub(next);
         self.counters.lost = self.counters.lost.saturating_add(missing);
         self.next = Some(first_held);
@@ -176,8 +242,42 @@ impl Reorder {
 
     /// When to call [`pop`](Self::pop) again, if no packet comes before.
     pub fn next_timeout(&self) -> Option<Instant> {
-        let oldest = self.held.values().map(|packet| packet.received).min()?;
-        oldest.checked_add(self.config.max_wait)
+        self.oldest()?.checked_add(self.patience.wait())
+    }
+
+    fn oldest(&self) -> Option<Instant> {
+        self.held.values().map(|packet| packet.received).min()
+    }
+
+    fn end_wait(&mut self, now: Instant) {
+        if let Some(since) = self.waiting_since.take() {
+            self.counters.waited += now.saturating_duration_since(since);
+        }
+    }
+
+    /// Notes a gap below `seq`, or that a packet of one has come.
+    fn learn(&mut self, seq: u64, received: Instant) {
+        let Some(highest) = self.highest else { return };
+        if seq <= highest {
+            let gap = self
+                .gaps
+                .iter()
+                .rfind(|(from, to, _)| (*from..*to).contains(&seq));
+            // What is held is a copy, and tells nothing.
+            if let Some((_, _, found)) = gap
+                && !self.held.contains_key(&seq)
+            {
+                let after = received.saturating_duration_since(*found);
+                if after <= MAX_LATENESS {
+                    self.patience.learn(after);
+                }
+            }
+        } else if seq - highest > 1 {
+            if self.gaps.len() >= MAX_GAPS {
+                self.gaps.pop_front();
+            }
+            self.gaps.push_back((highest + 1, seq, received));
+        }
     }
 
     /// Packets held.
@@ -211,6 +311,11 @@ impl Reorder {
         self.counters.restarts += 1;
         self.counters.discarded += self.held.len() as u64;
         self.held.clear();
+        self.gaps.clear();
+        self.given_up_below = 0;
+        self.doubted = None;
+        self.highest = None;
+        self.waiting_since = None;
         true
     }
 }
@@ -224,6 +329,12 @@ const MAX_SEQ: u64 = (1 << 48) - 1;
 /// more: ten seconds of a busy stream. RFC 3550 §A.1 has 100, from the time
 /// before retransmissions.
 const MAX_MISORDER: u64 = 3_000;
+
+/// Gaps that are remembered.
+const MAX_GAPS: usize = 32;
+
+/// A packet later than this is no answer to a request any more.
+const MAX_LATENESS: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
@@ -254,7 +365,7 @@ mod tests {
     fn small() -> Reorder {
         Reorder::new(ReorderConfig {
             max_packets: 4,
-            max_wait: Duration::from_millis(100),
+            waits: Waits::fixed(Duration::from_millis(100)),
         })
     }
 
@@ -278,8 +389,16 @@ mod tests {
         }
         assert_eq!(drain(&mut reorder, now), [10]);
         assert_eq!(reorder.push(packet(11, now)), Ok(()));
-        assert_eq!(drain(&mut reorder, now), [11, 12, 13]);
-        assert_eq!(reorder.counters(), ReorderCounters::default());
+        assert_eq!(
+            drain(&mut reorder, now + Duration::from_millis(30)),
+            [11, 12, 13]
+        );
+        let expected = ReorderCounters {
+            recovered: 1,
+            waited: Duration::from_millis(30),
+            ..Default::default()
+        };
+        assert_eq!(reorder.counters(), expected);
     }
 
     #[test]
@@ -313,6 +432,8 @@ mod tests {
             ReorderCounters {
                 lost: 1,
                 late: 1,
+                recovered: 1,
+                waited: Duration::from_millis(120),
                 ..Default::default()
             }
         );
@@ -328,6 +449,68 @@ mod tests {
         }
         assert!(reorder.is_empty());
         assert_eq!(reorder.counters().lost, 1);
+    }
+
+    #[test]
+    fn a_retransmission_that_came_too_late_is_waited_for_the_next_time() {
+        let start = Instant::now();
+        let ms = |ms| start + Duration::from_millis(ms);
+        let mut reorder = Reorder::new(ReorderConfig::default());
+        for seq in [10, 12] {
+            assert_eq!(reorder.push(packet(seq, start)), Ok(()));
+        }
+        assert_eq!(drain(&mut reorder, ms(400)), [10, -1, 12]);
+        // It took 450 ms of a wait of 400.
+        assert!(reorder.push(packet(11, ms(450))).is_err());
+        assert_eq!(reorder.push(packet(14, ms(500))), Ok(()));
+        assert_eq!(reorder.next_timeout(), Some(ms(1_300)));
+        assert_eq!(reorder.push(packet(13, ms(950))), Ok(()));
+        assert_eq!(drain(&mut reorder, ms(950)), [13, 14]);
+        // Where they come soon, less is waited.
+        for seq in (15..80).step_by(2) {
+            assert_eq!(reorder.push(packet(seq + 1, ms(1_000))), Ok(()));
+            assert_eq!(reorder.push(packet(seq, ms(1_020))), Ok(()));
+        }
+        let _ = drain(&mut reorder, ms(1_020));
+        assert_eq!(reorder.push(packet(200, ms(2_000))), Ok(()));
+        assert_eq!(reorder.next_timeout(), Some(ms(2_200)));
+    }
+
+    #[test]
+    fn what_is_missing_before_another_source_is_not_waited_for() {
+        let now = Instant::now();
+        let mut reorder = small();
+        for seq in [10, 12] {
+            assert_eq!(reorder.push(packet(seq, now)), Ok(()));
+        }
+        assert_eq!(drain(&mut reorder, now), [10]);
+        reorder.switch();
+        assert_eq!(reorder.push(packet(14, now)), Ok(()));
+        assert_eq!(drain(&mut reorder, now), [-1, 12, -1, 14]);
+        // What is missing from here on is.
+        assert_eq!(reorder.push(packet(16, now)), Ok(()));
+        assert_eq!(drain(&mut reorder, now), Vec::<i64>::new());
+    }
+
+    #[test]
+    fn a_gap_is_doubted_once_at_half_its_time() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut reorder = small();
+        assert_eq!(reorder.next_doubt(), None);
+        for seq in [10, 12, 14] {
+            assert_eq!(reorder.push(packet(seq, start)), Ok(()));
+        }
+        assert_eq!(drain(&mut reorder, start), [10]);
+        assert_eq!(reorder.next_doubt(), Some(at(50)));
+        assert!(!reorder.poll_doubt(at(49)));
+        assert!(reorder.poll_doubt(at(50)));
+        assert!(!reorder.poll_doubt(at(60)));
+        assert_eq!(reorder.next_doubt(), None);
+        // The gap behind it is another one.
+        assert_eq!(reorder.push(packet(11, at(70))), Ok(()));
+        assert_eq!(drain(&mut reorder, at(70)), [11, 12]);
+        assert!(reorder.poll_doubt(at(71)));
     }
 
     #[test]

@@ -36,6 +36,12 @@ pub enum IngestItem {
         /// The report.
         report: SenderReport,
     },
+    /// What follows of one track is of another source, such as a layer: what is missing before it
+    /// will not come.
+    Switched {
+        /// The track.
+        kind: MediaKind,
+    },
 }
 
 /// The lane to the broadcast is full: the item was dropped and counted. The publisher should

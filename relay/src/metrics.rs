@@ -26,6 +26,8 @@ pub(crate) struct Metrics {
     pub(crate) audio_frames: IntCounter,
     pub(crate) audio_busy: Counter,
     pub(crate) audio_filled: CounterVec,
+    pub(crate) recovered: IntCounterVec,
+    pub(crate) waited: CounterVec,
     dropped: IntCounterVec,
     timeline_events: IntCounterVec,
 }
@@ -82,6 +84,16 @@ impl Metrics {
                 "transcoder_filled_seconds_total",
                 "Audio made up or cut away to keep the sound continuous.",
                 "how",
+            )?,
+            recovered: new.counter_vec(
+                "recovered_total",
+                "Packets that came late and still in time for their place.",
+                "track",
+            )?,
+            waited: new.seconds_vec(
+                "waited_seconds_total",
+                "Time that packets waited for others missing before them.",
+                "track",
             )?,
             dropped: new.counter_vec(
                 "dropped_total",

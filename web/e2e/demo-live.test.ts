@@ -127,6 +127,16 @@ describe('the demo of live rooms', () => {
     await until('three likes', async () => (await part(host, 'like').locator('b').textContent()) === '3', PATIENCE);
   });
 
+  test('keeps what one writes behind another tab, and opens a menu for the keyboard', async () => {
+    await part(viewer, 'compose').fill('Half a sentence');
+    for (const name of [/People/, /Chat/]) await viewer.getByRole('tab', { name }).click();
+    assert.equal(await part(viewer, 'compose').inputValue(), 'Half a sentence');
+    await part(viewer, 'compose').fill('');
+    await host.getByRole('button', { name: 'More of this room' }).press('Enter');
+    await host.getByRole('menuitemcheckbox', { name: /Statistics/ }).and(host.locator(':focus')).waitFor();
+    await host.keyboard.press('Escape');
+  });
+
   test('brings a guest on stage and takes him off again', async () => {
     await viewer.getByRole('tab', { name: /Guests/ }).click();
     await viewer.getByRole('button', { name: 'Come on stage' }).click();

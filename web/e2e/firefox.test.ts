@@ -69,8 +69,41 @@ describe('Firefox beside Chromium', () => {
     ]);
     await Promise.all([
       faySees("anna's card and tone", 'anna', ({ readings, level, width }) => readings > 10 && level > 0.1 && width > 0),
-      annaSees(anna),
+      annaSees(anna, "fay's card and microphone", ({ userId, frames, level }) => userId === 'fay' && frames > 10 && level > 0.01),
     ]);
+  });
+
+  test('of its two pictures each is received that is chosen', async () => {
+    // Firefox sends both smaller where it has little time.
+    const widths = () => fay.ask(async () => {
+      const sent = await window.call.client.media?.publication('main')?.stats();
+      return { small: sent?.small?.width ?? 0, big: sent?.video?.width ?? 0 };
+    }, null);
+    for (const type of ['small', 'big'] as const) {
+      await anna.page.evaluate((type) => window.call.choose('fay', type), type);
+      let last: unknown;
+      await until(`the ${type} picture`, async () => {
+        const [sent, seen] = [await widths(), await anna.page.evaluate(() => window.call.seen())];
+        last = { sent, seen };
+        return sent.small > 0 && sent.small < sent.big && seen.some(({ userId, width }) => userId === 'fay' && width === sent[type]);
+      }, PATIENCE).catch((error: Error) => {
+        throw new Error(`${error.message}; last ${JSON.stringify(last)}`);
+      });
+    }
+  });
+
+  test('a second stream beside the first, round trips, and how loud everybody is', async () => {
+    await fay.ask(() => window.call.shareCanvas(), null);
+    await annaSees(anna, 'the canvas', ({ userId, type, frames }) => userId === 'fay' && type === 'auxiliary' && frames > 3);
+    await fay.ask(() => window.call.listen(), null);
+    const isTold = async () => {
+      const { loudest, stats } = await fay.ask(async () => ({ loudest: window.call.loudest, stats: await window.call.client.getTransportStats() }), null);
+      const { anna = 0, fay: own = 0 } = loudest;
+      return anna > 5 && own > 5 && 'anna' in stats.downlinksRTT && stats;
+    };
+    const { rtt, downlinksRTT } = await until('all of that', isTold, PATIENCE);
+    // On one machine, and in whole milliseconds.
+    for (const one of [rtt, downlinksRTT['anna']!]) assert.ok(one >= 0 && one < 5_000, `${one} ms`);
   });
 
   test('data in the picture needs H.264, and says so', async () => {
@@ -133,11 +166,11 @@ describe('Firefox beside Chromium', () => {
   });
 });
 
-/** Firefox makes the picture smaller where it has little time: that it moves is enough. */
-async function annaSees({ page, said }: LabPage): Promise<void> {
+/** Waits until Chromium sees or hears something. Firefox makes pictures smaller where it has little time: that they move is enough. */
+async function annaSees({ page, said }: LabPage, what: string, accept: (seen: Seen) => boolean): Promise<void> {
   let last: Seen[] = [];
-  const isIt = async () => (last = await page.evaluate(() => window.call.seen())).find(({ userId, frames, level }) => userId === 'fay' && frames > 10 && level > 0.01);
-  await until("fay's card and microphone", isIt, PATIENCE).catch((error: Error) => {
+  const isIt = async () => (last = await page.evaluate(() => window.call.seen())).some(accept);
+  await until(what, isIt, PATIENCE).catch((error: Error) => {
     throw new Error(`${error.message}; last ${JSON.stringify(last)}; console ${JSON.stringify(said.slice(-5))}`);
   });
 }

@@ -79,10 +79,10 @@ class Watcher {
     });
   }
 
-  /** Waits until two more seconds were played. */
+  /** Waits until another second was played. */
   async goesOn(player: string): Promise<void> {
     const [before] = await this.pictures(player);
-    await this.sees('to go on', player, ([picture]) => picture !== undefined && picture.time > (before?.time ?? 0) + 2);
+    await this.sees('to go on', player, ([picture]) => picture !== undefined && picture.time > (before?.time ?? 0) + 1);
   }
 
   /** Waits until what is heard of somebody is accepted. */
@@ -142,6 +142,12 @@ const GLITCH = 4_000;
 
 /** A tab that is seen again shows what is live within so many milliseconds. */
 const BACK_WITHIN = 2_000;
+
+/** How long pages are frozen, in milliseconds: long enough for Chromium to hold what plays, and to end the socket. */
+const FROZEN = 1_000;
+
+/** And within how many they are back. */
+const THAWED_WITHIN = 5_000;
 
 /** How late a picture may be that counts as live, in milliseconds. */
 const LIVE: Record<string, number> = { room: 1_000, flv: 2_000, hls: 8_000 };
@@ -242,7 +248,7 @@ describe('what browsers do to pages', () => {
     assert.equal(await anna.do((anchor) => anchor.agreed), agreed);
   });
 
-  test('a camera that is unplugged gives way to another one; where there is none sound goes on, until it is back', async () => {
+  test('a camera that is unplugged gives way to another one; where there is none sound goes on, until it is back, or is allowed again', async () => {
     await anna.do((anchor) => anchor.unplug());
     const [recovered] = (await anna.told('device-auto-recovered', 1)) as { isCamera: boolean; cameraId: string }[];
     assert.deepEqual([recovered!.isCamera, recovered!.cameraId], [true, await anna.do((anchor) => anchor.device('video'))]);
@@ -256,11 +262,10 @@ describe('what browsers do to pages', () => {
     await anna.told('device-auto-recovered', 2);
     await bothSee('the camera again', isFirst);
 
-    // What Chromium itself ends, as it ends devices that are gone.
+    // What Chromium itself ends, as it ends devices that are gone; that it is allowed again is told by the permission alone.
     await tabs.allow(lab.origin, false);
     await anna.told('stream error', 3);
     await tabs.allow(lab.origin, true);
-    await anna.do(() => navigator.mediaDevices.dispatchEvent(new Event('devicechange')));
     await anna.told('device-auto-recovered', 4);
     await bothSee('the camera once more', isFirst);
     await vera.hears('the microphone once more', 'anna', ({ levels }) => Math.max(...levels) > 0.01);
@@ -301,6 +306,29 @@ describe('what browsers do to pages', () => {
     await vera.hears('the hidden microphone', 'anna', ({ levels }) => Math.max(...levels) > 0.01);
     for (const page of [vera, hana]) assert.deepEqual((await page.do(({ told }) => told))
       .filter(([, name, data]) => name === 't_error' || data === 'RECONNECTING' || data === 'DISCONNECTED'), []);
+  });
+
+  test('a page that was frozen comes back by itself: what it publishes, what it plays, its session', async () => {
+    const players = ['room', 'flv', 'hls'];
+    // It is anna who is hidden.
+    const before = await anna.do(({ told }) => told.length);
+    await tabs.freeze(anna.lab.page, FROZEN);
+    let since = Date.now();
+    await vera.moves('room', ['anna', 'ben']);
+    const published = Date.now() - since;
+    await anna.lab.page.bringToFront();
+    await tabs.freeze(hana.lab.page, FROZEN);
+    since = Date.now();
+    await hana.lab.page.bringToFront();
+    await Promise.all(players.map((player) => hana.sees('what is live', player, ([picture]) => {
+      return picture !== undefined && !picture.isPaused && picture.delay !== null && picture.delay < LIVE[player]!;
+    })));
+    const played = Date.now() - since;
+    console.log(`# frozen pages were back after ${published} ms with what they publish, after ${played} ms with what they play`);
+    assert.ok(Math.max(published, played) < THAWED_WITHIN, `${published} ms and ${played} ms`);
+    const states = (await anna.do(({ told }) => told)).slice(before).map(([name, data]) => (data as { state?: string }).state ?? name);
+    assert.deepEqual(states.filter((state) => state !== 'RECONNECTING' && state !== 'CONNECTED'), []);
+    assert.deepEqual((await hana.do(({ told }) => told)).filter(([, name]) => name === 't_error'), []);
   });
 
   test('a click is asked for where nobody has clicked, and after it everything plays with sound', async () => {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { type Browser, type BrowserContext, chromium } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { CHROMIUM, scratch } from './harness';
 
 /**
@@ -43,6 +43,15 @@ export class TabbedBrowser {
     const protocol = await this.browser.newBrowserCDPSession();
     // One that is denied takes the other one with it.
     await protocol.send('Browser.setPermission', { origin, permission: { name: 'camera' }, setting: 'denied' });
+    await protocol.detach();
+  }
+
+  /** Freezes a hidden page for a time, as browsers do to save energy. */
+  async freeze(page: Page, milliseconds: number): Promise<void> {
+    const protocol = await this.window.newCDPSession(page);
+    await protocol.send('Page.setWebLifecycleState', { state: 'frozen' });
+    await new Promise((resolve) => setTimeout(resolve, milliseconds));
+    await protocol.send('Page.setWebLifecycleState', { state: 'active' });
     await protocol.detach();
   }
 

@@ -12,6 +12,15 @@ export function shared<T>(name: string, make: () => T): T {
   return all.get(name) as T;
 }
 
+/**
+ * Calls `listener` when the page, which the browser had frozen, may go on: what plays was held, and nobody lets it go by
+ * itself. The returned function ends it.
+ */
+export function onThaw(listener: () => void): () => void {
+  globalThis.document?.addEventListener('resume', listener);
+  return () => document.removeEventListener('resume', listener);
+}
+
 /** Count up when the shape of something shared changes: `Session`, `SessionPool`, or what callers of {@link shared} make. */
 const VERSION = 1;
 

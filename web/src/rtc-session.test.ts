@@ -110,6 +110,14 @@ describe('a session', () => {
     expect(FakePeer.last.configuration.iceServers).toEqual([{ urls: 'stun:s.example' }]);
   });
 
+  it('takes newer credentials from the answer to an ICE restart', async () => {
+    const session = await connected();
+    const link = '<turn:t.example>; rel="ice-server"; username="9:anna"; credential="new"; credential-type="password"';
+    answers['PATCH'] = () => new Response('a=ice-ufrag:c\r\na=ice-pwd:d\r\n', { status: 200, headers: { link } });
+    await session.restartIce();
+    expect(FakePeer.last.configuration.iceServers).toEqual([{ urls: 'turn:t.example', username: '9:anna', credential: 'new' }]);
+  });
+
   it('patches candidates under the entity tag, one request at a time', async () => {
     await connected();
     FakePeer.last.gather('candidate:1');

@@ -140,7 +140,7 @@ export abstract class RtcSession extends Emitter<SessionEvents> {
         body: writeFragment(offer.sdp, [], false),
       });
       if (response.status !== 200) throw await errorFromResponse(response, 'ICE restart refused');
-      this.#etag = response.headers.get('etag');
+      this.#take(response);
       const sdp = restartedAnswer(answer, await response.text());
       await peer.setRemoteDescription({ type: 'answer', sdp });
       this.#failedPatches = 0;
@@ -179,11 +179,16 @@ export abstract class RtcSession extends Emitter<SessionEvents> {
     const location = response.headers.get('location');
     if (location === null) throw new WebliveError('http', 'the answer has no Location header', true, { status: response.status });
     this.#sessionUrl = new URL(location, response.url || this.endpoint).href;
-    this.#etag = response.headers.get('etag');
-    const linked = iceServersFromLink(response.headers.get('link'));
-    if (linked.length > 0) this.#peer?.setConfiguration({ bundlePolicy: 'max-bundle', iceServers: [...(this.options.iceServers ?? []), ...linked] });
+    this.#take(response);
     if (this.#peer === null) void this.#delete(this.#sessionUrl);
     return response.text();
+  }
+
+  /** The session's tag, and ICE servers: those of a restart are for the next one. */
+  #take({ headers }: Response): void {
+    this.#etag = headers.get('etag');
+    const linked = iceServersFromLink(headers.get('link'));
+    if (linked.length > 0) this.#peer?.setConfiguration({ bundlePolicy: 'max-bundle', iceServers: [...(this.options.iceServers ?? []), ...linked] });
   }
 
   #listen(peer: RTCPeerConnection): void {

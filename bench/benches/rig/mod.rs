@@ -78,6 +78,7 @@ impl Rig {
         let core = Core::new(CoreConfig {
             worker: 0,
             local: vec![server()],
+            tcp: false,
             max_sessions: subscribers + 1,
             connect_timeout: Duration::from_secs(30),
             linger: Duration::from_secs(30),
@@ -270,7 +271,7 @@ impl Rig {
             let mut wire: Vec<Datagram> = Vec::new();
             for batch in transmits.batches() {
                 for datagram in batch.datagrams() {
-                    wire.push((batch.destination, datagram.to_vec()));
+                    wire.push((batch.destination.address, datagram.to_vec()));
                 }
             }
             transmits.clear();

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::input::Input;
 use crate::h264::{AccessUnit, Depacketizer, DepacketizerLimits};
+use crate::patience::Waits;
 use crate::reorder::{Ordered, Reorder, ReorderConfig};
 use crate::rtp::RtpPacket;
 use crate::test_media::{self, Numbers, PPS, Packets, SPS_320X180, SPS_640X360};
@@ -123,7 +124,7 @@ pub fn h264_over_a_bad_network(data: &[u8]) {
 
     let mut reorder = Reorder::new(ReorderConfig {
         max_packets: 32,
-        max_wait: Duration::from_millis(50),
+        waits: Waits::fixed(Duration::from_millis(50)),
     });
     let mut depacketizer = Depacketizer::default();
     let (mut now, mut last) = (packets.start, None);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::input::Input;
+use crate::patience::Waits;
 use crate::reorder::{Ordered, Reorder, ReorderConfig};
 use crate::rtp::{MediaKind, RtpPacket, SenderReport, Tracks};
 use crate::timeline::{Timeline, TimelineConfig};
@@ -14,7 +15,7 @@ pub fn reorder_and_timeline(data: &[u8]) {
     let mut input = Input(data);
     let limits = ReorderConfig {
         max_packets: 8,
-        max_wait: Duration::from_millis(40),
+        waits: Waits::fixed(Duration::from_millis(40)),
     };
     let mut reorder = [Reorder::new(limits), Reorder::new(limits)];
     let mut timeline = Timeline::new(TimelineConfig::default(), Tracks::BOTH);

@@ -1,11 +1,21 @@
 //! Timeline: RTP times of both tracks to media time.
 //!
-//! Every track has an offset: media time = its unwrapped RTP time + offset.
-//! The first offsets come from the sender reports of both tracks when these
-//! come in time, else from the arrival of the packets. Audio is the master:
-//! its offset stays as it is, so that audio times are exact sample counts.
-//! Video follows by a slew that is too small to be seen.
+//! Every track has an offset: media time = its unwrapped RTP time + offset. The
+//! first offsets come from the sender reports of both tracks (RFC 3550 §6.4.1)
+//! when these come in time, else from the arrival of the packets.
+//!
+//! Audio is the master: its offset stays as it is, so that audio times are exact
+//! sample counts. Video follows by a slew that is too small to be seen, towards
+//! where the reports put it: clocks that drift apart by 400 ppm are held together
+//! within the 2 ms between two reports.
+//!
+//! A track that was silent has its clock looked at when it comes back, because
+//! some senders' clocks stand still meanwhile, and others have drifted: a clock
+//! that does not fit is put where the arrival of the other track says, as far
+//! behind or before it as it was on the way before. While a track is silent,
+//! nothing follows it.
 
+mod comeback;
 mod track;
 
 use std::time::{Duration, Instant};
@@ -67,6 +77,8 @@ pub struct Timeline {
     /// Where the publishers before this one ended: media time and arrival.
     before: Option<(i64, i64)>,
     last_arrival: Option<i64>,
+    /// What audio that arrives together with video is ahead of it in media time.
+    lead_on_arrival: Option<i64>,
     jumps: u64,
     counters: TimelineCounters,
 }
@@ -92,6 +104,7 @@ impl Timeline {
             state: State::Idle,
             before: None,
             last_arrival: None,
+            lead_on_arrival: None,
             jumps: 0,
             counters: TimelineCounters::default(),
         };
@@ -129,12 +142,13 @@ impl Timeline {
         if self.state == State::Placed && silence > self.max_pause() {
             self.take_pause_out(kind, rtp_time, local, arrival, silence, horizon);
         } else if !is_first {
+            self.welcome_back(kind, rtp_time, local, arrival);
             self.watch_clock(kind, rtp_time, local, arrival);
         }
         if let Some(track) = self.track_mut(kind) {
             // It may have been relabelled.
             let local = track.local(rtp_time).unwrap_or(local);
-            track.delay.handle(arrival - local, arrival);
+            track.arrived(local, arrival);
         }
         self.last_arrival = self.last_arrival.max(Some(arrival));
         match self.state {
@@ -148,7 +162,8 @@ impl Timeline {
             State::Waiting { .. } => self.place_if_ready(),
             State::Placed => {
                 self.place_newcomer(kind);
-                self.slew_video();
+                self.slew_video(arrival);
+                self.learn_lead(arrival);
             }
         }
     }
@@ -229,6 +244,14 @@ impl Timeline {
         u64::try_from(held).ok().map(MediaTime::from_ticks)
     }
 
+    /// The media time that a packet of the track `kind` would have that came at
+    /// `now` without delay on the way.
+    pub fn time_on_arrival(&mut self, kind: MediaKind, now: Instant) -> Option<MediaTime> {
+        let now = self.arrival(now);
+        let offset = self.track(kind)?.arrival_offset()?;
+        u64::try_from(now + offset).ok().map(MediaTime::from_ticks)
+    }
+
     /// Counts the places where media time and the wall clock moved apart: a
     /// new publisher, a pause taken out.
     pub fn jumps(&self) -> u64 {
@@ -244,6 +267,7 @@ impl Timeline {
         self.audio = tracks.audio.then(|| Track::new(MediaKind::Audio));
         self.video = tracks.video.then(|| Track::new(MediaKind::Video));
         self.state = State::Idle;
+        self.lead_on_arrival = None;
     }
 
     fn track(&self, kind: MediaKind) -> Option<&Track> {
@@ -380,7 +404,11 @@ impl Timeline {
     }
 
     /// Moves video a little towards where it belongs.
-    fn slew_video(&mut self) {
+    fn slew_video(&mut self, arrival: i64) {
+        // What is known of a silent track grows old.
+        if self.tracks().any(|track| track.silence(arrival) > ABSENCE) {
+            return;
+        }
         let Some(lead) = self.video_lead() else {
             return;
         };
@@ -392,10 +420,14 @@ impl Timeline {
         else {
             return;
         };
-        let most = (newest - video.slewed_at).clamp(0, MediaTime::HZ as i64) / SLEW_DIVISOR;
         let error = audio_offset
             .saturating_add(lead.ticks)
             .saturating_sub(offset);
+        let divisor = match error.abs() > NOTICEABLE {
+            true => FAST_SLEW_DIVISOR,
+            false => SLEW_DIVISOR,
+        };
+        let most = (newest - video.slewed_at).clamp(0, MediaTime::HZ as i64) / divisor;
         video.slewed_at = newest;
         if error.abs() > lead.dead_zone {
             video.offset = Some(offset + error.clamp(-most, most));
@@ -424,6 +456,10 @@ impl Timeline {
             }
             return;
         }
+        let Some(track) = self.track_mut(kind) else {
+            return;
+        };
+        let local = track.local(rtp_time).unwrap_or(local);
         let (Some(least), Some(settled)) = (track.delay.least(), track.delay.settled()) else {
             return;
         };
@@ -443,18 +479,6 @@ impl Timeline {
             track.relabel(rtp_time, arrival - least);
             self.counters.clock_jumps += 1;
         }
-    }
-
-    /// The local time that the first packet of the track `kind` after a
-    /// pause should have by its arrival, if its own is far from that.
-    fn resumed_local(&self, kind: MediaKind, local: i64, arrival: i64) -> Option<i64> {
-        let other = match kind {
-            MediaKind::Audio => self.video.as_ref()?,
-            MediaKind::Video => self.audio.as_ref()?,
-        };
-        // Media time by the arrival of the other track, which is back already.
-        let expected = arrival + other.offset? - other.delay.least()? - self.track(kind)?.offset?;
-        ((local - expected).abs() > MAX_RESUME_SKEW).then_some(expected)
     }
 
     /// Carries on right after `horizon` with a packet of the track `kind` at
@@ -529,6 +553,9 @@ const STEP: i64 = 20 * MILLISECOND;
 /// that arrival is usually off in 5 s, and a picture that stays for 33.6 ms in
 /// place of 33.3 ms cannot be told.
 const SLEW_DIVISOR: i64 = 100;
+/// People notice sound from 20 ms on where it is not; then a twentieth.
+const NOTICEABLE: i64 = 20 * MILLISECOND;
+const FAST_SLEW_DIVISOR: i64 = 20;
 /// Reports are good to a few milliseconds: do not chase less.
 const REPORT_DEAD_ZONE: i64 = 2 * MILLISECOND;
 /// Arrival only bounds the drift of senders that send no reports.
@@ -541,8 +568,10 @@ const MAX_JUMP: i64 = 3_000 * MILLISECOND;
 /// stood still. A network that stalls delivers in a burst and catches up.
 const MAX_LATENESS: i64 = 2_000 * MILLISECOND;
 const LATENESS_PROOF: i64 = 1_000 * MILLISECOND;
-/// After a pause, a track this far from where arrival puts it has a clock that
-/// stood still or jumped meanwhile.
+/// A track that sent nothing for longer is not there.
+const ABSENCE: i64 = 2_000 * MILLISECOND;
+/// After a pause of all tracks, a clock this far from where it should be has not
+/// counted the pause, or not as time.
 const MAX_RESUME_SKEW: i64 = 500 * MILLISECOND;
 
 #[cfg(test)]

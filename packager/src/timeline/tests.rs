@@ -259,20 +259,21 @@ fn a_late_report_is_slewed_in_without_a_rewind() {
     run.video_reports = Some(5.0);
     run.run(0.0, 30.0);
     // 80 ms more delay on video is what arrival cannot know. The reports put
-    // it right at 10 ms a second.
+    // it right at 50 ms a second, and the last 20 ms at 10.
     assert!(
         (60.0..100.0).contains(&run.skew_ms(2.0)),
         "{}",
         run.skew_ms(2.0)
     );
-    assert!(run.skew_ms(6.0) > 30.0);
+    assert!(run.skew_ms(2.9) > 40.0, "{}", run.skew_ms(2.9));
+    assert!(run.skew_ms(5.0) < 20.0, "{}", run.skew_ms(5.0));
     for t in [13.0, 20.0, 29.0] {
         assert!(run.skew_ms(t).abs() < 4.0, "{} at {t}", run.skew_ms(t));
     }
     for pair in run.video.windows(2) {
         let (real, media) = (pair[1].0 - pair[0].0, pair[1].1 - pair[0].1);
         assert!(
-            (media - real).abs() <= real * 0.0101 + 1e-5,
+            (media - real).abs() <= real * 0.0501 + 1e-5,
             "{media} for {real}"
         );
     }
@@ -457,6 +458,43 @@ fn a_clock_that_stood_still_while_its_track_was_silent_is_put_right() {
     assert_eq!(run.timeline.counters().clock_jumps, 1);
     assert_eq!(run.timeline.counters().pauses, 0);
     assert!(run.skew_ms(59.0).abs() < 4.0, "{}", run.skew_ms(59.0));
+}
+
+#[test]
+fn a_clock_that_stood_still_for_a_second_is_put_right_at_once() {
+    let mut run = Run::new(PUBLISHER);
+    run.run(0.0, 20.0);
+    run.run_clocks(20.0, 40.0, |kind, t| match kind {
+        Video => Some(t),
+        Audio => (t >= 21.0).then_some(t - 1.0),
+    });
+    assert_eq!(run.timeline.counters().clock_jumps, 1);
+    for t in [21.2, 22.0, 39.0] {
+        assert!(run.skew_ms(t).abs() < 12.0, "{} at {t}", run.skew_ms(t));
+    }
+}
+
+#[test]
+fn a_burst_after_a_stall_of_one_track_is_no_jump() {
+    let mut run = Run::new(PUBLISHER);
+    run.run(0.0, 20.0);
+    // Sound of half a second comes at its end, pictures in time.
+    let normal = run.publisher.audio_delay;
+    for step in 0..40 {
+        let t = 20.0 + f64::from(step) * 0.033;
+        run.packet(Video, t, t);
+        if step == 17 {
+            for late in 0..28 {
+                let captured = 20.0 + f64::from(late) * 0.020;
+                run.publisher.audio_delay = 20.62 - captured;
+                run.packet(Audio, captured, captured);
+            }
+            run.publisher.audio_delay = normal;
+        }
+    }
+    run.run(21.4, 30.0);
+    assert_eq!(run.timeline.counters(), TimelineCounters::default());
+    assert!(run.skew_ms(29.0).abs() < 4.0, "{}", run.skew_ms(29.0));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! One track's RTP clock: unwrapping, arrival filter, sender reports.
 
+use super::comeback::Misfit;
 use crate::rtp::{MediaKind, SenderReport};
 use crate::time::MediaTime;
 
@@ -14,6 +15,11 @@ pub(super) struct Track {
     pub(super) offset: Option<i64>,
     pub(super) delay: MinFilter,
     pub(super) first_arrival: Option<i64>,
+    /// Of the newest packet: its arrival, and what it was delayed by.
+    pub(super) last_arrival: Option<i64>,
+    last_delay: Option<i64>,
+    /// The track is back from a silence, and its clock does not seem to fit.
+    pub(super) misfit: Option<Misfit>,
     /// The latest media time handed out, and what none may go below.
     pub(super) latest: Option<i64>,
     /// The latest local time that was asked for.
@@ -43,6 +49,9 @@ impl Track {
             offset: None,
             delay: MinFilter::default(),
             first_arrival: None,
+            last_arrival: None,
+            last_delay: None,
+            misfit: None,
             latest: None,
             asked: None,
             floor: 0,
@@ -76,11 +85,35 @@ impl Track {
         local
     }
 
+    /// Notes that a packet of the time `local` came at `arrival`.
+    pub(super) fn arrived(&mut self, local: i64, arrival: i64) {
+        self.delay.handle(arrival - local, arrival);
+        self.last_arrival = self.last_arrival.max(Some(arrival));
+        self.last_delay = Some(arrival - local);
+    }
+
+    /// Since when nothing has come by `arrival`.
+    pub(super) fn silence(&self, arrival: i64) -> i64 {
+        self.last_arrival.map_or(0, |last| arrival - last)
+    }
+
+    /// Packets come, and hardly later than they can.
+    pub(super) fn is_punctual(&self, arrival: i64) -> bool {
+        let late = self.last_delay.zip(self.delay.least());
+        self.silence(arrival) < RECENT && late.is_some_and(|(last, least)| last - least < RECENT)
+    }
+
+    /// The media time that a packet with the least delay would have that came at zero.
+    pub(super) fn arrival_offset(&self) -> Option<i64> {
+        Some(self.offset? - self.delay.least()?)
+    }
+
     /// Makes `local` the unwrapped time of `rtp_time` from here on.
     pub(super) fn relabel(&mut self, rtp_time: u32, local: i64) {
         self.newest = Some((rtp_time, local));
         self.slewed_at = local;
         self.late_since = None;
+        self.misfit = None;
         self.asked = None;
         self.hold_floor();
     }
@@ -117,6 +150,9 @@ impl Track {
     }
 }
 
+/// A tenth of a second: more than jitter mostly is.
+const RECENT: i64 = MediaTime::HZ as i64 / 10;
+
 /// Further than this from the newest packet, a report's RTP timestamp is of
 /// another clock: senders extrapolate to the time of sending, and report every
 /// 5 s at least.
@@ -148,6 +184,11 @@ impl MinFilter {
             (Some(current), Some(previous)) => Some(current.min(previous)),
             (current, previous) => current.or(previous),
         }
+    }
+
+    /// True if a second of packets is in it.
+    pub(super) fn is_settled(&self, now: i64) -> bool {
+        self.previous.is_some() || now - self.window_start >= MediaTime::HZ as i64
     }
 
     /// What was the least before the last few seconds, which a sender that

@@ -15,6 +15,7 @@ use packager::timeline::{Timeline, TimelineConfig, TimelineCounters};
 use super::inputs::{AudioInput, VideoInput};
 use super::interleave::Interleaver;
 use super::keyframes::KeyframeWish;
+use super::silence::SilenceWatch;
 use super::wall::WallClock;
 use crate::flv::{Tag, TagKind};
 use crate::ingest::IngestItem;
@@ -31,16 +32,6 @@ const KEYFRAME_GRACE: Duration = Duration::from_millis(150);
 /// Without a video packet for this long a publisher is asked for no key frame: it is gone, or its
 /// camera is off.
 const VIDEO_ABSENT: Duration = Duration::from_secs(1);
-
-/// Without an audio packet for this long the microphone counts as silent.
-const AUDIO_ABSENT: Duration = Duration::from_millis(200);
-
-/// Silence is made up to this far behind the newest picture, so that the sound reaches viewers
-/// within the interleaver's wait.
-const FILL_LAG: Duration = Duration::from_millis(60);
-
-/// Silence is made in steps of at least an Opus packet.
-const FILL_STEP: Duration = Duration::from_millis(20);
 
 /// How long FLV viewers wait for an announced video track before they get sound alone.
 const VIDEO_WAIT: Duration = Duration::from_secs(3);
@@ -96,16 +87,6 @@ pub(super) struct Core {
     out: VecDeque<Output>,
 }
 
-/// Notices that an announced audio track does not send.
-#[derive(Debug, Default)]
-struct SilenceWatch {
-    /// Media time of the first picture.
-    first_picture: Option<MediaTime>,
-    /// Sound is there, or ordered, up to here.
-    covered: Option<MediaTime>,
-    last_packet: Option<Instant>,
-}
-
 impl Core {
     pub(super) fn new(
         target: Duration,
@@ -135,10 +116,7 @@ impl Core {
             max_gop: target.min(MAX_GOP),
             last_video: None,
             last_keyframe: None,
-            silence: SilenceWatch {
-                last_packet: Some(now),
-                ..SilenceWatch::default()
-            },
+            silence: SilenceWatch::new(now),
             interleaver: Interleaver::new(tracks),
             superseded_reported: 0,
             sound_alone_since: None,
@@ -180,11 +158,7 @@ impl Core {
         self.verdict = None;
         self.wish.satisfy();
         self.last_keyframe = None;
-        // Who has no microphone is silent from the start.
-        self.silence.last_packet = match self.tracks.audio {
-            true => Some(now),
-            false => now.checked_sub(AUDIO_ABSENT),
-        };
+        self.silence.handle_publisher(now, self.tracks.audio);
         self.interleaver.expect(self.expected());
         self.out.push_back(Output::Audio(AudioWork::Restart));
     }
@@ -192,6 +166,7 @@ impl Core {
     /// The publisher is gone: nobody is there to be asked.
     pub(super) fn handle_publisher_gone(&mut self) {
         self.wish.satisfy();
+        self.silence.handle_gone();
     }
 
     /// Says what the wall clock shows.
@@ -216,6 +191,10 @@ impl Core {
             IngestItem::SenderReport { kind, report } => {
                 self.timeline.handle_sender_report(kind, &report);
             }
+            IngestItem::Switched { kind } => match kind {
+                MediaKind::Audio => self.audio.switch(),
+                MediaKind::Video => self.video.switch(),
+            },
         }
         self.advance(now);
     }
@@ -257,6 +236,7 @@ impl Core {
             self.audio.next_timeout(),
             self.wish.next_timeout(),
             self.interleaver.next_timeout(),
+            self.silence.next_timeout(),
         ]
         .into_iter()
         .flatten()
@@ -306,6 +286,7 @@ impl Core {
                 }
                 self.timeline
                     .handle_rtp(MediaKind::Audio, packet.time, received);
+                self.silence.handle_arrival(now);
                 self.audio.push(packet);
             }
             Codec::Vp8 | Codec::Vp9 | Codec::Av1 => {
@@ -333,8 +314,7 @@ impl Core {
             self.wall.reset();
         }
         while let Some(opus) = self.audio.poll(now, &mut self.timeline, &self.metrics) {
-            self.silence.last_packet = Some(now);
-            self.silence.covered = self.silence.covered.max(Some(opus.end));
+            self.silence.handle_packet(now, &opus);
             self.wall.note(opus.time, opus.received);
             self.out.push_back(Output::Audio(AudioWork::Opus {
                 data: opus.data,
@@ -345,6 +325,13 @@ impl Core {
         {
             self.wall.note(frame.pts, received);
             self.handle_picture(now, frame);
+        }
+        if self.sounds() {
+            let time = |now| self.timeline.time_on_arrival(MediaKind::Audio, now);
+            if let Some((from, until)) = self.silence.poll(now, time) {
+                self.out
+                    .push_back(Output::Audio(AudioWork::Fill { from, until }));
+            }
         }
         self.video.report(&self.metrics);
         self.audio.report(&self.metrics);
@@ -357,6 +344,9 @@ impl Core {
         let is_video_absent = self
             .last_video
             .is_none_or(|last| now.saturating_duration_since(last) >= VIDEO_ABSENT);
+        if self.video.poll_doubt(now) {
+            self.wish.want(now, Duration::ZERO);
+        }
         if is_video_absent {
             self.wish.satisfy();
         }
@@ -412,7 +402,7 @@ impl Core {
                 let since = *self.sound_alone_since.get_or_insert(frame.pts);
                 let is_awaiting_video = self.tracks.video
                     && self.last_keyframe.is_none()
-                    && self.silence.first_picture.is_none()
+                    && !self.silence.has_seen_pictures()
                     && frame.pts.since(since) < VIDEO_WAIT;
                 if !is_awaiting_video {
                     let kind = TagKind::Audio(config.clone());
@@ -492,24 +482,6 @@ impl Core {
                 .count_drop("hls_frame", dropped - self.segmenter_dropped);
             self.segmenter_dropped = dropped;
         }
-    }
-}
-
-impl SilenceWatch {
-    /// A picture of media time `time` came: the silence to make, if the sound does not come.
-    fn handle_picture(&mut self, now: Instant, time: MediaTime) -> Option<(MediaTime, MediaTime)> {
-        let from = *self.first_picture.get_or_insert(time);
-        let last = *self.last_packet.get_or_insert(now);
-        if now.saturating_duration_since(last) < AUDIO_ABSENT {
-            return None;
-        }
-        let until = time.saturating_sub(FILL_LAG);
-        let covered = self.covered.unwrap_or(from);
-        if until < covered.saturating_add(FILL_STEP) {
-            return None;
-        }
-        self.covered = Some(until);
-        Some((from, until))
     }
 }
 

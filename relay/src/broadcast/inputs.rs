@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use packager::frames::{DecodeClock, VideoFrame};
 use packager::h264::{AccessUnit, Depacketizer, DepacketizerCounters, DepacketizerLimits};
 use packager::opus;
+use packager::patience::Waits;
 use packager::reorder::{Ordered, Reorder, ReorderConfig, ReorderCounters};
 use packager::rtp::{MediaKind, RtpPacket};
 use packager::time::MediaTime;
@@ -18,8 +19,8 @@ use crate::metrics::Metrics;
 /// only from a sender that means harm.
 const MAX_UNPLACED: usize = 256;
 
-/// How long sound waits for a lost packet: a retransmission over 30 ms of round trip. Then the
-/// decoder conceals it.
+/// How long sound waits for a packet that is overtaken. Browsers do not send sound again, and a
+/// retransmission over 30 ms of round trip would come in time; then the decoder bridges the gap.
 const AUDIO_WAIT: Duration = Duration::from_millis(60);
 
 /// H.264 packets to frames.
@@ -91,12 +92,23 @@ impl VideoInput {
         Some((frame, unit.received))
     }
 
+    /// What comes from here on is of another source.
+    pub(super) fn switch(&mut self) {
+        self.reorder.switch();
+    }
+
+    /// True once when it becomes doubtful that a missing packet comes.
+    pub(super) fn poll_doubt(&mut self, now: Instant) -> bool {
+        self.reorder.poll_doubt(now)
+    }
+
     pub(super) fn needs_keyframe(&self) -> bool {
         self.depacketizer.needs_keyframe()
     }
 
     pub(super) fn next_timeout(&self) -> Option<Instant> {
-        self.reorder.next_timeout()
+        let doubt = self.reorder.next_doubt();
+        self.reorder.next_timeout().into_iter().chain(doubt).min()
     }
 
     /// Adds what was dropped since the last call to the metrics.
@@ -106,7 +118,7 @@ impl VideoInput {
             return;
         }
         let (order, units) = std::mem::replace(&mut self.reported, new);
-        report_order(metrics, &order, &new.0);
+        report_order(metrics, "video", &order, &new.0);
         for (reason, before, after) in [
             (
                 "video_stale_packet",
@@ -176,13 +188,15 @@ pub(super) struct PlacedOpus {
     pub(super) data: Arc<[u8]>,
     pub(super) time: MediaTime,
     pub(super) end: MediaTime,
+    /// The sender has nothing to say from here on.
+    pub(super) is_dtx: bool,
     pub(super) received: Instant,
 }
 
 impl AudioInput {
     pub(super) fn new() -> Self {
         let config = ReorderConfig {
-            max_wait: AUDIO_WAIT,
+            waits: Waits::fixed(AUDIO_WAIT),
             ..ReorderConfig::default()
         };
         Self {
@@ -195,6 +209,11 @@ impl AudioInput {
     pub(super) fn push(&mut self, packet: RtpPacket) {
         // A refused packet is counted by the reorder itself.
         let _ = self.reorder.push(packet);
+    }
+
+    /// What comes from here on is of another source.
+    pub(super) fn switch(&mut self) {
+        self.reorder.switch();
     }
 
     /// The next packet.
@@ -228,6 +247,7 @@ impl AudioInput {
         let samples = opus::samples(&packet.payload).unwrap_or(0);
         let length = MediaTime::from_hz(u64::from(samples), opus::HZ).as_duration();
         Some(PlacedOpus {
+            is_dtx: opus::is_dtx(&packet.payload),
             data: packet.payload,
             time,
             end: time.saturating_add(length),
@@ -243,12 +263,26 @@ impl AudioInput {
     pub(super) fn report(&mut self, metrics: &Metrics) {
         let new = self.reorder.counters();
         if new != self.reported {
-            report_order(metrics, &std::mem::replace(&mut self.reported, new), &new);
+            report_order(
+                metrics,
+                "audio",
+                &std::mem::replace(&mut self.reported, new),
+                &new,
+            );
         }
     }
 }
 
-fn report_order(metrics: &Metrics, before: &ReorderCounters, after: &ReorderCounters) {
+fn report_order(
+    metrics: &Metrics,
+    track: &'static str,
+    before: &ReorderCounters,
+    after: &ReorderCounters,
+) {
+    let recovered = metrics.recovered.with_label_values(&[track]);
+    recovered.inc_by(after.recovered - before.recovered);
+    let waited = metrics.waited.with_label_values(&[track]);
+    waited.inc_by((after.waited - before.waited).as_secs_f64());
     metrics.count_event("sequence_restart", after.restarts - before.restarts);
     for (reason, before, after) in [
         ("packet_number_invalid", before.invalid, after.invalid),

@@ -7,12 +7,16 @@ mod keyframes;
 #[cfg(feature = "aac")]
 #[cfg(test)]
 pub(crate) mod rig;
+mod silence;
 mod task;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(feature = "aac")]
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "aac")]
+#[cfg(test)]
+mod trial;
 mod wall;
 
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -83,6 +83,7 @@ impl Rig {
         let received = match &item {
             IngestItem::Rtp { packet, .. } => packet.received,
             IngestItem::SenderReport { report, .. } => report.received,
+            IngestItem::Switched { .. } => self.now,
         };
         self.run_to(received);
         let wall = wall0() + (self.now - self.start);

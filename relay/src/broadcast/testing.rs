@@ -161,7 +161,7 @@ impl Publisher {
 
 /// NAL units as RTP payloads in the way of browsers (RFC 6184): parameter sets in one STAP-A,
 /// what has more than 1,000 bytes in FU-A fragments.
-fn payloads(nals: &[Vec<u8>]) -> Vec<Vec<u8>> {
+pub(crate) fn payloads(nals: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let mut payloads = Vec::new();
     let (sets, others): (Vec<_>, Vec<_>) =
         nals.iter().partition(|nal| matches!(nal[0] & 0x1f, 7 | 8));
@@ -268,6 +268,15 @@ impl AacPlayer {
         let first = frame.pts.as_hz(48_000).saturating_sub(held_back);
         let left = pcm.chunks_exact(2).map(|pair| pair[0]);
         self.heard.extend((first..).zip(left));
+    }
+
+    /// The levels from one sample time up to another.
+    pub(crate) fn levels(&self, times: std::ops::Range<u64>) -> Vec<f64> {
+        let heard = self.heard.iter();
+        heard
+            .filter(|(time, _)| times.contains(time))
+            .map(|(_, level)| f64::from(*level))
+            .collect()
     }
 
     /// First and last sample time at which the level passes `threshold`.

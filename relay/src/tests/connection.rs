@@ -113,7 +113,8 @@ async fn both_tracks_reach_a_viewer_over_a_real_connection() {
     assert_eq!(seen.iter().filter(|t| t.0 == 8 && t.2[1] == 0).count(), 1);
     for kind in [8, 9] {
         let times: Vec<u32> = seen.iter().filter(|t| t.0 == kind).map(|t| t.1).collect();
-        assert!(times.len() > 60 && times.is_sorted(), "{kind}: {times:?}");
+        // From one of the last two key frames on.
+        assert!(times.len() > 40 && times.is_sorted(), "{kind}: {times:?}");
     }
 
     let playlist = m3u8_rs::parse_media_playlist_res(&playlist).unwrap();

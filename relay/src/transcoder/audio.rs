@@ -4,9 +4,11 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use packager::frames::AudioFrame;
+use packager::opus;
 use packager::time::MediaTime;
 
 use super::encoder::{AacEncoder, FRAME_VALUES};
+use super::pace::{MAX_CONCEALED, Pacer, Packet, Report, Step};
 use super::{CHANNELS, ENCODER_DELAY, FRAME_SAMPLES, SAMPLE_RATE};
 
 /// Bit rates in bit/s that the encoder takes for two channels.
@@ -15,58 +17,22 @@ const BIT_RATES: RangeInclusive<u32> = 16_000..=320_000;
 /// Longest Opus packet: 120 ms (RFC 6716, section 2.1.4).
 const MAX_PACKET_SAMPLES: usize = 5_760;
 
-/// How far a packet's media time may lie from the count of PCM samples before sound is made up
-/// or cut away: 10 ms, so that the loss of one usual packet (20 ms) is one gap.
-const MAX_DRIFT: u64 = 480;
-
-/// From here on a packet gives or takes one sample: 2 ms. One sample in a packet of 20 ms
-/// corrects 1,000 ppm, more than any two clocks differ by, and cannot be heard.
-const SLEW_FROM: u64 = 96;
-
-/// Longest loss that the Opus decoder conceals: after 120 ms it has faded out anyway.
-const MAX_CONCEALED: u64 = 5_760;
-
-/// Longest silence made at once. Beyond it the sample count jumps: the work must stay bounded,
-/// and the timeline takes long pauses out.
-const MAX_FILL: u64 = 10 * SAMPLE_RATE as u64;
-
-/// Concealment works in steps of 2.5 ms (RFC 6716, section 2.1.4).
-const CONCEAL_STEP: u64 = 120;
-
-/// Largest packet that carries no speech: DTX sends the TOC byte and at most one more.
-const DTX_PACKET: usize = 2;
-
 /// Opus in, AAC-LC out, continuous: the time of a frame is its count of samples since the start,
-/// and the count is held to the packets' media time by concealment, silence and cuts.
+/// and the count is held to the packets' media time by recovery, concealment, silence and cuts.
 ///
 /// No clock, no thread; time comes with the packets.
 pub struct AudioTranscoder {
-    decoder: opus::Decoder,
+    decoder: ::opus::Decoder,
     encoder: AacEncoder,
     decoded: Box<[i16]>,
     /// Interleaved PCM that waits for a whole frame.
     pcm: Vec<i16>,
-    /// Sample time of the next PCM sample; `None` until the first packet or fill.
-    next: Option<u64>,
+    /// The number of the sample behind the last of `pcm`; `None` before the first.
+    end: Option<u64>,
     /// No frame is emitted before this time: what the encoder gives for its own delay line.
     emit_from: u64,
-    in_dtx: bool,
-    report: Report,
-}
-
-/// What a transcoder did to the sound since it was last asked.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Report {
-    /// Samples that the Opus decoder made up for lost packets.
-    pub concealed: u64,
-    /// Samples of comfort noise while the sender was silent on purpose (DTX).
-    pub dtx: u64,
-    /// Samples of silence.
-    pub silence: u64,
-    /// Decoded samples cut away because they came for a time that was already filled.
-    pub cut: u64,
-    /// Packets that are not Opus.
-    pub bad_packets: u64,
+    pacer: Pacer,
+    steps: Vec<Step>,
 }
 
 /// The codec libraries refuse their settings or their input.
@@ -95,17 +61,17 @@ impl AudioTranscoder {
         if !BIT_RATES.contains(&bit_rate_bps) {
             return Err(TranscoderError::BitRate { bit_rate_bps });
         }
-        let decoder = opus::Decoder::new(SAMPLE_RATE, opus::Channels::Stereo)
+        let decoder = ::opus::Decoder::new(SAMPLE_RATE, ::opus::Channels::Stereo)
             .map_err(|error| TranscoderError::Decoder(error.to_string()))?;
         Ok(Self {
             decoder,
             encoder: AacEncoder::new(bit_rate_bps)?,
             decoded: vec![0; MAX_PACKET_SAMPLES * CHANNELS].into_boxed_slice(),
             pcm: Vec::with_capacity(2 * FRAME_VALUES),
-            next: None,
+            end: None,
             emit_from: 0,
-            in_dtx: false,
-            report: Report::default(),
+            pacer: Pacer::default(),
+            steps: Vec::new(),
         })
     }
 
@@ -121,30 +87,17 @@ impl AudioTranscoder {
         time: MediaTime,
         frames: &mut Vec<AudioFrame>,
     ) -> Result<(), TranscoderError> {
-        let at = time.as_hz(SAMPLE_RATE);
-        let next = self.start(at);
-        if at > next.saturating_add(MAX_DRIFT) {
-            self.bridge(at, frames)?;
-        }
-        let Ok(samples) = self.decoder.decode(packet, &mut self.decoded, false) else {
-            self.report.bad_packets += 1;
-            return Ok(());
+        let samples = opus::samples(packet).unwrap_or(0);
+        let of = Packet {
+            samples: samples.into(),
+            recoverable: opus::recoverable(packet).into(),
+            is_dtx: opus::is_dtx(packet),
         };
-        self.in_dtx = packet.len() <= DTX_PACKET;
-        let next = self.next.unwrap_or(at);
-        let behind = next.saturating_sub(at);
-        if behind > MAX_DRIFT {
-            let cut = behind.min(samples as u64);
-            self.report.cut += cut;
-            self.append_decoded(cut as usize, samples, frames)
-        } else if behind > SLEW_FROM {
-            self.append_decoded(1.min(samples), samples, frames)
-        } else {
-            if at.saturating_sub(next) > SLEW_FROM {
-                self.append_decoded(0, 1.min(samples), frames)?;
-            }
-            self.append_decoded(0, samples, frames)
-        }
+        let mut steps = std::mem::take(&mut self.steps);
+        self.pacer.place(time.as_hz(SAMPLE_RATE), of, &mut steps);
+        let done = self.carry_out(&steps, packet, samples as usize, frames);
+        self.keep(steps);
+        done
     }
 
     /// Makes silence up to `until`, because no packets come while the broadcast goes on. `from`
@@ -158,12 +111,12 @@ impl AudioTranscoder {
         until: MediaTime,
         frames: &mut Vec<AudioFrame>,
     ) -> Result<(), TranscoderError> {
-        let until = until.as_hz(SAMPLE_RATE);
-        let next = self.start(from.as_hz(SAMPLE_RATE));
-        if until > next {
-            self.bridge(until, frames)?;
-        }
-        Ok(())
+        let (from, until) = (from.as_hz(SAMPLE_RATE), until.as_hz(SAMPLE_RATE));
+        let mut steps = std::mem::take(&mut self.steps);
+        self.pacer.fill(from, until, &mut steps);
+        let done = self.carry_out(&steps, &[], 0, frames);
+        self.keep(steps);
+        done
     }
 
     /// Forgets the decoder's state: another publisher's packets follow. The sample count goes
@@ -172,7 +125,7 @@ impl AudioTranscoder {
     /// # Errors
     /// [`TranscoderError`] when the decoder fails.
     pub fn restart(&mut self) -> Result<(), TranscoderError> {
-        self.in_dtx = false;
+        self.pacer.restart();
         self.decoder
             .reset_state()
             .map_err(|error| TranscoderError::Decoder(error.to_string()))
@@ -180,49 +133,77 @@ impl AudioTranscoder {
 
     /// What was made up, cut and refused since the last call.
     pub fn take_report(&mut self) -> Report {
-        std::mem::take(&mut self.report)
+        self.pacer.take_report()
     }
 
-    fn start(&mut self, at: u64) -> u64 {
-        if self.next.is_none() {
-            self.emit_from = at;
-        }
-        *self.next.get_or_insert(at)
+    /// Keeps the room for the next packet's steps.
+    fn keep(&mut self, mut steps: Vec<Step>) {
+        steps.clear();
+        self.steps = steps;
     }
 
-    /// Brings the sample count to `target`, which lies ahead: concealment first, then silence,
-    /// and a jump if it lies too far ahead.
-    fn bridge(&mut self, target: u64, frames: &mut Vec<AudioFrame>) -> Result<(), TranscoderError> {
-        let gap = target.saturating_sub(self.next.unwrap_or(target));
-        if gap > MAX_FILL {
-            // Pushes the last sound out of the delay line under its own time.
-            self.append_silence(ENCODER_DELAY + FRAME_SAMPLES, frames)?;
-            self.pcm.clear();
-            self.next = Some(target);
-            self.emit_from = target;
-            return Ok(());
+    fn carry_out(
+        &mut self,
+        steps: &[Step],
+        packet: &[u8],
+        samples: usize,
+        frames: &mut Vec<AudioFrame>,
+    ) -> Result<(), TranscoderError> {
+        if self.end.is_none() {
+            self.go_on_at(self.pacer.first());
         }
-        let limit = if self.in_dtx {
-            gap
-        } else {
-            gap.min(MAX_CONCEALED)
-        };
-        let mut concealed = limit / CONCEAL_STEP * CONCEAL_STEP;
-        while concealed > 0 {
-            let step = concealed.min(MAX_CONCEALED);
-            concealed -= step;
+        for step in steps {
+            match *step {
+                Step::Silence(samples) => self.append_silence(samples, frames)?,
+                Step::Conceal(samples) => self.append_made_up(&[], samples, frames)?,
+                Step::Recover(samples) => self.append_made_up(packet, samples, frames)?,
+                Step::Jump(to) => {
+                    self.pcm.clear();
+                    self.go_on_at(to);
+                }
+                Step::Play { skip, twice } => {
+                    let decoded = self.decoder.decode(packet, &mut self.decoded, false);
+                    if decoded.ok() != Some(samples) {
+                        let missing = samples as u64 - skip + u64::from(twice);
+                        self.pacer.take_back(missing);
+                        continue;
+                    }
+                    if twice {
+                        self.append_decoded(0, 1.min(samples), frames)?;
+                    }
+                    self.append_decoded(skip as usize, samples, frames)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn go_on_at(&mut self, sample: u64) {
+        self.end = Some(sample);
+        self.emit_from = sample;
+    }
+
+    /// What the decoder makes of no packet, or of the copy in the packet behind.
+    fn append_made_up(
+        &mut self,
+        packet: &[u8],
+        samples: u64,
+        frames: &mut Vec<AudioFrame>,
+    ) -> Result<(), TranscoderError> {
+        let mut left = samples;
+        while left > 0 {
+            let step = left.min(MAX_CONCEALED);
+            left -= step;
             let room = &mut self.decoded[..step as usize * CHANNELS];
-            let Ok(samples) = self.decoder.decode(&[], room, false) else {
-                break;
-            };
-            *match self.in_dtx {
-                true => &mut self.report.dtx,
-                false => &mut self.report.concealed,
-            } += samples as u64;
-            self.append_decoded(0, samples, frames)?;
+            let is_copy = !packet.is_empty();
+            match self.decoder.decode(packet, room, is_copy) {
+                Ok(samples) if samples as u64 == step => {
+                    self.append_decoded(0, samples, frames)?;
+                }
+                _ => self.append_silence(step, frames)?,
+            }
         }
-        let rest = target.saturating_sub(self.next.unwrap_or(target));
-        self.append_silence(rest, frames)
+        Ok(())
     }
 
     fn append_silence(
@@ -230,7 +211,6 @@ impl AudioTranscoder {
         samples: u64,
         frames: &mut Vec<AudioFrame>,
     ) -> Result<(), TranscoderError> {
-        self.report.silence += samples;
         let mut left = samples;
         while left > 0 {
             let step = left.min(FRAME_SAMPLES);
@@ -259,9 +239,9 @@ impl AudioTranscoder {
         samples: u64,
         frames: &mut Vec<AudioFrame>,
     ) -> Result<(), TranscoderError> {
-        let next = self.next.unwrap_or(0).saturating_add(samples);
-        self.next = Some(next);
-        let mut first = next.saturating_sub((self.pcm.len() / CHANNELS) as u64);
+        let end = self.end.unwrap_or(0).saturating_add(samples);
+        self.end = Some(end);
+        let mut first = end.saturating_sub((self.pcm.len() / CHANNELS) as u64);
         let (whole, rest) = self.pcm.as_chunks::<FRAME_VALUES>();
         for frame in whole {
             let unit = self.encoder.encode(frame)?;
@@ -295,6 +275,7 @@ impl Report {
 mod tests {
     use super::*;
     use crate::broadcast::testing::{AacPlayer, Tone};
+    use crate::transcoder::pace::{MAX_DRIFT, SLEW_FROM};
 
     const BIT_RATE: u32 = 128_000;
 
@@ -364,6 +345,63 @@ mod tests {
         assert_eq!(frames.len(), 200 * 960 / 1_024 - 2);
         assert_eq!(report.concealed, 20 * 960);
         assert_eq!((report.silence, report.cut), (0, 0));
+    }
+
+    /// Twenty milliseconds of a voice that glides up and down, so that nobody can foresee it.
+    fn voice(encoder: &mut ::opus::Encoder, number: u64, phase: &mut f64) -> Vec<u8> {
+        let mut pcm = Vec::with_capacity(960);
+        for sample in number * 960..(number + 1) * 960 {
+            let glide = (sample as f64 / 48_000.0 * 23.0).sin();
+            *phase += (300.0 + 150.0 * glide) / 48_000.0 * std::f64::consts::TAU;
+            pcm.push((phase.sin() * 6_000.0 + (2.0 * *phase).sin() * 3_000.0) as i16);
+        }
+        encoder.encode_vec(&pcm, 1_275).unwrap()
+    }
+
+    #[test]
+    fn a_lost_packet_is_heard_by_its_copy_in_the_next_one() {
+        let is_lost = |number: u64| number >= 20 && number % 10 == 3;
+        let mut heard = Vec::new();
+        // Everything, with losses, and with losses whose copies are lost as well.
+        for lost_in_a_row in [0, 1, 2] {
+            let voip = ::opus::Application::Voip;
+            let mut encoder =
+                ::opus::Encoder::new(SAMPLE_RATE, ::opus::Channels::Mono, voip).unwrap();
+            encoder.set_bitrate(::opus::Bitrate::Bits(32_000)).unwrap();
+            encoder.set_inband_fec(true).unwrap();
+            encoder.set_packet_loss_perc(20).unwrap();
+            let mut transcoder = AudioTranscoder::new(BIT_RATE).unwrap();
+            let (mut frames, mut phase) = (Vec::new(), 0.0);
+            for number in 0..200 {
+                let packet = voice(&mut encoder, number, &mut phase);
+                if (0..lost_in_a_row).any(|n| is_lost(number - n.min(number))) {
+                    continue;
+                }
+                transcoder
+                    .push(&packet, at(number * 960), &mut frames)
+                    .unwrap();
+            }
+            assert!(is_continuous(&frames));
+            let report = transcoder.take_report();
+            // The encoder leaves the copy out where it would cost too much.
+            let made_up = report.recovered + report.concealed;
+            assert_eq!(made_up, lost_in_a_row * 18 * 960);
+            assert!(report.recovered >= lost_in_a_row.min(1) * 8 * 960);
+            let mut player = AacPlayer::new();
+            frames.iter().for_each(|frame| player.play(frame));
+            let spans = (20..195).filter(|number| is_lost(*number));
+            let levels =
+                spans.map(|number| player.levels(number * 960 + 480..number * 960 + 1_200));
+            heard.push(levels.flatten().collect::<Vec<f64>>());
+        }
+        let power = |levels: &[f64]| levels.iter().map(|level| level * level).sum::<f64>();
+        let wrong = |levels: &[f64]| {
+            let pairs = levels.iter().zip(&heard[0]);
+            power(&pairs.map(|(a, b)| a - b).collect::<Vec<_>>()) / power(&heard[0])
+        };
+        let (recovered, concealed) = (wrong(&heard[1]), wrong(&heard[2]));
+        println!("wrong: {recovered:.3} with the copy, {concealed:.3} without");
+        assert!(recovered < concealed * 0.8, "{recovered} of {concealed}");
     }
 
     #[test]

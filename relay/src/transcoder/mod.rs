@@ -7,10 +7,14 @@
 mod audio;
 #[cfg(feature = "aac")]
 mod encoder;
+#[cfg(feature = "aac")]
+pub(crate) mod pace;
 mod thread;
 
 #[cfg(feature = "aac")]
-pub use audio::{AudioTranscoder, Report, TranscoderError};
+pub use audio::{AudioTranscoder, TranscoderError};
+#[cfg(feature = "aac")]
+pub use pace::Report;
 
 pub(crate) use thread::{AudioWork, TranscoderThread};
 

@@ -76,6 +76,7 @@ fn run(
             return;
         }
     };
+    let recovered = metrics.audio_filled.with_label_values(&["recovered"]);
     let concealed = metrics.audio_filled.with_label_values(&["concealed"]);
     let dtx = metrics.audio_filled.with_label_values(&["dtx"]);
     let silence = metrics.audio_filled.with_label_values(&["silence"]);
@@ -91,6 +92,7 @@ fn run(
         metrics.audio_busy.inc_by(began.elapsed().as_secs_f64());
         metrics.audio_frames.inc_by(frames.len() as u64);
         let report = transcoder.take_report();
+        recovered.inc_by(Report::duration(report.recovered).as_secs_f64());
         concealed.inc_by(Report::duration(report.concealed).as_secs_f64());
         dtx.inc_by(Report::duration(report.dtx).as_secs_f64());
         silence.inc_by(Report::duration(report.silence).as_secs_f64());

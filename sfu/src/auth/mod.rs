@@ -16,6 +16,7 @@ mod secret;
 mod signed_address;
 mod signed_request;
 mod tc3;
+mod turn;
 mod user_sig;
 
 pub use apps::{Admission, App, AppWebhook, Apps, MAX_KEYS, MAX_SKEW, UnknownApp};
@@ -25,6 +26,7 @@ pub use secret::{BadSecretKey, SecretKey};
 pub use signed_address::{AddressError, SignedAddress};
 pub use signed_request::{MAX_AGE, MAX_NONCE, Replays, RequestError, SCHEME, SignedRequest};
 pub use tc3::{Tc3, Tc3Request};
+pub use turn::TurnCredentials;
 pub use user_sig::{Claims, TokenError, Unverified};
 
 /// Codes that the vendor documents for refused tokens; clients compare them.

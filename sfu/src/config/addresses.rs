@@ -25,24 +25,21 @@ impl MediaAddresses {
         let listen = settings.listen.ip();
         let bind = match media.bind {
             MediaBind::Address(ip) => ip,
-            MediaBind::Auto => match media.announce.first() {
-                None if listen.is_unspecified() => Ipv4Addr::UNSPECIFIED.into(),
-                None => listen,
-                Some(first) if media.announce.iter().all(IpAddr::is_loopback) => *first,
-                Some(IpAddr::V4(_)) => Ipv4Addr::UNSPECIFIED.into(),
-                Some(IpAddr::V6(_)) => Ipv6Addr::UNSPECIFIED.into(),
+            MediaBind::Auto => match media.announce.as_slice() {
+                // `::` takes both families.
+                [] => listen,
+                [only] if only.is_loopback() => *only,
+                several if several.iter().all(IpAddr::is_ipv4) => Ipv4Addr::UNSPECIFIED.into(),
+                _ => Ipv6Addr::UNSPECIFIED.into(),
             },
         };
-        if let Some(other) = media
-            .announce
-            .iter()
-            .find(|ip| ip.is_ipv4() != bind.is_ipv4())
-        {
+        if let Some(other) = media.announce.iter().find(|ip| !reaches(bind, **ip)) {
             return Err(ConfigError::Conflict {
                 key: "media.announce",
                 value: other.to_string(),
                 reason: format!(
-                    "the media sockets are bound to {bind}: allowed are addresses of the same family"
+                    "the media sockets are bound to {bind}: allowed are addresses of the same \
+                     family, or of both with media.bind = \"::\""
                 ),
             });
         }
@@ -65,12 +62,17 @@ pub fn interface_addresses() -> std::io::Result<Vec<IpAddr>> {
     Ok(if_addrs::get_if_addrs()?.iter().map(|i| i.ip()).collect())
 }
 
+/// True if a socket bound to `bind` can take what is sent to an address such as `ip`.
+fn reaches(bind: IpAddr, ip: IpAddr) -> bool {
+    bind == IpAddr::from(Ipv6Addr::UNSPECIFIED) || ip.is_ipv4() == bind.is_ipv4()
+}
+
 /// Addresses that another machine can use; the loopback address when there is none.
 fn reachable(interfaces: &[IpAddr], bind: IpAddr) -> Vec<IpAddr> {
     let mut found: Vec<IpAddr> = interfaces
         .iter()
         .copied()
-        .filter(|ip| ip.is_ipv4() == bind.is_ipv4() && !ip.is_loopback() && !is_link_local(ip))
+        .filter(|ip| reaches(bind, *ip) && !ip.is_loopback() && !is_link_local(ip))
         .collect();
     found.sort_unstable();
     found.dedup();
@@ -153,11 +155,34 @@ mod tests {
     }
 
     #[test]
-    fn ipv6_needs_an_ipv6_bind() {
-        let toml = "media.bind = \"::\"";
-        assert_eq!(planned(toml), ("::".into(), vec!["2001:db8::5".into()]));
-        let error = plan("media.bind = \"::\"\nmedia.announce = [\"10.0.0.5\"]").unwrap_err();
-        assert!(error.to_string().contains("media.announce"), "{error}");
+    fn an_ipv6_bind_of_all_interfaces_takes_both_families() {
+        let both = vec!["10.0.0.5".to_owned(), "2001:db8::5".to_owned()];
+        let planned_both = ("::".to_owned(), both);
+        assert_eq!(planned("media.bind = \"::\""), planned_both);
+        assert_eq!(planned("listen = \"[::]:80\""), planned_both);
+        let toml = "media.announce = [\"10.0.0.5\", \"2001:db8::5\"]";
+        assert_eq!(planned(toml), planned_both);
+        let toml = "media.announce = [\"2001:db8::7\"]";
+        assert_eq!(planned(toml), ("::".into(), vec!["2001:db8::7".into()]));
+        let toml = "media.announce = [\"127.0.0.1\", \"::1\"]";
+        let loopback = vec!["127.0.0.1".into(), "::1".into()];
+        assert_eq!(planned(toml), ("::".into(), loopback));
+    }
+
+    #[test]
+    fn several_addresses_of_one_family_stay_in_it() {
+        let toml = "media.announce = [\"203.0.113.7\", \"10.0.0.5\"]";
+        let both = vec!["203.0.113.7".into(), "10.0.0.5".into()];
+        assert_eq!(planned(toml), ("0.0.0.0".into(), both));
+    }
+
+    #[test]
+    fn other_binds_take_one_family() {
+        for (bind, announce) in [("0.0.0.0", "2001:db8::5"), ("2001:db8::5", "10.0.0.5")] {
+            let toml = format!("media.bind = \"{bind}\"\nmedia.announce = [\"{announce}\"]");
+            let error = plan(&toml).unwrap_err();
+            assert!(error.to_string().contains("media.announce"), "{error}");
+        }
     }
 
     #[test]

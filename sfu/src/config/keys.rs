@@ -168,7 +168,7 @@ const SERVER_KEYS: &[Key] = &[
     ),
     Key::new(
         "media.port",
-        "First UDP port of media; worker k uses this plus k",
+        "First port of media; worker k uses this plus k",
         |s, raw| {
             s.media.port = value::number(raw, 0..=65_535)?;
             Ok(())
@@ -197,6 +197,31 @@ const SERVER_KEYS: &[Key] = &[
         "Publishers and subscribers at once",
         |s, raw| {
             s.media.max_sessions = value::number(raw, 1..=1_000_000)?;
+            Ok(())
+        },
+    ),
+    Key::new(
+        "media.tcp",
+        "Take media over TCP too, on the same port numbers",
+        |s, raw| {
+            s.media.tcp = value::boolean(raw)?;
+            Ok(())
+        },
+    )
+    .switch(),
+    Key::new(
+        "media.tcp_max_connections",
+        "TCP connections for media at once",
+        |s, raw| {
+            s.media.tcp_max_connections = value::number(raw, 1..=1_000_000)?;
+            Ok(())
+        },
+    ),
+    Key::new(
+        "media.tcp_max_per_address",
+        "TCP connections for media of one address at once",
+        |s, raw| {
+            s.media.tcp_max_per_address = value::number(raw, 1..=1_000_000)?;
             Ok(())
         },
     ),

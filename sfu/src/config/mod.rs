@@ -317,6 +317,18 @@ fn conflicts(settings: &Settings) -> Vec<ConfigError> {
             ),
         });
     }
+    let http = usize::from(listen.port());
+    if media.tcp && http != 0 && (usize::from(media.port)..=last).contains(&http) {
+        found.push(ConfigError::Conflict {
+            key: "media.tcp",
+            value: "true".to_owned(),
+            reason: format!(
+                "media over TCP needs the ports from {} to {last}, and `listen` has {http}: \
+                 allowed is another `media.port`, or media.tcp = false",
+                media.port
+            ),
+        });
+    }
     let (shown, kept) = (settings.chat.history, settings.store.history);
     if usize::try_from(kept).is_ok_and(|kept| shown > kept) {
         found.push(ConfigError::Conflict {

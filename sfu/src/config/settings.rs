@@ -12,7 +12,7 @@ use super::live::{
 };
 use super::prefix::Prefix;
 use super::value::write_duration;
-use crate::auth::{App, SecretKey};
+use crate::auth::{App, SecretKey, TurnCredentials};
 use crate::live::UserId;
 use crate::live::broadcasts::RelayMode;
 
@@ -32,7 +32,7 @@ pub struct Settings {
     pub ice_servers: Vec<IceServer>,
     /// HTTPS.
     pub tls: TlsSettings,
-    /// WebRTC media over UDP.
+    /// WebRTC media over UDP and TCP.
     pub media: MediaSettings,
     /// HTTP-FLV and HLS.
     pub relay: RelaySettings,
@@ -62,15 +62,21 @@ pub struct Settings {
     pub dev: DevSettings,
 }
 
-/// One entry of `RTCIceServer` as a client sees it.
-#[derive(Clone, Default, PartialEq, Eq, Serialize)]
+/// One entry of `RTCIceServer` as a client sees it, or a secret to make it from.
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct IceServer {
     /// `stun:`, `stuns:`, `turn:` or `turns:` URLs (RFC 7064, RFC 7065).
     pub urls: Vec<String>,
-    /// For TURN; empty for STUN.
+    /// For TURN; empty for STUN, and where there is a secret.
     pub username: String,
-    /// For TURN; empty for STUN. Never logged.
+    /// For TURN; empty for STUN, and where there is a secret. Never logged.
     pub credential: String,
+    /// The secret of a TURN server that takes time-limited credentials. Never logged or told.
+    #[serde(serialize_with = "key_as_text")]
+    pub secret: Option<SecretKey>,
+    /// How long credentials that are made with the secret are good for.
+    #[serde(serialize_with = "duration_as_text")]
+    pub lifetime: Duration,
 }
 
 /// HTTPS by files, or by a certificate made at start.
@@ -90,7 +96,7 @@ pub struct MediaSettings {
     /// Local address of the media sockets.
     #[serde(serialize_with = "bind_as_text")]
     pub bind: MediaBind,
-    /// UDP port of the first worker; worker k uses this plus k; 0 lets the system choose.
+    /// Port of the first worker; worker k uses this plus k; 0 lets the system choose.
     pub port: u16,
     /// Addresses told to clients; empty for the addresses of the interfaces.
     pub announce: Vec<IpAddr>,
@@ -98,6 +104,12 @@ pub struct MediaSettings {
     pub workers: usize,
     /// Publishers and subscribers together.
     pub max_sessions: usize,
+    /// Media over TCP for clients that get no UDP through, on the same port numbers.
+    pub tcp: bool,
+    /// TCP connections for media at once.
+    pub tcp_max_connections: usize,
+    /// Those of one address; an IPv6 network of 64 bits counts as one.
+    pub tcp_max_per_address: usize,
     /// How long subscribers stay without a publisher.
     #[serde(serialize_with = "duration_as_text")]
     pub linger: Duration,
@@ -215,6 +227,9 @@ impl Default for Settings {
                 announce: Vec::new(),
                 workers: 0,
                 max_sessions: 4_000,
+                tcp: true,
+                tcp_max_connections: 8_000,
+                tcp_max_per_address: 500,
                 linger: Duration::from_secs(60),
             },
             relay: RelaySettings {
@@ -260,7 +275,39 @@ impl Default for Settings {
     }
 }
 
+impl Default for IceServer {
+    fn default() -> Self {
+        Self {
+            urls: Vec::new(),
+            username: String::new(),
+            credential: String::new(),
+            secret: None,
+            lifetime: Duration::from_secs(12 * 3_600),
+        }
+    }
+}
+
 impl IceServer {
+    /// What a client is told that comes at `now`, in Unix seconds: without the secret, and with
+    /// credentials made from it.
+    pub fn told(&self, now: u64, name: &str) -> Self {
+        let Some(secret) = &self.secret else {
+            return self.clone();
+        };
+        let expires_at = now.saturating_add(self.lifetime.as_secs());
+        let TurnCredentials {
+            username,
+            credential,
+        } = TurnCredentials::new(secret, expires_at, name);
+        Self {
+            urls: self.urls.clone(),
+            username,
+            credential,
+            secret: None,
+            lifetime: self.lifetime,
+        }
+    }
+
     /// Whether every URL has a scheme of RFC 7064 or RFC 7065, and TURN its credentials.
     pub(super) fn is_sound(&self) -> bool {
         // What ends up inside `<…>` and quoted strings of a header field.
@@ -270,8 +317,12 @@ impl IceServer {
                     .bytes()
                     .all(|b| b.is_ascii_graphic() && !b"<>\"\\".contains(&b))
         };
-        let has_credentials = !self.username.is_empty() && !self.credential.is_empty();
+        let has_both = !self.username.is_empty() && !self.credential.is_empty();
         let has_neither = self.username.is_empty() && self.credential.is_empty();
+        let has_credentials = match self.secret {
+            Some(_) => has_neither,
+            None => has_both,
+        };
         (1..=8).contains(&self.urls.len())
             && is_plain(&self.username)
             && is_plain(&self.credential)
@@ -282,7 +333,7 @@ impl IceServer {
                 is_plain(url)
                     && !rest.is_empty()
                     && match scheme {
-                        "stun" | "stuns" => has_neither || has_credentials,
+                        "stun" | "stuns" => self.secret.is_none() && (has_neither || has_both),
                         "turn" | "turns" => has_credentials,
                         _ => false,
                     }
@@ -298,6 +349,10 @@ impl std::fmt::Debug for IceServer {
             .field("credential", &"(hidden)")
             .finish()
     }
+}
+
+fn key_as_text<S: Serializer>(key: &Option<SecretKey>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(key.as_ref().map_or("", SecretKey::expose))
 }
 
 pub(super) fn duration_as_text<S: Serializer>(

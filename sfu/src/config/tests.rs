@@ -78,7 +78,14 @@ fn settings_written_out_read_back_the_same() {
         urls: vec!["turn:a.example".to_owned()],
         username: "u".to_owned(),
         credential: "c".to_owned(),
+        ..IceServer::default()
     }];
+    settings.ice_servers.push(IceServer {
+        urls: vec!["turns:b.example".to_owned()],
+        secret: Some("north".parse().unwrap()),
+        lifetime: Duration::from_secs(90),
+        ..IceServer::default()
+    });
     settings.apps = apps::apps(Raw::Text(
         "[{ id = 7, keys = [\"a\", \"b\"], play_url_key = \"c\", play_url_window = \"90s\" },
           { id = 8, keys = [\"d\"], push_url_key = \"e\", require_private_map_key = true,
@@ -282,8 +289,14 @@ fn values_that_fight_are_refused() {
         None,
     ));
     assert!(text.contains("at most 65534"), "{text}");
-    let text = errors(load_from(&["--announce", "10.0.0.1,::1"], &[], None));
+    let both = ["--announce", "10.0.0.1,::1", "--media-bind", "0.0.0.0"];
+    let text = errors(load_from(&both, &[], None));
     assert!(text.contains("same family"), "{text}");
+    let same = ["--listen", "127.0.0.1:8001", "--workers", "2"];
+    let text = errors(load_from(&same, &[], None));
+    assert!(text.contains("from 8000 to 8001"), "{text}");
+    let off = [&same[..], &["--media-tcp=false"]].concat();
+    assert!(load_from(&off, &[], None).is_ok());
     let text = errors(load_from(&["--chat-history", "300"], &[], None));
     assert!(
         text.contains("`chat.history` cannot be 300: `store.history` keeps 200"),
@@ -422,6 +435,12 @@ fn secrets_stay_out_of_messages() {
         ..IceServer::default()
     };
     assert!(!format!("{server:?}").contains("hunter2"));
+    let server = IceServer {
+        secret: Some("hunter2".parse().unwrap()),
+        ..IceServer::default()
+    };
+    assert!(!format!("{server:?}").contains("hunter2"));
+    assert!(!format!("{:?}", server.told(1, "u")).contains("hunter2"));
     for file in [
         "[[apps]]\nid = 1\nkeys = \"hunter2\"",
         "[[apps]]\nid = 1\nkeys = [\"hunter2\"",

@@ -251,7 +251,7 @@ pub(super) fn log_filter(raw: Raw<'_>) -> Result<String, String> {
 /// ICE servers: tables with `urls`, `username`, `credential`. As text: URLs with
 /// commas between, or the TOML array itself when there are credentials.
 pub(super) fn ice_servers(raw: Raw<'_>) -> Result<Vec<IceServer>, String> {
-    let allowed = "a list of { urls = [\"stun:host:port\" or \"turn:host:port\"], username, credential }; turn and turns need both of the last two";
+    let allowed = "a list of { urls = [\"stun:host:port\" or \"turn:host:port\"], username, credential } or { urls, secret, lifetime = \"12h\" } (1m to 168h); turn and turns need username and credential, or the secret";
     let servers = match raw {
         Raw::Toml(value) => read_ice_servers(value),
         Raw::Text(text) if text.trim_start().starts_with('[') => {
@@ -292,6 +292,9 @@ fn read_ice_servers(value: &toml::Value) -> Option<Vec<IceServer>> {
                     }
                     "username" => read.username = value.as_str()?.to_owned(),
                     "credential" => read.credential = value.as_str()?.to_owned(),
+                    "secret" if value.as_str() == Some("") => {}
+                    "secret" => read.secret = Some(value.as_str()?.parse().ok()?),
+                    "lifetime" => read.lifetime = duration(Raw::Toml(value), LIFETIME).ok()?,
                     _ => return None,
                 }
             }
@@ -299,6 +302,10 @@ fn read_ice_servers(value: &toml::Value) -> Option<Vec<IceServer>> {
         })
         .collect()
 }
+
+/// Of TURN credentials.
+const LIFETIME: RangeInclusive<Duration> =
+    Duration::from_secs(60)..=Duration::from_secs(7 * 24 * 3_600);
 
 /// Paths in one list.
 const MAX_PATHS: usize = 100;
@@ -420,7 +427,15 @@ mod tests {
         assert_eq!(plain.len(), 2);
         let table = "[{ urls = [\"turn:a.example\"], username = \"u\", credential = \"c\" }]";
         assert_eq!(ice_servers(Raw::Text(table)).unwrap()[0].username, "u");
+        let secret = "[{ urls = [\"turn:a.example\"], secret = \"s\", lifetime = \"1h\" }]";
+        let read = &ice_servers(Raw::Text(secret)).unwrap()[0];
+        assert_eq!(read.lifetime, Duration::from_secs(3_600));
+        assert!(read.secret.is_some() && !format!("{read:?}").contains("\"s\""));
         for text in [
+            "[{ urls = [\"turn:a\"], secret = \"s\", username = \"u\" }]",
+            "[{ urls = [\"stun:a\"], secret = \"s\" }]",
+            "[{ urls = [\"turn:a\"], secret = \"s\", lifetime = \"1s\" }]",
+            "[{ urls = [\"turn:a\"], secret = 1 }]",
             "http://a.example",
             "turn:a.example",
             "[{ urls = [\"stun:a\"], user = \"x\" }]",

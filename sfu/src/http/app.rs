@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -20,7 +20,7 @@ use super::images::{self, Images};
 use super::metrics::{self, HttpMetrics};
 use super::{access, files, health, ice, observe, playlist, signal, whip};
 use crate::auth::Apps;
-use crate::config::Settings;
+use crate::config::{IceServer, Settings};
 use crate::signal::Signalling;
 use crate::worker::{Role, Workers};
 
@@ -38,7 +38,7 @@ struct Inner {
     images: Option<Images>,
     apps: Apps,
     cors: Cors,
-    ice_links: Vec<HeaderValue>,
+    ice_servers: Vec<IceServer>,
     readiness: Readiness,
     max_sdp_bytes: usize,
     body_timeout: Duration,
@@ -79,7 +79,7 @@ impl App {
             apps: Apps::new(settings.apps.clone()),
             cors: Cors::new(&settings.cors.origins),
             readiness: Readiness::default(),
-            ice_links: ice::links(&settings.ice_servers),
+            ice_servers: settings.ice_servers.clone(),
             max_sdp_bytes: settings.http.max_sdp_bytes,
             body_timeout: settings.http.body_timeout,
             started: Instant::now(),
@@ -120,9 +120,11 @@ impl App {
         &self.0.cors
     }
 
-    /// `Link` header fields with the ICE servers (RFC 9725 §4.6).
-    pub(super) fn ice_links(&self) -> &[HeaderValue] {
-        &self.0.ice_links
+    /// `Link` header fields with the ICE servers (RFC 9725 §4.6) for a client that comes now.
+    pub(super) fn ice_links(&self, role: Role) -> Vec<HeaderValue> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.unwrap_or_default().as_secs();
+        ice::links(&self.0.ice_servers, now, role.name())
     }
 
     pub(super) fn max_sdp_bytes(&self) -> usize {

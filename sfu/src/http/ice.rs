@@ -4,9 +4,12 @@ use http::HeaderValue;
 
 use crate::config::IceServer;
 
-/// One field for each URL.
-pub(super) fn links(servers: &[IceServer]) -> Vec<HeaderValue> {
+/// One field for each URL, for a client that comes at `now`, in Unix seconds.
+pub(super) fn links(servers: &[IceServer], now: u64, name: &str) -> Vec<HeaderValue> {
     servers
+        .iter()
+        .map(|server| server.told(now, name))
+        .collect::<Vec<_>>()
         .iter()
         .flat_map(|server| server.urls.iter().map(move |url| (server, url)))
         .filter_map(|(server, url)| {
@@ -27,6 +30,8 @@ pub(super) fn links(servers: &[IceServer]) -> Vec<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -40,9 +45,10 @@ mod tests {
                 urls: vec!["turn:turn.example.org?transport=udp".into()],
                 username: "user".into(),
                 credential: "secret".into(),
+                ..IceServer::default()
             },
         ];
-        let links = links(&servers);
+        let links = links(&servers, 1_800_000_000, "publisher");
         assert_eq!(links.len(), 3);
         assert_eq!(links[0], "<stun:stun.example.org>; rel=\"ice-server\"");
         assert_eq!(
@@ -50,5 +56,24 @@ mod tests {
             "<turn:turn.example.org?transport=udp>; rel=\"ice-server\"; username=\"user\"; credential=\"secret\"; credential-type=\"password\""
         );
         assert!(!format!("{links:?}").contains("secret"));
+    }
+
+    #[test]
+    fn credentials_from_a_secret_end_with_their_time() {
+        let servers = [IceServer {
+            urls: vec!["turn:turn.example.org".into()],
+            secret: Some("north".parse().unwrap()),
+            lifetime: Duration::from_secs(600),
+            ..IceServer::default()
+        }];
+        let link = &links(&servers, 1_799_999_400, "anna")[0];
+        let text = link.to_str().unwrap();
+        assert!(
+            text.contains(
+                "username=\"1800000000:anna\"; credential=\"hcODHAE/R+P6eKoXy+CURRRDzsg=\""
+            ),
+            "{text}"
+        );
+        assert!(!text.contains("north") && link.is_sensitive());
     }
 }

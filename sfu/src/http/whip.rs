@@ -85,8 +85,8 @@ async fn open(
     headers.insert(ETAG, value(format!("\"{etag}\""))?);
     headers.insert(ACCEPT_PATCH, HeaderValue::from_static(FRAGMENT));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    for link in app.ice_links() {
-        headers.append(LINK, link.clone());
+    for link in app.ice_links(role) {
+        headers.append(LINK, link);
     }
     Ok(response)
 }
@@ -115,6 +115,10 @@ async fn change(
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(FRAGMENT));
             headers.insert(ETAG, value(format!("\"{etag}\""))?);
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            // The credentials that the session began with may be over.
+            for link in app.ice_links(role) {
+                headers.append(LINK, link);
+            }
             Ok(response)
         }
     }

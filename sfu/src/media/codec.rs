@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use packager::rtp::{Codec, MediaKind};
+use str0m::bwe::Bitrate;
 use str0m::config::DtlsCert;
 use str0m::format::{Codec as RtcCodec, FormatParams};
 use str0m::media::{Frequency, MediaKind as RtcKind, Pt};
@@ -29,7 +30,8 @@ pub(crate) fn build_rtc(
             Purpose::Subscriber => STATS_INTERVAL,
         }))
         .clear_codecs()
-        .set_extension_map(extensions(purpose));
+        .set_extension_map(extensions(purpose))
+        .enable_bwe((purpose == Purpose::Receiver).then_some(FIRST_ESTIMATE));
     let codecs = config.codec_config();
     // An encoder sends stereo only if it is answered; answered unasked, it would spend bits on it.
     codecs.add_config(
@@ -69,10 +71,12 @@ fn extensions(purpose: Purpose) -> ExtensionMap {
     map.set(1, Extension::AudioLevel);
     map.set(4, Extension::RtpMid);
     map.set(13, Extension::VideoOrientation);
-    if purpose == Purpose::Publisher {
-        // Feedback for the browser's bandwidth estimation. Towards subscribers the server sends
-        // what it has, so their feedback would only cost.
+    if purpose != Purpose::Subscriber {
+        // Feedback for the sender's bandwidth estimation: the browser's, or the server's. A WHEP
+        // session gets what there is: its feedback would only cost.
         map.set(3, Extension::TransportSequenceNumber);
+    }
+    if purpose == Purpose::Publisher {
         map.set(10, Extension::RtpStreamId);
         map.set(11, Extension::RepairedRtpStreamId);
     }
@@ -91,6 +95,10 @@ const H264: [(u8, u8, bool, u32); 8] = [
     (125, 107, false, 0x42001f),
     (35, 36, false, 0x4d001f),
 ];
+
+/// What a link is taken to carry before its first feedback: enough for a picture of 1080p, so that
+/// joining begins with the best one.
+const FIRST_ESTIMATE: Bitrate = Bitrate::mbps(5);
 
 /// How often a WHEP session says how many packets were asked for again.
 const STATS_INTERVAL: Duration = Duration::from_secs(5);

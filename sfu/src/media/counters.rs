@@ -53,11 +53,13 @@ pub enum DropReason {
     UnknownRoom,
     /// The socket did not take a datagram.
     SendFailed,
+    /// A client does not read its TCP connection as fast as packets come for it.
+    ConnectionFull,
 }
 
 impl DropReason {
     /// All reasons, in the order of their discriminants.
-    pub const ALL: [DropReason; 24] = [
+    pub const ALL: [DropReason; 25] = [
         DropReason::Oversize,
         DropReason::NotWebRtc,
         DropReason::BadStun,
@@ -82,6 +84,7 @@ impl DropReason {
         DropReason::WorkerLaneFull,
         DropReason::UnknownRoom,
         DropReason::SendFailed,
+        DropReason::ConnectionFull,
     ];
 
     /// The label value in metrics.
@@ -111,6 +114,7 @@ impl DropReason {
             DropReason::WorkerLaneFull => "worker_lane_full",
             DropReason::UnknownRoom => "unknown_room",
             DropReason::SendFailed => "send_failed",
+            DropReason::ConnectionFull => "connection_full",
         }
     }
 }

@@ -81,7 +81,8 @@ mod tests {
             demand.add(wish);
         }
         assert!(demand.wants().audio);
-        assert!(demand.wants().pictures.iter().eq(Picture::ALL));
+        let both = [Picture::Large, Picture::Small];
+        assert!(demand.wants().pictures.iter().eq(both));
         demand.remove(small);
         demand.remove(wish(false, Some(Picture::Large)));
         let left = demand.wants();

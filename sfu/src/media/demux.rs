@@ -1,11 +1,11 @@
 //! Which session a datagram is for.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 
 use str0m::ice::StunMessage;
 
 use super::counters::DropReason;
+use super::remote::Remote;
 use super::slots::SlotKey;
 
 /// What the first bytes of a datagram say it is (RFC 7983 §7).
@@ -31,15 +31,29 @@ fn is_rtcp(datagram: &[u8]) -> bool {
     datagram.len() >= 8 && (192..=223).contains(&datagram[1])
 }
 
-/// The local user fragment that a STUN binding request is for.
-pub(crate) fn stun_user(datagram: &[u8]) -> Result<String, DropReason> {
-    let message = StunMessage::parse(datagram).map_err(|_| DropReason::BadStun)?;
-    if !message.is_binding_request() {
-        return Err(DropReason::BadStun);
-    }
-    match message.split_username() {
-        Some((local, _)) if local.len() <= 64 => Ok(local.to_owned()),
-        _ => Err(DropReason::BadStun),
+/// What a STUN binding request says before its password has been looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Check<'a> {
+    /// The local user fragment that it is for.
+    pub(crate) user: &'a str,
+    /// It has USE-CANDIDATE: the client wants to send media on this path.
+    pub(crate) nominates: bool,
+}
+
+impl<'a> Check<'a> {
+    pub(crate) fn read(datagram: &'a [u8]) -> Result<Self, DropReason> {
+        let message = StunMessage::parse(datagram).map_err(|_| DropReason::BadStun)?;
+        if !message.is_binding_request() {
+            return Err(DropReason::BadStun);
+        }
+        let user = message.username().and_then(|name| name.split_once(':'));
+        match user {
+            Some((user, _)) if user.len() <= 64 => Ok(Self {
+                user,
+                nominates: message.use_candidate(),
+            }),
+            _ => Err(DropReason::BadStun),
+        }
     }
 }
 
@@ -54,12 +68,12 @@ pub(crate) const MAX_ADDRESSES: usize = 16;
 /// sessions.
 #[derive(Debug, Default)]
 pub(crate) struct Demux {
-    by_address: HashMap<SocketAddr, SlotKey>,
+    by_address: HashMap<Remote, SlotKey>,
     by_user: HashMap<String, SlotKey>,
 }
 
 impl Demux {
-    pub(crate) fn by_address(&self, address: SocketAddr) -> Option<SlotKey> {
+    pub(crate) fn by_address(&self, address: Remote) -> Option<SlotKey> {
         self.by_address.get(&address).copied()
     }
 
@@ -78,9 +92,9 @@ impl Demux {
     /// Maps a validated address. `addresses` are those of the session; true if one had to go.
     pub(crate) fn add_address(
         &mut self,
-        address: SocketAddr,
+        address: Remote,
         key: SlotKey,
-        addresses: &mut Vec<SocketAddr>,
+        addresses: &mut Vec<Remote>,
     ) -> bool {
         self.by_address.insert(address, key);
         if addresses.contains(&address) {
@@ -96,7 +110,7 @@ impl Demux {
     }
 
     /// Unmaps an address, unless another session has taken it over.
-    pub(crate) fn remove_address(&mut self, address: SocketAddr, key: SlotKey) {
+    pub(crate) fn remove_address(&mut self, address: Remote, key: SlotKey) {
         if self.by_address.get(&address) == Some(&key) {
             self.by_address.remove(&address);
         }
@@ -109,8 +123,14 @@ impl Demux {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
     use crate::media::slots::Slots;
+
+    fn remote(port: u16) -> Remote {
+        SocketAddr::from(([192, 0, 2, 1], port)).into()
+    }
 
     #[test]
     fn datagrams_are_told_apart_and_odd_ones_refused() {
@@ -122,7 +142,7 @@ mod tests {
         assert_eq!(classify(&[128; 12]), Ok(Protocol::Rtp));
         assert_eq!(classify(&[128, 200, 0, 1, 0, 0, 0, 1]), Ok(Protocol::Rtp));
         assert_eq!(classify(&[250; 100]), Err(DropReason::NotWebRtc));
-        assert_eq!(stun_user(&[0; 20]), Err(DropReason::BadStun));
+        assert_eq!(Check::read(&[0; 20]), Err(DropReason::BadStun));
     }
 
     #[test]
@@ -131,7 +151,7 @@ mod tests {
         let (a, b) = (slots.insert(()), slots.insert(()));
         let mut demux = Demux::default();
         let (mut of_a, mut of_b) = (Vec::new(), Vec::new());
-        let address = ([192, 0, 2, 1], 9).into();
+        let address = remote(9);
         for _ in 0..100 {
             demux.add_address(address, b, &mut of_b);
             demux.add_address(address, a, &mut of_a);
@@ -141,13 +161,26 @@ mod tests {
     }
 
     #[test]
+    fn one_address_over_two_transports_is_two() {
+        let mut slots = Slots::default();
+        let (a, b) = (slots.insert(()), slots.insert(()));
+        let mut demux = Demux::default();
+        let datagrams = remote(9);
+        let connection = Remote::tcp(datagrams.address);
+        demux.add_address(datagrams, a, &mut Vec::new());
+        demux.add_address(connection, b, &mut Vec::new());
+        assert_eq!(demux.by_address(datagrams), Some(a));
+        assert_eq!(demux.by_address(connection), Some(b));
+    }
+
+    #[test]
     fn addresses_of_a_session_are_bounded() {
         let mut slots = Slots::default();
         let key = slots.insert(());
         let mut demux = Demux::default();
         let mut addresses = Vec::new();
         for port in 1..100 {
-            demux.add_address(([192, 0, 2, 1], port).into(), key, &mut addresses);
+            demux.add_address(remote(port), key, &mut addresses);
         }
         assert_eq!(addresses.len(), MAX_ADDRESSES);
         assert_eq!(demux.len().0, MAX_ADDRESSES);

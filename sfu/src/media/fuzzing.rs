@@ -4,6 +4,7 @@ use packager::rtp::{Codec, MediaKind};
 
 use super::demux;
 use super::forward::detect::{self, Entry};
+use super::framing::{self, Decoder, TooLong};
 use super::{answer, fragment, offer};
 use crate::worker::Role;
 
@@ -53,10 +54,38 @@ pub fn parse_fragment(data: &[u8]) {
     }
 }
 
+/// What a connection brings is cut into the same packets however it arrives, and none of them is
+/// longer than a datagram may be.
+pub fn decode_frames(data: &[u8]) {
+    let (cut, stream) = match data.split_first() {
+        Some((first, rest)) => (usize::from(*first).max(1), rest),
+        None => return,
+    };
+    let (packets, ended) = decoded(std::iter::once(stream));
+    let in_pieces = decoded(stream.chunks(cut));
+    assert_eq!((&in_pieces.0, &in_pieces.1), (&packets, &ended));
+    if ended.is_ok() {
+        let bytes: usize = packets.iter().map(|p| p.len() + framing::HEADER).sum();
+        assert!(bytes <= stream.len());
+    }
+}
+
+fn decoded<'a>(mut pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Vec<u8>>, Result<(), TooLong>) {
+    let mut decoder = Decoder::default();
+    let mut packets = Vec::new();
+    let ended = pieces.try_for_each(|piece| {
+        decoder.decode(piece, |packet| {
+            assert!((1..=demux::MAX_DATAGRAM).contains(&packet.len()));
+            packets.push(packet.to_vec());
+        })
+    });
+    (packets, ended)
+}
+
 /// First looks at datagrams and payloads read no byte that is not there.
 pub fn look_at_packet(data: &[u8]) {
     if demux::classify(data) == Ok(demux::Protocol::Stun) {
-        let _ = demux::stun_user(data);
+        let _ = demux::Check::read(data);
     }
     for codec in [Codec::H264, Codec::Vp8, Codec::Vp9, Codec::Av1] {
         let entry = detect::entry(codec, data);
@@ -116,6 +145,7 @@ mod tests {
             let mut bytes = vec![0; rng.random_range(0..80)];
             rng.fill(&mut bytes[..]);
             look_at_packet(&bytes);
+            decode_frames(&bytes);
             check_offer(&bytes);
             check_answer(&bytes);
         }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use relay::{IngestItem, StreamId};
 
 use super::demand::Wants;
+use super::forward::allocate::Rates;
 use super::forward::picture::{Picture, Pictures};
 use super::packet::MediaPacket;
 use crate::worker::api::{SessionId, SessionRef};
@@ -119,6 +120,8 @@ pub enum LaneMessage {
         stream: StreamId,
         /// True if the stream has a publisher.
         live: bool,
+        /// What its pictures take, the unwanted ones too.
+        rates: Rates,
     },
     /// Lease holder to home: no subscribers are left.
     Detach {

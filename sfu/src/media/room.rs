@@ -7,6 +7,7 @@ use relay::{IngestItem, StreamId};
 
 use super::core::delivery::Gathered;
 use super::demand::{Demand, Wants};
+use super::forward::allocate::Rates;
 use super::forward::keyframe::KeyframeRequests;
 use super::forward::layer::LayerSelector;
 use super::forward::picture::{Picture, Pictures};
@@ -69,6 +70,8 @@ pub(crate) struct Room {
     pub(crate) reports: Vec<(NewReport, Instant)>,
     pub(crate) next_key: u32,
     pub(crate) layers: LayerSelector,
+    /// What its pictures take, if another worker measures it.
+    pub(crate) told_rates: Rates,
     pub(crate) audio: Option<StreamKey>,
     pub(crate) videos: Vec<VideoStream>,
     /// The last moment with a publisher.
@@ -177,6 +180,7 @@ impl Room {
             reports: Vec::new(),
             next_key: 2,
             layers: LayerSelector::default(),
+            told_rates: Rates::default(),
             audio: None,
             videos: Vec::new(),
             live_at: now,
@@ -226,6 +230,14 @@ impl Room {
             is_same
         });
         self.gathered.layer_changed |= layers.follow(pictures, packet.stream);
+    }
+
+    /// What its pictures take.
+    pub(crate) fn rates(&self) -> Rates {
+        match self.source {
+            Source::Local => self.layers.rates(),
+            Source::Remote { .. } => self.told_rates,
+        }
     }
 
     /// The incoming video stream to follow for a picture.

@@ -1,29 +1,61 @@
-//! Outgoing datagrams, gathered into runs that leave in one segmented send.
+//! Outgoing datagrams, gathered into runs that leave in one segmented send or one write.
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
+use std::slice::Chunks;
 
-/// Datagrams to one address that share one buffer: all `segment` bytes long, the last one maybe
-/// shorter (the layout that generic segmentation offload wants).
+use super::framing::{self, Frames};
+use super::remote::{Remote, Transport};
+
+/// Datagrams to one address that share one buffer.
+///
+/// Over UDP all are `segment` bytes long, the last one maybe shorter (the layout that generic
+/// segmentation offload wants). Over TCP they are frames, to be written as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Batch<'a> {
+    /// The announced address that it comes from.
+    pub source: IpAddr,
     /// Where it goes.
-    pub destination: SocketAddr,
+    pub destination: Remote,
     /// The datagrams one after the other.
     pub contents: &'a [u8],
-    /// Length of each datagram in bytes.
+    /// Length of each datagram in bytes, over UDP.
     pub segment: usize,
 }
 
 impl<'a> Batch<'a> {
     /// The datagrams one by one.
-    pub fn datagrams(&self) -> impl Iterator<Item = &'a [u8]> {
-        self.contents.chunks(self.segment.max(1))
+    pub fn datagrams(&self) -> Datagrams<'a> {
+        match self.destination.transport {
+            Transport::Udp => Datagrams::Chunks(self.contents.chunks(self.segment.max(1))),
+            Transport::Tcp => Datagrams::Frames(Frames::new(self.contents)),
+        }
+    }
+}
+
+/// See [`Batch::datagrams`].
+#[derive(Debug, Clone)]
+pub enum Datagrams<'a> {
+    /// All of one length.
+    Chunks(Chunks<'a, u8>),
+    /// Each behind its length.
+    Frames(Frames<'a>),
+}
+
+impl<'a> Iterator for Datagrams<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        match self {
+            Self::Chunks(chunks) => chunks.next(),
+            Self::Frames(frames) => frames.next(),
+        }
     }
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Run {
-    destination: SocketAddr,
+    source: IpAddr,
+    destination: Remote,
     start: usize,
     end: usize,
     segment: usize,
@@ -57,19 +89,24 @@ impl Transmits {
     }
 
     /// Adds one datagram.
-    pub fn push(&mut self, destination: SocketAddr, datagram: &[u8]) {
+    pub fn push(&mut self, source: IpAddr, destination: Remote, datagram: &[u8]) {
         if datagram.is_empty() {
             return;
         }
         let start = self.buffer.len();
-        self.buffer.extend_from_slice(datagram);
+        let is_framed = destination.transport == Transport::Tcp;
+        if is_framed {
+            framing::append(&mut self.buffer, datagram);
+        } else {
+            self.buffer.extend_from_slice(datagram);
+        }
         let end = self.buffer.len();
         self.datagrams += 1;
         if let Some(run) = self.runs.last_mut() {
-            let fits = !run.closed
-                && run.destination == destination
-                && datagram.len() <= run.segment
-                && run.count < self.max_segments
+            let is_segment =
+                !run.closed && datagram.len() <= run.segment && run.count < self.max_segments;
+            let fits = (run.destination, run.source) == (destination, source)
+                && (is_framed || is_segment)
                 && end - run.start <= MAX_RUN_BYTES;
             if fits {
                 run.closed = datagram.len() < run.segment;
@@ -79,6 +116,7 @@ impl Transmits {
             }
         }
         self.runs.push(Run {
+            source,
             destination,
             start,
             end,
@@ -91,6 +129,7 @@ impl Transmits {
     /// The runs in the order of their datagrams.
     pub fn batches(&self) -> impl Iterator<Item = Batch<'_>> {
         self.runs.iter().map(|run| Batch {
+            source: run.source,
             destination: run.destination,
             contents: &self.buffer[run.start..run.end],
             segment: run.segment,
@@ -129,17 +168,21 @@ const MAX_RUN_BYTES: usize = 65_000;
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
     use super::*;
 
-    fn address(port: u16) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], port))
+    const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    fn address(port: u16) -> Remote {
+        SocketAddr::from((SOURCE, port)).into()
     }
 
     fn lengths(t: &Transmits) -> Vec<(u16, Vec<usize>)> {
         t.batches()
             .map(|b| {
                 (
-                    b.destination.port(),
+                    b.destination.address.port(),
                     b.datagrams().map(<[u8]>::len).collect(),
                 )
             })
@@ -150,9 +193,9 @@ mod tests {
     fn equal_datagrams_to_one_address_share_a_run_that_a_shorter_one_ends() {
         let mut t = Transmits::new(64);
         for len in [100, 100, 60, 60, 100] {
-            t.push(address(1), &vec![0; len]);
+            t.push(SOURCE, address(1), &vec![0; len]);
         }
-        t.push(address(2), &[0; 100]);
+        t.push(SOURCE, address(2), &[0; 100]);
         assert_eq!(
             lengths(&t),
             vec![
@@ -168,10 +211,32 @@ mod tests {
     }
 
     #[test]
+    fn frames_of_one_drain_are_one_write_whatever_their_lengths() {
+        let mut t = Transmits::new(1);
+        let connection = Remote::tcp(address(1).address);
+        for len in [100, 1_200, 60] {
+            t.push(SOURCE, connection, &vec![0; len]);
+        }
+        t.push(SOURCE, address(1), &[0; 100]);
+        assert_eq!(lengths(&t), vec![(1, vec![100, 1_200, 60]), (1, vec![100])]);
+        let first = t.batches().next().expect("a run");
+        assert_eq!(first.contents.len(), 100 + 1_200 + 60 + 3 * framing::HEADER);
+        assert_eq!(t.datagrams(), 4);
+    }
+
+    #[test]
+    fn what_comes_from_another_address_is_another_run() {
+        let mut t = Transmits::new(64);
+        t.push(SOURCE, address(1), &[0; 100]);
+        t.push(Ipv4Addr::new(192, 0, 2, 1).into(), address(1), &[0; 100]);
+        assert_eq!(lengths(&t).len(), 2);
+    }
+
+    #[test]
     fn runs_keep_their_limits() {
         let mut t = Transmits::new(4);
         for _ in 0..9 {
-            t.push(address(1), &[0; 10]);
+            t.push(SOURCE, address(1), &[0; 10]);
         }
         assert_eq!(
             t.batches()
@@ -182,7 +247,7 @@ mod tests {
 
         let mut t = Transmits::new(64);
         for _ in 0..60 {
-            t.push(address(1), &[0; 1_400]);
+            t.push(SOURCE, address(1), &[0; 1_400]);
         }
         assert!(t.batches().all(|b| b.contents.len() <= MAX_RUN_BYTES));
         assert_eq!(

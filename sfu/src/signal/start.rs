@@ -11,7 +11,6 @@ use super::back_end::BackEnds;
 use super::hub::metrics::HubMetrics;
 use super::hub::{Hub, HubConfig};
 use super::outbox::OutboxLimits;
-use super::protocol::IceServer;
 use super::task::{self, FindImage, HubHandle, TaskParts};
 use super::{Origins, SignalConfig, SignalMetrics, Signalling, SocketLimits, clock};
 use crate::auth::Apps;
@@ -138,7 +137,7 @@ fn hub_config(settings: &Settings) -> HubConfig {
         kept_events: signal.max_waiting_messages / 4 * 3,
         kept_bytes: signal.max_waiting_bytes / 4 * 3,
         relay_mode: settings.relay.mode,
-        ice_servers: settings.ice_servers.iter().map(IceServer::from).collect(),
+        ice_servers: settings.ice_servers.clone(),
         webhooks: settings.webhook_config(),
         ..HubConfig::new(Apps::new(settings.apps.clone()))
     }

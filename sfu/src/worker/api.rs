@@ -286,6 +286,12 @@ pub struct WorkerConfig {
     pub announce: Vec<IpAddr>,
     /// Most sessions, publishers and subscribers together.
     pub max_sessions: usize,
+    /// Clients may also send media over TCP, to the port with the number of the UDP port.
+    pub tcp: bool,
+    /// Most TCP connections at once.
+    pub tcp_max_connections: usize,
+    /// Most TCP connections of one address at once; an IPv6 network of 64 bits counts as one.
+    pub tcp_max_per_address: usize,
     /// How long a session may take from its answer to the first DTLS-protected packet.
     pub connect_timeout: Duration,
     /// How long subscribers stay without a publisher.
@@ -301,6 +307,9 @@ impl WorkerConfig {
             workers,
             announce,
             max_sessions: 5_000,
+            tcp: true,
+            tcp_max_connections: 5_000,
+            tcp_max_per_address: 500,
             connect_timeout: Duration::from_secs(15),
             linger: Duration::from_secs(60),
         }

@@ -1,4 +1,5 @@
-//! The shell around the media core: one thread, one UDP socket and one [`Core`] a worker.
+//! The shell around the media core: one thread, one UDP socket, the TCP connections of the same
+//! port and one [`Core`] a worker.
 //!
 //! [`Workers`] is the handle for the HTTP side. Its methods find the worker of a session in the
 //! directory, send it a command and await the reply; media never takes that way.
@@ -17,6 +18,7 @@ mod relaying;
 mod reservation;
 mod socket;
 mod start;
+mod tcp;
 mod thread;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -17,6 +17,10 @@ pub(crate) struct MediaSocket {
     socket: UdpSocket,
     state: UdpSocketState,
     mapped: bool,
+    /// Local addresses that datagrams have come to, if the socket is bound to all of them. An
+    /// answer has to come from the address that was asked.
+    owned: Vec<IpAddr>,
+    is_bound_to_all: bool,
     /// The interface takes no segmented sends: seen by an error.
     segments_refused: Cell<bool>,
     buffer: Vec<u8>,
@@ -62,13 +66,14 @@ pub(crate) fn missing_buffer(socket: &std::net::UdpSocket) -> Option<usize> {
 impl MediaSocket {
     /// Takes over a bound socket. To be called on the worker's runtime.
     pub(crate) fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
-        let mapped =
-            matches!(socket.local_addr()?.ip(), IpAddr::V6(ip) if ip == Ipv6Addr::UNSPECIFIED);
+        let bound = socket.local_addr()?.ip();
         let state = UdpSocketState::new((&socket).into())?;
         Ok(Self {
             socket: UdpSocket::from_std(socket)?,
             state,
-            mapped,
+            mapped: bound == Ipv6Addr::UNSPECIFIED,
+            owned: Vec::new(),
+            is_bound_to_all: bound.is_unspecified(),
             segments_refused: Cell::new(false),
             buffer: vec![0; SLICE * SLICES],
         })
@@ -102,6 +107,13 @@ impl MediaSocket {
         for (meta, slice) in metas.iter().zip(self.buffer.chunks(SLICE)).take(count) {
             let source = SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port());
             let to = meta.dst_ip.map(|ip| ip.to_canonical());
+            if let Some(to) = to
+                && self.is_bound_to_all
+                && self.owned.len() < MAX_OWNED
+                && !self.owned.contains(&to)
+            {
+                self.owned.push(to);
+            }
             let filled = slice.get(..meta.len).unwrap_or_default();
             for contents in filled.chunks(meta.stride.max(1)) {
                 each(Datagram {
@@ -145,11 +157,11 @@ impl MediaSocket {
         segment_size: Option<usize>,
     ) -> io::Result<()> {
         let transmit = Transmit {
-            destination: self.outward(batch.destination),
+            destination: self.outward(batch.destination.address),
             ecn: None,
             contents,
             segment_size,
-            src_ip: None,
+            src_ip: self.owned.contains(&batch.source).then_some(batch.source),
         };
         let mut waited = false;
         loop {
@@ -184,6 +196,9 @@ const EINVAL: i32 = 22;
 
 /// Receive and send buffer asked of the kernel: 100 ms of 300 Mbit/s.
 pub(crate) const KERNEL_BUFFER: usize = 4 << 20;
+
+/// Local addresses that are told apart: as many as settings announce.
+const MAX_OWNED: usize = 16;
 
 /// One receive buffer: the largest run that the kernel joins.
 const SLICE: usize = 65_535;

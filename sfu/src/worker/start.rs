@@ -13,6 +13,7 @@ use super::directory::Directory;
 use super::events::EventLane;
 use super::metrics::Metrics;
 use super::socket::{self, MediaSocket};
+use super::tcp::{self, Lines, Places, TcpMetrics};
 use super::thread::{Command, Worker};
 use super::{Shared, WorkerConfig, Workers, WorkersGuard};
 use crate::media::{Core, CoreConfig, Gauges, LaneMessage};
@@ -38,6 +39,14 @@ pub enum StartError {
     /// A UDP socket could not be bound.
     #[error("cannot bind UDP {address}: {source}")]
     Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A TCP socket could not be bound.
+    #[error("cannot bind TCP {address}, for media where UDP does not pass: {source}")]
+    BindTcp {
         /// The address.
         address: SocketAddr,
         /// What the system says.
@@ -78,6 +87,8 @@ impl Workers {
             });
         }
         let metrics = Metrics::register(registry)?;
+        let tcp_metrics = TcpMetrics::register(registry)?;
+        let places = Places::new(config.tcp_max_connections, config.tcp_max_per_address);
         let cert = certificate().ok_or(StartError::Certificate)?;
 
         let mut sockets = Vec::new();
@@ -87,9 +98,7 @@ impl Workers {
                 first => first + index as u16,
             };
             let address = SocketAddr::new(config.bind, port);
-            let bind = |source| StartError::Bind { address, source };
-            let socket = socket::bind(address).map_err(bind)?;
-            let port = socket.local_addr().map_err(bind)?.port();
+            let (socket, listener, port) = bind(address, config.tcp)?;
             if index == 0
                 && let Some(granted) = socket::missing_buffer(&socket)
             {
@@ -100,7 +109,7 @@ impl Workers {
                      bursts may be lost; deploy/sysctl.conf raises the limit"
                 );
             }
-            sockets.push((socket, port));
+            sockets.push((socket, listener, port));
         }
 
         let mut commands = Vec::new();
@@ -120,7 +129,7 @@ impl Workers {
             directory: Mutex::new(Directory::new(config.workers, config.max_sessions)),
             measures: Mutex::default(),
             events: EventLane::default(),
-            ports: sockets.iter().map(|(_, port)| *port).collect(),
+            ports: sockets.iter().map(|(_, _, port)| *port).collect(),
             running: AtomicUsize::new(0),
         });
 
@@ -128,7 +137,7 @@ impl Workers {
             shared: Arc::clone(&shared),
             threads: Vec::new(),
         };
-        for (index, ((socket, port), (commands, lanes))) in
+        for (index, ((socket, listener, port), (commands, lanes))) in
             sockets.into_iter().zip(inputs).enumerate()
         {
             let core = CoreConfig {
@@ -138,6 +147,7 @@ impl Workers {
                     .iter()
                     .map(|ip| SocketAddr::new(*ip, port))
                     .collect(),
+                tcp: listener.is_some(),
                 max_sessions: config.max_sessions,
                 connect_timeout: config.connect_timeout,
                 linger: config.linger,
@@ -149,6 +159,9 @@ impl Workers {
                 index,
                 core,
                 socket,
+                listener,
+                places: Arc::clone(&places),
+                tcp_metrics: tcp_metrics.clone(),
                 commands,
                 lanes,
                 shared: Arc::clone(&shared),
@@ -165,11 +178,41 @@ impl Workers {
     }
 }
 
+/// Binds a worker's sockets. The TCP port has the number of the UDP port.
+fn bind(
+    address: SocketAddr,
+    tcp: bool,
+) -> Result<(std::net::UdpSocket, Option<std::net::TcpListener>, u16), StartError> {
+    let mut tries = 0;
+    loop {
+        let failed = |source| StartError::Bind { address, source };
+        let socket = socket::bind(address).map_err(failed)?;
+        let port = socket.local_addr().map_err(failed)?.port();
+        if !tcp {
+            return Ok((socket, None, port));
+        }
+        let same = SocketAddr::new(address.ip(), port);
+        tries += 1;
+        match tcp::bind(same) {
+            Ok(listener) => return Ok((socket, Some(listener), port)),
+            // The system chose a number that is free for UDP alone.
+            Err(_) if address.port() == 0 && tries < BIND_TRIES => {}
+            Err(source) => {
+                let address = same;
+                return Err(StartError::BindTcp { address, source });
+            }
+        }
+    }
+}
+
 /// Everything that a worker thread starts from.
 struct Start {
     index: usize,
     core: CoreConfig,
     socket: std::net::UdpSocket,
+    listener: Option<std::net::TcpListener>,
+    places: Arc<Places>,
+    tcp_metrics: TcpMetrics,
     commands: mpsc::Receiver<Command>,
     lanes: mpsc::Receiver<LaneMessage>,
     shared: Arc<Shared>,
@@ -197,11 +240,19 @@ impl Start {
                     return;
                 }
             };
+            let tcp = match Lines::new(self.listener, self.places, self.tcp_metrics) {
+                Ok(tcp) => tcp,
+                Err(error) => {
+                    tracing::error!(worker = self.index, %error, "a media worker takes no TCP");
+                    return;
+                }
+            };
             self.core.max_segments = socket.max_segments();
             Worker {
                 index: self.index,
                 core: Core::new(self.core),
                 socket,
+                tcp,
                 commands: self.commands,
                 lanes: self.lanes,
                 shared: self.shared,
@@ -231,6 +282,9 @@ fn certificate() -> Option<DtlsCert> {
         .dtls_provider
         .generate_certificate()
 }
+
+/// Ports that the system is asked for until TCP has the one that UDP got.
+const BIND_TRIES: u32 = 32;
 
 /// Commands that wait for one worker. The HTTP side awaits a place: control is never dropped.
 const COMMANDS: usize = 256;

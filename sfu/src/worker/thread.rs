@@ -17,9 +17,10 @@ use super::metrics::{Metrics, PERIOD};
 use super::receivers::Claims;
 use super::relaying::{Hold, RelayError, Relayed};
 use super::socket::MediaSocket;
+use super::tcp::Lines;
 use super::{Reservation, Shared};
 use crate::media::offer::CheckedOffer;
-use crate::media::{Core, DropReason, Gauges, LaneMessage, Output, Placed, Travelled};
+use crate::media::{Core, DropReason, Gauges, LaneMessage, Output, Placed, Transport, Travelled};
 
 /// What the HTTP side asks of a worker.
 pub(crate) enum Command {
@@ -95,6 +96,7 @@ pub(crate) struct Worker {
     pub(crate) index: usize,
     pub(crate) core: Core,
     pub(crate) socket: MediaSocket,
+    pub(crate) tcp: Lines,
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) lanes: mpsc::Receiver<LaneMessage>,
     pub(crate) shared: Arc<Shared>,
@@ -111,9 +113,13 @@ impl Worker {
         let sleep = tokio::time::sleep(Duration::ZERO);
         tokio::pin!(sleep);
         let mut report_at = Instant::now() + PERIOD;
+        let mut rounds = 0_u32;
         loop {
-            let mut command = None;
-            let mut lane = None;
+            let (mut command, mut lane, mut arrival) = (None, None, None);
+            rounds = rounds.wrapping_add(1);
+            if rounds.is_multiple_of(ROUNDS_ALONE) {
+                tokio::task::yield_now().await;
+            }
             let wake = self
                 .core
                 .next_timeout()
@@ -124,6 +130,7 @@ impl Worker {
                 _ = self.socket.readable() => {}
                 received = self.commands.recv() => command = received,
                 received = self.lanes.recv() => lane = received,
+                arrived = self.tcp.next() => arrival = Some(arrived),
                 () = &mut sleep => {}
             }
 
@@ -135,6 +142,14 @@ impl Worker {
                     .socket
                     .receive(|d| core.handle_datagram(now, d.source, d.to, d.contents));
                 if !any {
+                    break;
+                }
+            }
+            let mut left = MAX_ARRIVALS;
+            while let Some(next) = arrival.take().or_else(|| self.tcp.try_next()) {
+                self.tcp.handle(&mut self.core, now, next);
+                left -= 1;
+                if left == 0 {
                     break;
                 }
             }
@@ -156,6 +171,7 @@ impl Worker {
                 if let Some(done) = self.handle_command(Instant::now(), next) {
                     self.send_all(now).await;
                     self.report();
+                    self.tcp.close(&mut self.core).await;
                     let _ = done.send(());
                     return;
                 }
@@ -172,6 +188,7 @@ impl Worker {
             if now >= report_at {
                 report_at = now + PERIOD;
                 self.report();
+                self.tcp.sweep(&mut self.core);
             }
         }
     }
@@ -492,16 +509,21 @@ impl Worker {
     }
 
     async fn send(&mut self) {
-        let (mut sends, mut datagrams, mut bytes, mut failed) = (0, 0, 0, 0);
+        let (mut sends, mut datagrams, mut bytes, mut failed, mut full) = (0, 0, 0, 0, 0);
         for batch in self.core.transmits().batches() {
             let count = batch.datagrams().count() as u64;
-            match self.socket.send(&batch).await {
-                Ok(()) => {
+            let dropped = match batch.destination.transport {
+                Transport::Udp => self.socket.send(&batch).await.map(|()| 0).ok(),
+                Transport::Tcp => self.tcp.send(&batch).ok(),
+            };
+            match dropped {
+                Some(dropped) => {
                     sends += 1;
-                    datagrams += count;
+                    datagrams += count.saturating_sub(dropped);
                     bytes += batch.contents.len() as u64;
+                    full += dropped;
                 }
-                Err(_) => failed += count,
+                None => failed += count,
             }
         }
         let max_segments = self.socket.max_segments();
@@ -512,6 +534,7 @@ impl Worker {
         counters.datagrams_out += datagrams;
         counters.datagram_bytes_out += bytes;
         counters.drop_many(DropReason::SendFailed, failed);
+        counters.drop_many(DropReason::ConnectionFull, full);
     }
 
     fn report(&mut self) {
@@ -533,6 +556,12 @@ fn unix_ms() -> u64 {
 
 /// Receive calls before the sessions are drained: up to 16 runs of datagrams each.
 const MAX_RECEIVES: usize = 4;
+
+/// Reads of TCP connections of one round.
+const MAX_ARRIVALS: usize = 64;
+
+/// Rounds after which the tasks of TCP connections get their turn even if datagrams never end.
+const ROUNDS_ALONE: u32 = 16;
 
 /// Lane messages of one round.
 const MAX_LANE_MESSAGES: usize = 512;

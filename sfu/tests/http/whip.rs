@@ -76,6 +76,23 @@ async fn ice_servers_are_linked_when_there_are_some() {
 }
 
 #[tokio::test]
+async fn turn_credentials_from_a_secret_end_after_their_lifetime() {
+    let routes = Routes::new(
+        "ice_servers = [{ urls = [\"turn:c.example\"], secret = \"north\", lifetime = \"10m\" }]",
+    );
+    let reply = routes.post("/whip/a", offer(Direction::SendOnly)).await;
+    let link = reply.headers.get("link").expect("a link").to_str().unwrap();
+    let (_, rest) = link.split_once("username=\"").expect("a user name");
+    let (expires_at, rest) = rest.split_once(':').expect("its time");
+    assert!(rest.starts_with("publisher\"; credential=\""), "{link}");
+    let now = std::time::SystemTime::now();
+    let now = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let left = expires_at.parse::<u64>().expect("a time") - now;
+    assert!((590..=600).contains(&left), "{left}");
+    assert!(!link.contains("north"));
+}
+
+#[tokio::test]
 async fn a_stream_that_nobody_publishes_is_a_conflict_to_be_tried_again() {
     let routes = Routes::new("");
     let reply = routes

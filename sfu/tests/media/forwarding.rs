@@ -44,6 +44,7 @@ fn every_frame_reaches_subscriber_and_relay() {
                 *last = Some(packet.seq);
             }
             IngestItem::SenderReport { .. } => reports += 1,
+            IngestItem::Switched { .. } => {}
         }
     }
     assert!(last.iter().all(Option::is_some));

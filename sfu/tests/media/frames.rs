@@ -1,6 +1,7 @@
 //! Frames whose packets can be checked, and the invariants of what a subscriber got.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use packager::rtp::Codec;
 
@@ -68,6 +69,7 @@ pub struct Part {
 /// One packet as a subscriber got it.
 #[derive(Debug, Clone)]
 pub struct Got {
+    pub at: Instant,
     pub seq: u64,
     pub time: u32,
     pub marker: bool,
@@ -83,6 +85,8 @@ pub struct Frames {
     pub whole: Vec<(u32, bool)>,
     /// Packets of each whole frame.
     pub sizes: Vec<u16>,
+    /// When each of them was whole.
+    pub times: Vec<Instant>,
     pub packets: usize,
     pub gaps: u64,
 }
@@ -140,6 +144,7 @@ pub fn check(got: &[Got]) -> Frames {
         if whole {
             frames.whole.push((parts[0].number, parts[0].keyframe));
             frames.sizes.push(parts[0].count);
+            frames.times.extend(run.iter().map(|got| got.at).max());
         }
         start = end + 1;
     }

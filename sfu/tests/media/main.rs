@@ -2,6 +2,7 @@
 
 #![allow(unreachable_pub)]
 
+mod bandwidth;
 mod browsers;
 mod forwarding;
 mod frames;
@@ -10,6 +11,7 @@ mod joins;
 mod lanes;
 mod layers;
 mod page;
+mod paths;
 mod peer;
 mod receivers;
 mod receivers_hostile;

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use packager::rtp::Codec;
+use sfu::media::{Remote, Transport};
 use sfu::worker::{Role, SessionId};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::format::Codec as RtcCodec;
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt, Simulcast, SimulcastLayer};
-use str0m::net::{Protocol, Receive};
+use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::{ExtensionValues, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 use str0m_netem::{Input as NetInput, Netem, NetemConfig, Output as NetOutput};
@@ -18,7 +19,14 @@ use crate::page::Page;
 
 pub struct Peer {
     pub rtc: Rtc,
+    /// Where its packets come from, as the server sees it.
     pub address: SocketAddr,
+    /// Where it thinks that they come from.
+    local: SocketAddr,
+    /// The only way that its network lets through.
+    pub transport: Transport,
+    /// Packets that the server has sent to it.
+    pub sent_by_server: u64,
     pub role: Role,
     pub stream: String,
     pub session: Option<SessionId>,
@@ -159,6 +167,9 @@ impl Peer {
         let peer = Self {
             rtc,
             address,
+            local: address,
+            transport: Transport::Udp,
+            sent_by_server: 0,
             role,
             stream: stream.to_owned(),
             session: None,
@@ -202,6 +213,33 @@ impl Peer {
         peer
     }
 
+    /// Its network lets nothing but connections through.
+    pub fn lose_udp(&mut self) {
+        self.transport = Transport::Tcp;
+        let candidate = Candidate::builder()
+            .tcp()
+            .host(self.local)
+            .tcptype(TcpType::Active)
+            .build()
+            .expect("candidate");
+        self.rtc.add_local_candidate(candidate);
+    }
+
+    /// The other end of its path, as the server sees it.
+    pub fn remote(&self) -> Remote {
+        match self.transport {
+            Transport::Udp => self.address.into(),
+            Transport::Tcp => Remote::tcp(self.address),
+        }
+    }
+
+    fn protocol(&self) -> Protocol {
+        match self.transport {
+            Transport::Udp => Protocol::Udp,
+            Transport::Tcp => Protocol::Tcp,
+        }
+    }
+
     /// Takes an offer as a page does; the answer.
     pub fn answer(&mut self, sdp: &str) -> String {
         let offer = SdpOffer::from_sdp_string(sdp).expect("offer parses");
@@ -236,7 +274,7 @@ impl Peer {
         self.down.handle_input(NetInput::Timeout(now));
         while let Some(output) = self.down.poll_output() {
             if let NetOutput::Packet(datagram) = output
-                && let Ok(receive) = Receive::new(Protocol::Udp, server, self.address, &datagram)
+                && let Ok(receive) = Receive::new(self.protocol(), server, self.local, &datagram)
             {
                 let _ = self.rtc.handle_input(Input::Receive(now, receive));
                 self.poll(now);
@@ -251,6 +289,7 @@ impl Peer {
         loop {
             match self.rtc.poll_output() {
                 Ok(Output::Timeout(_)) => break,
+                Ok(Output::Transmit(t)) if t.proto != self.protocol() => {}
                 Ok(Output::Transmit(t)) => {
                     self.sent_to_server += 1;
                     self.up
@@ -280,6 +319,7 @@ impl Peer {
             Event::RtpPacket(packet) => {
                 let codec = self.codec_of(packet.header.payload_type);
                 let got = Got {
+                    at: now,
                     seq: *packet.seq_no,
                     time: packet.header.timestamp,
                     marker: packet.header.marker,

@@ -19,6 +19,7 @@ fn taken(w: &mut World) -> (usize, usize, usize) {
             } => counts.0 += 1,
             IngestItem::Rtp { .. } => counts.1 += 1,
             IngestItem::SenderReport { .. } => counts.2 += 1,
+            IngestItem::Switched { .. } => {}
         }
     }
     counts

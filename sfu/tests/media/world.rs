@@ -65,6 +65,7 @@ impl World {
                 let mut config = CoreConfig {
                     worker,
                     local: vec![*local],
+                    tcp: true,
                     max_sessions: 2_000,
                     connect_timeout: Duration::from_secs(15),
                     linger: Duration::from_secs(60),
@@ -262,7 +263,7 @@ impl World {
             peer.up.handle_input(NetInput::Timeout(self.now));
             while let Some(output) = peer.up.poll_output() {
                 if let NetOutput::Packet(datagram) = output {
-                    self.cores[core].handle_datagram(self.now, peer.address, None, &datagram);
+                    self.cores[core].handle_datagram(self.now, peer.remote(), None, &datagram);
                 }
             }
         }
@@ -316,8 +317,11 @@ impl World {
         self.cores[core].transmits().clear();
         for (destination, datagram) in out {
             self.datagrams_to += 1;
-            match self.peers.iter_mut().find(|p| p.address == destination) {
-                Some(peer) => peer.down.handle_input(NetInput::Packet(self.now, datagram)),
+            match self.peers.iter_mut().find(|p| p.remote() == destination) {
+                Some(peer) => {
+                    peer.sent_by_server += 1;
+                    peer.down.handle_input(NetInput::Packet(self.now, datagram));
+                }
                 None => self.bytes_to_unknown += datagram.len() as u64,
             }
         }

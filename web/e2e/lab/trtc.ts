@@ -86,6 +86,25 @@ export class Call {
     await this.client.publish(this.screen, { isAuxiliary: true });
   }
 
+  /** Shows a canvas beside the camera, for browsers that have no screen to share. */
+  async shareCanvas(): Promise<void> {
+    const card = new TestCard({ width: 320, height: 180, frameRate: 10, audio: false });
+    document.body.append(card.canvas);
+    this.screen = TRTC.createStream({ userId: 'me', videoSource: (await card.start()).getVideoTracks()[0]! });
+    await this.screen.initialize();
+    await this.client.publish(this.screen, { isAuxiliary: true });
+  }
+
+  /** The loudest that each user was since {@link listen}, as the client tells it: 0 to 100. */
+  readonly loudest: Record<string, number> = {};
+
+  listen(): void {
+    this.client.on('audio-volume', ({ result }) => {
+      for (const { userId, audioVolume } of result) this.loudest[userId] = Math.max(this.loudest[userId] ?? 0, audioVolume);
+    });
+    this.client.enableAudioVolumeEvaluation(100);
+  }
+
   /** Receives the large or the small picture of somebody. */
   async choose(userId: string, type: 'big' | 'small'): Promise<void> {
     for (const stream of this.#streams) if (stream.getUserId() === userId) await this.client.setRemoteVideoStreamType(stream, type);

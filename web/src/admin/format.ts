@@ -23,3 +23,9 @@ export function clock(at: number): string {
 export function count(number: number): string {
   return number.toLocaleString();
 }
+
+/** What the server says is wrong, as a sentence of its own. */
+export function sentence(text: string): string {
+  const plain = text.replaceAll('`', '');
+  return `${plain.charAt(0).toUpperCase()}${plain.slice(1)}${/[.!?]$/.test(plain) ? '' : '.'}`;
+}

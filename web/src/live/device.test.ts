@@ -194,6 +194,19 @@ describe('devices', () => {
     expect(context.device.cameraLastError.value).toBe(DeviceError.NoDeviceDetected);
   });
 
+  test('go on when they are allowed again that were forbidden', async () => {
+    const { context } = new LiveFixture();
+    await context.device.openLocalCamera();
+    fakes.refusal = { name: 'NotAllowedError', message: 'no' };
+    fakes.permissions.set('camera', 'denied');
+    fakes.opened[0]!.end();
+    await settle();
+    expect(context.device.cameraLastError.value).toBe(DeviceError.NoSystemPermission);
+    fakes.permissions.set('camera', 'granted');
+    await settle();
+    expect([context.device.cameraLastError.value, context.device.currentCamera.value?.deviceId]).toEqual([DeviceError.NoError, 'cam1']);
+  });
+
   test('take profiles by name and by size', async () => {
     const { context } = new LiveFixture();
     await context.device.setVideoProfile('720p');

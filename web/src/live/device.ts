@@ -59,6 +59,7 @@ export class DeviceState {
     });
     core.on('left', () => void this.#closeAll());
     devices.on('change', () => void this.#listAll());
+    devices.on('allowed', () => void this.#listAll());
   }
 
   /** Whether the microphone is open; muted or not. */
@@ -290,9 +291,9 @@ export class DeviceState {
       this.#errorOf(kind === 'camera' ? 'video' : 'audio').set(DeviceError.NoError);
     });
     local.on('error', (error) => {
-      if (error.type !== 'device') return;
+      if (error.type !== 'device' && error.type !== 'permission') return;
       // Which of them is told by the track that has ended.
-      for (const kind of ['audio', 'video'] as const) if (trackOf(local, kind)?.readyState === 'ended') this.#errorOf(kind).set(DeviceError.NoDeviceDetected);
+      for (const kind of ['audio', 'video'] as const) if (trackOf(local, kind)?.readyState === 'ended') this.#errorOf(kind).set(deviceError(error));
     });
     this.#main.stream = local;
   }

@@ -45,6 +45,13 @@ export class FlvPlayer extends Player {
     if (edge !== null && edge - this.video.currentTime > this.#latency.max) this.video.currentTime = edge - this.#latency.target;
   }
 
+  /** The browser has ended the download, and tells nobody. */
+  protected override thaw(isPaused: boolean): void {
+    if (isPaused) return this.fail(new WebliveError('network', 'FLV: the page was frozen', true));
+    this.release();
+    this.open();
+  }
+
   #open(library: typeof mpegts): void {
     if (!library.isSupported()) {
       this.fail(new WebliveError('unsupported', 'FLV: this browser has no Media Source Extensions with H.264', true));

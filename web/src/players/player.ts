@@ -1,6 +1,7 @@
 import { Emitter } from '../emitter';
 import { log } from '../log';
 import { WebliveError } from '../errors';
+import { onThaw } from '../page';
 import type { PlaybackStats } from '../stats';
 
 /** The ways of playing: a room's media, WHEP, HTTP-FLV, HLS. */
@@ -157,7 +158,10 @@ export abstract class Player extends Playback {
     });
     this.#watch('waiting', () => this.state === 'playing' && !this.#isPaused && this.setState('stalled'));
     this.#watch('ended', () => this.end());
-    this.#offs.push(whenShown(this.video, () => this.#onPicture()));
+    this.#offs.push(
+      whenShown(this.video, () => this.#onPicture()),
+      onThaw(() => (this.state === 'playing' || this.state === 'stalled') && this.thaw(this.#isPaused)),
+    );
     super.start();
   }
 
@@ -185,6 +189,11 @@ export abstract class Player extends Playback {
     if (!this.isActive) return false;
     if (this.video.paused) this.toLiveEdge();
     return this.play(this.video);
+  }
+
+  /** The page was frozen, and the element held. */
+  protected thaw(isPaused: boolean): void {
+    if (!isPaused) void this.resume();
   }
 
   /** Goes to where the broadcast is now. */

@@ -1887,6 +1887,15 @@ export type MediaEvent =
       stream: string;
     }
   /**
+   * Other ICE servers count from now on: the credentials of those before will end. Peer
+   * connections take them up when ICE restarts.
+   */
+  | {
+      event: "iceServersRenewed";
+      /** For the `RTCPeerConnection`s of the page. */
+      iceServers: IceServer[];
+    }
+  /**
    * Who is heard in a room, as often as `listenVolumes` has asked; those who are silent are
    * left out.
    */

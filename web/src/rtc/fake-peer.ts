@@ -91,7 +91,7 @@ export class FakePeer extends EventTarget {
   readonly senders: FakeSender[] = [];
   #offers = 0;
 
-  constructor(readonly configuration: RTCConfiguration) {
+  constructor(public configuration: RTCConfiguration) {
     super();
     FakePeer.all.push(this);
   }
@@ -103,6 +103,7 @@ export class FakePeer extends EventTarget {
   }
   getTransceivers = () => this.senders.map((sender) => ({ sender }));
   getStats = async () => new Map();
+  setConfiguration = (configuration: RTCConfiguration) => void (this.configuration = configuration);
 
   async createOffer(options?: RTCOfferOptions): Promise<{ type: string; sdp: string }> {
     if (this.signalingState === 'closed') throw new DOMException('closed', 'InvalidStateError');

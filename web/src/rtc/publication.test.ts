@@ -245,10 +245,13 @@ describe('a lost path', () => {
     expect(states).toEqual(['connected', 'reconnecting', 'connected']);
     await tick(20_000);
     expect(FakePeer.all).toHaveLength(1);
-    // The next loss has a restart of its own.
+    // The next loss has a restart of its own, with the TURN credentials that count by then.
+    const iceServers = [{ urls: ['turn:t.example'], username: '9:anna', credential: 'new' }];
+    server.tell({ event: 'iceServersRenewed', iceServers });
     FakePeer.last.become('failed');
     await tick();
     expect(restarts()).toHaveLength(2);
+    expect(FakePeer.last.configuration.iceServers).toEqual(iceServers);
   });
 
   it('is published anew when the restart does not help, or is refused', async () => {

@@ -161,6 +161,7 @@ export class Receiver extends Emitter<ReceiverEvents> {
     if (peer !== this.#peer || this.session.state !== 'connected' || (state !== 'failed' && state !== 'disconnected')) return;
     clearTimeout(this.#timer);
     log.info('receiver', `connection ${state}: asking for an ICE restart`);
+    peer.setConfiguration({ bundlePolicy: 'max-bundle', iceServers: this.session.iceServers });
     this.session.request('receiverTrickle', {}).catch((error: WebliveError) => {
       log.debug('receiver', error.message);
     });

@@ -104,6 +104,7 @@ export class SendingPeer {
     const { peer, session, of } = this;
     this.isAsking = true;
     try {
+      peer.setConfiguration({ bundlePolicy: 'max-bundle', iceServers: session.iceServers });
       const offer = await peer.createOffer({ iceRestart: true });
       await peer.setLocalDescription(offer);
       const fragment = writeFragment(offer.sdp ?? '', [], false);

@@ -263,6 +263,7 @@ export class Session extends Emitter<SessionEvents> {
     }
     this.#lastSeq = event.seq;
     if (event.event === 'loggedOut') this.#verdict = 'replaced';
+    else if (event.event === 'iceServersRenewed' && this.#login) this.#login.iceServers = event.iceServers;
     this.emit('event', event);
   }
 

@@ -9,6 +9,8 @@ export type DeviceKind = 'camera' | 'microphone' | 'speaker';
 export interface DeviceEvents {
   /** Something was plugged in or out; ids of what is new and of what is gone. */
   change: { added: MediaDeviceInfo[]; removed: MediaDeviceInfo[] };
+  /** The user has allowed a kind of device, in browsers that tell. */
+  allowed: 'camera' | 'microphone';
 }
 
 /** The devices of this machine. Names are empty until the user has allowed one to be used. */
@@ -40,6 +42,16 @@ export class Devices extends Emitter<DeviceEvents> {
     this.#isWatching = true;
     void this.#look(false);
     devices.addEventListener('devicechange', () => void this.#look(true));
+    for (const kind of ['camera', 'microphone'] as const) void this.#watchPermission(kind);
+  }
+
+  async #watchPermission(kind: 'camera' | 'microphone'): Promise<void> {
+    try {
+      const status = await navigator.permissions.query({ name: kind });
+      status.onchange = () => status.state === 'granted' && this.emit('allowed', kind);
+    } catch (thrown) {
+      log.debug('devices', `this browser does not tell when a ${kind} is allowed`, thrown);
+    }
   }
 
   async #look(isChange: boolean): Promise<void> {

@@ -82,6 +82,7 @@ export class FakeDevices extends EventTarget {
   readonly opened: FakeTrack[] = [];
   /** The next one to be opened is refused with a DOMException of this name. */
   refusal: { name: string; message: string } | null = null;
+  readonly permissions = new FakePermissions();
 
   reset(): void {
     this.list = [device('videoinput', 'cam1'), device('videoinput', 'cam2'), device('audioinput', 'mic1'), device('audioinput', 'mic2'), device('audiooutput', 'speaker1')];
@@ -126,6 +127,28 @@ export class FakeDevices extends EventTarget {
   }
 }
 
+/** What the user has allowed, in a browser that knows the names of some kinds of device. */
+export class FakePermissions {
+  /** The kinds that can be asked about. */
+  known: readonly string[] = ['camera', 'microphone'];
+  readonly #asked = new Map<string, { state: PermissionState; onchange: (() => void) | null }>();
+
+  query({ name }: { name: string }): Promise<{ state: PermissionState; onchange: (() => void) | null }> {
+    if (!this.known.includes(name)) return Promise.reject(new TypeError(`'${name}' is not a valid value for enumeration PermissionName`));
+    const status = this.#asked.get(name) ?? { state: 'prompt', onchange: null };
+    this.#asked.set(name, status);
+    return Promise.resolve(status);
+  }
+
+  /** The user decides. */
+  set(name: string, state: PermissionState): void {
+    const status = this.#asked.get(name);
+    if (!status) return;
+    status.state = state;
+    status.onchange?.();
+  }
+}
+
 /** Puts the fakes in place of what the browser has; `happy-dom` brings the elements. Undone by `vi.unstubAllGlobals()`. */
 export function installFakes(): FakeDevices {
   // The page's devices are listened to once, by whoever is first.
@@ -133,6 +156,7 @@ export function installFakes(): FakeDevices {
   fakes.reset();
   vi.stubGlobal('MediaStream', FakeStream);
   Object.defineProperty(globalThis.navigator, 'mediaDevices', { value: fakes, configurable: true });
+  Object.defineProperty(globalThis.navigator, 'permissions', { value: fakes.permissions, configurable: true });
   if (typeof HTMLMediaElement !== 'undefined') {
     Object.defineProperty(HTMLMediaElement.prototype, 'srcObject', { value: null, writable: true, configurable: true });
   }

@@ -166,6 +166,34 @@ describe('a local stream', () => {
     expect(sink.calls.slice(1)).toEqual([['replaceTrack', 'video', 'cam9']]);
   });
 
+  it('takes a device that is allowed again, and leaves one alone that is not', async () => {
+    const stream = await started({ audio: true, video: true });
+    const sink = new Sink();
+    stream.feed(sink);
+    const [errors, recovered] = [vi.fn(), vi.fn()];
+    stream.on('error', errors);
+    stream.on('recovered', recovered);
+    for (const track of [...fakes.opened]) {
+      fakes.refusal = { name: 'NotAllowedError', message: 'Permission denied' };
+      track.end();
+      await vi.waitFor(() => expect(fakes.refusal).toBeNull());
+    }
+    await vi.waitFor(() => expect(errors.mock.calls.map(([{ type }]) => type)).toEqual(['permission', 'permission']));
+    const asked = fakes.asked.length;
+    for (const state of ['denied', 'prompt'] as const) fakes.permissions.set('microphone', state);
+    fakes.permissions.set('microphone', 'granted');
+    await vi.waitFor(() => expect(recovered).toHaveBeenCalledTimes(1));
+    expect(recovered).toHaveBeenLastCalledWith({ kind: 'microphone', deviceId: 'mic1' });
+    expect(fakes.asked).toHaveLength(asked + 1);
+    expect(stream.videoTrack?.readyState).toBe('ended');
+    fakes.permissions.set('camera', 'granted');
+    await vi.waitFor(() => expect(recovered).toHaveBeenCalledTimes(2));
+    expect(sink.calls.slice(-2)).toEqual([['replaceTrack', 'audio', 'mic1'], ['replaceTrack', 'video', 'cam1']]);
+    stream.close();
+    fakes.permissions.set('camera', 'granted');
+    expect(fakes.asked).toHaveLength(asked + 2);
+  });
+
   it('is opened by hand where it could not be recovered', async () => {
     const stream = await started({ video: true, cameraId: 'cam2' });
     const error = new Promise<WebliveError>((resolve) => stream.on('error', resolve));

@@ -125,7 +125,11 @@ export class LocalStream extends PlayableStream {
       this.#isStarted = true;
       for (const track of opened) this.#own.add(track);
       for (const track of [...opened, audioTrack, videoTrack]) if (track) await this.#put(track.kind as MediaKind, track);
-      this.#offDevices = devices.on('change', () => this.#onDevices());
+      const offs = [
+        devices.on('change', () => KINDS.forEach((kind) => this.#lookFor(kind))),
+        devices.on('allowed', (device) => this.#lookFor(device === 'camera' ? 'video' : 'audio')),
+      ];
+      this.#offDevices = () => offs.forEach((off) => off());
     });
   }
 
@@ -378,8 +382,8 @@ export class LocalStream extends PlayableStream {
     void this.#recover(kind);
   }
 
-  #onDevices(): void {
-    for (const kind of this.#missing) void this.#recover(kind);
+  #lookFor(kind: MediaKind): void {
+    if (this.#missing.has(kind)) void this.#recover(kind);
   }
 
   /** Takes the device that is wanted if it is there, else any other one. */

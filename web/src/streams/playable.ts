@@ -11,7 +11,7 @@ export interface StreamEvents {
   player: PlayerChange;
   /** The user ended the sharing of the screen, by the browser's own button. */
   screenStopped: undefined;
-  /** A device that was unplugged was replaced by another one. */
+  /** A device that was unplugged or forbidden is there again, or another one in its place. */
   recovered: { kind: 'camera' | 'microphone'; deviceId: string };
   /**
    * Of type `autoplay`: call {@link PlayableStream.resume} from a click. Of type `device`: an unplugged device has no

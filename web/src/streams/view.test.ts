@@ -56,6 +56,21 @@ describe('a stream that is shown', () => {
     expect([stream.videoElement?.style.transform, stream.audioElement?.muted]).toEqual(['', false]);
   });
 
+  it('goes on after the page was frozen, until it is shown no longer', async () => {
+    const stream = await local();
+    await stream.play('box');
+    const elements = [stream.videoElement, stream.audioElement];
+    const thaw = () => {
+      plays.mockClear();
+      document.dispatchEvent(new Event('resume'));
+      // Streams of other tests are shown still.
+      return elements.map((element) => plays.mock.contexts.filter((one: unknown) => one === element).length);
+    };
+    expect(thaw()).toEqual([1, 1]);
+    stream.stop();
+    expect(thaw()).toEqual([0, 0]);
+  });
+
   it('changes options and place by another call, and leaves nothing behind', async () => {
     const stream = await local();
     await stream.play('box');

@@ -1,5 +1,6 @@
 import { WebliveError } from '../errors';
 import { log } from '../log';
+import { onThaw } from '../page';
 
 export type MediaKind = 'audio' | 'video';
 
@@ -36,6 +37,7 @@ export class StreamView {
   #volume = 1;
   #sink = '';
   #isClosed = false;
+  readonly #offThaw: () => void;
   /** Kinds that the browser has refused, and not yet played. */
   readonly #refused = new Set<MediaKind>();
 
@@ -50,6 +52,7 @@ export class StreamView {
     this.box.id = `player_${id}`;
     Object.assign(this.box.style, { width: '100%', height: '100%', position: 'relative', overflow: 'hidden', backgroundColor: '#000' });
     container.append(this.box);
+    this.#offThaw = onThaw(() => void this.play().catch((thrown: unknown) => log.debug('player', 'not after the freeze', thrown)));
   }
 
   get options(): Required<PlayOptions> {
@@ -117,6 +120,7 @@ export class StreamView {
       this.#remove(kind);
     }
     this.#isClosed = true;
+    this.#offThaw();
     this.box.remove();
   }
 

@@ -143,6 +143,20 @@ describe('a client', () => {
       expect((await rejected(client.subscribe(stream))).getCode()).toBe(0x4010);
     });
 
+    it('late media all the same, where nobody but the client has asked for it', async () => {
+      await join();
+      enters('ben');
+      publish('ben', BOTH);
+      await vi.advanceTimersByTimeAsync(25_000);
+      expect(names()).not.toContain('stream-subscribed ben/main');
+      expect(server.asked('subscribe')).toHaveLength(3);
+      arrive('ben');
+      await settle();
+      expect(names()).toContain('stream-subscribed ben/main');
+      await vi.advanceTimersByTimeAsync(25_000);
+      expect(server.asked('subscribe')).toHaveLength(3);
+    });
+
     it('the small picture of who sends one, and the large one again', async () => {
       await join();
       enters('ben');

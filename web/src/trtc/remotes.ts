@@ -119,9 +119,20 @@ export class Remotes {
     if (target.track === 'main') this.#tellMutes(target.user, NOT_MUTED, publication);
     // A handler of `stream-added` may have chosen what it wants.
     if (!this.isAutomatic() || entry.isDecided || entry.end.signal.aborted) return;
-    this.#subscribe(entry, { audio: true, video: true }).catch((thrown: unknown) => {
-      if (!entry.end.signal.aborted) log.warn('client', `${target.user}: not received`, thrown);
-    });
+    void this.#receiveAll(entry);
+  }
+
+  /** What nobody has asked for by hand nobody asks for again either: it is tried until it comes. */
+  async #receiveAll(entry: Entry): Promise<void> {
+    while (!entry.end.signal.aborted && !entry.isDecided) {
+      try {
+        return await this.#subscribe(entry, { audio: true, video: true });
+      } catch (thrown) {
+        if (entry.end.signal.aborted) return;
+        log.warn('client', `${entry.target.user}: not received`, thrown);
+        if ((thrown as RtcError).code !== ErrorCode.SUBSCRIPTION_TIMEOUT) return;
+      }
+    }
   }
 
   #remove(key: string, entry: Entry): void {

@@ -127,7 +127,7 @@ impl Core {
             room,
             offer,
             cert: &self.config.cert,
-            local: &self.config.local,
+            local: &self.candidates,
             etag: etag.clone(),
             first,
             now,

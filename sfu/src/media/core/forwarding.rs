@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use packager::rtp::MediaKind;
+use relay::IngestItem;
 use str0m::{Event, IceConnectionState};
 
 use super::Core;
@@ -75,8 +76,15 @@ impl Core {
                     self.arm_room(room, now);
                 }
             }
+            Event::EgressBitrateEstimate(estimate) => {
+                let session = self.sessions.get_mut(key);
+                if session.is_some_and(|s| s.note_estimate(now, &estimate)) {
+                    self.allocate(key, now);
+                }
+            }
             Event::IceConnectionStateChange(state) => {
                 if let Some(session) = self.sessions.get_mut(key) {
+                    session.set_lapsed(state == IceConnectionState::Disconnected);
                     match state {
                         IceConnectionState::Disconnected => {
                             session.deadline.get_or_insert(now + DISCONNECT_GRACE);
@@ -247,13 +255,22 @@ impl Core {
 
         let outputs = &mut self.outputs;
         let counters = &mut self.counters;
+        let emitted = outputs.len();
         if let Some(relayed) = relay {
             let emit = |packet: &MediaPacket, numbers| {
                 outputs.push_back(relay_output(stream, packet, numbers));
             };
             let track = relayed.outlet.track(packet.kind);
+            let before = track.current();
             match track.pass(packet, large, cached, now, emit) {
                 Ok(_) => {
+                    if before != Some(packet.stream) {
+                        // A frame of the old source that was cut off leaves a gap.
+                        let kind = packet.kind;
+                        let item = IngestItem::Switched { kind };
+                        let stream = stream.clone();
+                        outputs.insert(emitted, Output::Relay { stream, item });
+                    }
                     let first = relayed.first_report(packet.kind, reports);
                     outputs.extend(first.map(|item| Output::Relay {
                         stream: stream.clone(),

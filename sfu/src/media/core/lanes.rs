@@ -8,6 +8,7 @@ use relay::{IngestItem, StreamId};
 use super::Core;
 use crate::media::counters::DropReason;
 use crate::media::demand::Wants;
+use crate::media::forward::allocate::Rates;
 use crate::media::forward::picture::{Picture, Pictures};
 use crate::media::forward::rewrite::Rewritten;
 use crate::media::lane::Lane;
@@ -38,11 +39,12 @@ impl Core {
                 worker,
                 wants,
             } => self.attach(room, stream, worker, wants, now),
-            LaneMessage::Lease { live, .. } => {
+            LaneMessage::Lease { live, rates, .. } => {
                 if let Some(room) = room.and_then(|key| self.rooms.get_mut(key))
                     && live
                 {
                     room.live_at = now;
+                    room.told_rates = rates;
                 }
             }
             LaneMessage::Detach { worker, .. } => {
@@ -80,11 +82,12 @@ impl Core {
                 message: LaneMessage::Lease {
                     stream,
                     live: false,
+                    rates: Rates::default(),
                 },
             });
             return;
         };
-        let live = room.is_live();
+        let (live, rates) = (room.is_live(), room.rates());
         let Room {
             lanes,
             layers,
@@ -115,7 +118,11 @@ impl Core {
         self.request_keyframes(key, awaiting, now);
         self.outputs.push_back(Output::Lane {
             worker,
-            message: LaneMessage::Lease { stream, live },
+            message: LaneMessage::Lease {
+                stream,
+                live,
+                rates,
+            },
         });
         self.arm_room(key, now);
     }

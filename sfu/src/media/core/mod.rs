@@ -1,6 +1,8 @@
 //! One worker's sessions and rooms, without IO.
 
+mod allocation;
 mod commands;
+mod connections;
 pub(crate) mod delivery;
 mod forwarding;
 mod lanes;
@@ -15,15 +17,17 @@ use std::time::{Duration, Instant};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use relay::StreamId;
-use str0m::Event;
 use str0m::config::DtlsCert;
+use str0m::{Candidate, Event};
 
+use self::connections::candidates;
 use self::delivery::Delivery;
 pub use self::receivers::Placed;
 use super::counters::{Counters, DropReason};
-use super::demux::{Demux, Protocol, classify, stun_user};
+use super::demux::{Check, Demux, Protocol, classify};
 use super::levels::Levels;
 use super::output::Output;
+use super::remote::Remote;
 use super::room::Room;
 use super::session::{Session, Side};
 use super::slots::{SlotKey, Slots};
@@ -39,6 +43,8 @@ pub struct CoreConfig {
     pub worker: usize,
     /// Announced addresses with this worker's port; at least one.
     pub local: Vec<SocketAddr>,
+    /// Clients are told that these take TCP connections too.
+    pub tcp: bool,
     /// Most sessions on this worker.
     pub max_sessions: usize,
     /// How long a session may take to connect.
@@ -78,6 +84,8 @@ pub struct Gauges {
 pub struct Core {
     config: CoreConfig,
     rng: StdRng,
+    /// What clients are told of `config.local`.
+    candidates: Vec<Candidate>,
     /// Boxed: a session is large, and the table grows by doubling.
     sessions: Slots<Box<Session>>,
     rooms: Slots<Room>,
@@ -108,6 +116,7 @@ impl Core {
         Self {
             rng: StdRng::from_seed(config.seed),
             transmits: Transmits::new(config.max_segments),
+            candidates: candidates(&config),
             config,
             sessions: Slots::default(),
             rooms: Slots::default(),
@@ -133,12 +142,12 @@ impl Core {
     pub fn handle_datagram(
         &mut self,
         now: Instant,
-        source: SocketAddr,
+        source: impl Into<Remote>,
         to: Option<IpAddr>,
         datagram: &[u8],
     ) {
         self.counters.datagrams_in += 1;
-        if let Err(reason) = self.try_datagram(now, source, to, datagram) {
+        if let Err(reason) = self.try_datagram(now, source.into(), to, datagram) {
             self.counters.drop(reason);
         }
     }
@@ -146,19 +155,23 @@ impl Core {
     pub(super) fn try_datagram(
         &mut self,
         now: Instant,
-        source: SocketAddr,
+        source: Remote,
         to: Option<IpAddr>,
         datagram: &[u8],
     ) -> Result<(), DropReason> {
-        let local = self.local_for(source, to);
+        let local = self.local_for(source.address, to);
         let key = match classify(datagram)? {
             Protocol::Stun => {
-                let user = stun_user(datagram)?;
-                let key = self.demux.by_user(&user).ok_or(DropReason::UnknownUser)?;
+                let check = Check::read(datagram)?;
+                let key = self
+                    .demux
+                    .by_user(check.user)
+                    .ok_or(DropReason::UnknownUser)?;
                 let session = self.sessions.get_mut(key).ok_or(DropReason::UnknownUser)?;
                 if !session.accepts(now, source, local, datagram) {
                     return Err(DropReason::StunRefused);
                 }
+                session.checked(now, source, check.nominates);
                 let replaced = self.demux.add_address(source, key, &mut session.addresses);
                 if replaced {
                     self.counters.drop(DropReason::TooManyAddresses);
@@ -232,12 +245,19 @@ impl Core {
                 continue;
             }
             session.armed = None;
-            if session.deadline.is_some_and(|d| d <= now) {
+            if session.is_overdue(now) {
                 self.counters.timeouts += 1;
                 self.remove(key, now);
                 continue;
             }
-            if session.next_timeout() <= now {
+            if session.link().take_look(now) {
+                self.allocate(key, now);
+            }
+            if self
+                .sessions
+                .get(key)
+                .is_some_and(|s| s.next_timeout() <= now)
+            {
                 self.mark_dirty(key);
             } else {
                 self.arm_session(key);

@@ -213,7 +213,7 @@ impl Core {
         let session = Session::receiver(NewReceiver {
             id,
             cert: &self.config.cert,
-            local: &self.config.local,
+            local: &self.candidates,
             cname: format!("{:016x}", self.rng.random::<u64>()),
             now,
             deadline: now + self.config.connect_timeout,
@@ -238,7 +238,12 @@ impl Core {
             return self.left([stream].into_iter());
         }
         if let Some((room_key, before)) = session.want(stream, wish) {
-            self.change_demand(room_key, Some(before), Some(wish), now);
+            let served = session.feed_of(stream).map(|feed| feed.served());
+            if before != wish {
+                session.link().try_out(now);
+            }
+            self.change_demand(room_key, Some(before), served, now);
+            self.allocate(key, now);
             // Another picture needs no negotiation, only a key frame to enter it.
             self.join(room_key, key, now);
             self.arm_room(room_key, now);

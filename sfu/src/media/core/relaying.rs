@@ -57,7 +57,7 @@ impl Core {
             return;
         };
         // The newest of those that ICE has checked.
-        let from = session.addresses.last().map(|address| address.ip());
+        let from = session.addresses.last().map(|remote| remote.address.ip());
         let session = session.id;
         let Some(publisher) = self.publisher(key) else {
             return;

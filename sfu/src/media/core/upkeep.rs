@@ -143,7 +143,7 @@ impl Core {
 
     /// Moves a session's time on and takes out what is ready.
     pub(super) fn drain(&mut self, key: SlotKey, now: Instant) {
-        loop {
+        for _ in 0..MAX_STEPS {
             let Some(session) = self.sessions.get_mut(key) else {
                 return;
             };
@@ -151,7 +151,9 @@ impl Core {
                 Ok(()) => self.poll(key, now),
                 Err(ended) => return self.end(key, ended, now),
             }
-            let again = self.sessions.get_mut(key).is_some_and(|s| s.refill());
+            let session = self.sessions.get_mut(key);
+            // The pacer lets one packet out at a time, and may let out the next at once.
+            let again = session.is_some_and(|s| s.refill() || s.is_due(now));
             if !again {
                 return;
             }
@@ -262,7 +264,7 @@ impl Core {
         is_receiver: bool,
         now: Instant,
     ) {
-        self.change_demand(feed.room, Some(feed.wish), None, now);
+        self.change_demand(feed.room, Some(feed.served()), None, now);
         if let Some(room) = self.rooms.get_mut(feed.room) {
             room.sessions = room.sessions.saturating_sub(1);
             room.subscribers.retain(|k| *k != subscriber);
@@ -311,6 +313,9 @@ pub(super) fn first_numbers(rng: &mut StdRng) -> Rewritten {
         time: rng.random(),
     }
 }
+
+/// Most steps of one drain; what is left is due at once.
+const MAX_STEPS: usize = 1_000;
 
 /// A room is looked at by time not more often than this.
 const ROOM_TICK: Duration = Duration::from_millis(10);

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::allocate::Rates;
 use super::picture::{Picture, Pictures};
 use crate::media::packet::StreamKey;
 
@@ -17,7 +18,7 @@ struct Layer {
 }
 
 /// Picks a layer for each picture among those that flow: the one with the highest bit rate for the
-/// large one, the one with the lowest for the small one.
+/// large one, the next for the medium one, the one with the lowest for the small one.
 #[derive(Debug, Default)]
 pub struct LayerSelector {
     layers: Vec<Layer>,
@@ -73,6 +74,15 @@ impl LayerSelector {
         self.targets[picture.index()]
     }
 
+    /// What the pictures take, as far as it was measured.
+    pub fn rates(&self) -> Rates {
+        Picture::ALL.map(|picture| {
+            let target = self.target(picture);
+            let layer = self.layers.iter().find(|l| Some(l.stream) == target);
+            layer.and_then(|l| l.rate_bps).unwrap_or(0)
+        })
+    }
+
     /// Forgets a layer whose RTP stream has ended.
     pub fn remove(&mut self, stream: StreamKey) {
         self.layers.retain(|l| l.stream != stream);
@@ -107,21 +117,32 @@ impl LayerSelector {
         target: Option<StreamKey>,
         now: Instant,
     ) -> Option<StreamKey> {
-        let flowing = self.layers.iter().filter(|l| l.flows(now));
+        let large = self.target(Picture::Large);
+        let mut flowing = self.layers.iter().filter(|l| l.flows(now));
         let best = match picture {
             Picture::Large => flowing.max_by_key(|l| l.rate_bps.unwrap_or(0)),
+            Picture::Medium => {
+                let is_large = |l: &&Layer| Some(l.stream) == large;
+                let others = flowing.clone().filter(|l| !is_large(l));
+                let next = others.max_by_key(|l| l.rate_bps.unwrap_or(0));
+                next.or_else(|| flowing.find(is_large))
+            }
             Picture::Small => flowing.min_by_key(|l| l.rate_bps.unwrap_or(u64::MAX)),
         }?;
         if target == Some(best.stream) {
             return None;
         }
         let is_better = match self.layers.iter().find(|l| Some(l.stream) == target) {
+            // It has become the large one.
+            Some(current) if picture == Picture::Medium && Some(current.stream) == large => {
+                best.rate_bps.is_some()
+            }
             // Encoders move bits between layers: only a clear lead is worth a switch.
             Some(current) if current.flows(now) => {
                 best.rate_bps
                     .zip(current.rate_bps)
                     .is_some_and(|(best, current)| match picture {
-                        Picture::Large => best / 3 > current / 2,
+                        Picture::Large | Picture::Medium => best / 3 > current / 2,
                         Picture::Small => best / 2 < current / 3,
                     })
             }
@@ -157,6 +178,7 @@ mod tests {
 
     const LOW: StreamKey = StreamKey(1);
     const HIGH: StreamKey = StreamKey(2);
+    const MIDDLE: StreamKey = StreamKey(3);
 
     fn feed(
         s: &mut LayerSelector,
@@ -172,45 +194,67 @@ mod tests {
         }
     }
 
-    fn targets(s: &LayerSelector) -> [Option<StreamKey>; 2] {
+    fn targets(s: &LayerSelector) -> [Option<StreamKey>; Picture::COUNT] {
         Picture::ALL.map(|picture| s.target(picture))
     }
 
     #[test]
-    fn single_layer_serves_both_from_its_first_packet() {
+    fn single_layer_serves_all_from_its_first_packet() {
         let mut s = LayerSelector::default();
         let start = Instant::now();
         assert!(s.handle_packet(LOW, 100, start));
-        assert_eq!(targets(&s), [Some(LOW); 2]);
+        assert_eq!(targets(&s), [Some(LOW); 3]);
         feed(&mut s, start, 0, 2_000, &[(LOW, 200)]);
-        assert_eq!(targets(&s), [Some(LOW); 2]);
+        assert_eq!(targets(&s), [Some(LOW); 3]);
         s.remove(LOW);
-        assert_eq!(targets(&s), [None; 2]);
+        assert_eq!(targets(&s), [None; 3]);
     }
 
     #[test]
-    fn highest_layer_is_large_and_lowest_is_small_whichever_comes_first() {
+    fn highest_layer_is_large_and_the_other_is_the_rest_whichever_comes_first() {
         let start = Instant::now();
         for layers in [[(LOW, 200), (HIGH, 1_000)], [(HIGH, 1_000), (LOW, 200)]] {
             let mut s = LayerSelector::default();
             feed(&mut s, start, 0, 2_000, &layers);
-            assert_eq!(targets(&s), [Some(HIGH), Some(LOW)]);
+            assert_eq!(targets(&s), [Some(HIGH), Some(LOW), Some(LOW)]);
         }
     }
 
     #[test]
-    fn silent_layer_is_replaced_for_both_and_comes_back() {
+    fn three_layers_have_a_picture_each_in_whatever_order_they_come_and_go() {
+        let start = Instant::now();
+        let [low, middle, high] = [(LOW, 100), (MIDDLE, 400), (HIGH, 1_200)];
+        for layers in [
+            [low, middle, high],
+            [high, middle, low],
+            [middle, high, low],
+        ] {
+            let mut s = LayerSelector::default();
+            feed(&mut s, start, 0, 2_000, &layers);
+            assert_eq!(targets(&s), [Some(HIGH), Some(MIDDLE), Some(LOW)]);
+            // An encoder short of bits or of time leaves the best one out first.
+            feed(&mut s, start, 2_000, 4_000, &[low, middle]);
+            assert_eq!(targets(&s), [Some(MIDDLE), Some(LOW), Some(LOW)]);
+            feed(&mut s, start, 4_000, 6_000, &[low]);
+            assert_eq!(targets(&s), [Some(LOW); 3]);
+            feed(&mut s, start, 6_000, 8_000, &layers);
+            assert_eq!(targets(&s), [Some(HIGH), Some(MIDDLE), Some(LOW)]);
+        }
+    }
+
+    #[test]
+    fn silent_layer_is_replaced_for_all_and_comes_back() {
         let start = Instant::now();
         let mut s = LayerSelector::default();
         feed(&mut s, start, 0, 2_000, &[(LOW, 200), (HIGH, 1_000)]);
         feed(&mut s, start, 2_000, 4_000, &[(LOW, 200)]);
-        assert_eq!(targets(&s), [Some(LOW); 2]);
+        assert_eq!(targets(&s), [Some(LOW); 3]);
         feed(&mut s, start, 4_000, 6_000, &[(LOW, 200), (HIGH, 1_000)]);
-        assert_eq!(targets(&s), [Some(HIGH), Some(LOW)]);
+        assert_eq!(targets(&s), [Some(HIGH), Some(LOW), Some(LOW)]);
         feed(&mut s, start, 6_000, 8_000, &[(HIGH, 1_000)]);
-        assert_eq!(targets(&s), [Some(HIGH); 2]);
+        assert_eq!(targets(&s), [Some(HIGH); 3]);
         feed(&mut s, start, 8_000, 10_000, &[(LOW, 200), (HIGH, 1_000)]);
-        assert_eq!(targets(&s), [Some(HIGH), Some(LOW)]);
+        assert_eq!(targets(&s), [Some(HIGH), Some(LOW), Some(LOW)]);
     }
 
     #[test]
@@ -224,7 +268,7 @@ mod tests {
             assert!(!s.handle_packet(LOW, 200, at));
             assert!(!s.handle_packet(HIGH, 1_000, at + Duration::from_millis(1)));
         }
-        assert_eq!(targets(&s), [Some(HIGH), Some(LOW)]);
+        assert_eq!(targets(&s), [Some(HIGH), Some(LOW), Some(LOW)]);
     }
 
     #[test]
@@ -244,8 +288,8 @@ mod tests {
         let large = Pictures::from_iter([Picture::Large]);
         assert!(s.follow(large, LOW));
         assert!(!s.follow(large, LOW));
-        assert_eq!(targets(&s), [Some(LOW), None]);
+        assert_eq!(targets(&s), [Some(LOW), None, None]);
         assert!(s.follow(Picture::ALL.into_iter().collect(), HIGH));
-        assert_eq!(targets(&s), [Some(HIGH); 2]);
+        assert_eq!(targets(&s), [Some(HIGH); 3]);
     }
 }

@@ -1,6 +1,7 @@
 //! The units of forwarding: where a stream can be entered, which layer is followed, when a key
 //! frame is asked for, and how sequence numbers, times and picture numbers are rewritten.
 
+pub mod allocate;
 pub mod detect;
 pub mod keyframe;
 pub mod layer;

@@ -8,16 +8,23 @@ pub enum Picture {
     /// The best layer that flows.
     #[default]
     Large,
+    /// The best layer but one; the large one where there is no other.
+    Medium,
     /// The least layer that flows; the large one where there is no other.
     Small,
 }
 
 impl Picture {
     /// All of them, the best first.
-    pub const ALL: [Self; 2] = [Self::Large, Self::Small];
+    pub const ALL: [Self; 3] = [Self::Large, Self::Medium, Self::Small];
 
     /// How many there are.
     pub const COUNT: usize = Self::ALL.len();
+
+    /// This one and the lesser ones, the best first.
+    pub fn and_lesser(self) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().skip(self.index())
+    }
 
     /// Its place in [`ALL`](Self::ALL).
     pub const fn index(self) -> usize {
@@ -92,15 +99,16 @@ impl FromIterator<Picture> for Pictures {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Picture::{Large, Small};
+    use Picture::{Large, Medium, Small};
 
     #[test]
     fn set_has_what_was_put_in_and_gives_the_best_first() {
-        let both: Pictures = [Small, Large].into_iter().collect();
-        assert!(both.iter().eq(Picture::ALL));
-        let small = both.without(Pictures::from_iter([Large]));
-        assert!(small.has(Small) && !small.has(Large) && !small.is_empty());
-        assert!(small.without(both).is_empty());
-        assert_eq!(small | Pictures::from_iter([Large]), both);
+        let all: Pictures = [Small, Large, Medium].into_iter().collect();
+        assert!(all.iter().eq(Picture::ALL));
+        let lesser = all.without(Pictures::from_iter([Large]));
+        assert!(lesser.iter().eq(Medium.and_lesser()));
+        assert!(lesser.has(Small) && !lesser.has(Large) && !lesser.is_empty());
+        assert!(lesser.without(all).is_empty());
+        assert_eq!(lesser | Pictures::from_iter([Large]), all);
     }
 }

@@ -1,7 +1,9 @@
 //! One peer connection: it sends a stream, or receives some.
 
+mod link;
 mod negotiate;
 mod offers;
+mod path;
 mod publisher;
 mod stats;
 mod subscriber;
@@ -11,17 +13,21 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use str0m::net::{Protocol, Receive};
+use str0m::net::Receive;
 use str0m::{Event, IceCreds, Input, Output, Rtc, RtcError};
 
+use self::link::Link;
+pub(crate) use self::link::Spending;
 use self::negotiate::Answers;
 pub(crate) use self::negotiate::{NewSession, Purpose};
 use self::offers::Offers;
 pub(crate) use self::offers::{KINDS, NewReceiver};
+use self::path::Path;
 pub(crate) use self::publisher::{Kinds, NewReport, Publisher};
 use self::stats::{Figures, Totals};
 pub(crate) use self::subscriber::{Feed, Subscriber, Written};
 use super::counters::DropReason;
+use super::remote::Remote;
 use super::transmit::Transmits;
 use crate::worker::api::{Role, SessionId, SessionRef};
 
@@ -31,7 +37,7 @@ pub(crate) struct Session {
     pub(crate) user: String,
     /// Remote candidates taken so far.
     pub(crate) candidates: usize,
-    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) addresses: Vec<Remote>,
     pub(crate) connected: bool,
     /// The session is in the list of those to be drained.
     pub(crate) dirty: bool,
@@ -43,10 +49,12 @@ pub(crate) struct Session {
     dialogue: Dialogue,
     rtc: Rtc,
     timeout: Instant,
+    path: Path,
     /// Not known before the first answer to an offer of ours.
     remote: Option<IceCreds>,
     totals: Vec<Totals>,
     figures: Figures,
+    link: Link,
 }
 
 /// Which way the media flows.
@@ -97,25 +105,51 @@ impl Session {
     pub(crate) fn accepts(
         &self,
         now: Instant,
-        source: SocketAddr,
+        source: Remote,
         local: SocketAddr,
         datagram: &[u8],
     ) -> bool {
-        match Receive::new(Protocol::Udp, source, local, datagram) {
+        match Receive::new(source.protocol(), source.address, local, datagram) {
             Ok(receive) => self.rtc.accepts(&Input::Receive(now, receive)),
             Err(_) => false,
         }
+    }
+
+    /// Notes a check that [`accepts`](Self::accepts) has taken.
+    pub(crate) fn checked(&mut self, now: Instant, source: Remote, nominates: bool) {
+        self.path.checked(now, source, nominates);
+    }
+
+    /// Nothing can come from or go to this address any more.
+    pub(crate) fn connection_ended(&mut self, remote: Remote) {
+        self.addresses.retain(|address| *address != remote);
+        self.path.ended(remote);
+    }
+
+    /// ICE has or has not lost all its pairs: without one nothing but answers to checks is sent.
+    pub(crate) fn set_lapsed(&mut self, has_lapsed: bool) {
+        self.path.set_lapsed(has_lapsed);
+    }
+
+    /// True if the session is to be closed: it did not connect in time, or has not been heard of.
+    pub(crate) fn is_overdue(&self, now: Instant) -> bool {
+        self.ends_at().is_some_and(|at| at <= now)
+    }
+
+    fn ends_at(&self) -> Option<Instant> {
+        let consent = self.connected.then(|| self.path.consent_ends_at());
+        self.deadline.into_iter().chain(consent).min()
     }
 
     /// Takes a datagram. To be drained before anything else is done to the session.
     pub(crate) fn receive(
         &mut self,
         now: Instant,
-        source: SocketAddr,
+        source: Remote,
         local: SocketAddr,
         datagram: &[u8],
     ) -> Result<Result<(), DropReason>, Ended> {
-        let Ok(receive) = Receive::new(Protocol::Udp, source, local, datagram) else {
+        let Ok(receive) = Receive::new(source.protocol(), source.address, local, datagram) else {
             return Ok(Err(DropReason::SessionInput));
         };
         let input = Input::Receive(now, receive);
@@ -141,13 +175,18 @@ impl Session {
         transmits: &mut Transmits,
         mut event: impl FnMut(Event),
     ) -> Result<(), Ended> {
-        let rtc = &mut self.rtc;
+        let (rtc, path) = (&mut self.rtc, &mut self.path);
         let polled = caught(|| -> Result<Instant, RtcError> {
             // An output that never ends would be a fault of ours or str0m's: bounded all the same.
             for _ in 0..MAX_OUTPUTS {
                 match rtc.poll_output()? {
                     Output::Timeout(at) => return Ok(at),
-                    Output::Transmit(t) => transmits.push(t.destination, &t.contents),
+                    Output::Transmit(t) => {
+                        let destination = Remote::of(t.proto, t.destination);
+                        if let Some(remote) = path.of(destination, &t.contents) {
+                            transmits.push(t.source.ip(), remote, &t.contents);
+                        }
+                    }
                     Output::Event(e) => event(e),
                 }
             }
@@ -166,12 +205,18 @@ impl Session {
         }
     }
 
-    /// When the session wants to be advanced or closed.
+    /// True if str0m has more to do at this moment.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.timeout <= now
+    }
+
+    /// When the session wants to be advanced, looked at or closed.
     pub(crate) fn next_timeout(&self) -> Instant {
-        match self.deadline {
-            Some(deadline) => deadline.min(self.timeout),
-            None => self.timeout,
-        }
+        let others = [self.ends_at(), self.link.next_look()];
+        others
+            .into_iter()
+            .flatten()
+            .fold(self.timeout, Instant::min)
     }
 
     /// Says BYE and writes what is left.

@@ -1,6 +1,5 @@
 //! Offers become sessions, and ICE restarts.
 
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -11,11 +10,12 @@ use str0m::config::DtlsCert;
 use str0m::media::{Mid, Pt};
 use str0m::{Candidate, IceCreds, Output, Rtc};
 
+use super::link::Link;
 use super::publisher::Kinds;
 use super::stats::Figures;
 use super::subscriber::{Carries, Line, Outgoing};
 use super::writer::Writer;
-use super::{Dialogue, Feed, Publisher, Session, Side, Subscriber, caught};
+use super::{Dialogue, Feed, Path, Publisher, Session, Side, Subscriber, caught};
 use crate::media::codec;
 use crate::media::demand::Wish;
 use crate::media::forward::picture::Picture;
@@ -44,7 +44,7 @@ pub(crate) struct NewSession<'a> {
     pub(crate) room: SlotKey,
     pub(crate) offer: &'a CheckedOffer,
     pub(crate) cert: &'a DtlsCert,
-    pub(crate) local: &'a [SocketAddr],
+    pub(crate) local: &'a [Candidate],
     pub(crate) etag: String,
     /// First numbers of the outgoing audio and video.
     pub(crate) first: [Rewritten; 2],
@@ -69,7 +69,7 @@ impl Session {
         let creds = IceCreds::new();
         let stereo = new.offer.stereo;
         let mut rtc = codec::build_rtc(purpose, stereo, new.cert, creds.clone(), new.now);
-        let local_candidates = add_candidates(&mut rtc, new.local)?;
+        let local_candidates = add_candidates(&mut rtc, new.local);
         let parsed = SdpOffer::from_sdp_string(&new.offer.sdp).map_err(|e| e.to_string())?;
         let remote = credentials(&new.offer.sdp).ok_or("it has no ICE credentials")?;
         let answer = rtc
@@ -130,9 +130,11 @@ impl Session {
             dialogue,
             rtc,
             timeout: new.now,
+            path: Path::new(new.now),
             remote: Some(remote),
             totals: Vec::new(),
             figures: Figures::default(),
+            link: Link::default(),
         };
         Ok((session, answer.to_sdp_string()))
     }
@@ -211,18 +213,11 @@ pub(crate) enum Purpose {
 }
 
 /// Announces the server's addresses.
-pub(super) fn add_candidates(
-    rtc: &mut Rtc,
-    local: &[SocketAddr],
-) -> Result<Vec<Candidate>, String> {
-    let mut added = Vec::new();
-    for address in local {
-        let candidate = Candidate::host(*address, "udp").map_err(|e| e.to_string())?;
-        if let Some(candidate) = rtc.add_local_candidate(candidate) {
-            added.push(candidate.clone());
-        }
-    }
-    Ok(added)
+pub(super) fn add_candidates(rtc: &mut Rtc, local: &[Candidate]) -> Vec<Candidate> {
+    local
+        .iter()
+        .filter_map(|candidate| rtc.add_local_candidate(candidate.clone()).cloned())
+        .collect()
 }
 
 fn known_codecs(rtc: &Rtc) -> Vec<(Pt, packager::rtp::Codec)> {

@@ -4,7 +4,6 @@
 //! the former changes; each answer is followed by the next offer, if there is a difference.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use packager::rtp::MediaKind;
@@ -12,12 +11,13 @@ use relay::StreamId;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::config::DtlsCert;
 use str0m::media::{Direction, MediaKind as RtcKind, Mid};
-use str0m::{IceCreds, Rtc};
+use str0m::{Candidate, IceCreds, Rtc};
 
+use super::link::Link;
 use super::negotiate::{self, Purpose, add_candidates, credentials};
 use super::stats::Figures;
 use super::subscriber::{Carries, Line};
-use super::{Dialogue, Feed, Session, Side, Subscriber, caught};
+use super::{Dialogue, Feed, Path, Session, Side, Subscriber, caught};
 use crate::media::answer::{self, AnswerFault, Offered};
 use crate::media::codec;
 use crate::media::demand::Wish;
@@ -46,7 +46,7 @@ struct Outstanding {
 pub(crate) struct NewReceiver<'a> {
     pub(crate) id: SessionId,
     pub(crate) cert: &'a DtlsCert,
-    pub(crate) local: &'a [SocketAddr],
+    pub(crate) local: &'a [Candidate],
     pub(crate) cname: String,
     pub(crate) now: Instant,
     pub(crate) deadline: Instant,
@@ -57,7 +57,7 @@ impl Session {
     pub(crate) fn receiver(new: NewReceiver<'_>) -> Result<Self, String> {
         let creds = IceCreds::new();
         let mut rtc = codec::build_rtc(Purpose::Receiver, false, new.cert, creds.clone(), new.now);
-        add_candidates(&mut rtc, new.local)?;
+        add_candidates(&mut rtc, new.local);
         Ok(Self {
             id: new.id,
             user: creds.ufrag,
@@ -76,9 +76,11 @@ impl Session {
             })),
             rtc,
             timeout: new.now,
+            path: Path::new(new.now),
             remote: None,
             totals: Vec::new(),
             figures: Figures::default(),
+            link: Link::default(),
         })
     }
 
@@ -91,10 +93,11 @@ impl Session {
     }
 
     /// Changes what is wanted of a stream that is fed already; what is not wanted any more stops
-    /// at once. Gives its room and what was wanted before.
+    /// at once. Gives its room, and what it was served before.
     pub(crate) fn want(&mut self, stream: &StreamId, wish: Wish) -> Option<(SlotKey, Wish)> {
         let feed = self.feed_of(stream)?;
-        let before = std::mem::replace(&mut feed.wish, wish);
+        let before = feed.served();
+        feed.set_wish(wish);
         for kind in KINDS {
             if !wish.has(kind) {
                 feed.set_line(kind, None);

@@ -30,6 +30,9 @@ pub(crate) struct Feed {
     pub(crate) stream: StreamId,
     pub(crate) room: SlotKey,
     pub(crate) wish: Wish,
+    /// What it gets of the video: the picture that is wanted or, where the link does not carry
+    /// that, a lesser one or none.
+    pub(crate) given: Option<Picture>,
     /// Indices of the lines that carry its audio and video now.
     pub(super) audio: Option<usize>,
     pub(super) video: Option<usize>,
@@ -82,9 +85,27 @@ impl Feed {
             stream,
             room,
             wish,
+            given: wish.video,
             audio: None,
             video: None,
         }
+    }
+
+    /// What it gets of what it wants.
+    pub(crate) fn served(&self) -> Wish {
+        Wish {
+            audio: self.wish.audio,
+            video: self.given,
+        }
+    }
+
+    /// Changes what is wanted. A better picture than before is not given yet.
+    pub(super) fn set_wish(&mut self, wish: Wish) {
+        self.given = match (self.wish.video, self.given) {
+            (Some(_), given) => wish.video.and_then(|best| Some(best.max(given?))),
+            (None, _) => wish.video,
+        };
+        self.wish = wish;
     }
 
     pub(super) fn line(&self, kind: MediaKind) -> Option<usize> {
@@ -111,6 +132,13 @@ impl Subscriber {
     fn outgoing_mut(&mut self, feed: usize, kind: MediaKind) -> Option<&mut Outgoing> {
         let line = self.feeds.get(feed)?.line(kind)?;
         self.lines.get_mut(line)?.outgoing.as_mut()
+    }
+
+    /// Stops the video of a feed until it is entered again.
+    pub(super) fn pause(&mut self, feed: usize) {
+        if let Some(outgoing) = self.outgoing_mut(feed, MediaKind::Video) {
+            outgoing.subscription.restart();
+        }
     }
 
     /// Packets written on a media section.
@@ -251,9 +279,9 @@ impl Session {
         }
     }
 
-    /// The picture that a feed wants.
+    /// The picture that a feed is given.
     pub(crate) fn picture(&self, feed: usize) -> Option<Picture> {
-        self.feeds().get(feed)?.wish.video
+        self.feeds().get(feed)?.given
     }
 
     /// The room whose video the media section carries, and which picture of it.
@@ -263,6 +291,6 @@ impl Session {
         };
         let line = s.lines.iter().position(|l| l.mid == mid)?;
         let feed = s.feeds.iter().find(|f| f.video == Some(line))?;
-        Some((feed.room, feed.wish.video?))
+        Some((feed.room, feed.given?))
     }
 }

@@ -10,7 +10,8 @@
 //! wait 30s               time goes by
 //! media > live STREAM    the media side tells something; media < … it is ordered something
 //! store is broken        what is stored of rooms cannot be read from now on
-//! server tokens          the first line, where the apps' tokens are checked
+//! server tokens          the first line, where the apps' tokens are checked; or
+//! server turn            where a TURN server shares a secret with this one
 //! ```
 //!
 //! Steps are carried out, outcomes compared. Every frame to a client is checked against the

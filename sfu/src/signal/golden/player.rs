@@ -10,6 +10,7 @@ use relay::StreamId;
 use serde_json::Value;
 
 use crate::auth::{App, Apps, Privileges};
+use crate::config::IceServer;
 use crate::live::chat::{FilterMode, UnixTime, WordFilter, WordList};
 use crate::live::{AppId, RoomId};
 use crate::signal::hub::{Hub, HubConfig, HubOutput, MediaDone, MediaOrder, SocketId, Ticket};
@@ -53,7 +54,7 @@ pub(super) struct Player<'a> {
 impl<'a> Player<'a> {
     /// The session as it goes now.
     pub(super) fn play(types: &'a Types, recorded: &str) -> Result<String, String> {
-        let mut player = Self::new(types, recorded.starts_with("server tokens"));
+        let mut player = Self::new(types, recorded.lines().next().unwrap_or_default());
         for (number, line) in recorded.lines().enumerate() {
             if is_outcome(line) {
                 continue;
@@ -67,8 +68,8 @@ impl<'a> Player<'a> {
         Ok(player.log)
     }
 
-    fn new(types: &'a Types, with_tokens: bool) -> Self {
-        let apps = Apps::new(with_tokens.then(|| App {
+    fn new(types: &'a Types, server: &str) -> Self {
+        let apps = Apps::new((server == "server tokens").then(|| App {
             id: APP,
             keys: vec![KEY.parse().unwrap()],
             require_private_map_key: true,
@@ -84,6 +85,14 @@ impl<'a> Player<'a> {
         config.pending_per_session = 3;
         config.limits.cohosts = 3;
         config.limits.administrators = 1;
+        if server == "server turn" {
+            config.ice_servers.push(IceServer {
+                urls: vec!["turn:turn.example.org".to_owned()],
+                secret: Some(KEY.parse().unwrap()),
+                lifetime: Duration::from_secs(600),
+                ..IceServer::default()
+            });
+        }
         let hook = AppHook {
             url: "http://127.0.0.1:9/".parse().unwrap(),
             key: None,
@@ -308,6 +317,7 @@ impl<'a> Player<'a> {
                 for wanted in add {
                     let video = match wanted.video {
                         Some(Picture::Large) => "large",
+                        Some(Picture::Medium) => "medium",
                         Some(Picture::Small) => "small",
                         None => "false",
                     };

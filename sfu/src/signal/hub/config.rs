@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::auth::Apps;
+use crate::config::IceServer;
 use crate::live::Limits;
 use crate::live::broadcasts::RelayMode;
 use crate::live::chat::ChatLimits;
 use crate::live::speakers::SpeakerLimits;
-use crate::signal::protocol::IceServer;
 use crate::webhook::WebhookConfig;
 
 /// What the hub starts from.

@@ -202,13 +202,14 @@ impl Hub {
             },
         );
         self.watch_user_sig(now, connection, until);
+        let ice_servers = self.give_ice_servers(now, connection);
         self.counters.logins += 1;
         Ok(ResultBody::LoggedIn(LoggedIn {
             session: connection.to_string(),
             resume_token: token.to_string(),
             user,
             profile,
-            ice_servers: self.config.ice_servers.clone(),
+            ice_servers,
             server_time: self.clock(now),
             limits: self.session_limits(),
         }))
@@ -300,6 +301,7 @@ impl Hub {
         };
         self.tokens.remove(&session.token);
         self.user_sig_ends.set(&connection, None);
+        self.ice_renewals.set(&connection, None);
         self.leave_place(session.network);
         if let Some(socket) = session.socket {
             let code = match reason {

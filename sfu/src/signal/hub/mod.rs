@@ -19,6 +19,7 @@ mod config;
 mod counters;
 mod effects;
 mod error;
+mod ice;
 mod io;
 mod lists;
 mod loading;
@@ -92,6 +93,8 @@ pub struct Hub {
     tokens: HashMap<ResumeToken, ConnectionId>,
     /// When the UserSigs of sessions end.
     user_sig_ends: Agenda<ConnectionId>,
+    /// When sessions are told of new TURN credentials.
+    ice_renewals: Agenda<ConnectionId>,
     next_connection: u64,
     tickets: Tickets,
     /// The chat of each room, and of rooms that are about to be.
@@ -131,6 +134,7 @@ impl Hub {
             sessions: HashMap::new(),
             tokens: HashMap::new(),
             user_sig_ends: Agenda::default(),
+            ice_renewals: Agenda::default(),
             next_connection: 0,
             tickets: Tickets::new(config.ticket_timeout),
             chats: HashMap::new(),
@@ -170,6 +174,7 @@ impl Hub {
             self.loads_due.front().map(|(at, _)| *at),
             self.figures.next_timeout(),
             self.user_sig_ends.next(),
+            self.ice_renewals.next(),
         ]
         .into_iter()
         .flatten()
@@ -188,6 +193,7 @@ impl Hub {
         }
         self.tell_figures(now);
         self.end_user_sigs(now);
+        self.renew_ice_servers(now);
         self.settle(now);
     }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::session::IceServer;
 use crate::live::quality::NetworkQuality;
 use crate::live::{Publication, RoomId, TrackKind, UserId};
 use crate::worker::api::Picture as CorePicture;
@@ -324,6 +325,12 @@ pub enum MediaEvent {
         /// The public stream id.
         stream: String,
     },
+    /// Other ICE servers count from now on: the credentials of those before will end. Peer
+    /// connections take them up when ICE restarts.
+    IceServersRenewed {
+        /// For the `RTCPeerConnection`s of the page.
+        ice_servers: Vec<IceServer>,
+    },
     /// Who is heard in a room, as often as `listenVolumes` has asked; those who are silent are
     /// left out.
     Volumes {
@@ -377,6 +384,7 @@ impl MediaEvent {
             | Self::Qualities { room, .. }
             | Self::ActiveSpeaker { room, .. } => Some(room),
             Self::Offer { .. }
+            | Self::IceServersRenewed { .. }
             | Self::ReceiverClosed { .. }
             | Self::CodecMissing { .. }
             | Self::NetworkQuality { .. } => None,

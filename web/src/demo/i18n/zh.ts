@@ -5,7 +5,7 @@ export const zh: Messages = {
   ui: { close: '关闭', dismiss: '知道了', notices: '通知', copy: '复制：{what}', copied: '已复制{what}', selected: '已选中{what}，请用键盘复制', cancel: '取消', save: '保存', retry: '重试', back: '返回直播列表', notFound: '没有这个页面', notFoundText: '这个地址不存在。所有直播都在首页。' },
   trouble: {
     permission: '请允许此页面使用摄像头和麦克风，然后重试。', device: '请检查设备是否已连接，以及是否被其他程序占用。', network: '服务器没有响应，请检查网络。', timeout: '没有及时得到回应，请重试。', connection: '你的网络无法传输音视频，请换一个网络。', unsupported: '此浏览器不支持。请使用新版 Chrome、Edge、Firefox 或 Safari。', busy: '服务器繁忙，请稍后再试。',
-    tooFast: '操作太快，请稍等。', sensitiveText: '包含不允许的词。', tooLong: '内容太长。', full: '房间已满。', banned: '主播不允许你进入这个房间。', noPermission: '只有主播可以这样做。', muted: '主播已将你禁言。', allMuted: '现在只有主播可以发言。', imageType: '这个文件不是图片。', imageSize: '图片太大。', requestConflict: '还有一个请求未处理。', alreadyApplied: '你已经申请过了。', alreadySeated: '已经在麦上。', allSeatsOccupied: '没有空闲麦位。', seatLocked: '麦位已锁定。', noSuchRoom: '直播已结束。', deviceLocked: '主播已将其关闭。',
+    tooFast: '操作太快，请稍等。', sensitiveText: '包含不允许的词。', tooLong: '内容太长。', full: '房间已满。', banned: '主播不允许你进入这个房间。', noPermission: '只有主播可以这样做。', muted: '主播已将你禁言。', allMuted: '现在只有主播可以发言。', imageType: '这个文件不是图片。', imageSize: '图片太大。', requestConflict: '还有一个请求未处理。', alreadyApplied: '你已经申请过了。', alreadySeated: '已经在麦上。', allSeatsOccupied: '没有空闲麦位。', seatLocked: '麦位已锁定。', noSuchRoom: '直播已结束。', userSigRefused: 'UserSig 与此应用和用户不符。', userSigExpired: 'UserSig 已过期，请获取新的。', deviceLocked: '主播已将其关闭。',
   },
   sign: {
     title: '登录', name: '你的名字', nameHint: '房间里的人都能看到。它保存在这个浏览器里。', namePlaceholder: '怎么称呼你？', rename: '修改名字', renamed: '你现在叫 {name}',
@@ -21,7 +21,7 @@ export const zh: Messages = {
   },
   room: {
     joining: '正在进入房间…', online: '{n} 人在线 | {n} 人在线', host: '主播', you: '你', admin: '管理员', stage: '舞台', picture: '{name} 的画面', waitingHost: '主播暂时没有画面', waitingText: '有画面时会自动显示。', away: '{name} 正在刷新…', cameraOff: '摄像头已关闭', like: '点赞', mute: '静音', unmute: '取消静音', tapForSound: '点击播放声音', volume: '音量', full: '全屏', exitFull: '退出全屏', bullets: '弹幕', share: '分享', stats: '统计', statsHint: '按 i 键，或长按画面', leave: '离开', end: '结束直播', endTitle: '结束直播？', endText: '直播会停止，房间将对所有人关闭。', endConfirm: '结束', panel: '聊天、嘉宾和成员', frozen: '等待数据…', developer: '流地址', menu: '更多', duration: '已播 {time}', playNow: '播放',
-    ended: '直播已结束', endedText: '感谢观看“{title}”。', endedHost: '你的直播已结束', endedStats: '本场数据', total: '访客', endedLikes: '点赞', lasted: '时长', goneTitle: '你已离开房间', gone: { kicked: '主播把你移出了房间。', elsewhere: '你已从另一设备进入。', network: '连接断开太久。', server: '服务器关闭了房间。' }, noRoom: '这个房间没有直播', noRoomText: '直播已结束，或链接已失效。', failed: '无法进入房间', again: '重新进入',
+    ended: '直播已结束', endedText: '感谢观看“{title}”。', endedHost: '你的直播已结束', endedStats: '本场数据', total: '访客', endedLikes: '点赞', lasted: '时长', goneTitle: '你已离开房间', gone: { kicked: '主播把你移出了房间。', elsewhere: '你已从另一设备进入。', network: '连接断开太久。', server: '服务器的管理方把你移出了房间。' }, noRoom: '这个房间没有直播', noRoomText: '直播已结束，或链接已失效。', failed: '无法进入房间', again: '重新进入',
   },
   lines: { title: '线路', auto: '自动', autoHint: '可用线路中最快的', webrtc: 'WebRTC', webrtcHint: '延迟最低', flv: 'HTTP-FLV', flvHint: '一秒以内', hls: 'HLS', hlsHint: '适合任何网络', delay: '延迟', measured: '由画面读出', estimated: '估计值', switched: '{from} 失败，已切换到 {to}' },
   chat: { title: '聊天', emoji: '表情', empty: '打个招呼吧，还没有人发言。', write: '说点什么', send: '发送', image: '发送图片', imageOf: '{name} 的图片', sending: '发送中…', failed: '未发送', newOnes: '{n} 条新消息 | {n} 条新消息', off: '现在只有主播可以发言', muted: '主播已将你禁言', messages: '消息' },
@@ -35,7 +35,7 @@ export const zh: Messages = {
   },
   people: { title: '成员', came: '{name} 进来了', muteAll: '仅主播可发言', mute: '禁言', unmute: '解除禁言', kick: '移出并禁止进入', kickTitle: '移出 {name}？', kickText: '对方会立刻离开房间，本场直播期间不能再进来。', makeAdmin: '设为管理员', takeAdmin: '取消管理员', muted: '已禁言', actions: '对 {name} 的操作', madeAdmin: '{name} 成为管理员', removed: '已移出 {name}' },
   share: { title: '分享房间', link: '链接', text: '来看直播“{title}”', code: '链接的二维码', scan: '用手机扫码', native: '分享…' },
-  dev: { title: '流地址', text: '供 OBS、编码器和播放器使用。WHIP 发布到一路独立的普通流，其余播放主播的流。', open: '在实验页打开', room: '房间' },
+  dev: { title: '流地址', text: '供 OBS、编码器和播放器使用。WHIP 发布到一路独立的普通流，其余播放主播的流。', open: '在普通流页面打开', room: '房间' },
   stats: { title: '统计', close: '关闭统计', line: '线路', size: '分辨率', fps: '帧率', bitrate: '码率', audio: '音频', video: '视频', codec: '编码', dropped: '丢帧', delay: '延迟', rtt: '往返', upLoss: '上行丢包', downLoss: '下行丢包', quality: '网络', sent: '发送', received: '接收', grades: { 0: '未知', 1: '极好', 2: '好', 3: '一般', 4: '差', 5: '很差', 6: '断开' } },
   studio: { controls: '直播控制', camera: '摄像头', microphone: '麦克风', screen: '共享屏幕', stopScreen: '停止共享', settings: '设备', cameraOff: '关闭摄像头', cameraOn: '打开摄像头', micOff: '麦克风静音', micOn: '取消麦克风静音', screenEnded: '屏幕共享已结束', health: '发送情况', weak: '你的网络较差', weakText: '观众可能会看到画面卡顿。', lower: '降低画质', lowered: '画质已改为 {size}', still: '现在发不出数据', stillText: '网络恢复后会自动继续。', upload: '上行', loss: '丢包' },
   lab: {

@@ -111,7 +111,10 @@ function createSession() {
 
   function fail(thrown: unknown): false {
     const isRefused = thrown instanceof WebliveError && (thrown.reason === 'userSigRefused' || thrown.reason === 'userSigExpired');
-    if (isRefused) forgetToken();
+    if (isRefused) {
+      forgetToken();
+      person.userId = '';
+    }
     problem.value = adviceOf(thrown, t('sign.failed'));
     status.value = isRefused ? 'needsToken' : 'failed';
     return false;
@@ -120,6 +123,7 @@ function createSession() {
   /** Signs in with what somebody has filled in. */
   async function signIn({ name, sdkAppId, userId, userSig }: Credentials): Promise<void> {
     problem.value = '';
+    const before = { ...person };
     Object.assign(person, { userId, sdkAppId, userSig, name: name || userId || person.name });
     try {
       if (server.hasDevTokens && userSig === '') await askForToken(userId || tabUser(), sdkAppId);
@@ -128,7 +132,7 @@ function createSession() {
       asked.value = null;
     } catch (thrown) {
       fail(thrown);
-      Object.assign(person, { userId: '', userSig: '' });
+      Object.assign(person, before, { userId: '', userSig: '' });
     }
   }
 
@@ -159,7 +163,7 @@ function createSession() {
   }
 
   function ask(what: 'signIn' | 'rename' | null): void {
-    if (what !== null) problem.value = '';
+    problem.value = '';
     asked.value = what;
   }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::IceServer;
 
 #[test]
 fn a_user_logs_in_with_a_token_and_a_guest_without() {
@@ -389,4 +390,52 @@ fn guests_and_ended_sessions_have_no_user_sig_that_ends() {
         world.refused(guest, "renewUserSig", json!({"userSig": "x"})),
         "guest"
     );
+}
+
+#[test]
+fn credentials_for_turn_are_made_for_each_session_and_renewed_at_half_of_their_time() {
+    let mut world = World::with(|config| {
+        config.ice_servers = vec![
+            IceServer {
+                urls: vec!["stun:a.example".to_owned()],
+                ..IceServer::default()
+            },
+            IceServer {
+                urls: vec!["turn:a.example".to_owned()],
+                secret: Some("north".parse().unwrap()),
+                lifetime: SECOND * 600,
+                ..IceServer::default()
+            },
+        ];
+    });
+    let socket = world.open();
+    let login = world.login_fields(1, "anna");
+    let result = world.done(socket, "login", login);
+    let begins = CLOCK.as_secs();
+    let username = |after: u64| format!("{}:anna", begins + after);
+    assert_eq!(result["iceServers"][0], json!({"urls": ["stun:a.example"]}));
+    let turn = &result["iceServers"][1];
+    assert_eq!(turn["username"], username(600));
+    assert_eq!(turn["credential"].as_str().unwrap().len(), 28);
+    assert!(!result.to_string().contains("north"));
+
+    world.pass(SECOND * 299);
+    assert!(world.events_of(socket, "iceServersRenewed").is_empty());
+    world.pass(SECOND);
+    let renewed = world.events_of(socket, "iceServersRenewed");
+    assert_eq!(renewed[0]["iceServers"][1]["username"], username(900));
+    world.pass(SECOND * 300);
+    assert_eq!(world.events_of(socket, "iceServersRenewed").len(), 1);
+    world.send(socket, "logout", json!({}));
+    assert_eq!(world.hub.ice_renewals.next(), None);
+
+    let guest = world.guest();
+    let mut without = World::new();
+    let anna = without.user("anna");
+    without.pass(SECOND * 3_000);
+    assert!(without.events_of(anna, "iceServersRenewed").is_empty());
+    world.pass(SECOND * 300);
+    let renewed = world.events_of(guest, "iceServersRenewed");
+    let name = renewed[0]["iceServers"][1]["username"].as_str().unwrap();
+    assert!(name.ends_with(":guest"), "{name}");
 }

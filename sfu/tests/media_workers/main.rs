@@ -1,7 +1,12 @@
 //! The workers over real sockets: one publisher, subscribers, and the relay.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+#![allow(unreachable_pub)]
+
+mod paths;
+mod way;
+
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use relay::{Relay, RelayConfig, StreamId};
@@ -12,10 +17,11 @@ use sfu::worker::{
 };
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind, Mid, Pt};
-use str0m::net::{Protocol, Receive};
+use str0m::net::Receive;
 use str0m::rtp::{RtpWrite, Ssrc};
-use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
-use tokio::net::UdpSocket;
+use str0m::{Event, Input, Output, Rtc, RtcConfig};
+
+use crate::way::Way;
 
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -29,8 +35,11 @@ fn start(workers: usize) -> (Workers, WorkersGuard, prometheus::Registry) {
 
 struct Client {
     rtc: Rtc,
-    socket: UdpSocket,
-    local: SocketAddr,
+    way: Way,
+    /// Video packets that a publisher sends at a time.
+    burst: u32,
+    video_seq: u64,
+    heard_from: HashSet<IpAddr>,
     audio: Mid,
     video: Mid,
     pending: Option<SdpPendingOffer>,
@@ -45,23 +54,27 @@ struct Client {
 
 impl Client {
     async fn new(direction: Direction) -> (Self, String) {
-        let socket = UdpSocket::bind((LOCAL, 0)).await.expect("socket");
-        let local = socket.local_addr().expect("address");
+        Self::over(direction, Way::udp(LOCAL).await)
+    }
+
+    fn over(direction: Direction, way: Way) -> (Self, String) {
         let mut rtc = RtcConfig::new()
             .set_rtp_mode(true)
             .clear_codecs()
             .enable_opus(true, false)
             .enable_h264(true)
             .build(Instant::now());
-        rtc.add_local_candidate(Candidate::host(local, "udp").expect("candidate"));
+        rtc.add_local_candidate(way.candidate());
         let mut api = rtc.sdp_api();
         let audio = api.add_media(MediaKind::Audio, direction, None, None, None);
         let video = api.add_media(MediaKind::Video, direction, None, None, None);
         let (offer, pending) = api.apply().expect("offer");
         let client = Self {
             rtc,
-            socket,
-            local,
+            way,
+            burst: 1,
+            video_seq: 0,
+            heard_from: HashSet::new(),
             audio,
             video,
             pending: Some(pending),
@@ -80,8 +93,7 @@ impl Client {
     async fn page() -> Self {
         let (mut client, _) = Self::new(Direction::RecvOnly).await;
         client.rtc = RtcConfig::new().set_rtp_mode(true).build(Instant::now());
-        let candidate = Candidate::host(client.local, "udp").expect("candidate");
-        client.rtc.add_local_candidate(candidate);
+        client.rtc.add_local_candidate(client.way.candidate());
         client
     }
 
@@ -109,17 +121,15 @@ impl Client {
         let _ = self.rtc.handle_input(Input::Timeout(Instant::now()));
         loop {
             self.drain().await;
-            let mut buffer = [0; 2_000];
-            match self.socket.try_recv_from(&mut buffer) {
-                Ok((len, from)) => {
-                    let receive = Receive::new(Protocol::Udp, from, self.local, &buffer[..len]);
-                    if let Ok(receive) = receive {
-                        let _ = self
-                            .rtc
-                            .handle_input(Input::Receive(Instant::now(), receive));
-                    }
-                }
-                Err(_) => return,
+            let Some((packet, from)) = self.way.receive() else {
+                return;
+            };
+            self.heard_from.insert(from.ip());
+            let receive = Receive::new(self.way.protocol(), from, self.way.local(), &packet);
+            if let Ok(receive) = receive {
+                let _ = self
+                    .rtc
+                    .handle_input(Input::Receive(Instant::now(), receive));
             }
         }
     }
@@ -129,7 +139,7 @@ impl Client {
             match output {
                 Output::Timeout(_) => return,
                 Output::Transmit(t) => {
-                    let _ = self.socket.send_to(&t.contents, t.destination).await;
+                    self.way.send(&t.contents, t.destination).await;
                 }
                 Output::Event(Event::Connected) => self.connected = true,
                 Output::Event(Event::Closed) => self.closed = true,
@@ -160,19 +170,14 @@ impl Client {
         let mut api = self.rtc.direct_api();
         let mid = self.video;
         let tx = api.stream_tx_by_mid(mid, None).expect("video");
-        let mut payload = vec![0; 1_000];
-        payload[0] = if key { 0x67 } else { 0x41 };
-        tx.write_rtp(
-            RtpWrite::new(
-                video,
-                u64::from(n + 1).into(),
-                n * 1_800,
-                Instant::now(),
-                payload,
-            )
-            .marker(true)
-            .nackable(true),
-        );
+        for left in (0..self.burst).rev() {
+            let mut payload = vec![0; 1_000];
+            payload[0] = if key { 0x67 } else { 0x41 };
+            self.video_seq += 1;
+            let seq = self.video_seq.into();
+            let packet = RtpWrite::new(video, seq, n * 1_800, Instant::now(), payload);
+            tx.write_rtp(packet.marker(left == 0).nackable(true));
+        }
         let mid = self.audio;
         let tx = api.stream_tx_by_mid(mid, None).expect("audio");
         let payload = vec![0xfc; 100];

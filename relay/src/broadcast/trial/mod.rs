@@ -1,0 +1,171 @@
+//! Trials: the core between a publisher and viewers that know the truth, for hours of virtual
+//! time.
+//!
+//! The publisher's clocks drift, the way to the relay loses, delays and repeats packets, and every
+//! picture and sound carries the time of its capture. What comes out is read back by readers that
+//! share nothing with the writers.
+
+mod dice;
+mod hours;
+mod ledger;
+mod link;
+mod loss;
+mod publisher;
+mod readers;
+mod scenes;
+mod verdict;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use packager::rtp::Tracks;
+use prometheus::Registry;
+
+use super::core::{Core, Output};
+use crate::metrics::Metrics;
+use ledger::Ledger;
+use link::{Link, Way};
+use publisher::{Habits, Publisher};
+use verdict::Verdict;
+
+/// Nanoseconds of the truth.
+type Nanos = u64;
+const SECOND: Nanos = 1_000_000_000;
+const MILLISECOND: Nanos = 1_000_000;
+
+/// A broadcast and its publisher.
+struct Trial {
+    origin: Instant,
+    now: Nanos,
+    core: Core,
+    ledger: Ledger,
+    metrics: Arc<Metrics>,
+    publisher: Publisher,
+    link: Link,
+    way: Way,
+    seed: u64,
+    epoch: u8,
+    /// When requests for key frames reach the publisher.
+    wishes: Vec<Nanos>,
+    init: Vec<u8>,
+    inits: usize,
+    verdict: Verdict,
+}
+
+impl Trial {
+    fn new(habits: Habits, way: Way, seed: u64) -> Self {
+        Self::with_tracks(habits, way, seed, Tracks::BOTH)
+    }
+
+    fn with_tracks(habits: Habits, way: Way, seed: u64, tracks: Tracks) -> Self {
+        let origin = Instant::now();
+        let metrics = Arc::new(Metrics::register(&Registry::new()).expect("metrics"));
+        let target = Duration::from_secs(2);
+        let mut publisher = Publisher::new(habits, 1, 0);
+        publisher.has_camera = tracks.video;
+        Trial {
+            origin,
+            now: 0,
+            core: Core::new(
+                target,
+                tracks,
+                metrics.clone(),
+                origin,
+                SystemTime::UNIX_EPOCH,
+            ),
+            ledger: Ledger::default(),
+            metrics,
+            publisher,
+            link: Link::new(way, seed),
+            way,
+            seed,
+            epoch: 1,
+            wishes: Vec::new(),
+            init: Vec::new(),
+            inits: 0,
+            verdict: Verdict::default(),
+        }
+    }
+
+    /// Another publisher takes over: other streams, other clocks.
+    fn republish(&mut self, habits: Habits) {
+        self.epoch += 1;
+        self.publisher = Publisher::new(habits, self.epoch, self.now);
+        self.link = Link::new(self.way, self.seed + u64::from(self.epoch));
+        self.core.handle_republish(self.instant(), Tracks::BOTH);
+        self.drain();
+    }
+
+    /// The publisher is gone, and with it what is under way.
+    fn disconnect(&mut self) {
+        self.publisher.has_camera = false;
+        self.publisher.microphone = publisher::Microphone::Off;
+        self.link = Link::new(self.way, self.seed);
+        self.core.handle_publisher_gone();
+    }
+
+    /// Lets time pass up to `seconds` of the truth.
+    fn run(&mut self, seconds: f64) {
+        let until = (seconds * 1e9) as Nanos;
+        let mut at_once = 0;
+        loop {
+            let timeout = self.core.next_timeout().map(|at| {
+                let after = at.saturating_duration_since(self.origin).as_nanos();
+                u64::try_from(after).unwrap_or(u64::MAX)
+            });
+            let sends = self.publisher.next_time();
+            let arrives = self.link.next_time();
+            let next = [timeout, sends, arrives].into_iter().flatten().min();
+            let Some(next) = next.filter(|next| *next <= until) else {
+                self.now = self.now.max(until);
+                return;
+            };
+            at_once = if next > self.now { 0 } else { at_once + 1 };
+            assert!(at_once < 10_000, "time stands still at {next}");
+            self.now = self.now.max(next);
+            if arrives == Some(next) {
+                if let Some(item) = self.link.arrive(next, self.origin) {
+                    let wall = SystemTime::UNIX_EPOCH + Duration::from_nanos(self.now);
+                    self.core.handle_wall_clock(self.instant(), wall);
+                    self.core.handle_ingest(self.instant(), item);
+                }
+            } else if sends == Some(next) {
+                let asked = self.wishes.iter().any(|at| *at <= next);
+                self.publisher.wants_keyframe |= asked;
+                self.wishes.retain(|at| *at > next);
+                for item in self.publisher.send(self.origin) {
+                    self.link.send(next, item);
+                }
+            } else {
+                self.core.handle_timeout(self.instant());
+            }
+            self.drain();
+        }
+    }
+
+    fn instant(&self) -> Instant {
+        self.origin + Duration::from_nanos(self.now)
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.core.poll_output() {
+            match output {
+                Output::Tag(tag) => {
+                    self.verdict.tag(self.now, &tag.bytes);
+                }
+                Output::Init(init) => {
+                    self.init = init.data.to_vec();
+                    self.inits += 1;
+                }
+                Output::Segment(segment, _) => self.verdict.segment(&self.init, &segment.data),
+                Output::RequestKeyframe => self.wishes.push(self.now + self.way.round_trip / 2),
+                Output::Audio(work) => {
+                    for frame in self.ledger.work(&work) {
+                        self.core.handle_audio(self.instant(), frame);
+                    }
+                }
+                Output::Accepted | Output::Refused(_) => {}
+            }
+        }
+    }
+}

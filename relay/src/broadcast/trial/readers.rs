@@ -1,0 +1,108 @@
+//! Readers of what viewers get, which share nothing with the writers: FLV by its specification
+//! (annex E), segments by the crate `mp4`.
+
+use std::io::Cursor;
+
+use super::ledger::origin_of;
+use super::publisher::Mark;
+use super::verdict::{Picture, Sound};
+
+/// One FLV tag.
+pub(super) enum Tag {
+    Picture(Picture),
+    Sound(Sound),
+}
+
+/// Reads one tag of a frame with its `PreviousTagSize`.
+pub(super) fn flv(bytes: &[u8]) -> Result<Tag, String> {
+    let [kind, size @ .., extended] = *bytes.first_chunk::<8>().ok_or("a tag without a head")?;
+    let number = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .fold(0_u32, |n, byte| n << 8 | u32::from(*byte))
+    };
+    let (length, time) = (number(&size[..3]) as usize, number(&size[3..]));
+    let time = f64::from(time | u32::from(extended) << 24) / 1e3;
+    let (body, behind) = bytes[11..].split_at_checked(length).ok_or("a short tag")?;
+    if number(behind) as usize != length + 11 || behind.len() != 4 {
+        return Err("PreviousTagSize is another".to_owned());
+    }
+    match (kind, body) {
+        (9, [first @ (0x17 | 0x27), 1, _, _, _, data @ ..]) => Ok(Tag::Picture(Picture {
+            time,
+            is_keyframe: *first == 0x17,
+            mark: whole(data)?,
+        })),
+        (8, [0xaf, 1, data @ ..]) => Ok(Tag::Sound(Sound {
+            time,
+            origin: origin_of(data),
+        })),
+        _ => Err(format!("a tag of kind {kind} that holds no frame")),
+    }
+}
+
+/// The mark of the one slice of an access unit.
+fn whole(data: &[u8]) -> Result<Mark, String> {
+    let (length, nal) = data.split_first_chunk().ok_or("an empty picture")?;
+    if u32::from_be_bytes(*length) as usize != nal.len() {
+        return Err("a NAL unit of another length".to_owned());
+    }
+    Mark::read(nal).ok_or_else(|| "a picture that is not whole".to_owned())
+}
+
+/// The frames of one segment, and the ends of its tracks in seconds.
+#[derive(Default)]
+pub(super) struct Segment {
+    pub(super) pictures: Vec<Picture>,
+    pub(super) sounds: Vec<Sound>,
+    /// Start and end of the picture's and the sound's track.
+    pub(super) spans: [Option<(f64, f64)>; 2],
+}
+
+/// Reads a segment behind its initialization section.
+pub(super) fn fmp4(init: &[u8], segment: &[u8]) -> Result<Segment, String> {
+    let file = [init, segment].concat();
+    let size = file.len() as u64;
+    let reader =
+        mp4::Mp4Reader::read_header(Cursor::new(&file), size).map_err(|error| error.to_string())?;
+    let moof = init.len() + box_size(segment);
+    let mut read = Segment::default();
+    for track in reader.tracks().values() {
+        let hz = f64::from(track.timescale());
+        let is_video =
+            track.media_type().map_err(|error| error.to_string())? == mp4::MediaType::H264;
+        for traf in &track.trafs {
+            let base = traf.tfdt.as_ref().ok_or("no tfdt")?.base_media_decode_time;
+            let trun = traf.trun.as_ref().ok_or("no trun")?;
+            let mut at = moof + trun.data_offset.ok_or("no data offset")? as usize;
+            let mut time = base;
+            for index in 0..trun.sample_count as usize {
+                let data = &file[at..at + trun.sample_sizes[index] as usize];
+                at += data.len();
+                let seconds = time as f64 / hz;
+                if is_video {
+                    read.pictures.push(Picture {
+                        time: seconds,
+                        is_keyframe: data[4] & 0x1f == 5,
+                        mark: whole(data)?,
+                    });
+                } else {
+                    read.sounds.push(Sound {
+                        time: seconds,
+                        origin: origin_of(data),
+                    });
+                }
+                time += u64::from(trun.sample_durations[index]);
+            }
+            read.spans[usize::from(!is_video)] = Some((base as f64 / hz, time as f64 / hz));
+        }
+    }
+    Ok(read)
+}
+
+/// The size of the box at the start.
+fn box_size(bytes: &[u8]) -> usize {
+    bytes
+        .first_chunk()
+        .map_or(0, |size| u32::from_be_bytes(*size) as usize)
+}

@@ -1,0 +1,187 @@
+//! What viewers got, held against the truth.
+
+use std::collections::HashMap;
+
+use super::publisher::Mark;
+use super::{Nanos, readers};
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Picture {
+    /// Decode time in seconds.
+    pub(super) time: f64,
+    pub(super) is_keyframe: bool,
+    pub(super) mark: Mark,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sound {
+    pub(super) time: f64,
+    /// Whose it is and when its first sample was captured; `None` if it was made up.
+    pub(super) origin: Option<(u8, f64)>,
+}
+
+/// How far picture and sound of one instant are from each other.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parting {
+    /// When the picture was captured, in seconds of the truth.
+    pub(super) at: f64,
+    /// How much later than its sound the picture is shown, in milliseconds.
+    pub(super) ms: f64,
+}
+
+#[derive(Default)]
+pub(super) struct Verdict {
+    /// What no viewer may ever get.
+    pub(super) wrong: Vec<String>,
+    pub(super) partings: Vec<Parting>,
+    pub(super) pictures: u64,
+    pub(super) sounds: u64,
+    /// Sound frames that are made up as a whole.
+    pub(super) made_up: u64,
+    /// Places where sound is missing: media time and length in seconds.
+    pub(super) holes: Vec<(f64, f64)>,
+    /// Stretches of media time without a new picture: where they begin, and their length.
+    pub(super) freezes: Vec<(f64, f64)>,
+    /// Truth at which each FLV picture came out, after its capture, in milliseconds.
+    pub(super) delays: Vec<f64>,
+    last_picture: Option<Picture>,
+    last_sound: Option<Sound>,
+    /// The newest sound that was captured, by its media time less its capture, by publisher.
+    offset: HashMap<u8, (f64, f64)>,
+    segment_ends: [Option<f64>; 2],
+    pub(super) segments: u64,
+}
+
+impl Verdict {
+    /// An FLV tag that came out at `now`.
+    pub(super) fn tag(&mut self, now: Nanos, bytes: &[u8]) {
+        match readers::flv(bytes) {
+            Ok(readers::Tag::Picture(picture)) => self.picture(now, picture),
+            Ok(readers::Tag::Sound(sound)) => self.sound(sound),
+            Err(error) => self.wrong.push(format!("FLV: {error}")),
+        }
+    }
+
+    fn picture(&mut self, now: Nanos, picture: Picture) {
+        self.pictures += 1;
+        let (at, time) = (picture.mark.captured as f64 / 1e9, picture.time);
+        self.delays.push((now - picture.mark.captured) as f64 / 1e6);
+        if let Some(last) = self.last_picture.replace(picture) {
+            if time <= last.time {
+                self.wrong
+                    .push(format!("picture at {time} after {}", last.time));
+            }
+            let follows = last.mark.epoch == picture.mark.epoch
+                && last.mark.number + 1 == picture.mark.number;
+            if !follows && !picture.is_keyframe {
+                self.wrong
+                    .push(format!("picture at {time} does not decode"));
+            }
+            if time - last.time > 0.3 {
+                self.freezes.push((last.time, time - last.time));
+            }
+        } else if !picture.is_keyframe {
+            self.wrong
+                .push(format!("begins at {time} without a key frame"));
+        }
+        if let Some((captured, offset)) = self.offset.get(&picture.mark.epoch)
+            && (at - captured).abs() < 0.6
+        {
+            let ms = (time - at - offset) * 1e3;
+            self.partings.push(Parting { at, ms });
+        }
+    }
+
+    fn sound(&mut self, sound: Sound) {
+        self.sounds += 1;
+        if let Some(last) = self.last_sound.replace(sound) {
+            let step = sound.time - last.time;
+            if step <= 0.0 {
+                self.wrong
+                    .push(format!("sound at {} after {}", sound.time, last.time));
+            }
+            // FLV rounds down to a millisecond.
+            if step > FRAME + 0.001 {
+                self.holes.push((last.time + FRAME, step - FRAME));
+            }
+        }
+        match sound.origin {
+            Some((epoch, at)) => {
+                self.offset.insert(epoch, (at, sound.time - at));
+            }
+            None => self.made_up += 1,
+        }
+    }
+
+    /// A segment and its initialization section.
+    pub(super) fn segment(&mut self, init: &[u8], data: &[u8]) {
+        self.segments += 1;
+        let segment = match readers::fmp4(init, data) {
+            Ok(segment) => segment,
+            Err(error) => return self.wrong.push(format!("fMP4: {error}")),
+        };
+        for (index, span) in segment.spans.iter().enumerate() {
+            let Some((start, end)) = *span else { continue };
+            if let Some(before) = self.segment_ends[index]
+                && (start < before - 1e-4 || start > before + 1.5 * FRAME)
+            {
+                self.wrong.push(format!(
+                    "a segment's track {index} begins at {start}, not {before}"
+                ));
+            }
+            self.segment_ends[index] = Some(end);
+        }
+        let sound = segment
+            .sounds
+            .iter()
+            .find_map(|s| Some((s.time, s.origin?)));
+        // The first one may be shown earlier, so that a picture that was off leaves no hole.
+        for picture in segment.pictures.iter().skip(1) {
+            let at = picture.mark.captured as f64 / 1e9;
+            if let Some((time, (epoch, captured))) = sound
+                && epoch == picture.mark.epoch
+                && (captured - at).abs() < 0.6
+            {
+                let ms = (picture.time - at - (time - captured)) * 1e3;
+                self.partings.push(Parting { at, ms });
+            }
+        }
+    }
+
+    /// The worst parting of pictures captured in `from..to`, in milliseconds.
+    pub(super) fn worst(&self, from: f64, to: f64) -> f64 {
+        let within = self.partings.iter().filter(|p| (from..to).contains(&p.at));
+        within.map(|p| p.ms).fold(
+            0.0,
+            |worst: f64, ms| {
+                if ms.abs() > worst.abs() { ms } else { worst }
+            },
+        )
+    }
+
+    /// Median, 95th of a hundred, and most of the delays from capture to FLV, in milliseconds.
+    pub(super) fn delay(&self) -> (f64, f64, f64) {
+        let mut delays = self.delays.clone();
+        delays.sort_by(f64::total_cmp);
+        let at = |share: f64| delays[((delays.len() - 1) as f64 * share) as usize];
+        (at(0.5), at(0.95), at(1.0))
+    }
+
+    /// Milliseconds of media time without new pictures, where that is more than 300 at once.
+    pub(super) fn frozen(&self) -> f64 {
+        self.freezes.iter().map(|(_, length)| length * 1e3).sum()
+    }
+
+    /// What holds in every trial.
+    pub(super) fn check(&self) {
+        assert!(
+            self.wrong.is_empty(),
+            "{:#?}",
+            &self.wrong[..self.wrong.len().min(8)]
+        );
+        assert!(self.segments > 0 && self.pictures + self.sounds > 0);
+    }
+}
+
+/// An AAC frame at 48 kHz, in seconds.
+const FRAME: f64 = 1_024.0 / 48_000.0;

@@ -1,0 +1,66 @@
+//! What each subscriber's link carries of what it wants.
+
+use std::time::Instant;
+
+use super::Core;
+use crate::media::forward::allocate::{Candidate, Rates, allocate, desired, next_step};
+use crate::media::forward::picture::Picture;
+use crate::media::room::Room;
+use crate::media::session::Spending;
+use crate::media::slots::SlotKey;
+
+impl Core {
+    /// Gives a subscriber's feeds the pictures that its link carries.
+    pub(super) fn allocate(&mut self, key: SlotKey, now: Instant) {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        let audio = session.audio_feeds();
+        let budget = session.link().budget(now, audio);
+        let rooms = &self.rooms;
+        let wanted = session.feeds().iter().enumerate().filter_map(|(at, feed)| {
+            let candidate = Candidate {
+                best: feed.wish.video?,
+                rates: rooms
+                    .get(feed.room)
+                    .map_or_else(Rates::default, Room::rates),
+                has: feed.given,
+            };
+            Some((at, candidate))
+        });
+        let (feeds, videos): (Vec<usize>, Vec<Candidate>) = wanted.unzip();
+        let chosen = match budget {
+            Some(budget) => allocate(budget, &videos),
+            None => videos.iter().map(|video| Some(video.best)).collect(),
+        };
+        let rate = |(video, chosen): (&Candidate, &Option<Picture>)| {
+            chosen.map_or(0, |picture| video.rates[picture.index()])
+        };
+        session.spend(Spending {
+            spent: videos.iter().zip(&chosen).map(rate).sum(),
+            next_step: next_step(&videos, &chosen),
+            desired: desired(&videos),
+        });
+        let is_worse = |(video, chosen): (&Candidate, &Option<Picture>)| {
+            video.has.is_some() && rate((video, chosen)) < rate((video, &video.has))
+        };
+        if videos.iter().zip(&chosen).any(is_worse) {
+            session.link().hold(now);
+        }
+        for (feed, picture) in feeds.into_iter().zip(chosen) {
+            self.give(key, feed, picture, now);
+        }
+    }
+
+    fn give(&mut self, key: SlotKey, feed: usize, picture: Option<Picture>, now: Instant) {
+        let given = self
+            .sessions
+            .get_mut(key)
+            .and_then(|session| session.give(feed, picture));
+        if let Some((room, before, after)) = given {
+            self.change_demand(room, Some(before), Some(after), now);
+            self.join(room, key, now);
+            self.arm_room(room, now);
+        }
+    }
+}

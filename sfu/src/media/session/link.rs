@@ -1,0 +1,293 @@
+//! What the link to a subscriber carries, as its feedback tells.
+
+use std::time::{Duration, Instant};
+
+use str0m::bwe::{Bitrate, BweKind};
+
+use super::{Session, Side};
+use crate::media::demand::Wish;
+use crate::media::forward::allocate::Budget;
+use crate::media::forward::picture::Picture;
+use crate::media::slots::SlotKey;
+
+/// The estimate of a link, and what was made of it.
+#[derive(Debug, Default)]
+pub(crate) struct Link {
+    /// Bits a second, the mean of three seconds; `None` where the client gives no feedback.
+    estimate: Option<u64>,
+    /// A better picture was asked for: the link is tried until then.
+    tried_until: Option<Instant>,
+    /// What was given out by the last allocation, audio included.
+    spent: u64,
+    /// The next look at what the streams take.
+    look_at: Option<Instant>,
+    /// The estimate has been below what is given out since then.
+    short_since: Option<Instant>,
+    /// Nothing gets better before.
+    raise_at: Option<Instant>,
+    /// What str0m was told last.
+    told: (u64, u64),
+}
+
+impl Link {
+    /// Takes an estimate. True if it is less than what is given out.
+    fn note(&mut self, kind: &BweKind) -> bool {
+        match kind {
+            BweKind::Twcc {
+                estimate,
+                can_probe,
+            } => self.estimate = can_probe.then(|| estimate.as_u64()),
+            BweKind::Remb { estimate, .. } => self.estimate = Some(estimate.as_u64()),
+            _ => {}
+        }
+        let is_less = |estimate: u64| estimate / DIP * 100 < self.spent;
+        self.estimate.is_some_and(is_less)
+    }
+
+    /// What there is for video beside the audio of so many streams; `None` if there is no bound.
+    pub(crate) fn budget(&mut self, now: Instant, audio: usize) -> Option<Budget> {
+        if self.tried_until.is_some_and(|until| now < until) {
+            return None;
+        }
+        let estimate = self.estimate?;
+        let for_video = |bps: u64| bps.saturating_sub(audio_bps(audio));
+        if estimate >= self.spent {
+            self.short_since = None;
+        }
+        let is_short = estimate < self.spent && *self.short_since.get_or_insert(now) + SHORT <= now;
+        let in_a_dip = |percent: u64| match is_short {
+            true => estimate,
+            false => estimate / percent * 100,
+        };
+        Some(Budget {
+            keep: for_video(in_a_dip(DIP)),
+            least: for_video(in_a_dip(DEEP_DIP)),
+            raise: self.may_raise(now).then(|| for_video(estimate)),
+        })
+    }
+
+    fn may_raise(&self, now: Instant) -> bool {
+        self.raise_at.is_none_or(|at| at <= now)
+    }
+
+    /// True if it is time for a look, the next one being due after some time.
+    pub(crate) fn take_look(&mut self, now: Instant) -> bool {
+        let is_due = self.look_at.is_some_and(|at| at <= now);
+        if is_due {
+            self.look_at = Some(now + LOOK);
+        }
+        is_due
+    }
+
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        self.look_at
+    }
+
+    /// Somebody has asked for a better picture: it is given, unless the link has just shown that it
+    /// carries no more, and the estimate may follow.
+    pub(crate) fn try_out(&mut self, now: Instant) {
+        if self.may_raise(now) {
+            self.tried_until = Some(now + TRIAL);
+        }
+    }
+
+    /// A picture was taken away for want of bandwidth: the link is to show for a while that it
+    /// carries more.
+    pub(crate) fn hold(&mut self, now: Instant) {
+        self.raise_at = Some(now + HOLD);
+    }
+}
+
+/// What an allocation comes to, in bits a second of video.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spending {
+    pub(crate) spent: u64,
+    /// With the next better picture, if there is any.
+    pub(crate) next_step: Option<u64>,
+    /// With all that is wanted.
+    pub(crate) desired: u64,
+}
+
+impl Session {
+    /// The link, if it is one to a subscriber.
+    pub(crate) fn link(&mut self) -> &mut Link {
+        &mut self.link
+    }
+
+    /// Takes an estimate of the link. True if it is less than what is given out.
+    pub(crate) fn note_estimate(&mut self, now: Instant, kind: &BweKind) -> bool {
+        self.link.look_at.get_or_insert(now + LOOK);
+        self.link.note(kind)
+    }
+
+    /// Feeds of which audio is sent.
+    pub(crate) fn audio_feeds(&self) -> usize {
+        self.feeds().iter().filter(|feed| feed.wish.audio).count()
+    }
+
+    /// Gives a feed another picture than before, or none. The room, and what the feed was served
+    /// before and is served now.
+    pub(crate) fn give(
+        &mut self,
+        feed: usize,
+        picture: Option<Picture>,
+    ) -> Option<(SlotKey, Wish, Wish)> {
+        let Side::Subscriber(subscriber) = &mut self.side else {
+            return None;
+        };
+        let given = subscriber.feeds.get_mut(feed)?;
+        if given.given == picture {
+            return None;
+        }
+        let before = given.served();
+        given.given = picture;
+        let (room, after) = (given.room, given.served());
+        if picture.is_none() {
+            // What comes after the pause begins with a key frame.
+            subscriber.pause(feed);
+        }
+        Some((room, before, after))
+    }
+
+    /// Lets str0m look for as much bandwidth as is of use.
+    pub(crate) fn spend(&mut self, spending: Spending) {
+        let audio = audio_bps(self.audio_feeds());
+        self.link.spent = audio + spending.spent;
+        if spending.desired == 0 {
+            // str0m probes up to what it is told and takes the outcome for the link: told of audio
+            // alone it would find that a link carries that.
+            return;
+        }
+        let with_room = |video: u64| audio + video / 100 * ROOM;
+        let told = (
+            spending.next_step.map_or(0, with_room),
+            with_room(spending.desired).max(LEAST_WISH),
+        );
+        // Rates move all the time; a tenth makes no difference.
+        let is_near = |a: u64, b: u64| a.abs_diff(b) <= b / 10;
+        if !is_near(told.0, self.link.told.0) || !is_near(told.1, self.link.told.1) {
+            self.link.told = told;
+            let (least, desired) = (Bitrate::bps(told.0), Bitrate::bps(told.1));
+            self.rtc.bwe().set_bitrate(least, desired);
+        }
+    }
+}
+
+fn audio_bps(streams: usize) -> u64 {
+    streams as u64 * AUDIO_BPS
+}
+
+/// What is kept for each audio stream, its headers included.
+const AUDIO_BPS: u64 = 48_000;
+
+/// What is looked for, in percent of what pictures take.
+const ROOM: u64 = 120;
+
+/// The least that is looked for.
+const LEAST_WISH: u64 = 1_000_000;
+
+/// How often the rates of streams are looked at.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// How long a better picture that was asked for flows whatever the estimate says.
+const TRIAL: Duration = Duration::from_secs(2);
+
+/// A link of which nothing is known to be wrong is told to carry this many percent of what it does
+/// at times: each overuse that the estimator believes to see cuts its estimate to 85 percent of
+/// what arrives.
+const DIP: u64 = 80;
+
+/// The same before a video is paused.
+const DEEP_DIP: u64 = 50;
+
+/// How long such a dip may take.
+const SHORT: Duration = Duration::from_secs(4);
+
+/// How long nothing gets better after something had to get worse.
+const HOLD: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn twcc(bps: u64, can_probe: bool) -> BweKind {
+        BweKind::Twcc {
+            estimate: Bitrate::bps(bps),
+            can_probe,
+        }
+    }
+
+    #[test]
+    fn without_feedback_there_is_no_bound() {
+        let mut link = Link::default();
+        let now = Instant::now();
+        assert_eq!(link.budget(now, 1), None);
+        link.note(&twcc(1_000_000, true));
+        let mut raise = |audio| link.budget(now, audio).expect("a bound").raise;
+        assert_eq!(raise(0), Some(1_000_000));
+        assert_eq!(raise(2), Some(1_000_000 - 2 * AUDIO_BPS));
+        assert_eq!(raise(100), Some(0));
+        link.note(&twcc(1_000_000, false));
+        assert_eq!(link.budget(now, 1), None);
+    }
+
+    #[test]
+    fn what_is_asked_for_is_tried_unless_it_has_just_failed() {
+        let now = Instant::now();
+        let mut link = Link::default();
+        link.note(&twcc(100_000, true));
+        link.hold(now);
+        link.try_out(now);
+        assert!(link.budget(now, 0).is_some());
+        let later = now + HOLD;
+        link.try_out(later);
+        assert_eq!(link.budget(later, 0), None);
+        assert!(link.budget(later + TRIAL, 0).is_some());
+    }
+
+    #[test]
+    fn only_an_estimate_below_what_is_given_out_is_urgent() {
+        let mut link = Link {
+            spent: 900_000,
+            ..Link::default()
+        };
+        assert!(!link.note(&twcc(900_000, true)));
+        assert!(!link.note(&twcc(800_000, true)), "a dip");
+        assert!(link.note(&twcc(600_000, true)));
+        assert!(!link.note(&twcc(1, false)));
+    }
+
+    #[test]
+    fn a_dip_is_passed_over_and_a_shortage_is_not() {
+        let now = Instant::now();
+        let mut link = Link {
+            spent: 1_000_000,
+            ..Link::default()
+        };
+        link.note(&twcc(840_000, true));
+        let mut keep = |at| link.budget(at, 0).expect("a bound").keep;
+        assert_eq!(keep(now), 1_050_000);
+        assert_eq!(keep(now + SHORT - Duration::from_millis(1)), 1_050_000);
+        assert_eq!(keep(now + SHORT), 840_000);
+        link.note(&twcc(1_100_000, true));
+        link.budget(now + SHORT, 0);
+        link.note(&twcc(1_000_000, true));
+        link.note(&twcc(980_000, true));
+        let keep = link.budget(now + SHORT, 0).expect("a bound").keep;
+        assert!(keep > 1_000_000, "another dip");
+    }
+
+    #[test]
+    fn looks_and_holds_end_by_themselves() {
+        let now = Instant::now();
+        let mut link = Link {
+            look_at: Some(now),
+            ..Link::default()
+        };
+        assert!(link.take_look(now) && !link.take_look(now));
+        assert!(link.take_look(now + LOOK));
+        assert!(link.may_raise(now));
+        link.hold(now);
+        assert!(!link.may_raise(now) && link.may_raise(now + HOLD));
+    }
+}

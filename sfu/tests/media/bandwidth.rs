@@ -1,0 +1,200 @@
+//! Links that carry less than what their subscribers want.
+
+use std::time::Duration;
+
+use sfu::media::Picture::{self, Large, Small};
+use sfu::worker::{ServerOffer, Wanted};
+use str0m_netem::{Bitrate, DataSize, NetemConfig};
+
+use crate::world::{World, good, stream};
+
+/// Packets of a frame of each layer, the best first; a key frame has four times as many.
+const HIGH: u16 = 14;
+const MIDDLE: u16 = 8;
+const LOW: u16 = 3;
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+fn secs(s: u64) -> Duration {
+    Duration::from_secs(s)
+}
+
+/// A publisher of three layers: 1.5, 0.44 and 0.1 Mbit/s with their headers left out.
+fn publish(w: &mut World, name: &str) -> usize {
+    let index = w.publish_layers(name, good(), &["l", "m", "h"]);
+    let sender = w.peers[index].sender.as_mut().expect("a publisher");
+    let sizes = [(LOW, 140), (MIDDLE, 230), (HIGH, 450)];
+    for (layer, (packets, len)) in sender.layers.iter_mut().zip(sizes) {
+        layer.packets = packets;
+        layer.payload_len = len;
+    }
+    index
+}
+
+/// A link with a buffer of 200 ms.
+fn link(kbps: i64) -> NetemConfig {
+    let buffer = DataSize::bytes((kbps * 25).max(20_000));
+    NetemConfig::new()
+        .latency(ms(20))
+        .link(Bitrate::kbps(kbps.unsigned_abs()), buffer)
+}
+
+fn choose(w: &mut World, page: usize, name: &str, video: Option<Picture>) -> Option<ServerOffer> {
+    let wanted = Wanted {
+        stream: stream(name),
+        audio: true,
+        video,
+    };
+    w.receive_only(page, vec![wanted], &[]).expect("received")
+}
+
+/// A page on core `at` that watches streams over a link.
+fn watch(w: &mut World, at: usize, names: &[&str], net: NetemConfig) -> usize {
+    let page = w.open_page(at, net);
+    for name in names {
+        let offer = choose(w, page, name, Some(Large));
+        w.negotiate(page, offer);
+    }
+    page
+}
+
+/// A frame that came: when, since the beginning of the look, and of which layer.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    at: Duration,
+    layer: u16,
+}
+
+/// What a page gets of a stream from now on.
+fn look(w: &mut World, page: usize, name: &str, time: Duration) -> Vec<Seen> {
+    let start = w.now;
+    w.run(time);
+    let frames = w.peers[page].page.as_ref().expect("a page").video(name);
+    let all = frames.times.iter().zip(&frames.sizes);
+    let new = all.filter(|(at, _)| **at > start);
+    let seen = new.map(|(at, size)| {
+        let of = |layer: &u16| [*layer, 4 * layer].contains(size);
+        Seen {
+            at: *at - start,
+            layer: [HIGH, MIDDLE, LOW].into_iter().find(of).expect("a layer"),
+        }
+    });
+    // What was sent again is whole later than what followed it.
+    let mut seen: Vec<Seen> = seen.collect();
+    seen.sort_by_key(|frame| frame.at);
+    seen
+}
+
+/// The last moment at which a frame of another layer came.
+fn settled(seen: &[Seen], layer: u16) -> Duration {
+    let other = seen.iter().rev().find(|frame| frame.layer != layer);
+    other.map_or(Duration::ZERO, |frame| frame.at)
+}
+
+/// The longest time without a frame.
+fn freeze(seen: &[Seen]) -> Duration {
+    let times = seen.windows(2).map(|pair| pair[1].at - pair[0].at);
+    times.max().unwrap_or(Duration::MAX)
+}
+
+#[test]
+fn a_link_that_carries_all_has_the_best_layer_from_its_first_frame() {
+    let mut w = World::new(1);
+    publish(&mut w, "a");
+    w.run(secs(2));
+    let page = watch(&mut w, 0, &["a"], link(10_000));
+    let seen = look(&mut w, page, "a", secs(10));
+    assert!(seen.len() > 290, "{}", seen.len());
+    assert_eq!(settled(&seen, HIGH), Duration::ZERO);
+    assert!(freeze(&seen) < ms(100), "{:?}", freeze(&seen));
+}
+
+#[test]
+fn a_link_that_gets_narrow_and_wide_again_has_what_it_carries() {
+    let mut w = World::new(1);
+    publish(&mut w, "a");
+    w.run(secs(2));
+    let page = watch(&mut w, 0, &["a"], link(3_000));
+    w.run(secs(10));
+    let before = look(&mut w, page, "a", secs(5));
+    assert_eq!(settled(&before, HIGH), Duration::ZERO, "all fits");
+    w.peers[page].down.set_config(link(500));
+    let narrow = look(&mut w, page, "a", secs(15));
+    w.peers[page].down.set_config(link(3_000));
+    let wide = look(&mut w, page, "a", secs(15));
+    let first_less = narrow.iter().find(|f| f.layer != HIGH).map(|f| f.at);
+    println!(
+        "down: the first lesser frame after {first_less:?}, settled after {:?}, longest freeze {:?}; \
+         up: settled after {:?}, longest freeze {:?}",
+        settled(&narrow, LOW),
+        freeze(&narrow),
+        settled(&wide, HIGH),
+        freeze(&wide)
+    );
+    // Ports, keys and SSRCs are random: it takes from 0.8 to 1.2 s, and the way up from 4 to 7 s.
+    assert!(
+        first_less.is_some_and(|at| at < ms(1_500)),
+        "{first_less:?}"
+    );
+    // What fills the buffer of the link has to drain before the key frame of the lesser layer.
+    assert!(freeze(&narrow) <= ms(1_000), "{:?}", freeze(&narrow));
+    assert!(
+        settled(&wide, HIGH) < secs(10),
+        "{:?}",
+        settled(&wide, HIGH)
+    );
+    assert!(freeze(&wide) <= ms(300), "{:?}", freeze(&wide));
+}
+
+#[test]
+fn two_streams_share_a_link_and_both_have_a_picture() {
+    let mut w = World::new(1);
+    publish(&mut w, "a");
+    publish(&mut w, "b");
+    w.run(secs(2));
+    let page = watch(&mut w, 0, &["a", "b"], link(1_500));
+    w.run(secs(10));
+    for name in ["a", "b"] {
+        let seen = look(&mut w, page, name, secs(3));
+        assert!(seen.len() > 80, "{name}: {}", seen.len());
+        assert!(freeze(&seen) < ms(300), "{name}: {:?}", freeze(&seen));
+    }
+}
+
+#[test]
+fn what_was_chosen_small_stays_small_on_a_wide_link() {
+    let mut w = World::new(1);
+    publish(&mut w, "a");
+    w.run(secs(2));
+    let page = watch(&mut w, 0, &["a"], link(10_000));
+    w.run(secs(2));
+    assert_eq!(choose(&mut w, page, "a", Some(Small)), None);
+    w.run(secs(1));
+    let seen = look(&mut w, page, "a", secs(5));
+    assert_eq!(settled(&seen, LOW), Duration::ZERO);
+    assert_eq!(choose(&mut w, page, "a", Some(Large)), None);
+    w.run(secs(1));
+    let seen = look(&mut w, page, "a", secs(2));
+    assert_eq!(settled(&seen, HIGH), Duration::ZERO);
+}
+
+#[test]
+fn a_page_on_another_worker_gets_what_its_link_carries() {
+    let mut w = World::new(2);
+    publish(&mut w, "a");
+    w.run(secs(2));
+    let page = watch(&mut w, 1, &["a"], link(800));
+    w.run(secs(6));
+    let narrow = look(&mut w, page, "a", secs(4));
+    assert!(narrow.len() > 110, "{}", narrow.len());
+    assert!(narrow.iter().all(|frame| frame.layer != HIGH));
+    w.peers[page].down.set_config(link(5_000));
+    let wide = look(&mut w, page, "a", secs(12));
+    assert!(
+        settled(&wide, HIGH) < secs(10),
+        "{:?}",
+        settled(&wide, HIGH)
+    );
+}
