@@ -1,10 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { extname, join, normalize } from 'node:path';
+import { basename, extname, join, normalize } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
@@ -65,8 +65,23 @@ export class WebliveServer {
     return { whip: this.url(`/whip/${id}`), webrtc: this.url(`/whep/${id}`), flv: this.url(`/live/${id}.flv`), hls: this.url(`/live/${id}.m3u8`) };
   }
 
-  /** SIGTERM; resolves with exit code and the milliseconds it took. Kills after `patience`. */
+  /** SIGTERM; resolves with exit code and the milliseconds it took. Kills after `patience`. Fails if the server panicked. */
   async stop(patience = 10_000): Promise<{ code: number | null; took: number }> {
+    const end = await this.#end(patience);
+    await this.#keepLog();
+    const panic = this.log.findIndex((line) => line.includes('panicked'));
+    if (panic >= 0) throw new Error(`the server panicked:\n${this.log.slice(panic, panic + 4).join('\n')}`);
+    return end;
+  }
+
+  /** For whoever asks why a test failed. */
+  async #keepLog(): Promise<void> {
+    const file = basename(process.argv[1] ?? '', '.test.ts');
+    await mkdir(join(RESULTS, 'logs'), { recursive: true });
+    await writeFile(join(RESULTS, 'logs', `${file}-${this.child.pid}.log`), `${this.log.join('\n')}\n`);
+  }
+
+  async #end(patience: number): Promise<{ code: number | null; took: number }> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return { code: this.child.exitCode, took: 0 };
     const begin = Date.now();
     const gone = new Promise<number | null>((resolve) => this.child.once('exit', (code) => resolve(code)));
