@@ -148,6 +148,57 @@ fn a_link_that_gets_narrow_and_wide_again_has_what_it_carries() {
     assert!(freeze(&wide) <= ms(300), "{:?}", freeze(&wide));
 }
 
+/// A publisher of a single layer, which takes 1.5 Mbit/s.
+fn publish_one(w: &mut World, name: &str) {
+    let index = w.publish_layers(name, good(), &["h"]);
+    let sender = w.peers[index].sender.as_mut().expect("a publisher");
+    (sender.layers[0].packets, sender.layers[0].payload_len) = (HIGH, 450);
+}
+
+/// The part of the sound's packets that comes in a time.
+fn sound(w: &mut World, page: usize, name: &str, time: Duration) -> f64 {
+    let packets = |w: &World| {
+        let page = w.peers[page].page.as_ref().expect("a page");
+        page.audio(name).packets
+    };
+    let before = packets(w);
+    w.run(time);
+    (packets(w) - before) as f64 / (time.as_secs_f64() * 50.0)
+}
+
+#[test]
+fn a_link_too_narrow_for_any_picture_carries_the_sound_and_tries_the_picture_rarely() {
+    let mut w = World::new(1);
+    publish_one(&mut w, "a");
+    w.run(secs(2));
+    let page = watch(&mut w, 0, &["a"], link(3_000));
+    w.run(secs(5));
+    w.peers[page].down.set_config(link(500));
+    let heard = sound(&mut w, page, "a", secs(60));
+    assert!(heard > 0.9, "{heard}");
+    w.peers[page].down.set_config(link(3_000));
+    w.run(secs(45));
+    let wide = look(&mut w, page, "a", secs(5));
+    assert!(wide.len() > 140, "{}", wide.len());
+}
+
+#[test]
+fn delays_of_a_busy_machine_take_no_picture_away() {
+    let mut w = World::new(1);
+    publish_one(&mut w, "a");
+    w.run(secs(2));
+    let lag = |ms| NetemConfig::new().latency(Duration::from_millis(ms));
+    let page = watch(&mut w, 0, &["a"], lag(5));
+    w.run(secs(5));
+    let mut frames = 0;
+    // What waits for its turn comes in bunches, which look like a queue that builds up.
+    for step in 0..200_u64 {
+        w.peers[page].down.set_config(lag(5 + step * 37 % 11 * 30));
+        frames += look(&mut w, page, "a", ms(200)).len();
+    }
+    assert!(frames > 1_100, "{frames} of 1200");
+}
+
 #[test]
 fn two_streams_share_a_link_and_both_have_a_picture() {
     let mut w = World::new(1);

@@ -6,7 +6,7 @@ use super::Core;
 use crate::media::forward::allocate::{Candidate, Rates, allocate, desired, next_step};
 use crate::media::forward::picture::Picture;
 use crate::media::room::Room;
-use crate::media::session::Spending;
+use crate::media::session::{Pauses, Spending};
 use crate::media::slots::SlotKey;
 
 impl Core {
@@ -47,6 +47,21 @@ impl Core {
         if videos.iter().zip(&chosen).any(is_worse) {
             session.link().hold(now);
         }
+        let has = |picture: &Option<Picture>| picture.is_some();
+        let changes = || {
+            videos
+                .iter()
+                .map(|video| has(&video.has))
+                .zip(chosen.iter().map(has))
+        };
+        session.link().note_pauses(
+            now,
+            Pauses {
+                paused: changes().any(|change| change == (true, false)),
+                resumed: changes().any(|change| change == (false, true)),
+                waits: changes().any(|(_, has)| !has),
+            },
+        );
         for (feed, picture) in feeds.into_iter().zip(chosen) {
             self.give(key, feed, picture, now);
         }

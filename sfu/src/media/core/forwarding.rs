@@ -100,7 +100,12 @@ impl Core {
                 }
             }
             Event::Closed => self.remove(key, now),
-            Event::PeerStats(_) => {
+            Event::PeerStats(stats) => {
+                if let Some(session) = self.sessions.get_mut(key) {
+                    session
+                        .link()
+                        .note_way(stats.egress_loss_fraction, stats.rtt);
+                }
                 // Those of the media sections follow at once.
                 self.measured.push(key);
             }

@@ -21,10 +21,13 @@ pub struct Candidate {
 pub struct Budget {
     /// On pictures that the videos have already, or lesser ones.
     pub keep: u64,
-    /// On the least picture of a video that has one: no picture at all is worse than a late one.
-    pub least: u64,
+    /// On the least picture of a video that has one, where there is a bound to that: no picture at
+    /// all is worse than a late one.
+    pub least: Option<u64>,
     /// On better ones; nothing gets better without it.
     pub raise: Option<u64>,
+    /// One video that has no picture gets its least one, whatever that takes.
+    pub tries_one: bool,
 }
 
 /// Chooses a picture for each of the videos, the most important first: the least picture of as
@@ -38,10 +41,12 @@ pub fn allocate(budget: Budget, videos: &[Candidate]) -> Vec<Option<Picture>> {
     // Those who have a picture keep theirs before others get a first one.
     let (having, waiting): (Vec<usize>, Vec<usize>) =
         (0..videos.len()).partition(|index| videos[*index].has.is_some());
+    let mut tries_one = budget.tries_one;
     for index in having.into_iter().chain(waiting) {
         let video = &videos[index];
+        let is_tried = video.has.is_none() && std::mem::take(&mut tries_one);
         if let Some(next) = video.next(None)
-            && video.fits(next, spent, budget)
+            && (is_tried || video.fits(next, spent, budget))
         {
             spent += video.rate(next);
             chosen[index] = Some(next);
@@ -119,8 +124,11 @@ impl Candidate {
         let has = self.has.map(|has| self.rate(has).max(1));
         if has.is_some_and(|has| rate <= has) {
             let is_least = self.next(None) == Some(picture);
-            let limit = if is_least { budget.least } else { budget.keep };
-            return others + rate <= limit;
+            return match budget.least {
+                None if is_least => true,
+                Some(least) if is_least => others + rate <= least,
+                _ => others + rate <= budget.keep,
+            };
         }
         let needed = (others + rate) / 100 * ROOM;
         budget.raise.is_some_and(|raise| needed <= raise)
@@ -140,8 +148,9 @@ mod tests {
     fn all(bps: u64) -> Budget {
         Budget {
             keep: bps,
-            least: bps,
+            least: Some(bps),
             raise: Some(bps),
+            tries_one: false,
         }
     }
 
@@ -215,15 +224,28 @@ mod tests {
 
     #[test]
     fn the_last_picture_is_kept_longer_than_a_better_one() {
-        let budget = Budget {
-            keep: 90_000,
-            least: 150_000,
-            raise: None,
-        };
-        for has in [Large, Small] {
-            assert_eq!(allocate(budget, &[with(Some(has))]), [Some(Small)]);
+        for least in [Some(150_000), None] {
+            let budget = Budget {
+                least,
+                raise: None,
+                ..all(90_000)
+            };
+            for has in [Large, Small] {
+                assert_eq!(allocate(budget, &[with(Some(has))]), [Some(Small)]);
+            }
+            assert_eq!(allocate(budget, &[with(None)]), [None]);
         }
-        assert_eq!(allocate(budget, &[with(None)]), [None]);
+    }
+
+    #[test]
+    fn one_of_those_that_have_none_is_tried() {
+        let budget = Budget {
+            tries_one: true,
+            ..all(0)
+        };
+        let videos = [with(None), with(None), with(None)];
+        assert_eq!(allocate(budget, &videos), [Some(Small), None, None]);
+        assert_eq!(allocate(budget, &[with(Some(Small))]), [None]);
     }
 
     #[test]

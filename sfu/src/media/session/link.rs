@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use str0m::bwe::{Bitrate, BweKind};
 
+use super::choke::{Choke, Pauses};
 use super::{Session, Side};
 use crate::media::demand::Wish;
 use crate::media::forward::allocate::Budget;
@@ -25,6 +26,7 @@ pub(crate) struct Link {
     short_since: Option<Instant>,
     /// Nothing gets better before.
     raise_at: Option<Instant>,
+    choke: Choke,
     /// What str0m was told last.
     told: (u64, u64),
 }
@@ -61,8 +63,9 @@ impl Link {
         };
         Some(Budget {
             keep: for_video(in_a_dip(DIP)),
-            least: for_video(in_a_dip(DEEP_DIP)),
+            least: self.choke.is_seen().then(|| for_video(in_a_dip(DEEP_DIP))),
             raise: self.may_raise(now).then(|| for_video(estimate)),
+            tries_one: self.choke.may_try(now),
         })
     }
 
@@ -95,6 +98,16 @@ impl Link {
     /// carries more.
     pub(crate) fn hold(&mut self, now: Instant) {
         self.raise_at = Some(now + HOLD);
+    }
+
+    /// Notes whether an allocation has paused a video, resumed one, and leaves any paused.
+    pub(crate) fn note_pauses(&mut self, now: Instant, pauses: Pauses) {
+        self.choke.note_pauses(now, pauses);
+    }
+
+    /// Takes what the feedback of the last seconds says about the way.
+    pub(crate) fn note_way(&mut self, loss: Option<f32>, rtt: Option<Duration>) {
+        self.choke.note_way(loss, rtt);
     }
 }
 
@@ -197,7 +210,7 @@ const TRIAL: Duration = Duration::from_secs(2);
 /// what arrives.
 const DIP: u64 = 80;
 
-/// The same before a video is paused.
+/// The same before a video is paused, on a link that is choked.
 const DEEP_DIP: u64 = 50;
 
 /// How long such a dip may take.

@@ -1,5 +1,6 @@
 //! One peer connection: it sends a stream, or receives some.
 
+mod choke;
 mod link;
 mod negotiate;
 mod offers;
@@ -16,6 +17,7 @@ use std::time::Instant;
 use str0m::net::Receive;
 use str0m::{Event, IceCreds, Input, Output, Rtc, RtcError};
 
+pub(crate) use self::choke::Pauses;
 use self::link::Link;
 pub(crate) use self::link::Spending;
 use self::negotiate::Answers;

@@ -1,0 +1,172 @@
+//! Whether a link is choked, which is when video has to be paused for the sound's sake.
+//!
+//! An estimate alone does not tell. It falls with delays that a busy machine makes, at either end,
+//! as well as with those of a queue; and each time it falls it is cut to a part of what was sent,
+//! so that a small stream may have an estimate below its own rate for as long as the machine is
+//! busy. What such a link is given stays at the least picture. Only a queue that runs over, or that
+//! nobody drains, takes the sound's packets too.
+
+use std::time::{Duration, Instant};
+
+/// What an allocation did to the videos of a subscriber.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Pauses {
+    /// A video that had a picture has none now.
+    pub(crate) paused: bool,
+    /// A video that had none has one now.
+    pub(crate) resumed: bool,
+    /// A video has none.
+    pub(crate) waits: bool,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Choke {
+    is_seen: bool,
+    least_rtt: Option<Duration>,
+    /// Round trips in a row that were those of a queue.
+    late: u32,
+    /// The last pause, and how long it takes until a video is given back to see what happens.
+    paused_at: Option<Instant>,
+    patience: Duration,
+    try_at: Option<Instant>,
+}
+
+impl Choke {
+    /// Takes the part of packets lost in the last second, and the newest round trip.
+    pub(super) fn note_way(&mut self, loss: Option<f32>, rtt: Option<Duration>) {
+        if let Some(rtt) = rtt {
+            let least = self.least_rtt.map_or(rtt, |least| least.min(rtt));
+            self.least_rtt = Some(least);
+            self.late = match rtt >= least + QUEUED {
+                true => self.late.saturating_add(1),
+                false => 0,
+            };
+        }
+        self.is_seen = self.late >= LATE_IN_A_ROW || loss.is_some_and(|loss| loss >= LOST);
+    }
+
+    /// The last figures were those of a choked link.
+    pub(super) fn is_seen(&self) -> bool {
+        self.is_seen
+    }
+
+    /// True if a paused video is to be given back, whatever the estimate says: with sound alone on
+    /// it, a link shows no more than that it carries sound, and what is lost then is not lost to
+    /// video.
+    pub(super) fn may_try(&self, now: Instant) -> bool {
+        self.try_at.is_some_and(|at| at <= now)
+    }
+
+    pub(super) fn note_pauses(&mut self, now: Instant, pauses: Pauses) {
+        if pauses.paused {
+            let is_again = self
+                .paused_at
+                .is_some_and(|at| now.saturating_duration_since(at) < self.patience + CALM);
+            self.patience = match is_again {
+                true => (self.patience * 2).min(MOST_PATIENCE),
+                false => PATIENCE,
+            };
+            self.paused_at = Some(now);
+            self.try_at = Some(now + self.patience);
+        } else if !pauses.waits {
+            self.try_at = None;
+        } else if pauses.resumed || self.try_at.is_none() {
+            self.try_at = Some(now + self.patience.max(PATIENCE));
+        }
+    }
+}
+
+/// This part of packets lost is no accident of a wireless network.
+const LOST: f32 = 0.08;
+
+/// Packets that wait for so long beyond the least round trip, time after time, stand in a queue
+/// that is never empty. A machine with more to do than it can has such round trips too, but not
+/// for 8 s.
+const QUEUED: Duration = Duration::from_secs(1);
+const LATE_IN_A_ROW: u32 = 4;
+
+/// Until a paused video is tried.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The same after trials that failed one after the other.
+const MOST_PATIENCE: Duration = Duration::from_secs(40);
+
+/// A pause so long after the last trial is another matter.
+const CALM: Duration = Duration::from_secs(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAUSED: Pauses = Pauses {
+        paused: true,
+        resumed: false,
+        waits: true,
+    };
+    const RESUMED: Pauses = Pauses {
+        paused: false,
+        resumed: true,
+        waits: false,
+    };
+
+    fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn loss_and_a_queue_are_seen_and_a_long_way_is_not() {
+        let mut choke = Choke::default();
+        let mut seen = |loss, rtt| {
+            choke.note_way(loss, Some(Duration::from_millis(rtt)));
+            choke.is_seen()
+        };
+        assert!(!seen(None, 1_500), "a satellite");
+        assert!(!seen(Some(0.03), 1_600));
+        assert!(seen(Some(0.09), 1_500));
+        assert!(!seen(Some(0.0), 400));
+        assert!(!seen(Some(0.0), 1_300), "a way that is long at times");
+        for _ in 0..3 {
+            assert!(!seen(Some(0.0), 2_400), "a busy machine");
+        }
+        assert!(!seen(None, 500));
+        for _ in 0..3 {
+            assert!(!seen(None, 1_400));
+        }
+        assert!(seen(Some(0.0), 1_400), "a queue");
+    }
+
+    #[test]
+    fn a_paused_video_is_tried_and_each_time_in_vain_later() {
+        let mut choke = Choke::default();
+        let mut now = Instant::now();
+        assert!(!choke.may_try(now));
+        for wait in [5, 10, 20, 40, 40] {
+            choke.note_pauses(now, PAUSED);
+            assert!(!choke.may_try(now + s(wait) - Duration::from_millis(1)));
+            now += s(wait);
+            assert!(choke.may_try(now));
+            choke.note_pauses(now, RESUMED);
+            assert!(!choke.may_try(now + s(100)));
+            now += s(3);
+        }
+        // What went well for a while is forgotten.
+        now += s(60);
+        choke.note_pauses(now, PAUSED);
+        assert!(choke.may_try(now + PATIENCE));
+    }
+
+    #[test]
+    fn several_that_wait_come_back_one_by_one() {
+        let mut choke = Choke::default();
+        let now = Instant::now();
+        let one_of_two = Pauses {
+            waits: true,
+            ..RESUMED
+        };
+        choke.note_pauses(now, PAUSED);
+        choke.note_pauses(now + s(5), one_of_two);
+        assert!(!choke.may_try(now + s(9)));
+        assert!(choke.may_try(now + s(10)));
+    }
+}
