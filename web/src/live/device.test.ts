@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { FakePeer } from '../rtc/fake-peer';
 import { device, type FakeDevices, FakeTrack, installFakes } from '../streams/fakes';
-import { DeviceError, DeviceStatus, VideoQuality } from './enums';
+import { DeviceError, DeviceStatus, MirrorType, VideoQuality } from './enums';
 import { anchor, LiveFixture, seat, settle } from './fixture';
 
 let fakes: FakeDevices;
@@ -58,6 +58,31 @@ describe('what is open', () => {
     expect(published(live)).toHaveLength(1);
     expect(live.asked('unpublish')).toEqual([{ room: 'show', track: 'main' }]);
     expect(fakes.opened.every(({ readyState }) => readyState === 'ended')).toBe(true);
+  });
+
+  test('is seen as in a mirror as long as it is a camera, and as it was asked for', async () => {
+    const live = await page('olga', 'anchor');
+    const { device } = live.context;
+    const view = document.createElement('div');
+    document.body.append(view);
+    await device.openLocalCamera();
+    await device.startPreview({ view, objectFit: 'contain' });
+    const seen = () => {
+      const { transform, objectFit } = view.querySelector('video')!.style;
+      return [transform, objectFit];
+    };
+    expect(seen()).toEqual(['scaleX(-1)', 'contain']);
+    const screen = new FakeTrack('video') as unknown as MediaStreamTrack;
+    await device.setCustomSource({ videoTrack: screen });
+    await settle();
+    expect(seen()).toEqual(['', 'contain']);
+    await device.switchMirror(MirrorType.Enable);
+    expect(seen()).toEqual(['scaleX(-1)', 'contain']);
+    await device.switchMirror(MirrorType.Auto);
+    await device.clearCustomSource();
+    await device.openLocalCamera();
+    await settle();
+    expect(seen()).toEqual(['scaleX(-1)', 'contain']);
   });
 
   test('is closed when the seat is lost', async () => {

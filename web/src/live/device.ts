@@ -27,7 +27,7 @@ export class DeviceState {
   #test: LocalStream | null = null;
   #isCustom: Record<MediaKind, boolean> = { audio: false, video: false };
   readonly #locked = { microphone: false, camera: false };
-  #preview: { view: string | HTMLElement; options: PlayOptions } | null = null;
+  #preview: { view: string | HTMLElement; options: PlayOptions; isMirrored: boolean } | null = null;
   #levelTimer: ReturnType<typeof setInterval> | undefined;
   #profile: CameraProfileName = '480p_2';
   readonly #chosen: Partial<Record<'microphone' | 'camera', string>> = {};
@@ -154,6 +154,7 @@ export class DeviceState {
     const next = cameras[(at + 1) % Math.max(1, cameras.length)];
     if (next) await this.setCurrentCamera(next);
     this.#isFront.set(!this.#isFront.value);
+    await this.#reflect();
   };
 
   /** Loudness of what is sent: 0 to 100 and above, 100 as captured. */
@@ -185,7 +186,7 @@ export class DeviceState {
   /** Whether one's own picture is shown as in a mirror. */
   readonly switchMirror = async (params: MirrorType | { mirrorType: MirrorType }): Promise<void> => {
     this.#mirror.set(typeof params === 'object' ? params.mirrorType : params);
-    if (this.#preview) await this.startPreview({ view: this.#preview.view });
+    await this.#reflect();
   };
 
   /** @internal How one's own picture is shown. */
@@ -220,8 +221,9 @@ export class DeviceState {
 
   /** Shows in an element what is sent, or would be: it follows the camera as it opens and closes. */
   readonly startPreview = async ({ view, ...options }: { view: string | HTMLElement } & PlayOptions): Promise<void> => {
-    this.#preview = { view, options };
-    await this.#local.play(view, { mirror: this.isMirrored, ...options }).catch((thrown: unknown) => { throw toLiveError(thrown, 'startPreview'); });
+    const mirror = this.isMirrored;
+    this.#preview = { view, options, isMirrored: mirror };
+    await this.#local.play(view, { mirror, ...options }).catch((thrown: unknown) => { throw toLiveError(thrown, 'startPreview'); });
   };
 
   readonly stopPreview = async (): Promise<void> => {
@@ -338,6 +340,14 @@ export class DeviceState {
     this.#cameraStatus.set(videoTrack ? DeviceStatus.On : DeviceStatus.Off);
     this.#isAudioMuted.set(muted.audio);
     this.#videoTrack.set(videoTrack);
+    this.#reflect().catch((error: WebliveError) => log.warn('live', error.message));
+  }
+
+  /** A camera is shown as in a mirror, and what takes its place is not. */
+  async #reflect(): Promise<void> {
+    if (!this.#preview || this.#preview.isMirrored === this.isMirrored) return;
+    const { view, options } = this.#preview;
+    await this.startPreview({ view, ...options });
   }
 
   #mustBeFree(device: 'microphone' | 'camera'): void {
