@@ -13,7 +13,8 @@ describe('a publication in a room', () => {
   let ben: LabPage;
 
   before(async () => {
-    server = await WebliveServer.start();
+    // The relay would take the large picture for as long as it runs.
+    server = await WebliveServer.start('--relay-mode', 'named');
     lab = await LabBrowser.start();
     [anna, ben] = (await Promise.all(['anna', 'ben'].map((name) => lab.page(name)))) as [LabPage, LabPage];
     for (const page of [anna, ben]) {
@@ -71,6 +72,31 @@ describe('a publication in a room', () => {
     }, PATIENCE);
     assert.deepEqual([sent!.small!.width, sent!.small!.height, sent!.video!.width], [160, 90, 640]);
     await until('the large picture', async () => (await stats(ben)).received?.video?.width === 640, PATIENCE);
+    assert.deepEqual([(await look(anna)).errors, (await look(ben)).errors], [[], []]);
+  });
+
+  test('stops the large picture while nobody takes it, and sends it again when somebody does', async (t) => {
+    const [width, quiet] = [(page: LabPage) => stats(page).then(({ received }) => received?.video?.width), 3_000];
+    const since = (begin: number) => anna.page.evaluate((begin) => window.recovering.largeSince(begin), begin);
+    await anna.page.evaluate(() => window.recovering.watchLarge());
+    for (let round = 0; round < 2; round += 1) {
+      const small = await ben.page.evaluate(() => window.recovering.choose('anna', 'small'));
+      await until('the small picture', async () => (await width(ben)) === 160, PATIENCE);
+      const last = await until('the end of the large picture', async () => {
+        const [, last] = await since(0);
+        return last !== null && Date.now() - last > quiet && last;
+      }, PATIENCE);
+      assert.ok(last - small < 2_000, `sent for ${last - small} ms more`);
+      const before = (await stats(ben)).received!.video!.framesDecoded;
+      await until('frames of the small picture', async () => (await stats(ben)).received!.video!.framesDecoded > before + 5, PATIENCE);
+      assert.equal(await width(ben), 160);
+
+      const large = await ben.page.evaluate(() => window.recovering.choose('anna', 'large'));
+      const first = await until('the large picture is sent', async () => (await since(large))[0], PATIENCE);
+      assert.ok(first! - large < 1_000, `sent ${first! - large} ms later`);
+      await until('the large picture', async () => (await width(ben)) === 640, PATIENCE);
+      t.diagnostic(`stopped after ${last - small} ms, sent again after ${first! - large} ms`);
+    }
     assert.deepEqual([(await look(anna)).errors, (await look(ben)).errors], [[], []]);
   });
 

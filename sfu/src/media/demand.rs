@@ -32,6 +32,8 @@ pub struct Wants {
     pub audio: bool,
     /// The video, in these pictures.
     pub pictures: Pictures,
+    /// The best picture that would be taken if no link were too narrow for it.
+    pub best: Option<Picture>,
 }
 
 /// How many feeds want what of a stream.
@@ -39,6 +41,8 @@ pub struct Wants {
 pub(crate) struct Demand {
     audio: usize,
     pictures: [usize; Picture::COUNT],
+    /// How many would have which picture on a link without bounds.
+    wished: [usize; Picture::COUNT],
 }
 
 impl Demand {
@@ -57,6 +61,17 @@ impl Demand {
         }
     }
 
+    /// A feed wishes for another picture than before, whatever its link carries of it.
+    pub(crate) fn change_wish(&mut self, before: Option<Picture>, after: Option<Picture>) {
+        if let Some(picture) = before {
+            let count = &mut self.wished[picture.index()];
+            *count = count.saturating_sub(1);
+        }
+        if let Some(picture) = after {
+            self.wished[picture.index()] += 1;
+        }
+    }
+
     pub(crate) fn wants(&self) -> Wants {
         Wants {
             audio: self.audio > 0,
@@ -64,6 +79,9 @@ impl Demand {
                 .into_iter()
                 .filter(|picture| self.pictures[picture.index()] > 0)
                 .collect(),
+            best: Picture::ALL
+                .into_iter()
+                .find(|picture| self.wished[picture.index()] > 0),
         }
     }
 }
@@ -89,5 +107,20 @@ mod tests {
         assert!(left.audio && left.pictures.iter().eq([Picture::Small]));
         demand.remove(small);
         assert_eq!(demand.wants(), Wants::default());
+    }
+
+    #[test]
+    fn best_wish_counts_whatever_is_given() {
+        let mut demand = Demand::default();
+        let best = |demand: &Demand| demand.wants().best;
+        for wish in [Picture::Small, Picture::Large, Picture::Large] {
+            demand.change_wish(None, Some(wish));
+        }
+        assert_eq!(best(&demand), Some(Picture::Large));
+        demand.change_wish(Some(Picture::Large), Some(Picture::Small));
+        assert_eq!(best(&demand), Some(Picture::Large));
+        demand.change_wish(Some(Picture::Large), None);
+        assert_eq!(best(&demand), Some(Picture::Small));
+        assert!(demand.wants().pictures.is_empty());
     }
 }

@@ -45,6 +45,11 @@ impl Lane {
         self.wants.pictures.has(picture)
     }
 
+    /// The best picture that would be taken there if no link were too narrow for it.
+    pub(crate) fn best(&self) -> Option<Picture> {
+        self.wants.best
+    }
+
     /// Changes what is wanted. Gives the pictures that were not wanted before.
     pub(crate) fn set_wants(&mut self, wants: Wants) -> Pictures {
         let before = std::mem::replace(&mut self.wants, wants);

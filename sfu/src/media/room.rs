@@ -15,6 +15,7 @@ use super::forward::rewrite::Rewritten;
 use super::forward::subscription::Subscription;
 use super::gop::GopCache;
 use super::lane::{Lane, is_same_lane};
+use super::need::Need;
 use super::packet::{MediaPacket, StreamKey};
 use super::session::NewReport;
 use super::slots::SlotKey;
@@ -62,6 +63,8 @@ pub(crate) struct Room {
     pub(crate) viewers: usize,
     /// What those who are here or coming want.
     pub(crate) demand: Demand,
+    /// What the publisher was told to send.
+    pub(crate) need: Need,
     pub(crate) gathered: Gathered,
     pub(crate) lanes: Vec<Lane>,
     pub(crate) relay: Option<Relayed>,
@@ -174,6 +177,7 @@ impl Room {
             subscribers: Vec::new(),
             viewers: 0,
             demand: Demand::default(),
+            need: Need::default(),
             gathered: Gathered::default(),
             lanes: Vec::new(),
             relay: None,
@@ -321,6 +325,17 @@ impl Room {
         }
     }
 
+    /// The best picture that somebody would have here, on another worker, or in the relay, which
+    /// takes the large one for as long as it runs.
+    pub(crate) fn best_wanted(&self) -> Picture {
+        if self.relay.is_some() {
+            return Picture::Large;
+        }
+        let lanes = self.lanes.iter().filter_map(Lane::best);
+        let all = lanes.chain(self.demand.wants().best);
+        all.min().unwrap_or(Picture::Small)
+    }
+
     /// True if somebody publishes or is about to.
     pub(crate) fn is_live(&self) -> bool {
         self.publisher.is_some() || self.pending > 0
@@ -340,12 +355,14 @@ impl Room {
             Source::Remote { renew_at, .. } => Some(renew_at),
             Source::Local => None,
         };
+        let publisher = self.publisher.and(self.need.next_timeout());
         let end = (self.publisher.is_none() && self.viewers > 0).then(|| self.live_at + linger);
         requests
             .chain(caches)
             .chain(lanes)
             .chain(layers)
             .chain(lease)
+            .chain(publisher)
             .chain(end)
             .min()
     }

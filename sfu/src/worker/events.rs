@@ -8,6 +8,7 @@ use relay::StreamId;
 use tokio::sync::mpsc;
 
 use super::api::SessionId;
+use crate::media::Picture;
 
 /// Something that happened to media, for the rooms.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +48,14 @@ pub enum MediaEvent {
         name: StreamId,
         /// The publisher's session.
         session: SessionId,
+    },
+    /// A publisher with simulcast layers is to send this picture and those below it; nobody takes
+    /// a better one. Told when it is live, and whenever it changes.
+    PictureWanted {
+        /// The publisher's session.
+        session: SessionId,
+        /// The best picture to send.
+        picture: Picture,
     },
     /// A receiver's session has ended, for whatever reason.
     ReceiverEnded {

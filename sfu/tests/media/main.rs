@@ -17,4 +17,5 @@ mod receivers;
 mod receivers_hostile;
 mod relaying;
 mod sessions;
+mod unwanted;
 mod world;

@@ -1,6 +1,6 @@
 import { ClockReader, TestCard } from 'weblive/testcard';
 import type { WebliveError } from 'weblive';
-import type { RoomId } from '../../src/protocol/messages';
+import type { Picture, RoomId } from '../../src/protocol/messages';
 import { type PublicationStats, type PublishOptions, type Reception, type ReceptionStats, RoomMedia } from '../../src/rtc';
 import { type ConnectionState, Session } from '../../src/signal';
 
@@ -28,6 +28,8 @@ class RecoveringPage {
   #clock = 0;
   #card: MediaStream | null = null;
   #reception: Reception | null = null;
+  /** The times at which frames of the large picture had been sent. */
+  readonly #sentAt: number[] = [];
   readonly #video = document.createElement('video');
 
   async enter(server: string, user: string, room: RoomId, isAnchor: boolean): Promise<void> {
@@ -63,6 +65,29 @@ class RecoveringPage {
   /** Sends the card's picture, or no longer. */
   async sendPicture(isOn: boolean): Promise<void> {
     await this.#room.publication('main')?.replaceTrack('video', isOn ? this.#card!.getVideoTracks()[0]! : null);
+  }
+
+  /** Notes from now on when frames of the large picture are sent. */
+  watchLarge(): void {
+    let before = 0;
+    setInterval(async () => {
+      const sent = (await this.#room.publication('main')?.stats())?.video?.framesSent ?? 0;
+      if (sent > before) this.#sentAt.push(Date.now());
+      before = sent;
+    }, 50);
+  }
+
+  /** The first and the last time since `begin` that frames of the large picture had been sent, in milliseconds since 1970. */
+  largeSince(begin: number): [number | null, number | null] {
+    const since = this.#sentAt.filter((at) => at > begin);
+    return [since[0] ?? null, since.at(-1) ?? null];
+  }
+
+  /** Receives another picture of somebody; gives the time at which it was asked for. */
+  async choose(user: string, picture: Picture): Promise<number> {
+    const asked = Date.now();
+    await this.#room.subscribe({ user, track: 'main' }, { audio: true, video: true, picture });
+    return asked;
   }
 
   unpublish(): Promise<void> {

@@ -1849,6 +1849,20 @@ export type MediaEvent =
       /** A plain sentence. */
       message: string;
     }
+  /**
+   * The best picture of a publication with several (`hasSmall`) that is wanted: encodings above it
+   * need not be sent, and have to be as soon as a better one is wanted. Told when the publication
+   * is live and whenever it changes. Nobody has to follow: what is sent all the same is not used.
+   */
+  | {
+      event: "pictureWanted";
+      /** The room. */
+      room: RoomId;
+      /** Which of the two publications. */
+      track: TrackKind;
+      /** `large`: all are to be sent; `small`: the small one alone. */
+      picture: Picture;
+    }
   /** The server has ended the receiving peer connection; subscribe again to go on. */
   | {
       event: "receiverClosed";

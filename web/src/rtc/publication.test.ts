@@ -122,6 +122,67 @@ describe('bounds and pictures', () => {
     expect(FakePeer.last.senders.flatMap(({ parameters }) => parameters.encodings?.filter(({ rid }) => rid !== undefined) ?? [])).toEqual([]);
   });
 
+  it('are sent as far as somebody takes them, by each peer connection, and by whatever the page has stopped itself', async () => {
+    const publication = await flowing({ maxVideoBps: 900_000, small: { width: 160, height: 120, bitrateBps: 100_000, framesPerSecond: 15 } });
+    const active = () => FakePeer.last.senders.map(({ parameters }) => parameters.encodings.map(({ active }) => active));
+    const want = async (picture: string, track = 'main') => {
+      server.tell({ event: 'pictureWanted', room: 5, track, picture });
+      await tick();
+    };
+    await want('large');
+    await want('small', 'aux');
+    expect(active()).toEqual([[undefined], [undefined, undefined]]);
+    await want('small');
+    expect(active()).toEqual([[undefined], [undefined, false]]);
+    await want('small');
+    await publication.setBounds({ maxVideoBps: 500_000 });
+    expect(FakePeer.last.senders[1]!.parameters.encodings[1]).toMatchObject({ active: false, maxBitrate: 500_000 });
+    // Another peer connection sends no more than this one.
+    server.tell({ event: 'publisherClosed', room: 5, track: 'main', message: 'gone' });
+    await tick();
+    FakePeer.last.become('connected');
+    await tick();
+    expect(FakePeer.all).toHaveLength(2);
+    expect(active()).toEqual([[undefined], [undefined, false]]);
+    await want('large');
+    expect(active()).toEqual([[undefined], [undefined, true]]);
+    // As a page may, by the sender that it was given.
+    FakePeer.last.senders[1]!.parameters.encodings[1]!.active = false;
+    await want('small');
+    await want('large');
+    expect(active()).toEqual([[undefined], [undefined, false]]);
+  });
+
+  it('of one picture alone are sent whatever is wanted', async () => {
+    await flowing();
+    server.tell({ event: 'pictureWanted', room: 5, track: 'main', picture: 'small' });
+    await tick();
+    expect(FakePeer.last.senders[1]!.parameters.encodings).toEqual([{}]);
+  });
+
+  it('change one after the other, and a refusal changes nothing', async () => {
+    await flowing({ small: { width: 160, height: 120, bitrateBps: 100_000, framesPerSecond: 15 } });
+    const sender = FakePeer.last.senders[1]!;
+    const set = sender.setParameters;
+    let open = 0;
+    sender.setParameters = async (parameters) => {
+      expect((open += 1)).toBe(1);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      await set(parameters);
+      open -= 1;
+    };
+    for (const picture of ['small', 'large', 'small']) server.tell({ event: 'pictureWanted', room: 5, track: 'main', picture });
+    await tick(200);
+    expect(sender.parameters.encodings[1]!.active).toBe(false);
+    sender.setParameters = async () => Promise.reject(new DOMException('not now', 'InvalidStateError'));
+    server.tell({ event: 'pictureWanted', room: 5, track: 'main', picture: 'large' });
+    await tick();
+    sender.setParameters = set;
+    server.tell({ event: 'pictureWanted', room: 5, track: 'main', picture: 'large' });
+    await tick();
+    expect(sender.parameters.encodings[1]!.active).toBe(true);
+  });
+
   it('are asked for in stereo by what the other side is said to want', async () => {
     await published({ stereo: true });
     expect(FakePeer.last.remoteDescription?.sdp).toContain('a=rtpmap:111 opus/48000/2\r\na=fmtp:111 stereo=1\r\n');

@@ -1,7 +1,7 @@
 import { Emitter } from '../emitter';
 import { toWebliveError, WebliveError } from '../errors';
 import { log } from '../log';
-import type { Publication as Contents, RelayAddresses, RoomId, TrackKind } from '../protocol/messages';
+import type { Picture, Publication as Contents, RelayAddresses, RoomId, TrackKind } from '../protocol/messages';
 import type { Session } from '../signal/session';
 import { type PublishOptions, SendingPeer, type SentTracks } from './sending-peer';
 import type { PublicationStats } from './stats';
@@ -41,6 +41,8 @@ export class LocalPublication extends Emitter<PublicationEvents> {
   /** The last picture that was sent. */
   #lastVideo: MediaStreamTrack | null = null;
   #options: PublishOptions;
+  /** The best picture that somebody takes, as the server has told. */
+  #wanted: Picture = 'large';
   /** Peer connections in a row that did not hold. */
   #tries = 0;
   #connectedAt = 0;
@@ -66,6 +68,7 @@ export class LocalPublication extends Emitter<PublicationEvents> {
     const mine = <E extends { room: RoomId; track: TrackKind }>(event: E) => event.room === room && event.track === track;
     this.#offs = [
       session.onEvent('publisherClosed', (event) => mine(event) && this.#onClosed(event.message)),
+      session.onEvent('pictureWanted', (event) => mine(event) && this.#onWanted(event.picture)),
       session.onEvent('relayStarted', (event) => mine(event) && this.#relayed(event.relay)),
       // One that goes on under another id has stopped under the old one after that.
       session.onEvent('relayStopped', (event) => mine(event) && event.stream === this.#relay?.stream && this.#relayed(null)),
@@ -263,6 +266,12 @@ export class LocalPublication extends Emitter<PublicationEvents> {
     this.#renew(message);
   }
 
+  /** Another peer connection begins with what was told last, and is told once it is live. */
+  #onWanted(picture: Picture): void {
+    this.#wanted = picture;
+    void this.#bound();
+  }
+
   /** Begins with a new peer connection: at once the first time, then with pauses, a few times. */
   #renew(why: string): void {
     if (this.#state === 'closed' || this.#isHeld) return;
@@ -294,7 +303,7 @@ export class LocalPublication extends Emitter<PublicationEvents> {
   }
 
   #bound(): Promise<void> {
-    return this.#sending?.bound(this.#tracks.video, this.#options) ?? Promise.resolve();
+    return this.#sending?.bound(this.#tracks.video, this.#options, this.#wanted) ?? Promise.resolve();
   }
 
   async #tell(): Promise<void> {

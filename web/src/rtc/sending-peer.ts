@@ -1,6 +1,6 @@
 import { preferVideoCodec, type VideoCodec } from '../codecs';
 import { log } from '../log';
-import type { Publication as Contents, Published, RoomId, TrackKind } from '../protocol/messages';
+import type { Picture, Publication as Contents, Published, RoomId, TrackKind } from '../protocol/messages';
 import { restartedAnswer, writeFragment } from '../sdpfrag';
 import type { Session } from '../signal/session';
 import { inStereo } from '../stereo';
@@ -50,6 +50,10 @@ export class SendingPeer {
   #answer = '';
   #etag: string | null = null;
   #blank: Blank | null = null;
+  /** The large picture was stopped here: what the page itself has stopped stays so. */
+  #hasStopped = false;
+  /** Parameters are changed one after the other: each change begins with what the one before has left. */
+  #changes: Promise<void> = Promise.resolve();
   /** It has stood once. */
   hasConnected = false;
   /** An offer or an ICE restart waits for the server's answer. */
@@ -129,8 +133,17 @@ export class SendingPeer {
     before?.close();
   }
 
-  /** Sets the bounds of the encoders. They are a wish: a browser that refuses them still publishes. */
-  async bound(video: MediaStreamTrack | null, { maxVideoBps, maxAudioBps, small, degradationPreference }: PublishOptions): Promise<void> {
+  /**
+   * Sets the bounds of the encoders, and stops the large picture while the small one is all that is `wanted`. They are a
+   * wish: a browser that refuses them still publishes.
+   */
+  bound(video: MediaStreamTrack | null, options: PublishOptions, wanted: Picture): Promise<void> {
+    const change = this.#changes.then(() => this.#bound(video, options, wanted));
+    this.#changes = change.catch(() => undefined);
+    return change;
+  }
+
+  async #bound(video: MediaStreamTrack | null, { maxVideoBps, maxAudioBps, small, degradationPreference }: PublishOptions, wanted: Picture): Promise<void> {
     for (const kind of ['audio', 'video'] as const) {
       const sender = this.#sender(kind);
       const parameters = sender?.getParameters();
@@ -142,8 +155,23 @@ export class SendingPeer {
       const little = isVideo && small ? parameters.encodings?.find(({ rid }) => rid === SMALL) : undefined;
       if (little && small) little.scaleResolutionDownBy = scale(video, small);
       if (isVideo && degradationPreference !== undefined) parameters.degradationPreference = degradationPreference;
-      await sender.setParameters(parameters).catch((thrown: unknown) => log.debug('publisher', `bounds of ${kind} refused: ${String(thrown)}`));
+      const stops = little ? this.#activate(large!, wanted) : this.#hasStopped;
+      try {
+        await sender.setParameters(parameters);
+        this.#hasStopped = stops;
+      } catch (thrown) {
+        log.debug('publisher', `bounds of ${kind} refused: ${String(thrown)}`);
+      }
     }
+  }
+
+  /** Stops the large picture beside the small one, or sends it again; whether it is stopped here. */
+  #activate(large: RTCRtpEncodingParameters, wanted: Picture): boolean {
+    const isSent = large.active !== false;
+    if (wanted === 'small' && isSent) large.active = false;
+    else if (wanted === 'large' && this.#hasStopped) large.active = true;
+    else return this.#hasStopped;
+    return isSent;
   }
 
   async stats(): Promise<PublicationStats> {

@@ -240,6 +240,15 @@ describe('a lost socket', () => {
     expect(seen).toEqual([1, 2, 3]);
   });
 
+  it('passes over events that only later servers know', async () => {
+    const session = await connected();
+    const liked: number[] = [];
+    session.onEvent('likes', ({ seq }) => liked.push(seq));
+    server.tell({ event: 'ofALaterServer', room: 5, values: { of: ['another', 'kind'] } });
+    server.tell({ event: 'likes', added: 1 });
+    expect([liked, session.state, server.sockets.length]).toEqual([[2], 'connected', 1]);
+  });
+
   it('follows from a hole in the events: they are asked for again', async () => {
     const session = await connected();
     const seen: number[] = [];

@@ -88,9 +88,10 @@ impl Core {
             }
             let session = key.and_then(|key| self.sessions.get(key));
             let wish = session.and_then(|s| s.feeds().first()).map(|f| f.wish);
-            self.change_demand(room, None, wish, now);
+            let picture = wish.and_then(|wish| wish.video);
+            self.change_wish(room, (None, picture), None, wish, now);
             // The publisher's answer travels while the subscriber's DTLS handshake does.
-            if let Some(picture) = wish.and_then(|wish| wish.video)
+            if let Some(picture) = picture
                 && self
                     .rooms
                     .get(room)

@@ -165,6 +165,7 @@ impl Core {
             video: tracks.video,
         }));
         self.apply_relay(room_key);
+        self.begin_need(room_key, now);
         self.arm_room(room_key, now);
     }
 

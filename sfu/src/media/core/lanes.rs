@@ -52,6 +52,8 @@ impl Core {
                     if let Some(room) = self.rooms.get_mut(key) {
                         room.lanes.retain(|l| l.worker != worker);
                     }
+                    self.update_need(key, now);
+                    self.arm_room(key, now);
                     self.remove_room_if_empty(key);
                 }
             }
@@ -116,6 +118,7 @@ impl Core {
             }
         }
         self.request_keyframes(key, awaiting, now);
+        self.update_need(key, now);
         self.outputs.push_back(Output::Lane {
             worker,
             message: LaneMessage::Lease {

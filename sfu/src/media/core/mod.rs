@@ -6,6 +6,7 @@ mod connections;
 pub(crate) mod delivery;
 mod forwarding;
 mod lanes;
+mod layers;
 mod receivers;
 mod relaying;
 mod upkeep;

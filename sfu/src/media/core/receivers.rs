@@ -237,12 +237,14 @@ impl Core {
             self.remove_feed(key, stream, now);
             return self.left([stream].into_iter());
         }
+        let wished = session.feed_of(stream).and_then(|feed| feed.wish.video);
         if let Some((room_key, before)) = session.want(stream, wish) {
             let served = session.feed_of(stream).map(|feed| feed.served());
             if before != wish {
                 session.link().try_out(now);
             }
-            self.change_demand(room_key, Some(before), served, now);
+            let wishes = (wished, wish.video);
+            self.change_wish(room_key, wishes, Some(before), served, now);
             self.allocate(key, now);
             // Another picture needs no negotiation, only a key frame to enter it.
             self.join(room_key, key, now);
@@ -256,7 +258,7 @@ impl Core {
         if let Some(session) = self.sessions.get_mut(key) {
             session.add_feed(stream.clone(), room_key, wish);
         }
-        self.change_demand(room_key, None, Some(wish), now);
+        self.change_wish(room_key, (None, wish.video), None, Some(wish), now);
         self.arm_room(room_key, now);
     }
 

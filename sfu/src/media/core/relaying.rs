@@ -35,6 +35,7 @@ impl Core {
                 .is_some_and(|r| r.publisher == Some(key))
         {
             self.apply_relay(room_key);
+            self.update_need(room_key, now);
             self.arm_room(room_key, now);
         }
         Ok(before)

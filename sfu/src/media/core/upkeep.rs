@@ -9,6 +9,7 @@ use relay::StreamId;
 use super::Core;
 use crate::media::demand::Wish;
 use crate::media::forward::rewrite::Rewritten;
+use crate::media::need::Need;
 use crate::media::output::{LaneMessage, Output};
 use crate::media::room::{RENEW, Room, Source};
 use crate::media::session::{Ended, Feed, Side};
@@ -54,6 +55,7 @@ impl Core {
             self.request_keyframes(key, self.awaited(key), now);
         }
         self.renew_lease(key, now);
+        self.update_need(key, now);
         for subscriber in subscribers {
             // Receivers have other streams, and wait for this one until they are told otherwise.
             if self
@@ -213,6 +215,7 @@ impl Core {
                     room.remove_streams(publisher.streams.iter().map(|s| s.key));
                     if room.publisher == Some(key) {
                         room.publisher = None;
+                        room.need = Need::default();
                         room.relay = None;
                         room.live_at = now;
                         let stream = stream.clone();
@@ -264,7 +267,8 @@ impl Core {
         is_receiver: bool,
         now: Instant,
     ) {
-        self.change_demand(feed.room, Some(feed.served()), None, now);
+        let wish = (feed.wish.video, None);
+        self.change_wish(feed.room, wish, Some(feed.served()), None, now);
         if let Some(room) = self.rooms.get_mut(feed.room) {
             room.sessions = room.sessions.saturating_sub(1);
             room.subscribers.retain(|k| *k != subscriber);
@@ -275,7 +279,7 @@ impl Core {
         self.leave_room(feed.room, now);
     }
 
-    /// A feed wants something else of a room: its first wish, another one, or nothing any more.
+    /// A feed is served something else of a room: its first, another picture, or nothing any more.
     pub(super) fn change_demand(
         &mut self,
         room_key: SlotKey,

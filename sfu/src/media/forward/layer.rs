@@ -15,6 +15,8 @@ struct Layer {
     window_bytes: u64,
     /// Bits a second over the last whole window since the layer began to flow.
     rate_bps: Option<u64>,
+    /// The same before it paused.
+    rate_before: Option<u64>,
 }
 
 /// Picks a layer for each picture among those that flow: the one with the highest bit rate for the
@@ -30,22 +32,24 @@ impl LayerSelector {
     pub fn handle_packet(&mut self, stream: StreamKey, bytes: usize, now: Instant) -> bool {
         match self.layers.iter_mut().find(|l| l.stream == stream) {
             Some(layer) => {
-                if !layer.flows(now) {
+                let resumes = !layer.flows(now);
+                if resumes {
                     // What it sends after a pause says nothing together with the pause.
                     layer.begin(now);
                 }
                 layer.last_packet = now;
                 layer.window_bytes += bytes as u64;
                 let elapsed = now.saturating_duration_since(layer.window_start);
-                if elapsed < WINDOW {
+                if elapsed >= WINDOW {
+                    let micros = u64::try_from(elapsed.as_micros())
+                        .unwrap_or(u64::MAX)
+                        .max(1);
+                    layer.rate_bps = Some(layer.window_bytes.saturating_mul(8_000_000) / micros);
+                    layer.window_bytes = 0;
+                    layer.window_start = now;
+                } else if !resumes {
                     return false;
                 }
-                let micros = u64::try_from(elapsed.as_micros())
-                    .unwrap_or(u64::MAX)
-                    .max(1);
-                layer.rate_bps = Some(layer.window_bytes.saturating_mul(8_000_000) / micros);
-                layer.window_bytes = 0;
-                layer.window_start = now;
             }
             None => self.layers.push(Layer {
                 stream,
@@ -53,6 +57,7 @@ impl LayerSelector {
                 window_start: now,
                 window_bytes: bytes as u64,
                 rate_bps: None,
+                rate_before: None,
             }),
         }
         self.select(now)
@@ -79,7 +84,7 @@ impl LayerSelector {
         Picture::ALL.map(|picture| {
             let target = self.target(picture);
             let layer = self.layers.iter().find(|l| Some(l.stream) == target);
-            layer.and_then(|l| l.rate_bps).unwrap_or(0)
+            layer.and_then(Layer::rate).unwrap_or(0)
         })
     }
 
@@ -120,14 +125,14 @@ impl LayerSelector {
         let large = self.target(Picture::Large);
         let mut flowing = self.layers.iter().filter(|l| l.flows(now));
         let best = match picture {
-            Picture::Large => flowing.max_by_key(|l| l.rate_bps.unwrap_or(0)),
+            Picture::Large => flowing.max_by_key(|l| l.rate().unwrap_or(0)),
             Picture::Medium => {
                 let is_large = |l: &&Layer| Some(l.stream) == large;
                 let others = flowing.clone().filter(|l| !is_large(l));
-                let next = others.max_by_key(|l| l.rate_bps.unwrap_or(0));
+                let next = others.max_by_key(|l| l.rate().unwrap_or(0));
                 next.or_else(|| flowing.find(is_large))
             }
-            Picture::Small => flowing.min_by_key(|l| l.rate_bps.unwrap_or(u64::MAX)),
+            Picture::Small => flowing.min_by_key(|l| l.rate().unwrap_or(u64::MAX)),
         }?;
         if target == Some(best.stream) {
             return None;
@@ -135,12 +140,12 @@ impl LayerSelector {
         let is_better = match self.layers.iter().find(|l| Some(l.stream) == target) {
             // It has become the large one.
             Some(current) if picture == Picture::Medium && Some(current.stream) == large => {
-                best.rate_bps.is_some()
+                best.rate().is_some()
             }
             // Encoders move bits between layers: only a clear lead is worth a switch.
             Some(current) if current.flows(now) => {
-                best.rate_bps
-                    .zip(current.rate_bps)
+                best.rate()
+                    .zip(current.rate())
                     .is_some_and(|(best, current)| match picture {
                         Picture::Large | Picture::Medium => best / 3 > current / 2,
                         Picture::Small => best / 2 < current / 3,
@@ -158,7 +163,13 @@ impl Layer {
     fn begin(&mut self, now: Instant) {
         self.window_start = now;
         self.window_bytes = 0;
-        self.rate_bps = None;
+        self.rate_before = self.rate_bps.take().or(self.rate_before);
+    }
+
+    /// What is known of its rate. One that comes back is taken for what it was until it has been
+    /// measured: whoever waits for it need not wait for that too.
+    fn rate(&self) -> Option<u64> {
+        self.rate_bps.or(self.rate_before)
     }
 
     fn flows(&self, now: Instant) -> bool {
@@ -255,6 +266,23 @@ mod tests {
         assert_eq!(targets(&s), [Some(HIGH); 3]);
         feed(&mut s, start, 8_000, 10_000, &[(LOW, 200), (HIGH, 1_000)]);
         assert_eq!(targets(&s), [Some(HIGH), Some(LOW), Some(LOW)]);
+    }
+
+    #[test]
+    fn layer_that_comes_back_is_followed_from_its_first_packet_at_the_rate_that_it_had() {
+        let start = Instant::now();
+        let mut s = LayerSelector::default();
+        feed(&mut s, start, 0, 2_000, &[(LOW, 200), (HIGH, 1_000)]);
+        let [before, ..] = s.rates();
+        assert!(before > 0);
+        feed(&mut s, start, 2_000, 9_010, &[(LOW, 200)]);
+        assert_eq!(targets(&s), [Some(LOW); 3]);
+        assert!(s.handle_packet(HIGH, 1_000, start + Duration::from_millis(9_010)));
+        assert_eq!(targets(&s), [Some(HIGH), Some(LOW), Some(LOW)]);
+        assert_eq!(s.rates()[0], before);
+        feed(&mut s, start, 9_020, 11_000, &[(LOW, 200), (HIGH, 600)]);
+        assert_eq!(targets(&s), [Some(HIGH), Some(LOW), Some(LOW)]);
+        assert!(s.rates()[0] < before, "measured anew");
     }
 
     #[test]

@@ -103,7 +103,11 @@ impl Session {
             Role::Publisher => {
                 let codecs = known_codecs(&rtc);
                 Side::Publisher(Box::new(Publisher::new(
-                    new.stream, new.room, kinds, codecs,
+                    new.stream,
+                    new.room,
+                    kinds,
+                    has_layers(&new.offer.sdp),
+                    codecs,
                 )))
             }
             Role::Subscriber => Side::Subscriber(subscriber(
@@ -298,6 +302,11 @@ pub(super) fn payload_types(rtc: &Rtc, mid: Mid) -> [Option<Pt>; codec::CODECS] 
         }
     }
     table
+}
+
+/// True if an offer has simulcast (RFC 8853 §5.1).
+fn has_layers(sdp: &str) -> bool {
+    sdp.lines().any(|line| line.starts_with("a=simulcast:"))
 }
 
 /// The first ICE credentials of a description.

@@ -22,6 +22,8 @@ pub(crate) struct Publisher {
     pub(crate) allowed: Kinds,
     /// The name under which the relay is to have it.
     pub(crate) relay: Option<StreamId>,
+    /// Its offer has layers, which it can be told to send or not.
+    pub(crate) has_layers: bool,
     pub(crate) streams: Vec<Incoming>,
     clock: CaptureClock,
     codecs: Vec<(Pt, Codec)>,
@@ -67,6 +69,7 @@ impl Publisher {
         stream: StreamId,
         room: SlotKey,
         tracks: Kinds,
+        has_layers: bool,
         codecs: Vec<(Pt, Codec)>,
     ) -> Self {
         Self {
@@ -78,6 +81,7 @@ impl Publisher {
                 video: true,
             },
             relay: None,
+            has_layers,
             streams: Vec::new(),
             clock: CaptureClock::default(),
             codecs,

@@ -422,6 +422,15 @@ impl<'a> Player<'a> {
                 session: self.publisher(&stream(stream_id)?)?,
                 name: stream(name)?,
             },
+            ["wants", picture, "of", name] => MediaEvent::PictureWanted {
+                session: self.publisher(&stream(name)?)?,
+                picture: match *picture {
+                    "large" => Picture::Large,
+                    "medium" => Picture::Medium,
+                    "small" => Picture::Small,
+                    other => return Err(format!("no picture {other}")),
+                },
+            },
             ["receiver", "ended"] => MediaEvent::ReceiverEnded {
                 receiver: *self.revisions.keys().next().ok_or("no receiver")?,
             },

@@ -87,6 +87,13 @@ impl Hub {
                 stream,
                 codec,
             } => self.tell_missing_codec(receiver, &stream, codec),
+            MediaEvent::PictureWanted { session, picture } => {
+                self.tell_publisher(session, |room, track| Told::PictureWanted {
+                    room,
+                    track,
+                    picture: picture.into(),
+                });
+            }
             MediaEvent::BroadcastBegan { name, session, .. } => {
                 self.tell_publisher(session, |room, track| Told::RelayStarted {
                     room,

@@ -105,6 +105,16 @@ impl From<Picture> for CorePicture {
     }
 }
 
+impl From<CorePicture> for Picture {
+    /// What is to be sent for a picture in between is all.
+    fn from(picture: CorePicture) -> Self {
+        match picture {
+            CorePicture::Large | CorePicture::Medium => Self::Large,
+            CorePicture::Small => Self::Small,
+        }
+    }
+}
+
 /// Wants a publication no longer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -294,6 +304,17 @@ pub enum MediaEvent {
         /// A plain sentence.
         message: String,
     },
+    /// The best picture of a publication with several (`hasSmall`) that is wanted: encodings above it
+    /// need not be sent, and have to be as soon as a better one is wanted. Told when the publication
+    /// is live and whenever it changes. Nobody has to follow: what is sent all the same is not used.
+    PictureWanted {
+        /// The room.
+        room: RoomId,
+        /// Which of the two publications.
+        track: TrackKind,
+        /// `large`: all are to be sent; `small`: the small one alone.
+        picture: Picture,
+    },
     /// The server has ended the receiving peer connection; subscribe again to go on.
     ReceiverClosed {
         /// A plain sentence.
@@ -378,6 +399,7 @@ impl MediaEvent {
     pub fn room(&self) -> Option<&RoomId> {
         match self {
             Self::PublisherClosed { room, .. }
+            | Self::PictureWanted { room, .. }
             | Self::RelayStarted { room, .. }
             | Self::RelayStopped { room, .. }
             | Self::Volumes { room, .. }

@@ -1,6 +1,7 @@
 //! What members publish, and where it can be played besides.
 
 use super::*;
+use crate::worker::api::Picture;
 
 #[test]
 fn a_publication_is_announced_when_it_is_live_and_taken_back_when_it_ends() {
@@ -45,6 +46,50 @@ fn a_publication_is_announced_when_it_is_live_and_taken_back_when_it_ends() {
         Value::Null
     );
     assert_eq!(world.hub.gauges().publications, 0);
+}
+
+#[test]
+fn who_publishes_is_told_which_picture_is_wanted_and_nobody_else() {
+    let mut world = World::new();
+    let [anna, ben] = two(&mut world);
+    let first = world.publish(anna, 5);
+    let second = world.publish(anna, 5);
+    world.done(ben, "subscribe", subscribe(5, "anna"));
+    world.events(anna);
+    world.events(ben);
+    let want = |world: &mut World, session: &SessionRef, picture| {
+        world.media_event(MediaEvent::PictureWanted {
+            session: session.session,
+            picture,
+        });
+    };
+    for picture in [Picture::Small, Picture::Medium, Picture::Large] {
+        want(&mut world, &second, picture);
+    }
+    let told = world.events_of(anna, "pictureWanted");
+    let pictures: Vec<_> = told.iter().map(|event| &event["picture"]).collect();
+    assert_eq!(
+        pictures,
+        [&json!("small"), &json!("large"), &json!("large")]
+    );
+    assert_eq!(
+        (&told[0]["room"], &told[0]["track"]),
+        (&json!(5), &json!("main"))
+    );
+    // A session of the world outside the rooms, and one that has ended, have nobody to be told.
+    world.media_event(MediaEvent::Ended {
+        stream: first.stream.clone(),
+        session: first.session,
+    });
+    let other = SessionRef {
+        session: crate::worker::SessionId::from_bits(77),
+        ..first.clone()
+    };
+    for session in [first, other] {
+        want(&mut world, &session, Picture::Small);
+    }
+    assert!(world.events_of(anna, "pictureWanted").is_empty());
+    assert!(world.events_of(ben, "pictureWanted").is_empty());
 }
 
 #[test]
