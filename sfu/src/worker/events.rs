@@ -71,6 +71,15 @@ pub enum MediaEvent {
         /// What it comes in.
         codec: Codec,
     },
+    /// The link to a receiver carries no picture of a stream, or does again; the sound goes on.
+    VideoPaused {
+        /// The receiver.
+        receiver: SessionId,
+        /// The stream.
+        stream: StreamId,
+        /// It pauses; false if it goes on.
+        paused: bool,
+    },
     /// How loud the streams of one worker were since the last of these; 200 ms apart at least.
     Levels(Vec<StreamLevel>),
     /// How a session's packets travel; every 2 s. What is not known is `None`.

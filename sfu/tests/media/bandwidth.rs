@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sfu::media::Picture::{self, Large, Small};
-use sfu::worker::{ServerOffer, Wanted};
+use sfu::worker::{MediaEvent, ServerOffer, Wanted};
 use str0m_netem::{Bitrate, DataSize, NetemConfig};
 
 use crate::world::{World, good, stream};
@@ -248,4 +248,68 @@ fn a_page_on_another_worker_gets_what_its_link_carries() {
         "{:?}",
         settled(&wide, HIGH)
     );
+}
+
+/// What a page was told of the pauses of stream `a`.
+fn pauses(w: &World, page: usize) -> Vec<bool> {
+    let (of, a) = (w.receiver(page), stream("a"));
+    let told = w.events.iter().filter_map(|event| match event {
+        MediaEvent::VideoPaused {
+            receiver,
+            stream,
+            paused,
+        } if *receiver == of && *stream == a => Some(*paused),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn a_page_is_told_when_its_link_carries_no_picture_and_when_it_does_again() {
+    for core in 0..2 {
+        let mut w = World::new(2);
+        publish(&mut w, "a");
+        w.run(secs(2));
+        let page = watch(&mut w, core, &["a"], link(3_000));
+        w.subscribe("a", core, link(70));
+        w.run(secs(5));
+        assert!(pauses(&w, page).is_empty(), "all fits");
+        w.peers[page].down.set_config(link(70));
+        w.run_until(secs(20), "told that it pauses", |w| {
+            !pauses(w, page).is_empty()
+        });
+        // What is in the buffer of the link still comes.
+        w.run(secs(3));
+        let late = look(&mut w, page, "a", secs(1));
+        assert_eq!(pauses(&w, page), [true]);
+        assert_eq!(late.len(), 0, "{late:?}");
+        w.peers[page].down.set_config(link(3_000));
+        w.run_until(secs(30), "told that it goes on", |w| {
+            pauses(w, page).len() > 1
+        });
+        assert_eq!(pauses(&w, page), [true, false]);
+        let seen = look(&mut w, page, "a", secs(2));
+        assert!(seen.len() > 30, "{}", seen.len());
+        let all = w.events.iter();
+        let told = all.filter(|e| matches!(e, MediaEvent::VideoPaused { .. }));
+        assert_eq!(told.count(), 2, "the WHEP session has nobody to be told");
+    }
+}
+
+#[test]
+fn what_is_no_longer_wanted_is_not_paused() {
+    let mut w = World::new(1);
+    publish(&mut w, "a");
+    w.run(secs(2));
+    let page = watch(&mut w, 0, &["a"], link(3_000));
+    w.run(secs(3));
+    w.peers[page].down.set_config(link(70));
+    w.run_until(secs(20), "told that it pauses", |w| {
+        !pauses(w, page).is_empty()
+    });
+    let offer = choose(&mut w, page, "a", None);
+    w.negotiate(page, offer);
+    assert_eq!(pauses(&w, page), [true, false]);
+    w.run(secs(3));
+    assert_eq!(pauses(&w, page), [true, false]);
 }

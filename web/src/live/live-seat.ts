@@ -91,6 +91,14 @@ export class LiveSeatState extends Subscribable<LiveSeatEvents> {
     return this.#qualities;
   }
 
+  /**
+   * Whose camera picture stands in this page for now, since its network is too slow for it; the sound goes on. Of what
+   * {@link startPlayStream} shows.
+   */
+  get pausedVideos(): Store<ReadonlySet<UserId>> {
+    return this.#stage.pausedVideos;
+  }
+
   /** What is sent and received, each second while somebody subscribes. */
   get avStatistics(): Store<AVStatistics[]> {
     return this.#statistics.store;

@@ -54,6 +54,28 @@ describe('the room in an element', () => {
     expect(page.asked('unsubscribe')).toEqual([{ room: 'show', user: 'olga', track: 'main' }]);
   });
 
+  test('tells whose picture stands, until it goes on or is shown no longer', async () => {
+    const page = await watching();
+    const { pausedVideos } = page.context.seat;
+    const told: string[][] = [];
+    pausedVideos.subscribe((users) => told.push([...users]));
+    await page.context.seat.startPlayStream({ view: 'stage' });
+    await settle();
+    const pause = (paused: boolean) => page.server.tell({ event: 'videoPaused', stream: '7_show_olga_main', paused });
+    pause(true);
+    expect([...pausedVideos.value]).toEqual(['olga']);
+    pause(false);
+    pause(true);
+    await page.context.seat.stopPlayStream();
+    await settle();
+    expect(told).toEqual([['olga'], [], ['olga'], []]);
+    await page.context.seat.startPlayStream({ view: 'stage' });
+    await settle();
+    pause(true);
+    page.tell('trackChanged', { user: 'olga', track: 'main', publication: null });
+    expect(pausedVideos.value.size).toBe(0);
+  });
+
   test('shows who sits, in the order of the seats, and connected hosts behind them', async () => {
     const page = await watching();
     await page.context.seat.startPlayStream({ view: document.getElementById('stage')! });

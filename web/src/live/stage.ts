@@ -31,6 +31,7 @@ export class Stage {
   /** Elements that show one user each. */
   readonly #single = new Map<HTMLElement, UserId>();
   readonly #blocked = new Cell<boolean>(false);
+  readonly #paused = new Cell<ReadonlySet<UserId>>(new Set());
   #template: SeatLayoutTemplate = SeatLayoutTemplate.VideoDynamicGrid9Seats;
   #isDirty = false;
   #isMirrored = true;
@@ -63,6 +64,11 @@ export class Stage {
   /** Whether the browser waits for a click before it plays. */
   get isBlocked(): Store<boolean> {
     return this.#blocked;
+  }
+
+  /** Whose camera picture stands here, since the path to this page is too narrow for it. */
+  get pausedVideos(): Store<ReadonlySet<UserId>> {
+    return this.#paused;
   }
 
   /** What is received, by {@link keyOf}. */
@@ -140,6 +146,7 @@ export class Stage {
       this.#receiving.delete(key);
       this.#ids.delete(key);
       known?.close();
+      this.#pause();
     } else if (known) {
       known.publication = publication;
     } else {
@@ -147,9 +154,15 @@ export class Stage {
       stream.volume = this.#device.outputVolume.value / 100;
       stream.on('error', (error) => error.type === 'autoplay' && this.#blocked.set(true));
       stream.on('track', ({ kind }) => kind === 'video' && this.#draw());
+      stream.on('paused', () => this.#pause());
       this.#streams.set(key, stream);
     }
     this.#draw();
+  }
+
+  #pause(): void {
+    const paused = [...this.#streams.values()].filter(({ isPaused, source }) => isPaused && source.track === 'main');
+    if (paused.length > 0 || this.#paused.value.size > 0) this.#paused.set(new Set(paused.map(({ source }) => source.user)));
   }
 
   /** Everything that happens at once is drawn once. */
@@ -294,6 +307,7 @@ export class Stage {
   #clear(): void {
     for (const stream of this.#streams.values()) stream.close();
     this.#streams.clear();
+    this.#pause();
     this.#receiving.clear();
     this.#ids.clear();
     for (const view of [...this.#grids.keys(), ...this.#single.keys()]) this.#drop(view);

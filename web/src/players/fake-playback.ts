@@ -48,6 +48,11 @@ export class FakePlayback extends Playback {
     this.setState(state);
   }
 
+  /** Has sound alone for now, or its picture again. */
+  narrows(isPaused: boolean): void {
+    this.pauseVideo(isPaused);
+  }
+
   /** Fails. */
   breaks(type: ErrorType = 'network'): void {
     this.fail(new WebliveError(type, `${this.kind}: ${type}`, true));

@@ -90,6 +90,31 @@ describe('a line player', () => {
   });
 });
 
+describe('a picture that stands', () => {
+  test('is told of the line that is shown, and forgotten with it', () => {
+    const { player, engines } = playing();
+    const told: boolean[] = [];
+    player.on('videoPaused', (isPaused) => told.push(isPaused));
+    engines[0]!.narrows(true);
+    engines[0]!.narrows(true);
+    expect(told).toEqual([true]);
+    engines[0]!.narrows(false);
+    engines[0]!.narrows(true);
+    player.choose(1);
+    expect(told).toEqual([true, false, true]);
+    engines[1]!.shows();
+    expect(told).toEqual([true, false, true, false]);
+    // What goes on behind the picture is not seen.
+    player.choose(0);
+    engines[2]!.narrows(true);
+    expect(told).toHaveLength(4);
+    engines[2]!.shows();
+    expect(told).toEqual([true, false, true, false, true]);
+    player.stop();
+    expect(told.at(-1)).toBe(false);
+  });
+});
+
 describe('choosing by hand', () => {
   test('keeps the old line until the new one has a picture', () => {
     const { player, engines, heard, container } = playing();

@@ -38,6 +38,8 @@ export interface LinePlayerEvents {
   picture: { index: number; afterMs: number };
   /** The browser wants a click or key press before it plays with sound: call {@link LinePlayer.resume} from one. */
   autoplayRefused: undefined;
+  /** The picture of a line stands while its sound goes on, since the network is too slow for it; `false` when it goes on. */
+  videoPaused: boolean;
 }
 
 /** How lines are played. */
@@ -87,6 +89,7 @@ export class LinePlayer extends Emitter<LinePlayerEvents> {
   #next: Attempt | null = null;
   #sound: { volume: number; muted: boolean };
   #isPaused = false;
+  #isVideoPaused = false;
   #rounds = 0;
   /** The last error that was told when no line played. */
   #toldType: ErrorType | null = null;
@@ -269,6 +272,7 @@ export class LinePlayer extends Emitter<LinePlayerEvents> {
       engine.on('error', (error) => this.#onError(attempt, error)),
       engine.on('unplayable', (error) => this.#onUnplayable(attempt, error)),
       engine.on('autoplayRefused', () => this.#onRefused(attempt)),
+      engine.on('videoPaused', () => this.#look()),
     ];
     // Behind another picture it is silent, which every browser allows.
     engine.setSound(this.#sound.volume, this.#shown !== null || this.#sound.muted);
@@ -307,6 +311,7 @@ export class LinePlayer extends Emitter<LinePlayerEvents> {
       this.#startedAt = null;
       this.emit('picture', { index: attempt.index, afterMs });
     }
+    this.#look();
     if (attempt === this.#shown) this.#settle(attempt);
   }
 
@@ -340,6 +345,14 @@ export class LinePlayer extends Emitter<LinePlayerEvents> {
     } else if (attempt === this.#shown) {
       this.#settle(attempt);
     }
+  }
+
+  /** Tells whether what is shown has its picture. */
+  #look(): void {
+    const isPaused = this.#shown?.engine.isVideoPaused ?? false;
+    if (this.#isVideoPaused === isPaused) return;
+    this.#isVideoPaused = isPaused;
+    this.emit('videoPaused', isPaused);
   }
 
   #onRefused(attempt: Attempt): void {
@@ -450,6 +463,7 @@ export class LinePlayer extends Emitter<LinePlayerEvents> {
     if (attempt === this.#shown) {
       this.#shown = null;
       this.#clear();
+      this.#look();
     }
     this.#stage.remove(attempt.engine.element, keepsStill);
     attempt.engine.stop();

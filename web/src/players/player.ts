@@ -28,6 +28,8 @@ export interface PlayerEvents {
   autoplayRefused: undefined;
   /** There will be sound alone: this browser lacks the codec of the picture. */
   unplayable: WebliveError;
+  /** The picture stands while the sound goes on, since the network is too slow for it; `false` when it goes on. */
+  videoPaused: boolean;
 }
 
 /** Plays one thing, once. */
@@ -37,10 +39,16 @@ export abstract class Playback extends Emitter<PlayerEvents> {
   abstract readonly element: HTMLElement;
   #state: PlayerState = 'idle';
   #isFree = false;
+  #isVideoPaused = false;
 
   /** Where playback stands. */
   get state(): PlayerState {
     return this.#state;
+  }
+
+  /** Whether the picture stands while the sound goes on, since the network is too slow for it. */
+  get isVideoPaused(): boolean {
+    return this.#isVideoPaused;
   }
 
   /** Begins to play. Errors come as `error` events. */
@@ -96,6 +104,13 @@ export abstract class Playback extends Emitter<PlayerEvents> {
   protected note(isComing: boolean): void {
     if (isComing && this.#state === 'stalled') this.setState('playing');
     else if (!isComing && this.#state === 'playing') this.setState('stalled');
+  }
+
+  /** The picture stands for now, or goes on. */
+  protected pauseVideo(isPaused: boolean): void {
+    if (this.#isVideoPaused === isPaused || !this.isActive) return;
+    this.#isVideoPaused = isPaused;
+    this.emit('videoPaused', isPaused);
   }
 
   /** Whether a result that comes late still matters. */

@@ -251,3 +251,22 @@ test('one that has no picture for want of a codec is told, unless others of a gr
   server.tell({ event: 'codecMissing', stream: '0_5_anna_main', codec: 'H264' });
   expect(told.at(-1)).toBe('unplayable unsupported');
 });
+
+test('one whose picture the path does not carry is told, unless others of a grid are seen', async () => {
+  inside = [anchor('anna'), anchor('ben')];
+  const player = playerOf({ layout: 'grid' });
+  const paused: boolean[] = [];
+  player.on('videoPaused', (isPaused) => paused.push(isPaused));
+  player.start();
+  await tick();
+  await bring('anna', 'audio', 'video');
+  await bring('ben', 'audio', 'video');
+  const pause = (user: string, paused: boolean) => server.tell({ event: 'videoPaused', stream: `0_5_${user}_main`, paused });
+  pause('anna', true);
+  expect([player.isVideoPaused, paused]).toEqual([false, []]);
+  player.show({ layout: 'one', stream: { user: 'anna' } });
+  await tick();
+  expect([player.isVideoPaused, paused]).toEqual([true, [true]]);
+  pause('anna', false);
+  expect(paused).toEqual([true, false]);
+});

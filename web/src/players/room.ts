@@ -202,6 +202,7 @@ export class RoomPlayer extends Playback {
       }
     }
     this.#place(wanted);
+    this.#pause();
     if (wanted.length > 0 && this.state === 'waiting') this.setState('connecting');
     else if (wanted.length === 0) this.setState('waiting');
   }
@@ -219,6 +220,7 @@ export class RoomPlayer extends Playback {
       this.#hasPicture = true;
       this.emit('picture', undefined);
     });
+    tile.on('paused', () => this.#pause());
     tile.on('refused', () => this.isActive && this.emit('autoplayRefused', undefined));
     tile.on('unplayable', (error) => {
       // In a grid the others are seen.
@@ -227,6 +229,12 @@ export class RoomPlayer extends Playback {
     tile.on('error', (error) => this.#onTileError(key, tile, error));
     this.element.append(tile.video);
     void tile.open();
+  }
+
+  /** Of several pictures, the others are seen. */
+  #pause(): void {
+    const wanted = this.#wanted();
+    this.pauseVideo(wanted.length > 0 && wanted.every((key) => this.#tiles.get(key)?.isPaused));
   }
 
   #onTileError(key: string, tile: Tile, error: WebliveError): void {

@@ -9,6 +9,8 @@ export interface TileEvents {
   picture: undefined;
   refused: undefined;
   unplayable: WebliveError;
+  /** Its picture stands, or goes on. */
+  paused: boolean;
   error: WebliveError;
 }
 
@@ -43,6 +45,11 @@ export class Tile extends Emitter<TileEvents> {
     return this.#reception?.unplayable != null;
   }
 
+  /** Whether its picture stands, since the path to this page is too narrow for it. */
+  get isPaused(): boolean {
+    return this.#reception?.isPaused ?? false;
+  }
+
   /** The ids of the tracks that it shows. */
   get tracks(): string[] {
     return this.#reception?.stream.getTracks().map(({ id }) => id) ?? [];
@@ -73,6 +80,7 @@ export class Tile extends Emitter<TileEvents> {
       this.#offs.push(
         reception.on('track', () => this.#show(reception)),
         reception.on('unplayable', (error) => this.emit('unplayable', error)),
+        reception.on('paused', (isPaused) => this.emit('paused', isPaused)),
       );
       if (reception.unplayable) this.emit('unplayable', reception.unplayable);
       if (reception.stream.getTracks().length > 0) this.#show(reception);

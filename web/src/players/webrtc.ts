@@ -2,6 +2,7 @@ import { toWebliveError, WebliveError } from '../errors';
 import { emptyPlaybackStats, ReceiveMeter, type PlaybackStats } from '../stats';
 import { WhepClient, type WhepOptions } from '../whep';
 import { Player } from './player';
+import { StandingPicture } from './standing';
 
 /** Plays a WHEP address: the way with the least delay. */
 export class WebRtcPlayer extends Player {
@@ -10,6 +11,7 @@ export class WebRtcPlayer extends Player {
   readonly #meter = new ReceiveMeter();
   #client: WhepClient | null = null;
   #watch: ReturnType<typeof setInterval> | undefined;
+  #standing = new StandingPicture();
   #packets = 0;
   #quietTicks = 0;
 
@@ -55,10 +57,15 @@ export class WebRtcPlayer extends Player {
   async #look(): Promise<void> {
     const peer = this.#client?.peer;
     if (!peer) return;
-    let packets = 0;
+    let [packets, frames, sound] = [0, 0, 0];
     for (const report of (await peer.getStats()).values()) {
-      if (report.type === 'inbound-rtp') packets += (report as RTCInboundRtpStreamStats).packetsReceived ?? 0;
+      if (report.type !== 'inbound-rtp') continue;
+      const { kind, packetsReceived = 0, framesReceived = 0 } = report as RTCInboundRtpStreamStats;
+      packets += packetsReceived;
+      if (kind === 'audio') sound += packetsReceived;
+      else frames += framesReceived;
     }
+    this.pauseVideo(this.#standing.take({ frames, sound }));
     this.#quietTicks = packets === this.#packets ? this.#quietTicks + 1 : 0;
     this.#packets = packets;
     this.note(this.#quietTicks < QUIET_TICKS);

@@ -1880,6 +1880,18 @@ export type MediaEvent =
       /** `H264`, `VP8`, `VP9` or `AV1`. */
       codec: string;
     }
+  /**
+   * The path to the page is too narrow for a picture: it is not sent for now, while the sound goes
+   * on. Told again, with `false`, when it comes again. What one no longer subscribes to, and what a
+   * new receiving peer connection brings, is not paused.
+   */
+  | {
+      event: "videoPaused";
+      /** The public stream id. */
+      stream: string;
+      /** Whether it pauses. */
+      paused: boolean;
+    }
   /** What one publishes can be played at the relay's addresses. */
   | {
       event: "relayStarted";

@@ -160,6 +160,23 @@ describe('tracks', () => {
     expect(a.unplayable).toBeNull();
   });
 
+  it('stand while the path is too narrow for them, until they come again or all begins anew', async () => {
+    await offer(1);
+    const told: string[] = [];
+    for (const id of ['a', 'b']) receiver.reception(id).on('paused', (isPaused) => told.push(`${id} ${isPaused ? 'stands' : 'goes on'}`));
+    const tell = (stream: string, paused: boolean) => server.tell({ event: 'videoPaused', stream, paused });
+    tell('a', true);
+    tell('a', true);
+    tell('of another page', true);
+    expect([receiver.reception('a').isPaused, receiver.reception('b').isPaused]).toEqual([true, false]);
+    tell('a', false);
+    tell('b', false);
+    tell('b', true);
+    server.tell({ event: 'receiverClosed', message: 'gone' });
+    expect(told).toEqual(['a stands', 'a goes on', 'b stands', 'b goes on']);
+    expect(receiver.reception('b').isPaused).toBe(false);
+  });
+
   it('are there again for who gives up a stream and wants it at once', async () => {
     await offer(1);
     FakePeer.last.bring(fakeTrack('audio'), stream('a'));

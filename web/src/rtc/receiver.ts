@@ -37,6 +37,7 @@ export class Receiver extends Emitter<ReceiverEvents> {
     super();
     session.onEvent('offer', ({ revision, sdp }) => this.#onOffer(revision, sdp));
     session.onEvent('codecMissing', ({ stream, codec }) => this.#receptions.get(stream)?.lack(codec));
+    session.onEvent('videoPaused', ({ stream, paused }) => this.#receptions.get(stream)?.pause(paused));
     session.onEvent('receiverClosed', ({ message }) => this.#lose(message));
     session.on('renewed', () => this.close());
     session.on('closed', () => this.close());

@@ -11,6 +11,8 @@ export interface ReceptionEvents {
   gone: MediaStreamTrack;
   /** There will be no picture: this browser lacks its codec. The sound comes all the same. */
   unplayable: WebliveError;
+  /** The picture stands, since the path to this page is too narrow for it, or goes on. The sound comes all the same. */
+  paused: boolean;
 }
 
 /** What is received under one public stream id; its tracks change as the publisher comes and goes. */
@@ -18,6 +20,7 @@ export class Reception extends Emitter<ReceptionEvents> {
   /** Give it to an element once it has a track: Chromium never starts an element whose stream was empty at first. */
   readonly stream = new MediaStream();
   #unplayable: WebliveError | null = null;
+  #isPaused = false;
 
   /** @internal Made by a `Receiver`. */
   constructor(
@@ -33,6 +36,11 @@ export class Reception extends Emitter<ReceptionEvents> {
     return this.#unplayable;
   }
 
+  /** Whether the picture stands, since the path to this page is too narrow for it. */
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
   /** What was received so far; null while nothing is received at all. */
   async stats(): Promise<ReceptionStats | null> {
     const report = await this.report();
@@ -45,6 +53,13 @@ export class Reception extends Emitter<ReceptionEvents> {
     this.#unplayable = new WebliveError('unsupported', `no picture: this browser has no ${codec} in WebRTC`, false, { reason: 'noCommonCodec', ...codes });
     log.warn('receiver', `${this.id}: ${this.#unplayable.message}`);
     this.emit('unplayable', this.#unplayable);
+  }
+
+  /** @internal The server sends no picture for now, or sends it again. */
+  pause(isPaused: boolean): void {
+    if (this.#isPaused === isPaused) return;
+    this.#isPaused = isPaused;
+    this.emit('paused', isPaused);
   }
 
   /** @internal */
@@ -68,6 +83,7 @@ export class Reception extends Emitter<ReceptionEvents> {
   /** @internal */
   clear(): void {
     this.#unplayable = null;
+    this.pause(false);
     for (const track of this.stream.getTracks()) this.leave(track);
   }
 }

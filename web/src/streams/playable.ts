@@ -9,6 +9,8 @@ export interface StreamEvents {
   track: { kind: MediaKind; track: MediaStreamTrack | null };
   /** What the element of a kind does. */
   player: PlayerChange;
+  /** What is received has no picture for now, since the path to this page is too narrow for it, or has it again. */
+  paused: boolean;
   /** The user ended the sharing of the screen, by the browser's own button. */
   screenStopped: undefined;
   /** A device that was unplugged or forbidden is there again, or another one in its place. */

@@ -23,6 +23,7 @@ export class RemoteStream extends PlayableStream {
   #tracks: { audio: MediaStreamTrack | null; video: MediaStreamTrack | null } = { audio: null, video: null };
 
   readonly #muted = { audio: false, video: false };
+  #isPaused = false;
 
   #publication: Publication;
 
@@ -71,6 +72,7 @@ export class RemoteStream extends PlayableStream {
     this.#off = null;
     this.#gone.clear();
     this.#reception = reception;
+    this.#pause();
     if (!reception) {
       this.#take('audio', null);
       this.#take('video', null);
@@ -79,6 +81,7 @@ export class RemoteStream extends PlayableStream {
     const offs = [
       reception.on('track', (track) => this.#join(track)),
       reception.on('unplayable', (error) => this.emit('error', error)),
+      reception.on('paused', () => this.#pause()),
       reception.on('gone', (track) => {
         this.#gone.add(track);
         this.#look(track.kind as 'audio' | 'video');
@@ -89,6 +92,11 @@ export class RemoteStream extends PlayableStream {
     };
     for (const track of reception.stream.getTracks()) this.#join(track);
     if (reception.unplayable) this.emit('error', reception.unplayable);
+  }
+
+  /** Whether its picture stands, since the path to this page is too narrow for it. The sound goes on. */
+  get isPaused(): boolean {
+    return this.#isPaused;
   }
 
   /** The public stream id; null while it is not received. */
@@ -148,6 +156,13 @@ export class RemoteStream extends PlayableStream {
   protected override levelByRtp(track: MediaStreamTrack): number {
     const receiver = this.#receiver?.peer?.getReceivers().find((candidate) => candidate.track === track);
     return receiver?.getSynchronizationSources()[0]?.audioLevel ?? 0;
+  }
+
+  #pause(): void {
+    const isPaused = this.#reception?.isPaused ?? false;
+    if (this.#isPaused === isPaused) return;
+    this.#isPaused = isPaused;
+    this.emit('paused', isPaused);
   }
 
   #join(track: MediaStreamTrack): void {

@@ -48,6 +48,29 @@ describe('a client', () => {
       expect(errors.at(-1)).toEqual([0x1002, false]);
     });
 
+    it('a picture that stands while its network is too slow, as one that is muted', async () => {
+      await join();
+      enters('ben');
+      const ben = added();
+      publish('ben', BOTH);
+      const stream = await ben;
+      const states: string[] = [];
+      stream.on('player-state-changed', ({ type, state, reason }) => states.push(`${type} ${state} ${reason}`));
+      await settle();
+      arrive('ben');
+      await settle();
+      const pause = (paused: boolean) => server.tell({ event: 'videoPaused', stream: streamOf('ben'), paused });
+      pause(true);
+      pause(false);
+      expect(states).toEqual([]);
+      document.body.innerHTML = '<div id="ben"></div>';
+      await stream.play('ben');
+      states.length = 0;
+      pause(true);
+      pause(false);
+      expect(states).toEqual(['video PAUSED mute', 'video PLAYING unmute']);
+    });
+
     it('only what it asks for, from within stream-added', async () => {
       make();
       const done: string[] = [];

@@ -7,6 +7,10 @@ export class RemoteStream extends Stream {
   constructor(readonly below: Below) {
     super();
     this.listen();
+    below.on('paused', (isPaused) => {
+      if (below.videoElement === null) return;
+      this.emit('player-state-changed', { type: 'video', ...(isPaused ? { state: 'PAUSED', reason: 'mute' } : { state: 'PLAYING', reason: 'unmute' }) });
+    });
   }
 
   /** `main` is camera and microphone, `auxiliary` a shared screen. */

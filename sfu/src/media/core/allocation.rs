@@ -5,9 +5,11 @@ use std::time::Instant;
 use super::Core;
 use crate::media::forward::allocate::{Candidate, Rates, allocate, desired, next_step};
 use crate::media::forward::picture::Picture;
+use crate::media::output::Output;
 use crate::media::room::Room;
 use crate::media::session::{Pauses, Spending};
 use crate::media::slots::SlotKey;
+use crate::worker::MediaEvent;
 
 impl Core {
     /// Gives a subscriber's feeds the pictures that its link carries.
@@ -65,6 +67,27 @@ impl Core {
         for (feed, picture) in feeds.into_iter().zip(chosen) {
             self.give(key, feed, picture, now);
         }
+        self.tell_pauses(key);
+    }
+
+    /// Tells a receiver which of its videos the link does not carry, or carries again.
+    fn tell_pauses(&mut self, key: SlotKey) {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        // WHEP sessions have nobody to be told.
+        if !session.is_receiver() {
+            return;
+        }
+        let receiver = session.id;
+        let told = session.take_pauses().into_iter().map(|(stream, paused)| {
+            Output::Event(MediaEvent::VideoPaused {
+                receiver,
+                stream,
+                paused,
+            })
+        });
+        self.outputs.extend(told);
     }
 
     fn give(&mut self, key: SlotKey, feed: usize, picture: Option<Picture>, now: Instant) {

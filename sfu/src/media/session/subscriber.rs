@@ -33,6 +33,8 @@ pub(crate) struct Feed {
     /// What it gets of the video: the picture that is wanted or, where the link does not carry
     /// that, a lesser one or none.
     pub(crate) given: Option<Picture>,
+    /// Its client was told that the link carries no picture of it.
+    paused: bool,
     /// Indices of the lines that carry its audio and video now.
     pub(super) audio: Option<usize>,
     pub(super) video: Option<usize>,
@@ -86,6 +88,7 @@ impl Feed {
             room,
             wish,
             given: wish.video,
+            paused: false,
             audio: None,
             video: None,
         }
@@ -97,6 +100,13 @@ impl Feed {
             audio: self.wish.audio,
             video: self.given,
         }
+    }
+
+    /// True if its video has paused for want of bandwidth since the last call, false if it goes on.
+    fn take_pause(&mut self) -> Option<bool> {
+        let paused = self.wish.video.is_some() && self.given.is_none();
+        let before = std::mem::replace(&mut self.paused, paused);
+        (paused != before).then_some(paused)
     }
 
     /// Changes what is wanted. A better picture than before is not given yet.
@@ -166,6 +176,18 @@ impl Session {
             Side::Subscriber(s) => s.feeds.iter().position(|f| f.room == room),
             Side::Publisher(_) => None,
         }
+    }
+
+    /// The streams whose video has paused for want of bandwidth since the last call, or goes on.
+    pub(crate) fn take_pauses(&mut self) -> Vec<(StreamId, bool)> {
+        let Side::Subscriber(subscriber) = &mut self.side else {
+            return Vec::new();
+        };
+        let feeds = subscriber.feeds.iter_mut();
+        feeds
+            .filter_map(|feed| Some((feed.take_pause()?, feed.stream.clone())))
+            .map(|(paused, stream)| (stream, paused))
+            .collect()
     }
 
     /// True if the session receives several streams: it is drained once for all of them.

@@ -439,6 +439,11 @@ impl<'a> Player<'a> {
                 stream: stream(name)?,
                 codec: Codec::H264,
             },
+            [what @ ("pauses" | "resumes"), name] => MediaEvent::VideoPaused {
+                receiver: *self.revisions.keys().next().ok_or("no receiver")?,
+                stream: stream(name)?,
+                paused: *what == "pauses",
+            },
             ["level", name, level] => MediaEvent::Levels(vec![StreamLevel {
                 stream: stream(name)?,
                 level: level.parse().map_err(|_| "no level")?,

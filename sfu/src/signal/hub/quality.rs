@@ -86,7 +86,18 @@ impl Hub {
                 receiver,
                 stream,
                 codec,
-            } => self.tell_missing_codec(receiver, &stream, codec),
+            } => self.tell_of_stream(receiver, &stream, |stream| Told::CodecMissing {
+                stream,
+                codec: codec.name().to_owned(),
+            }),
+            MediaEvent::VideoPaused {
+                receiver,
+                stream,
+                paused,
+            } => self.tell_of_stream(receiver, &stream, |stream| Told::VideoPaused {
+                stream,
+                paused,
+            }),
             MediaEvent::PictureWanted { session, picture } => {
                 self.tell_publisher(session, |room, track| Told::PictureWanted {
                     room,

@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use packager::rtp::Codec;
 use rand::Rng;
 use relay::StreamId;
 
@@ -103,23 +102,20 @@ impl Hub {
         }
     }
 
-    /// A member's browser has no decoder for what somebody publishes.
-    pub(super) fn tell_missing_codec(
+    /// Tells a member what has become of a stream that they have subscribed to.
+    pub(super) fn tell_of_stream(
         &mut self,
         receiver: SessionId,
         stream: &StreamId,
-        codec: Codec,
+        event: impl FnOnce(String) -> MediaEvent,
     ) {
         let of = self.stage.receivers.get(&receiver);
         let Some(place) = of.and_then(|of| self.stage.places.get(of)) else {
             return;
         };
         if place.subscriptions.contains_key(stream) {
-            let event = MediaEvent::CodecMissing {
-                stream: stream.to_string(),
-                codec: codec.name().to_owned(),
-            };
-            self.tell_one(place.connection, event);
+            let connection = place.connection;
+            self.tell_one(connection, event(stream.to_string()));
         }
     }
 

@@ -328,6 +328,15 @@ pub enum MediaEvent {
         /// `H264`, `VP8`, `VP9` or `AV1`.
         codec: String,
     },
+    /// The path to the page is too narrow for a picture: it is not sent for now, while the sound goes
+    /// on. Told again, with `false`, when it comes again. What one no longer subscribes to, and what a
+    /// new receiving peer connection brings, is not paused.
+    VideoPaused {
+        /// The public stream id.
+        stream: String,
+        /// Whether it pauses.
+        paused: bool,
+    },
     /// What one publishes can be played at the relay's addresses.
     RelayStarted {
         /// The room.
@@ -409,6 +418,7 @@ impl MediaEvent {
             | Self::IceServersRenewed { .. }
             | Self::ReceiverClosed { .. }
             | Self::CodecMissing { .. }
+            | Self::VideoPaused { .. }
             | Self::NetworkQuality { .. } => None,
         }
     }

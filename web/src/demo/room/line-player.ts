@@ -18,6 +18,7 @@ export interface LineSource {
  */
 export function useLinePlayer(container: Readonly<Ref<HTMLElement | null>>, source: LineSource, playback: RoomPlayback, isMain: boolean, onFallBack: (from: string, to: string) => void) {
   const state = ref<LinePlayerState>('idle');
+  const isVideoPaused = ref(false);
   const index = useLineIndex(playback);
   const isMuted = computed(() => playback.isMuted || source.isSilenced.value);
   let player: LinePlayer | null = null;
@@ -46,6 +47,7 @@ export function useLinePlayer(container: Readonly<Ref<HTMLElement | null>>, sour
       playback.shown = LINES[shown] ?? null;
       if (before !== null && (reason === 'failed' || reason === 'stalled')) onFallBack(before, playback.shown ?? '');
     });
+    made.on('videoPaused', (isPaused) => (isVideoPaused.value = isPaused));
     made.on('autoplayRefused', () => {
       // Silent pictures are allowed everywhere; the sound comes by a click.
       if (!playback.isMuted) playback.isMuted = playback.awaitsTap = true;
@@ -88,5 +90,5 @@ export function useLinePlayer(container: Readonly<Ref<HTMLElement | null>>, sour
     if (isMain) Object.assign(playback, { shown: null, state: 'idle', stats: null, delay: null, isMeasured: false });
   });
 
-  return { state };
+  return { state, isVideoPaused };
 }

@@ -49,6 +49,22 @@ fn a_subscription_is_offered_answered_and_ends_with_the_track() {
         (&json!("1_5_anna_main"), &json!("H264"))
     );
 
+    for (stream, paused) in [
+        ("1_5_anna_main", true),
+        ("1_5_dora_main", true),
+        ("1_5_anna_main", false),
+    ] {
+        world.media_event(MediaEvent::VideoPaused {
+            receiver: receiver.unwrap(),
+            stream: stream.parse().unwrap(),
+            paused,
+        });
+    }
+    let told: Vec<_> = world.events_of(ben, "videoPaused");
+    let told: Vec<_> = told.iter().map(|e| (&e["stream"], &e["paused"])).collect();
+    let hers = json!("1_5_anna_main");
+    assert_eq!(told, [(&hers, &json!(true)), (&hers, &json!(false))]);
+
     world.media_event(MediaEvent::Ended {
         stream: session.stream.clone(),
         session: session.session,
