@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import type { TestCardOptions } from '../src/testcard';
 import type { ErrorBody, EventMessage, EventName, Published, RequestName, Results, RoomId, TrackKind } from '../src/protocol/messages';
 import { LabBrowser, type LabPage, until } from './harness';
-import type { Outcome, Reception } from './lab/room';
+import type { Outcome, Reception, SendingPlan } from './lab/room';
 import type { Fields, Who } from './lab/signal';
 
 /** How long a state may take on a machine that has much else to do, in milliseconds. */
@@ -60,12 +59,12 @@ export class RoomPage {
   }
 
   /** Publishes a test card. */
-  publish(room: RoomId, card: TestCardOptions, track: TrackKind = 'main'): Promise<Published> {
+  publish(room: RoomId, card: SendingPlan, track: TrackKind = 'main'): Promise<Published> {
     return this.#granted('publish', this.#publish(room, card, track));
   }
 
   /** Tries to publish, and is refused. */
-  async refusedToPublish(room: RoomId, card: TestCardOptions, track: TrackKind = 'main'): Promise<ErrorBody> {
+  async refusedToPublish(room: RoomId, card: SendingPlan, track: TrackKind = 'main'): Promise<ErrorBody> {
     return bodyOf(this.user, 'publish', await this.#publish(room, card, track));
   }
 
@@ -147,7 +146,7 @@ export class RoomPage {
     return asked as unknown as Promise<Outcome<Results[T]>>;
   }
 
-  #publish(room: RoomId, card: TestCardOptions, track: TrackKind): Promise<Outcome<Published>> {
+  #publish(room: RoomId, card: SendingPlan, track: TrackKind): Promise<Outcome<Published>> {
     return this.lab.page.evaluate(([room, track, card]) => window.room.publish(room, track, card), [room, track, { title: this.user, ...card }] as const);
   }
 

@@ -1,8 +1,27 @@
-import { preferVideoCodec } from '../../src/index';
+import { preferVideoCodec, type VideoCodec } from '../../src/index';
 import { ClockReader, TestCard, type TestCardOptions } from '../../src/testcard';
 import type { ErrorBody, Publication, Published, RequestName, Results, RoomId, TrackKind } from '../../src/protocol/messages';
 import { trickle } from '../../src/rtc/trickle';
 import { type Fields, Refused, Signal, type Who } from './signal';
+
+/** A test card, and how it is sent. */
+export interface SendingPlan extends TestCardOptions {
+  /** The one codec that is offered. Default H.264. */
+  codec?: VideoCodec;
+  /** The layers of the picture, the least first. Default one. */
+  layers?: (RTCRtpEncodingParameters & { scalabilityMode?: string })[];
+}
+
+/** What is sent of one layer. */
+export interface SentLayer {
+  rid: string;
+  codec: string;
+  width: number;
+  frames: number;
+  bytes: number;
+  /** As the encoder has it, such as `L1T3`. */
+  scalabilityMode: string;
+}
 
 /** What is seen of one stream that a page receives. */
 export interface Reception {
@@ -11,8 +30,15 @@ export interface Reception {
   /** Whether its tracks are still in the peer connection. */
   isLive: boolean;
   framesDecoded: number;
+  framesDropped: number;
+  freezes: number;
+  /** How often the decoder had to ask for a key frame. */
+  plis: number;
+  codec: string;
   width: number;
   height: number;
+  /** Frames that were looked at in vain. */
+  unreadable: number;
   /** Frames whose painted clock was read. */
   readings: number;
   /** The longest time between two of them since the last {@link RoomClient.forgetGaps}, in milliseconds. */
@@ -61,17 +87,20 @@ export class RoomClient {
   }
 
   /** Publishes a test card. */
-  async publish(room: RoomId, track: TrackKind, card: TestCardOptions): Promise<Outcome<Published>> {
+  async publish(room: RoomId, track: TrackKind, plan: SendingPlan): Promise<Outcome<Published>> {
+    const { codec = 'h264', layers, ...card } = plan;
     const key = keyOf(room, track);
     const stream = await this.#card(key, card);
     const peer = new RTCPeerConnection(this.#config);
     for (const media of stream.getTracks()) {
-      const transceiver = peer.addTransceiver(media, { direction: 'sendonly', streams: [stream] });
-      if (media.kind === 'video') preferVideoCodec(transceiver, 'h264', true);
+      const isLayered = media.kind === 'video' && layers !== undefined;
+      const transceiver = peer.addTransceiver(media, { direction: 'sendonly', streams: [stream], ...(isLayered && { sendEncodings: layers }) });
+      if (media.kind === 'video') preferVideoCodec(transceiver, codec, true);
+      if (isLayered) await transceiver.sender.setParameters({ ...transceiver.sender.getParameters(), degradationPreference: 'maintain-resolution' });
     }
     const offer = await peer.createOffer();
     const publication: Publication = {
-      hasAudio: stream.getAudioTracks().length > 0, hasVideo: stream.getVideoTracks().length > 0, hasSmall: false, audioMuted: false, videoMuted: false,
+      hasAudio: stream.getAudioTracks().length > 0, hasVideo: stream.getVideoTracks().length > 0, hasSmall: (layers?.length ?? 1) > 1, audioMuted: false, videoMuted: false,
     };
     const published = await this.ask('publish', { room, track, publication, offer: offer.sdp ?? '' });
     if ('refused' in published) {
@@ -103,6 +132,28 @@ export class RoomClient {
     return { state: peer?.connectionState ?? 'none', frames };
   }
 
+  /** The layers of a picture that is sent, the least first. */
+  async sentLayers(room: RoomId, track: TrackKind): Promise<SentLayer[]> {
+    const layers: SentLayer[] = [];
+    const report = await this.#senders.get(keyOf(room, track))?.getStats();
+    report?.forEach((entry) => {
+      if (entry.type !== 'outbound-rtp' || entry.kind !== 'video') return;
+      layers.push({
+        rid: entry.rid ?? '', codec: report.get(entry.codecId)?.mimeType ?? '', width: entry.frameWidth ?? 0, frames: entry.framesEncoded ?? 0,
+        bytes: entry.bytesSent ?? 0, scalabilityMode: entry.scalabilityMode ?? '',
+      });
+    });
+    return layers.sort((a, b) => a.width - b.width);
+  }
+
+  /** Asks for another picture of a track, and waits until it is shown; gives the milliseconds from the request on. */
+  async choose(wanted: Fields<'subscribe'>, stream: string, width: number, patience: number): Promise<number> {
+    const begin = performance.now();
+    const shown = this.#views.get(stream)!.becomes(width, patience);
+    await this.signal.request('subscribe', wanted);
+    return (await shown) - begin;
+  }
+
   /** All streams that were ever received, by their public ids. */
   async received(): Promise<Record<string, Reception>> {
     const seen: Record<string, Reception> = {};
@@ -114,7 +165,12 @@ export class RoomClient {
       const reception = view && seen[view[0]];
       if (!reception) return;
       if (entry.kind === 'audio') reception.audioEnergy = entry.totalAudioEnergy ?? 0;
-      else Object.assign(reception, { framesDecoded: entry.framesDecoded ?? 0, width: entry.frameWidth ?? 0, height: entry.frameHeight ?? 0 });
+      else {
+        Object.assign(reception, {
+          framesDecoded: entry.framesDecoded ?? 0, framesDropped: entry.framesDropped ?? 0, freezes: entry.freezeCount ?? 0, plis: entry.pliCount ?? 0,
+          codec: report.get(entry.codecId)?.mimeType ?? '', width: entry.frameWidth ?? 0, height: entry.frameHeight ?? 0,
+        });
+      }
     });
     return seen;
   }
@@ -171,11 +227,12 @@ export class RoomClient {
 class View {
   readonly #figure = document.createElement('figure');
   readonly #reader: ClockReader;
+  readonly #video = document.createElement('video');
   #readAt: number | null = null;
   #longestGap = 0;
 
   constructor(readonly stream: MediaStream) {
-    const video = document.createElement('video');
+    const video = this.#video;
     video.width = 320;
     video.autoplay = true;
     video.playsInline = true;
@@ -194,9 +251,25 @@ class View {
 
   reception(stream: string): Reception {
     return {
-      stream, isLive: this.stream.getTracks().some((track) => track.readyState === 'live' && !track.muted), framesDecoded: 0, width: 0, height: 0,
-      readings: this.#reader.frames - this.#reader.unreadable, longestGap: this.#gap(), audioEnergy: 0,
+      stream, isLive: this.stream.getTracks().some((track) => track.readyState === 'live' && !track.muted), framesDecoded: 0, framesDropped: 0, freezes: 0,
+      plis: 0, codec: '', width: 0, height: 0, unreadable: this.#reader.unreadable, readings: this.#reader.frames - this.#reader.unreadable, longestGap: this.#gap(), audioEnergy: 0,
     };
+  }
+
+  /** Waits until a frame of that width is read; gives when it is shown, in milliseconds of `performance.now()`. */
+  becomes(width: number, patience: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        stop();
+        reject(new Error(`waited ${patience} ms for a width of ${width}; it is ${this.#video.videoWidth}`));
+      }, patience);
+      const stop = this.#reader.on('reading', ({ shownAt }) => {
+        if (this.#video.videoWidth !== width) return;
+        clearTimeout(timer);
+        stop();
+        resolve(shownAt);
+      });
+    });
   }
 
   forgetGap(): void {
