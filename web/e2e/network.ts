@@ -1,16 +1,28 @@
 import { createSocket, type Socket } from 'node:dgram';
+import { type Impairments, Lane, Way } from './impairment';
 import { Path } from './path';
 
 /** Where the server has its media behind the {@link Network}: a loopback address of its own, so that both can have the same port. */
 const BEHIND = '127.0.0.2';
 
-/** The network between pages and a server, TCP and UDP, which can be cut as a lost radio link is: nobody is told. */
+/** What a page's address has of the network: a socket towards the server, and a lane in each direction. */
+interface Line {
+  socket: Socket;
+  up: Lane;
+  down: Lane;
+}
+
+/**
+ * The network between pages and a server, TCP and UDP, which can be cut as a lost radio link is: nobody is told. Its
+ * datagrams can be delayed and lost too.
+ */
 export class Network {
   #isUp = true;
   /** The addresses of pages whose datagrams pass; all of them when null. */
   #passing: ReadonlySet<string> | null = null;
-  /** One socket towards the server for each address of a page. */
-  readonly #ways = new Map<string, Socket>();
+  readonly #lines = new Map<string, Line>();
+  /** Of addresses that are seen for the first time. */
+  #impairments: Impairments = {};
   /** Datagrams that were carried, in both directions. */
   datagrams = 0;
 
@@ -61,7 +73,7 @@ export class Network {
 
   /** The addresses that pages have sent datagrams from. */
   get addresses(): Set<string> {
-    return new Set(this.#ways.keys());
+    return new Set(this.#lines.keys());
   }
 
   /** Media passes for these addresses of pages only from now on, while TCP goes on for all; null lets all pass. */
@@ -69,8 +81,17 @@ export class Network {
     this.#passing = addresses;
   }
 
+  /** What happens to datagrams of addresses that are seen for the first time from now on; it can be changed later by its fields. */
+  impair(impairments: Impairments): void {
+    this.#impairments = impairments;
+  }
+
   async stop(): Promise<void> {
-    for (const way of this.#ways.values()) way.close();
+    for (const { socket, up, down } of this.#lines.values()) {
+      up.close();
+      down.close();
+      socket.close();
+    }
     this.media.close();
     await this.path.stop();
   }
@@ -79,19 +100,32 @@ export class Network {
     const key = `${address}:${port}`;
     const passes = () => this.#isUp && this.#passing?.has(key) !== false;
     if (!passes()) return;
-    let way = this.#ways.get(key);
-    if (!way) {
-      way = createSocket('udp4');
-      this.#ways.set(key, way);
+    let line = this.#lines.get(key);
+    if (!line) {
+      const socket = createSocket('udp4');
       // A server that is not there answers with ICMP.
-      way.on('error', () => undefined);
-      way.on('message', (back) => {
+      socket.on('error', () => undefined);
+      socket.on('message', (back) => passes() && line!.down.send(back));
+      line = this.#open(socket, passes, { address, port });
+      this.#lines.set(key, line);
+    }
+    line.up.send(data);
+  }
+
+  #open(socket: Socket, passes: () => boolean, page: { address: string; port: number }): Line {
+    const impairments = this.#impairments;
+    // Each address has dice of its own, and the same ones in each run.
+    const seed = 2 * this.#lines.size + 1;
+    const lane = (direction: 'up' | 'down', way: Way, arrive: (data: Buffer) => void): Lane =>
+      new Lane(way, () => impairments[direction] ?? {}, (data) => {
         if (!passes()) return;
         this.datagrams += 1;
-        this.media.send(back, port, address);
+        arrive(data);
       });
-    }
-    this.datagrams += 1;
-    way.send(data, this.media.address().port, BEHIND);
+    return {
+      socket,
+      up: lane('up', new Way(seed), (data) => socket.send(data, this.media.address().port, BEHIND)),
+      down: lane('down', new Way(seed + 1), (data) => this.media.send(data, page.port, page.address)),
+    };
   }
 }

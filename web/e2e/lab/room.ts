@@ -2,12 +2,15 @@ import { preferVideoCodec, type VideoCodec } from '../../src/index';
 import { ClockReader, TestCard, type TestCardOptions } from '../../src/testcard';
 import type { ErrorBody, Publication, Published, RequestName, Results, RoomId, TrackKind } from '../../src/protocol/messages';
 import { trickle } from '../../src/rtc/trickle';
+import { Recorder, type Recording } from './recorder';
 import { type Fields, Refused, Signal, type Who } from './signal';
 
 /** A test card, and how it is sent. */
 export interface SendingPlan extends TestCardOptions {
   /** The one codec that is offered. Default H.264. */
   codec?: VideoCodec;
+  /** The card is half covered with noise, which takes an encoder all the bits that it may have. */
+  isNoisy?: boolean;
   /** The layers of the picture, the least first. Default one. */
   layers?: (RTCRtpEncodingParameters & { scalabilityMode?: string })[];
 }
@@ -55,6 +58,7 @@ export class RoomClient {
   readonly #senders = new Map<string, RTCPeerConnection>();
   readonly #cards = new Map<string, { card: TestCard; stream: MediaStream }>();
   readonly #views = new Map<string, View>();
+  readonly #recorders = new Map<string, Recorder>();
   #receiver: RTCPeerConnection | null = null;
   #offers: Promise<void> = Promise.resolve();
   #config: RTCConfiguration = { bundlePolicy: 'max-bundle' };
@@ -88,9 +92,9 @@ export class RoomClient {
 
   /** Publishes a test card. */
   async publish(room: RoomId, track: TrackKind, plan: SendingPlan): Promise<Outcome<Published>> {
-    const { codec = 'h264', layers, ...card } = plan;
+    const { codec = 'h264', layers, isNoisy = false, ...card } = plan;
     const key = keyOf(room, track);
-    const stream = await this.#card(key, card);
+    const stream = await this.#card(key, card, isNoisy);
     const peer = new RTCPeerConnection(this.#config);
     for (const media of stream.getTracks()) {
       const isLayered = media.kind === 'video' && layers !== undefined;
@@ -154,6 +158,21 @@ export class RoomClient {
     return (await shown) - begin;
   }
 
+  /** Begins to note how a stream is received; {@link recording} gives what was noted. */
+  record(stream: string): void {
+    const view = this.#views.get(stream)!;
+    this.#recorders.get(stream)?.stop();
+    this.#recorders.set(stream, new Recorder(view.video, view.reader, async () => {
+      const report = await this.#receiver?.getStats();
+      const entries = [...(report?.values() ?? [])] as RTCInboundRtpStreamStats[];
+      return entries.find((entry) => entry.type === 'inbound-rtp' && view.stream.getVideoTracks().some(({ id }) => id === entry.trackIdentifier));
+    }));
+  }
+
+  recording(stream: string): Recording {
+    return this.#recorders.get(stream)!.recording;
+  }
+
   /** All streams that were ever received, by their public ids. */
   async received(): Promise<Record<string, Reception>> {
     const seen: Record<string, Reception> = {};
@@ -182,11 +201,12 @@ export class RoomClient {
 
   readonly #note = (error: unknown) => void this.errors.push(String(error));
 
-  async #card(key: string, options: TestCardOptions): Promise<MediaStream> {
+  async #card(key: string, options: TestCardOptions, isNoisy: boolean): Promise<MediaStream> {
     const known = this.#cards.get(key);
     if (known) return known.stream;
     const card = new TestCard(options);
     const stream = await card.start();
+    if (isNoisy) addNoise(card.canvas, options.frameRate ?? 30);
     document.body.append(card.canvas);
     this.#cards.set(key, { card, stream });
     return stream;
@@ -226,13 +246,13 @@ export class RoomClient {
 /** A received stream on the page. */
 class View {
   readonly #figure = document.createElement('figure');
-  readonly #reader: ClockReader;
-  readonly #video = document.createElement('video');
+  readonly reader: ClockReader;
+  readonly video = document.createElement('video');
   #readAt: number | null = null;
   #longestGap = 0;
 
   constructor(readonly stream: MediaStream) {
-    const video = this.#video;
+    const video = this.video;
     video.width = 320;
     video.autoplay = true;
     video.playsInline = true;
@@ -241,18 +261,18 @@ class View {
     caption.textContent = stream.id;
     this.#figure.append(video, caption);
     document.body.append(this.#figure);
-    this.#reader = new ClockReader(video);
-    this.#reader.on('reading', () => {
+    this.reader = new ClockReader(video);
+    this.reader.on('reading', () => {
       this.#longestGap = this.#gap();
       this.#readAt = performance.now();
     });
-    this.#reader.start();
+    this.reader.start();
   }
 
   reception(stream: string): Reception {
     return {
       stream, isLive: this.stream.getTracks().some((track) => track.readyState === 'live' && !track.muted), framesDecoded: 0, framesDropped: 0, freezes: 0,
-      plis: 0, codec: '', width: 0, height: 0, unreadable: this.#reader.unreadable, readings: this.#reader.frames - this.#reader.unreadable, longestGap: this.#gap(), audioEnergy: 0,
+      plis: 0, codec: '', width: 0, height: 0, unreadable: this.reader.unreadable, readings: this.reader.frames - this.reader.unreadable, longestGap: this.#gap(), audioEnergy: 0,
     };
   }
 
@@ -261,10 +281,10 @@ class View {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         stop();
-        reject(new Error(`waited ${patience} ms for a width of ${width}; it is ${this.#video.videoWidth}`));
+        reject(new Error(`waited ${patience} ms for a width of ${width}; it is ${this.video.videoWidth}`));
       }, patience);
-      const stop = this.#reader.on('reading', ({ shownAt }) => {
-        if (this.#video.videoWidth !== width) return;
+      const stop = this.reader.on('reading', ({ shownAt }) => {
+        if (this.video.videoWidth !== width) return;
         clearTimeout(timer);
         stop();
         resolve(shownAt);
@@ -278,7 +298,7 @@ class View {
   }
 
   close(): void {
-    this.#reader.stop();
+    this.reader.stop();
     this.#figure.remove();
   }
 
@@ -287,6 +307,22 @@ class View {
     return Math.max(this.#longestGap, this.#readAt === null ? 0 : performance.now() - this.#readAt);
   }
 }
+
+/** Paints noise over the upper part of a test card, above its clock. */
+function addNoise(canvas: HTMLCanvasElement, frameRate: number): void {
+  const tile = new OffscreenCanvas(TILE, TILE);
+  const painter = tile.getContext('2d')!;
+  const image = painter.createImageData(TILE, TILE);
+  for (let i = 0; i < image.data.length; i += 4) image.data.set([0, 0, 0, Math.random() * 96], i);
+  painter.putImageData(image, 0, 0);
+  const context = canvas.getContext('2d')!;
+  setInterval(() => {
+    const [left, top] = [Math.random() * TILE, Math.random() * TILE];
+    for (let x = -left; x < canvas.width; x += TILE) for (let y = -top; y < canvas.height * 0.7 - TILE; y += TILE) context.drawImage(tile, x, y);
+  }, 1_000 / frameRate);
+}
+
+const TILE = 128;
 
 const keyOf = (room: RoomId, track: TrackKind) => JSON.stringify([room, track]);
 
