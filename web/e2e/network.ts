@@ -81,6 +81,12 @@ export class Network {
     this.#passing = addresses;
   }
 
+  /** Each direction of a new connection, and datagrams of addresses that are seen for the first time from now on, take so many milliseconds. */
+  delay(milliseconds: number): void {
+    this.path.delay = milliseconds;
+    this.impair({ up: { delay: milliseconds }, down: { delay: milliseconds } });
+  }
+
   /** What happens to datagrams of addresses that are seen for the first time from now on; it can be changed later by its fields. */
   impair(impairments: Impairments): void {
     this.#impairments = impairments;

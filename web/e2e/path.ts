@@ -1,4 +1,5 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { Transform } from 'node:stream';
 
 /**
  * A TCP path from pages to a server, which can break as a page's way does. UDP goes its own way.
@@ -8,6 +9,8 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
  */
 export class Path {
   #state: 'up' | 'silent' | 'broken' = 'up';
+  /** Milliseconds that bytes of new connections take in each direction. Opening one takes twice as much, as it does on the way. */
+  delay = 0;
   #server: { host: string; port: number } | null = null;
   readonly #pairs = new Set<{ page: Socket; server: Socket | null }>();
 
@@ -36,8 +39,8 @@ export class Path {
   silence(): void {
     this.#state = 'silent';
     for (const { page, server } of this.#pairs) {
-      if (server) page.unpipe(server);
-      server?.unpipe(page);
+      page.unpipe();
+      server?.unpipe();
       page.pause();
       server?.pause();
     }
@@ -84,7 +87,32 @@ export class Path {
         this.#pairs.delete(pair);
         other?.destroy();
       });
-      if (other) socket.pipe(other);
+      if (!other) continue;
+      if (this.delay > 0) socket.pipe(late(this.delay, socket === page ? 2 * this.delay : 0)).pipe(other);
+      else socket.pipe(other);
     }
   }
+}
+
+/** Hands bytes on so many milliseconds later; the first ones `first` later than that. */
+function late(delay: number, first: number): Transform {
+  const open = performance.now() + first;
+  // Timers of one time may come in any order, bytes may not.
+  const waiting: (Buffer | (() => void))[] = [];
+  const queue = (what: Buffer | (() => void)) => {
+    waiting.push(what);
+    setTimeout(() => {
+      const next = waiting.shift();
+      if (typeof next === 'function') next();
+      else way.push(next);
+    }, delay + Math.max(0, open - performance.now()));
+  };
+  const way = new Transform({
+    transform(chunk: Buffer, _, next) {
+      queue(chunk);
+      next();
+    },
+    flush: queue,
+  });
+  return way;
 }
