@@ -221,9 +221,9 @@ export class DeviceState {
 
   /** Shows in an element what is sent, or would be: it follows the camera as it opens and closes. */
   readonly startPreview = async ({ view, ...options }: { view: string | HTMLElement } & PlayOptions): Promise<void> => {
-    const mirror = this.isMirrored;
-    this.#preview = { view, options, isMirrored: mirror };
-    await this.#local.play(view, { mirror, ...options }).catch((thrown: unknown) => { throw toLiveError(thrown, 'startPreview'); });
+    const { isMirrored } = this;
+    this.#preview = { view, options, isMirrored };
+    await this.#local.play(view, { mirror: isMirrored, ...options }).catch((thrown: unknown) => { throw toLiveError(thrown, 'startPreview'); });
   };
 
   readonly stopPreview = async (): Promise<void> => {
@@ -345,9 +345,8 @@ export class DeviceState {
 
   /** A camera is shown as in a mirror, and what takes its place is not. */
   async #reflect(): Promise<void> {
-    if (!this.#preview || this.#preview.isMirrored === this.isMirrored) return;
-    const { view, options } = this.#preview;
-    await this.startPreview({ view, ...options });
+    const shown = this.#preview;
+    if (shown && shown.isMirrored !== this.isMirrored) await this.startPreview({ view: shown.view, ...shown.options });
   }
 
   #mustBeFree(device: 'microphone' | 'camera'): void {

@@ -104,7 +104,7 @@ impl Core {
                 if let Some(session) = self.sessions.get_mut(key) {
                     session
                         .link()
-                        .note_way(stats.egress_loss_fraction, stats.rtt);
+                        .note_way(now, stats.egress_loss_fraction, stats.rtt);
                 }
                 // Those of the media sections follow at once.
                 self.measured.push(key);

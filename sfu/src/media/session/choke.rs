@@ -23,6 +23,8 @@ pub(crate) struct Pauses {
 #[derive(Debug, Default)]
 pub(super) struct Choke {
     is_seen: bool,
+    /// What is lost whether video flows or not: by what was lost while one was paused.
+    usual_loss: f32,
     least_rtt: Option<Duration>,
     /// Round trips in a row that were those of a queue.
     late: u32,
@@ -34,7 +36,7 @@ pub(super) struct Choke {
 
 impl Choke {
     /// Takes the part of packets lost in the last second, and the newest round trip.
-    pub(super) fn note_way(&mut self, loss: Option<f32>, rtt: Option<Duration>) {
+    pub(super) fn note_way(&mut self, now: Instant, loss: Option<f32>, rtt: Option<Duration>) {
         if let Some(rtt) = rtt {
             let least = self.least_rtt.map_or(rtt, |least| least.min(rtt));
             self.least_rtt = Some(least);
@@ -43,7 +45,22 @@ impl Choke {
                 false => 0,
             };
         }
-        self.is_seen = self.late >= LATE_IN_A_ROW || loss.is_some_and(|loss| loss >= LOST);
+        if let Some(loss) = loss {
+            // Sound is few packets: of what they lose the most counts.
+            if self.is_settled(now) {
+                self.usual_loss = self.usual_loss.max(loss);
+            } else if loss + LOST < self.usual_loss {
+                self.usual_loss = loss;
+            }
+        }
+        let is_usual = |loss| loss < self.usual_loss + LOST;
+        self.is_seen = self.late >= LATE_IN_A_ROW || loss.is_some_and(|loss| !is_usual(loss));
+    }
+
+    /// What the link's queue held of a paused video is gone.
+    fn is_settled(&self, now: Instant) -> bool {
+        let is_waiting = self.try_at.is_some();
+        is_waiting && self.paused_at.is_some_and(|at| now >= at + SETTLED)
     }
 
     /// The last figures were those of a choked link.
@@ -59,6 +76,10 @@ impl Choke {
     }
 
     pub(super) fn note_pauses(&mut self, now: Instant, pauses: Pauses) {
+        if pauses.resumed {
+            // What was seen was seen of the link as it was.
+            (self.is_seen, self.late) = (false, 0);
+        }
         if pauses.paused {
             let is_again = self
                 .paused_at
@@ -77,8 +98,11 @@ impl Choke {
     }
 }
 
-/// This part of packets lost is no accident of a wireless network.
+/// This part of packets lost beyond what is usual is no accident of a wireless network.
 const LOST: f32 = 0.08;
+
+/// So long after a pause what is lost is not lost to the video.
+const SETTLED: Duration = Duration::from_secs(3);
 
 /// Packets that wait for so long beyond the least round trip, time after time, stand in a queue
 /// that is never empty. A machine with more to do than it can has such round trips too, but not
@@ -117,8 +141,9 @@ mod tests {
     #[test]
     fn loss_and_a_queue_are_seen_and_a_long_way_is_not() {
         let mut choke = Choke::default();
+        let now = Instant::now();
         let mut seen = |loss, rtt| {
-            choke.note_way(loss, Some(Duration::from_millis(rtt)));
+            choke.note_way(now, loss, Some(Duration::from_millis(rtt)));
             choke.is_seen()
         };
         assert!(!seen(None, 1_500), "a satellite");
@@ -134,6 +159,29 @@ mod tests {
             assert!(!seen(None, 1_400));
         }
         assert!(seen(Some(0.0), 1_400), "a queue");
+    }
+
+    #[test]
+    fn loss_that_stays_without_video_pauses_it_once() {
+        let mut choke = Choke::default();
+        let now = Instant::now();
+        choke.note_way(now, Some(0.2), None);
+        assert!(choke.is_seen());
+        choke.note_pauses(now, PAUSED);
+        choke.note_way(now + s(2), Some(0.2), None);
+        assert!(choke.is_seen(), "it may be what the queue lost");
+        choke.note_way(now + s(4), Some(0.21), None);
+        assert!(!choke.is_seen());
+        choke.note_pauses(now + s(5), RESUMED);
+        for (at, loss, is_seen) in [
+            (6, 0.2, false),
+            (8, 0.3, true),
+            (10, 0.02, false),
+            (12, 0.2, true),
+        ] {
+            choke.note_way(now + s(at), Some(loss), None);
+            assert_eq!(choke.is_seen(), is_seen, "{loss}");
+        }
     }
 
     #[test]
@@ -168,5 +216,8 @@ mod tests {
         choke.note_pauses(now + s(5), one_of_two);
         assert!(!choke.may_try(now + s(9)));
         assert!(choke.may_try(now + s(10)));
+        choke.note_way(now, Some(0.5), None);
+        choke.note_pauses(now + s(10), one_of_two);
+        assert!(!choke.is_seen(), "that was before");
     }
 }

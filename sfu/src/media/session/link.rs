@@ -106,8 +106,8 @@ impl Link {
     }
 
     /// Takes what the feedback of the last seconds says about the way.
-    pub(crate) fn note_way(&mut self, loss: Option<f32>, rtt: Option<Duration>) {
-        self.choke.note_way(loss, rtt);
+    pub(crate) fn note_way(&mut self, now: Instant, loss: Option<f32>, rtt: Option<Duration>) {
+        self.choke.note_way(now, loss, rtt);
     }
 }
 
