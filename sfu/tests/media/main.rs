@@ -4,15 +4,18 @@
 
 mod bandwidth;
 mod browsers;
+mod cell;
 mod forwarding;
 mod frames;
 mod hostile;
 mod joins;
 mod lanes;
 mod layers;
+mod loss;
 mod page;
 mod paths;
 mod peer;
+mod player;
 mod receivers;
 mod receivers_hostile;
 mod relaying;

@@ -297,7 +297,7 @@ fn losses_on_the_way_to_a_receiver_are_repaired() {
         let got = page(&w, p).video(name);
         assert!(got.whole.len() > 250, "{name}: {}", got.whole.len());
     }
-    let lossy = w.events.iter().rev().find_map(|e| match e {
+    let figures = w.events.iter().filter_map(|e| match e {
         MediaEvent::Transport {
             session,
             loss_down: Some(loss),
@@ -306,7 +306,9 @@ fn losses_on_the_way_to_a_receiver_are_repaired() {
         } if *session == w.receiver(p) => Some((*loss, *rtt)),
         _ => None,
     });
-    let (loss, rtt) = lossy.expect("figures");
+    // What is sent again in time is no loss in the reports of this client.
+    let most = figures.max_by(|a, b| a.0.total_cmp(&b.0));
+    let (loss, rtt) = most.expect("figures");
     assert!((0.001..0.2).contains(&loss), "{loss}");
     let rtt = rtt.expect("a receiver report has come");
     assert!((28..60).contains(&rtt.as_millis()), "{rtt:?}");

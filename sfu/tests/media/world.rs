@@ -320,6 +320,7 @@ impl World {
             match self.peers.iter_mut().find(|p| p.remote() == destination) {
                 Some(peer) => {
                     peer.sent_by_server += 1;
+                    peer.traffic.note(&peer.rtc, &datagram);
                     peer.down.handle_input(NetInput::Packet(self.now, datagram));
                 }
                 None => self.bytes_to_unknown += datagram.len() as u64,
