@@ -12,6 +12,8 @@
 // The world of the media core's own tests.
 #[path = "../../sfu/tests/media/cell.rs"]
 mod cell;
+#[path = "../../sfu/tests/media/egress.rs"]
+mod egress;
 #[path = "../../sfu/tests/media/frames.rs"]
 mod frames;
 #[path = "../../sfu/tests/media/page.rs"]

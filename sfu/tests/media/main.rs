@@ -5,6 +5,8 @@
 mod bandwidth;
 mod browsers;
 mod cell;
+mod conference;
+mod egress;
 mod forwarding;
 mod frames;
 mod hostile;

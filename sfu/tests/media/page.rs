@@ -92,6 +92,12 @@ impl Page {
         received.map_or_else(Vec::new, |r| std::mem::take(&mut r.video))
     }
 
+    /// Takes away what has come of a stream's audio.
+    pub fn take_audio(&mut self, stream: &str) -> Vec<Got> {
+        let received = self.streams.get_mut(stream);
+        received.map_or_else(Vec::new, |r| std::mem::take(&mut r.audio))
+    }
+
     pub fn first_video(&self, stream: &str) -> Option<Instant> {
         self.streams.get(stream)?.first_video
     }

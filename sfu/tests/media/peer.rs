@@ -1,6 +1,6 @@
 //! A str0m client: a publisher that makes frames, or a subscriber that keeps what it gets.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -48,6 +48,8 @@ pub struct Peer {
     pub sent_to_server: usize,
     /// Bytes of both directions, as they are sent.
     pub traffic: Traffic,
+    /// RTP that came before the connection was there.
+    pub early: u64,
     /// The newest RTCP datagrams that came.
     reports: VecDeque<Vec<u8>>,
     /// There if the server makes the offers.
@@ -222,6 +224,7 @@ impl Peer {
             sender,
             sent_to_server: 0,
             traffic: Traffic::default(),
+            early: 0,
             reports: VecDeque::new(),
             page: None,
         };
@@ -258,6 +261,17 @@ impl Peer {
             .build()
             .expect("candidate");
         self.rtc.add_local_candidate(candidate);
+    }
+
+    /// Its name among all clients.
+    pub fn number(&self) -> u16 {
+        self.local.port()
+    }
+
+    /// The payload types of retransmissions.
+    pub fn resends(&self) -> BTreeSet<u8> {
+        let params = self.rtc.codec_config().params().iter();
+        params.filter_map(|p| p.resend()).map(|pt| *pt).collect()
     }
 
     /// The other end of its path, as the server sees it.
@@ -312,6 +326,8 @@ impl Peer {
                 && !self.is_replay(&datagram)
                 && let Ok(receive) = Receive::new(self.protocol(), server, self.local, &datagram)
             {
+                let is_rtp = matches!(datagram[..], [128..=191, ..]);
+                self.early += u64::from(is_rtp && self.connected_at.is_none());
                 let _ = self.rtc.handle_input(Input::Receive(now, receive));
                 self.poll(now);
             }
