@@ -62,6 +62,7 @@ impl Core {
                 paused: changes().any(|change| change == (true, false)),
                 resumed: changes().any(|change| change == (false, true)),
                 waits: changes().any(|(_, has)| !has),
+                flows: changes().any(|(_, has)| has),
             },
         );
         for (feed, picture) in feeds.into_iter().zip(chosen) {

@@ -17,14 +17,18 @@ pub(crate) struct Pauses {
     pub(crate) resumed: bool,
     /// A video has none.
     pub(crate) waits: bool,
+    /// A video has one.
+    pub(crate) flows: bool,
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Choke {
     is_seen: bool,
-    /// What is lost whether video flows or not: by what was lost while one was paused.
+    /// What is lost whether video flows or not: by what was lost while none did.
     usual_loss: f32,
+    /// No video flows since then.
+    quiet_since: Option<Instant>,
     least_rtt: Option<Duration>,
     /// Round trips in a row that were those of a queue.
     late: u32,
@@ -57,10 +61,9 @@ impl Choke {
         self.is_seen = self.late >= LATE_IN_A_ROW || loss.is_some_and(|loss| !is_usual(loss));
     }
 
-    /// What the link's queue held of a paused video is gone.
+    /// Nothing but sound flows, and what the link's queue held of video is gone.
     fn is_settled(&self, now: Instant) -> bool {
-        let is_waiting = self.try_at.is_some();
-        is_waiting && self.paused_at.is_some_and(|at| now >= at + SETTLED)
+        self.quiet_since.is_some_and(|since| now >= since + SETTLED)
     }
 
     /// The last figures were those of a choked link.
@@ -76,6 +79,10 @@ impl Choke {
     }
 
     pub(super) fn note_pauses(&mut self, now: Instant, pauses: Pauses) {
+        self.quiet_since = match pauses.flows {
+            true => None,
+            false => self.quiet_since.or(Some(now)),
+        };
         if pauses.resumed {
             // What was seen was seen of the link as it was.
             (self.is_seen, self.late) = (false, 0);
@@ -127,11 +134,13 @@ mod tests {
         paused: true,
         resumed: false,
         waits: true,
+        flows: false,
     };
     const RESUMED: Pauses = Pauses {
         paused: false,
         resumed: true,
         waits: false,
+        flows: true,
     };
 
     fn s(seconds: u64) -> Duration {
@@ -182,6 +191,30 @@ mod tests {
             choke.note_way(now + s(at), Some(loss), None);
             assert_eq!(choke.is_seen(), is_seen, "{loss}");
         }
+    }
+
+    #[test]
+    fn loss_beside_a_video_that_flows_is_never_usual() {
+        let mut choke = Choke::default();
+        let now = Instant::now();
+        let one_of_two = Pauses {
+            flows: true,
+            ..PAUSED
+        };
+        choke.note_pauses(now, one_of_two);
+        choke.note_way(now + s(10), Some(0.3), None);
+        assert!(choke.is_seen());
+        // Both, and then one of them is back.
+        choke.note_pauses(now + s(11), PAUSED);
+        choke.note_pauses(
+            now + s(21),
+            Pauses {
+                waits: true,
+                ..RESUMED
+            },
+        );
+        choke.note_way(now + s(31), Some(0.3), None);
+        assert!(choke.is_seen());
     }
 
     #[test]
