@@ -285,16 +285,7 @@ async fn media_flows_over_sockets_and_sessions_end_with_bye() {
     drop(guard);
     assert_eq!(workers.snapshot().running, 0);
 
-    let families = registry.gather();
-    let value = |name: &str, label: &str| -> f64 {
-        families
-            .iter()
-            .filter(|f| f.name() == name)
-            .flat_map(|f| f.get_metric())
-            .filter(|m| label.is_empty() || m.get_label().iter().any(|l| l.value() == label))
-            .map(|m| m.get_counter().get_value() + m.get_gauge().get_value())
-            .sum()
-    };
+    let value = |name, label| paths::value(&registry, name, label);
     assert!(value("weblive_media_packets_total", "out") > 400.0);
     assert_eq!(value("weblive_media_sessions", ""), 0.0);
     assert_eq!(value("weblive_media_session_panics_total", ""), 0.0);

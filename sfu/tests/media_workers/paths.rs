@@ -29,7 +29,8 @@ fn stream() -> StreamId {
     "a".parse().expect("id")
 }
 
-fn value(registry: &Registry, name: &str, label: &str) -> f64 {
+/// The sum of a metric's samples, of those alone that have the label's value if one is named.
+pub fn value(registry: &Registry, name: &str, label: &str) -> f64 {
     registry
         .gather()
         .iter()
