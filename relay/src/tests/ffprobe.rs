@@ -214,6 +214,9 @@ fn decode(path: &Path) -> u64 {
         .args([
             "-fps_mode",
             "passthrough",
+            // Else it counts in frames of a rate that it guessed.
+            "-enc_time_base:v",
+            "-1",
             "-progress",
             "-",
             "-f",
