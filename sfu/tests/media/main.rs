@@ -4,8 +4,10 @@
 
 mod bandwidth;
 mod browsers;
+mod cell;
 mod conference;
 mod egress;
+mod fec;
 mod follow;
 mod forwarding;
 mod frames;
@@ -13,9 +15,11 @@ mod hostile;
 mod joins;
 mod lanes;
 mod layers;
+mod loss;
 mod page;
 mod paths;
 mod peer;
+mod player;
 mod receivers;
 mod receivers_hostile;
 mod relaying;

@@ -12,6 +12,7 @@ use str0m::{Candidate, IceCreds, Output, Rtc};
 
 use super::link::Link;
 use super::publisher::Kinds;
+use super::repair::Repair;
 use super::stats::Figures;
 use super::subscriber::{Carries, Line, Outgoing};
 use super::writer::Writer;
@@ -139,6 +140,7 @@ impl Session {
             totals: Vec::new(),
             figures: Figures::default(),
             link: Link::default(),
+            repair: Repair::default(),
         };
         Ok((session, answer.to_sdp_string()))
     }

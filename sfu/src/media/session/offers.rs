@@ -15,6 +15,7 @@ use str0m::{Candidate, IceCreds, Rtc};
 
 use super::link::Link;
 use super::negotiate::{self, Purpose, add_candidates, credentials};
+use super::repair::Repair;
 use super::stats::Figures;
 use super::subscriber::{Carries, Line};
 use super::{Dialogue, Feed, Path, Session, Side, Subscriber, caught};
@@ -81,6 +82,7 @@ impl Session {
             totals: Vec::new(),
             figures: Figures::default(),
             link: Link::default(),
+            repair: Repair::default(),
         })
     }
 

@@ -99,6 +99,7 @@ impl Session {
         let nacked = nacks.saturating_sub(last.nacks);
         let fresh = packets.saturating_sub(last.packets);
         self.figures.rtt = self.figures.rtt.max(rtt);
+        self.repair.note(nacked, fresh);
         match event {
             Event::MediaEgressStats(_) => {
                 counters.nacks_in += nacked;
@@ -122,6 +123,7 @@ impl Session {
 
     /// The figures since the last call.
     pub(crate) fn take_figures(&mut self) -> Figures {
+        self.mend();
         std::mem::take(&mut self.figures)
     }
 }

@@ -12,7 +12,7 @@ use crate::media::forward::rewrite::Rewritten;
 use crate::media::packet::MediaPacket;
 
 pub(super) struct Writer {
-    ssrc: Ssrc,
+    pub(super) ssrc: Ssrc,
     pub(super) payload_types: [Option<Pt>; codec::CODECS],
     pub(super) sent: u64,
     /// Packets written since the last drain.
