@@ -83,7 +83,7 @@ impl Egress {
         let later = time.wrapping_sub(stream.time) as i32;
         if step <= 0 {
             let was_missing = stream.missing.remove(&seq);
-            assert!(was_missing, "sent a second time: {}", name());
+            assert!(was_missing, "sent a second time: {} step {step} later {later} pt {} marker {} highest {} missing {:?} lossy {}", name(), header.payload_type, header.marker, stream.highest, stream.missing.iter().rev().take(5).collect::<Vec<_>>(), self.lossy_until.is_some_and(|u| now < u));
             assert!(later <= 0, "an older packet of a later time: {}", name());
             return;
         }
