@@ -24,16 +24,17 @@ impl Core {
             self.handle_event(key, event, now);
         }
         while let Some(key) = self.measured.pop() {
-            self.tell_figures(key);
+            self.tell_figures(key, now);
         }
     }
 
-    fn tell_figures(&mut self, key: SlotKey) {
+    fn tell_figures(&mut self, key: SlotKey, now: Instant) {
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };
         let figures = session.take_figures();
         let (loss_up, loss_down) = (figures.up.fraction(), figures.down.fraction());
+        session.note_loss(now, figures.sound_down.fraction());
         let (streams, loss) = match &session.side {
             Side::Publisher(publisher) => (Travelled::From(publisher.stream.clone()), loss_up),
             Side::Subscriber(subscriber) => {
@@ -105,6 +106,7 @@ impl Core {
                     session
                         .link()
                         .note_way(now, stats.egress_loss_fraction, stats.rtt);
+                    session.note_loss(now, stats.egress_loss_fraction);
                 }
                 // Those of the media sections follow at once.
                 self.measured.push(key);
@@ -217,13 +219,18 @@ impl Core {
             .get_mut(room_key)
             .filter(|r| r.publisher == Some(key))
             .ok_or(DropReason::NotCurrent)?;
-        let (media, report) = session.incoming(packet, &mut room.next_key)?;
-        if let Some(level) = media.extensions.audio_level {
-            let voice = media.extensions.voice;
+        let arrived = session.incoming(packet, &mut room.next_key)?;
+        let extensions = &arrived.packet.extensions;
+        if let Some(level) = extensions.audio_level {
+            let voice = extensions.voice;
             self.levels.note(now, key, &room.stream, level, voice);
         }
-        self.ingest(room_key, &media, now);
-        if let Some(report) = report {
+        self.counters.redundant_in += arrived.repeated.len() as u64;
+        for repeated in &arrived.repeated {
+            self.ingest(room_key, repeated, now);
+        }
+        self.ingest(room_key, &arrived.packet, now);
+        if let Some(report) = arrived.report {
             self.forward_report(room_key, &report, now);
         }
         Ok(())

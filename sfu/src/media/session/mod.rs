@@ -29,6 +29,7 @@ pub(crate) use self::publisher::{Kinds, NewReport, Publisher};
 use self::stats::{Figures, Totals};
 pub(crate) use self::subscriber::{Feed, Subscriber, Written};
 use super::counters::DropReason;
+use super::red::Level;
 use super::remote::Remote;
 use super::transmit::Transmits;
 use crate::worker::api::{Role, SessionId, SessionRef};
@@ -57,6 +58,8 @@ pub(crate) struct Session {
     totals: Vec<Totals>,
     figures: Figures,
     link: Link,
+    /// How much of the sound it is sent twice.
+    redundancy: Level,
 }
 
 /// Which way the media flows.
