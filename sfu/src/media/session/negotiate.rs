@@ -277,6 +277,7 @@ fn subscriber(
     Subscriber {
         feeds: vec![feed],
         lines,
+        ..Subscriber::default()
     }
 }
 
