@@ -5,7 +5,7 @@ use std::time::Duration;
 use packager::rtp::MediaKind;
 use relay::IngestItem;
 use sfu::media::DropReason;
-use str0m_netem::{GilbertElliot, NetemConfig, Probability, RandomLoss};
+use str0m_netem::{Bitrate, DataSize, GilbertElliot, NetemConfig, Probability, RandomLoss};
 
 use crate::page::sections;
 use crate::world::{World, good};
@@ -236,6 +236,24 @@ fn what_subscribers_lack_by_loss_and_repetition() {
         let least = if name.starts_with("random") { 8.0 } else { 1.5 };
         assert!(with * least < without, "{name}");
     }
+}
+
+#[test]
+fn a_link_too_narrow_for_pictures_is_not_filled_with_repeated_sound() {
+    let mut w = world();
+    w.publish("a", good());
+    w.run(secs(1));
+    // Room for the sound, once.
+    let narrow = good().link(Bitrate::kbps(90), DataSize::bytes(20_000));
+    let page = w.open_page(0, narrow);
+    let offer = w.receive(page, &["a"], &[]).expect("received");
+    w.negotiate(page, offer);
+    w.run(secs(25));
+    w.peers[page].heard.redundant = 0;
+    let missing = missing(&mut w, page, secs(8));
+    let redundant = w.peers[page].heard.redundant;
+    println!("{missing:.2} % missing, {redundant} packets with redundancy");
+    assert!(missing < 5.0 && redundant < 100, "{missing} {redundant}");
 }
 
 #[test]

@@ -69,6 +69,11 @@ impl Link {
         })
     }
 
+    /// True if so many streams of sound are known to fit, or nothing is known.
+    pub(super) fn carries(&self, audio: usize) -> bool {
+        self.estimate.is_none_or(|bps| audio_bps(audio) <= bps)
+    }
+
     fn may_raise(&self, now: Instant) -> bool {
         self.raise_at.is_none_or(|at| at <= now)
     }
@@ -136,7 +141,7 @@ impl Session {
     /// Feeds of which audio is sent at once, those that are sent twice counted twice.
     pub(crate) fn audio_feeds(&self) -> usize {
         match &self.side {
-            Side::Subscriber(subscriber) => subscriber.sounds(self.redundancy.repeated()),
+            Side::Subscriber(subscriber) => subscriber.sounds(self.repeated()),
             Side::Publisher(_) => 0,
         }
     }

@@ -255,6 +255,7 @@ impl Session {
         if !self.connected {
             return Err(DropReason::NotConnected);
         }
+        let repeated = self.repeated();
         let Side::Subscriber(subscriber) = &mut self.side else {
             return Err(DropReason::UnknownMedia);
         };
@@ -270,7 +271,6 @@ impl Session {
         }
         outgoing.missed = None;
         let (writer, rtc) = (&mut outgoing.writer, &mut self.rtc);
-        let repeated = self.redundancy.repeated();
         let mut written = Written::default();
         outgoing
             .subscription
@@ -326,6 +326,21 @@ impl Session {
         if let Some(loss) = loss {
             self.redundancy.note(now, loss);
         }
+    }
+
+    /// How many packets of sound are repeated in each. Where a link does not carry the pictures,
+    /// what it loses may be what it cannot carry: repeating has to fit its estimate then.
+    pub(super) fn repeated(&self) -> usize {
+        let wanted = self.redundancy.repeated();
+        let Side::Subscriber(subscriber) = &self.side else {
+            return 0;
+        };
+        let lacks_picture = |feed: &Feed| feed.wish.video.is_some() && feed.given.is_none();
+        if wanted == 0 || !subscriber.feeds.iter().any(lacks_picture) {
+            return wanted;
+        }
+        let fits = |repeated: &usize| self.link.carries(subscriber.sounds(*repeated));
+        (0..=wanted).rev().find(fits).unwrap_or(0)
     }
 
     /// The incoming stream that a feed is sent.
