@@ -30,7 +30,7 @@ fn stream() -> StreamId {
 }
 
 /// The sum of a metric's samples, of those alone that have the label's value if one is named.
-pub fn value(registry: &Registry, name: &str, label: &str) -> f64 {
+pub(crate) fn value(registry: &Registry, name: &str, label: &str) -> f64 {
     registry
         .gather()
         .iter()
@@ -41,7 +41,8 @@ pub fn value(registry: &Registry, name: &str, label: &str) -> f64 {
         .sum()
 }
 
-async fn eventually(what: &str, done: impl Fn() -> bool) {
+/// Waits for a state.
+pub(crate) async fn eventually(what: &str, done: impl Fn() -> bool) {
     let end = Instant::now() + LIMIT;
     while !done() {
         assert!(Instant::now() < end, "not in {LIMIT:?}: {what}");

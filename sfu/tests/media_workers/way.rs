@@ -8,28 +8,28 @@ use str0m::Candidate;
 use str0m::net::{Protocol, TcpType};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 
-pub enum Way {
+pub(crate) enum Way {
     Udp(UdpSocket),
     Tcp(Box<Connection>),
 }
 
-pub struct Connection {
+pub(crate) struct Connection {
     local: SocketAddr,
     socket: Option<TcpSocket>,
-    pub stream: Option<TcpStream>,
+    pub(crate) stream: Option<TcpStream>,
     decoder: Decoder,
     packets: VecDeque<Vec<u8>>,
     /// The server has ended it.
-    pub ended: bool,
+    pub(crate) ended: bool,
     unsent: Vec<u8>,
 }
 
 impl Way {
-    pub async fn udp(ip: IpAddr) -> Self {
+    pub(crate) async fn udp(ip: IpAddr) -> Self {
         Self::Udp(UdpSocket::bind((ip, 0)).await.expect("socket"))
     }
 
-    pub fn tcp(ip: IpAddr) -> Self {
+    pub(crate) fn tcp(ip: IpAddr) -> Self {
         let socket = match ip {
             IpAddr::V4(_) => TcpSocket::new_v4(),
             IpAddr::V6(_) => TcpSocket::new_v6(),
@@ -47,21 +47,21 @@ impl Way {
         }))
     }
 
-    pub fn protocol(&self) -> Protocol {
+    pub(crate) fn protocol(&self) -> Protocol {
         match self {
             Self::Udp(_) => Protocol::Udp,
             Self::Tcp(_) => Protocol::Tcp,
         }
     }
 
-    pub fn local(&self) -> SocketAddr {
+    pub(crate) fn local(&self) -> SocketAddr {
         match self {
             Self::Udp(socket) => socket.local_addr().expect("address"),
             Self::Tcp(connection) => connection.local,
         }
     }
 
-    pub fn candidate(&self) -> Candidate {
+    pub(crate) fn candidate(&self) -> Candidate {
         let local = self.local();
         match self {
             Self::Udp(_) => Candidate::host(local, "udp"),
@@ -74,7 +74,7 @@ impl Way {
         .expect("candidate")
     }
 
-    pub async fn send(&mut self, packet: &[u8], to: SocketAddr) {
+    pub(crate) async fn send(&mut self, packet: &[u8], to: SocketAddr) {
         match self {
             Self::Udp(socket) => {
                 let _ = socket.send_to(packet, to).await;
@@ -84,7 +84,7 @@ impl Way {
     }
 
     /// The next packet, if there is one, and where it came from.
-    pub fn receive(&mut self) -> Option<(Vec<u8>, SocketAddr)> {
+    pub(crate) fn receive(&mut self) -> Option<(Vec<u8>, SocketAddr)> {
         match self {
             Self::Udp(socket) => {
                 let mut buffer = [0; 2_000];
