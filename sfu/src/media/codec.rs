@@ -10,7 +10,7 @@ use str0m::media::{Frequency, MediaKind as RtcKind, Pt};
 use str0m::rtp::{Extension, ExtensionMap};
 use str0m::{IceCreds, Rtc, RtcConfig};
 
-use super::session::Purpose;
+use super::session::{Purpose, WAY_INTERVAL};
 
 /// A peer connection with the server's codecs and extensions, in the server's order.
 pub(crate) fn build_rtc(
@@ -26,7 +26,8 @@ pub(crate) fn build_rtc(
         .set_local_ice_credentials(creds)
         .set_dtls_cert(cert.clone())
         .set_stats_interval(Some(match purpose {
-            Purpose::Publisher | Purpose::Receiver => FIGURES_INTERVAL,
+            Purpose::Publisher => FIGURES_INTERVAL,
+            Purpose::Receiver => WAY_INTERVAL,
             Purpose::Subscriber => STATS_INTERVAL,
         }))
         .clear_codecs()
@@ -104,7 +105,7 @@ const FIRST_ESTIMATE: Bitrate = Bitrate::mbps(5);
 const STATS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How often the sessions of rooms say how their packets travel.
-const FIGURES_INTERVAL: Duration = Duration::from_secs(2);
+pub(crate) const FIGURES_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Number of codecs, for tables by codec.
 pub(crate) const CODECS: usize = 5;

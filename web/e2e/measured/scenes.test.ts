@@ -78,7 +78,7 @@ describe('on a bad network', () => {
     link.bps = 3_000_000;
     await on.until('the large picture again', (samples) => samples.at(-1)!.width === LARGE);
     await on.lasts(2_000);
-    assertGoesOn(await on.report({ link: [3_000, 500, 3_000] }), 10_000);
+    assertGoesOn(await on.report({ link: [3_000, 500, 3_000] }), 5_000);
   });
 
   test('a tenth of the datagrams to a page is lost', async () => {

@@ -38,17 +38,21 @@ impl Core {
         let rate = |(video, chosen): (&Candidate, &Option<Picture>)| {
             chosen.map_or(0, |picture| video.rates[picture.index()])
         };
-        session.spend(Spending {
-            spent: videos.iter().zip(&chosen).map(rate).sum(),
-            next_step: next_step(&videos, &chosen),
-            desired: desired(&videos),
-        });
         let is_worse = |(video, chosen): (&Candidate, &Option<Picture>)| {
             video.has.is_some() && rate((video, chosen)) < rate((video, &video.has))
         };
-        if videos.iter().zip(&chosen).any(is_worse) {
+        let worse: Vec<bool> = videos.iter().zip(&chosen).map(is_worse).collect();
+        if worse.contains(&true) {
             session.link().hold(now);
         }
+        let spending = Spending {
+            spent: videos.iter().zip(&chosen).map(rate).sum(),
+            next_step: next_step(&videos, &chosen),
+            desired: desired(&videos),
+        };
+        session.spend(now, spending);
+        // What else goes into a full queue is late or lost, and the lesser picture behind it.
+        let is_full = session.link().is_full();
         let has = |picture: &Option<Picture>| picture.is_some();
         let changes = || {
             videos
@@ -65,8 +69,8 @@ impl Core {
                 flows: changes().any(|(_, has)| has),
             },
         );
-        for (feed, picture) in feeds.into_iter().zip(chosen) {
-            self.give(key, feed, picture, now);
+        for ((feed, picture), is_worse) in feeds.into_iter().zip(chosen).zip(worse) {
+            self.give(key, feed, picture, is_worse && is_full, now);
         }
         self.tell_pauses(key);
     }
@@ -91,11 +95,18 @@ impl Core {
         self.outputs.extend(told);
     }
 
-    fn give(&mut self, key: SlotKey, feed: usize, picture: Option<Picture>, now: Instant) {
+    fn give(
+        &mut self,
+        key: SlotKey,
+        feed: usize,
+        picture: Option<Picture>,
+        at_once: bool,
+        now: Instant,
+    ) {
         let given = self
             .sessions
             .get_mut(key)
-            .and_then(|session| session.give(feed, picture));
+            .and_then(|session| session.give(feed, picture, at_once));
         if let Some((room, before, after)) = given {
             self.change_demand(room, Some(before), Some(after), now);
             self.join(room, key, now);

@@ -14,7 +14,7 @@ use crate::media::lane;
 use crate::media::output::{LaneMessage, Output, Travelled};
 use crate::media::packet::{MAX_PAYLOAD, MediaPacket, StreamKey};
 use crate::media::room::{Room, Source, fresh};
-use crate::media::session::{NewReport, Side, Written};
+use crate::media::session::{NewReport, Side, Way, Written};
 use crate::media::slots::SlotKey;
 use crate::worker::{MediaEvent, Travel};
 
@@ -24,15 +24,17 @@ impl Core {
             self.handle_event(key, event, now);
         }
         while let Some(key) = self.measured.pop() {
-            self.tell_figures(key);
+            self.tell_figures(key, now);
         }
     }
 
-    fn tell_figures(&mut self, key: SlotKey) {
+    fn tell_figures(&mut self, key: SlotKey, now: Instant) {
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };
-        let figures = session.take_figures();
+        let Some(figures) = session.take_figures(now) else {
+            return;
+        };
         let (loss_up, loss_down) = (figures.up.fraction(), figures.down.fraction());
         let (streams, loss) = match &session.side {
             Side::Publisher(publisher) => (Travelled::From(publisher.stream.clone()), loss_up),
@@ -101,10 +103,14 @@ impl Core {
             }
             Event::Closed => self.remove(key, now),
             Event::PeerStats(stats) => {
-                if let Some(session) = self.sessions.get_mut(key) {
-                    session
-                        .link()
-                        .note_way(now, stats.egress_loss_fraction, stats.rtt);
+                let way = Way {
+                    loss: stats.egress_loss_fraction,
+                    rtt: stats.rtt,
+                    estimate: stats.bwe_tx.map(|bps| bps.as_u64()),
+                };
+                let session = self.sessions.get_mut(key);
+                if session.is_some_and(|s| s.link().note_way(now, way)) {
+                    self.allocate(key, now);
                 }
                 // Those of the media sections follow at once.
                 self.measured.push(key);

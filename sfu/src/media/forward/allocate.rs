@@ -19,10 +19,12 @@ pub struct Candidate {
 /// What there is to spend, in bits a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
-    /// On pictures that the videos have already, or lesser ones.
+    /// On pictures that the videos have already.
     pub keep: u64,
-    /// On the least picture of a video that has one, where there is a bound to that: no picture at
-    /// all is worse than a late one.
+    /// On lesser ones.
+    pub lesser: u64,
+    /// On a video that has its least picture, where there is a bound to that: no picture at all is
+    /// worse than a late one.
     pub least: Option<u64>,
     /// On better ones; nothing gets better without it.
     pub raise: Option<u64>,
@@ -124,11 +126,15 @@ impl Candidate {
         let has = self.has.map(|has| self.rate(has).max(1));
         if has.is_some_and(|has| rate <= has) {
             let is_least = self.next(None) == Some(picture);
-            return match budget.least {
-                None if is_least => true,
-                Some(least) if is_least => others + rate <= least,
-                _ => others + rate <= budget.keep,
+            let is_kept = has == Some(rate.max(1));
+            let bound = match (is_least, is_kept) {
+                (true, true) => budget.least,
+                // Before a video is paused it is seen whether its least picture gets through.
+                (true, false) => None,
+                (false, true) => Some(budget.keep),
+                (false, false) => Some(budget.lesser),
             };
+            return bound.is_none_or(|bound| others + rate <= bound);
         }
         let needed = (others + rate) / 100 * ROOM;
         budget.raise.is_some_and(|raise| needed <= raise)
@@ -148,6 +154,7 @@ mod tests {
     fn all(bps: u64) -> Budget {
         Budget {
             keep: bps,
+            lesser: bps,
             least: Some(bps),
             raise: Some(bps),
             tries_one: false,
@@ -189,7 +196,7 @@ mod tests {
             (1_500_000, Some(Large)),
             (1_499_999, Some(Medium)),
             (499_999, Some(Small)),
-            (99_999, None),
+            (99_999, Some(Small)),
         ] {
             for raise in [Some(budget), None] {
                 let budget = Budget {
@@ -235,6 +242,23 @@ mod tests {
             }
             assert_eq!(allocate(budget, &[with(None)]), [None]);
         }
+    }
+
+    #[test]
+    fn the_least_picture_is_tried_before_there_is_none() {
+        let allocated = |has| allocate(all(90_000), &[with(Some(has))]);
+        assert_eq!(allocated(Large), [Some(Small)]);
+        assert_eq!(allocated(Small), [None]);
+    }
+
+    #[test]
+    fn a_full_link_has_less_room_for_another_picture_than_for_the_one_it_has() {
+        let budget = Budget {
+            lesser: 400_000,
+            ..all(1_000_000)
+        };
+        assert_eq!(allocate(budget, &[with(Some(Large))]), [Some(Small)]);
+        assert_eq!(allocate(budget, &[with(Some(Medium))]), [Some(Medium)]);
     }
 
     #[test]

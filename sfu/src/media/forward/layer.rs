@@ -13,7 +13,9 @@ struct Layer {
     last_packet: Instant,
     window_start: Instant,
     window_bytes: u64,
-    /// Bits a second over the last whole window since the layer began to flow.
+    /// Whole windows since the layer began to flow.
+    windows: u32,
+    /// Bits a second over the last of these windows, old ones counting ever less.
     rate_bps: Option<u64>,
     /// The same before it paused.
     rate_before: Option<u64>,
@@ -41,12 +43,7 @@ impl LayerSelector {
                 layer.window_bytes += bytes as u64;
                 let elapsed = now.saturating_duration_since(layer.window_start);
                 if elapsed >= WINDOW {
-                    let micros = u64::try_from(elapsed.as_micros())
-                        .unwrap_or(u64::MAX)
-                        .max(1);
-                    layer.rate_bps = Some(layer.window_bytes.saturating_mul(8_000_000) / micros);
-                    layer.window_bytes = 0;
-                    layer.window_start = now;
+                    layer.end_window(elapsed, now);
                 } else if !resumes {
                     return false;
                 }
@@ -56,6 +53,7 @@ impl LayerSelector {
                 last_packet: now,
                 window_start: now,
                 window_bytes: bytes as u64,
+                windows: 0,
                 rate_bps: None,
                 rate_before: None,
             }),
@@ -163,7 +161,23 @@ impl Layer {
     fn begin(&mut self, now: Instant) {
         self.window_start = now;
         self.window_bytes = 0;
+        self.windows = 0;
         self.rate_before = self.rate_bps.take().or(self.rate_before);
+    }
+
+    /// Takes a window for a part of the mean. What an encoder sends in half a second may be five
+    /// times what it sends in the next: what follows it at every turn finds no rest.
+    fn end_window(&mut self, elapsed: Duration, now: Instant) {
+        let micros = u64::try_from(elapsed.as_micros())
+            .unwrap_or(u64::MAX)
+            .max(1);
+        let newest = self.window_bytes.saturating_mul(8_000_000) / micros;
+        self.windows = (self.windows + 1).min(STEADY);
+        let before = self.rate_bps.unwrap_or(0);
+        let weight = u64::from(self.windows);
+        self.rate_bps = Some((before.saturating_mul(weight - 1).saturating_add(newest)) / weight);
+        self.window_bytes = 0;
+        self.window_start = now;
     }
 
     /// What is known of its rate. One that comes back is taken for what it was until it has been
@@ -179,6 +193,9 @@ impl Layer {
 
 /// The time over which a layer's bit rate is measured.
 const WINDOW: Duration = Duration::from_millis(500);
+
+/// So many windows a mean is made of before the old ones are forgotten as new ones come.
+const STEADY: u32 = 6;
 
 /// A layer without packets for this long does not flow; a paused encoder layer sends nothing.
 const SILENCE: Duration = Duration::from_millis(1_000);

@@ -8,6 +8,9 @@
 
 use std::time::{Duration, Instant};
 
+/// How often a session says how the way to it is.
+pub(crate) const WAY_INTERVAL: Duration = Duration::from_millis(250);
+
 /// What an allocation did to the videos of a subscriber.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Pauses {
@@ -24,13 +27,17 @@ pub(crate) struct Pauses {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Choke {
-    is_seen: bool,
+    /// Figures in a row by which more was lost than is usual.
+    lossy: u32,
     /// What is lost whether video flows or not: by what was lost while none did.
     usual_loss: f32,
     /// No video flows since then.
     quiet_since: Option<Instant>,
     least_rtt: Option<Duration>,
-    /// Round trips in a row that were those of a queue.
+    /// The last round trip was that of a short queue, and of one that is none too short.
+    has_queue: bool,
+    is_queued: bool,
+    /// Round trips in a row that were those of a long queue.
     late: u32,
     /// The last pause, and how long it takes until a video is given back to see what happens.
     paused_at: Option<Instant>,
@@ -39,12 +46,15 @@ pub(super) struct Choke {
 }
 
 impl Choke {
-    /// Takes the part of packets lost in the last second, and the newest round trip.
+    /// Takes the part of packets lost in the last second, and the newest round trip;
+    /// once in [`WAY_INTERVAL`].
     pub(super) fn note_way(&mut self, now: Instant, loss: Option<f32>, rtt: Option<Duration>) {
         if let Some(rtt) = rtt {
             let least = self.least_rtt.map_or(rtt, |least| least.min(rtt));
             self.least_rtt = Some(least);
-            self.late = match rtt >= least + QUEUED {
+            self.has_queue = rtt >= least + SHORT_QUEUE;
+            self.is_queued = rtt >= least + QUEUE;
+            self.late = match rtt >= least + LONG_QUEUE {
                 true => self.late.saturating_add(1),
                 false => 0,
             };
@@ -57,8 +67,12 @@ impl Choke {
                 self.usual_loss = loss;
             }
         }
-        let is_usual = |loss| loss < self.usual_loss + LOST;
-        self.is_seen = self.late >= LATE_IN_A_ROW || loss.is_some_and(|loss| !is_usual(loss));
+        if let Some(loss) = loss {
+            self.lossy = match loss >= self.usual_loss + LOST {
+                true => self.lossy.saturating_add(1),
+                false => 0,
+            };
+        }
     }
 
     /// Nothing but sound flows, and what the link's queue held of video is gone.
@@ -68,7 +82,18 @@ impl Choke {
 
     /// The last figures were those of a choked link.
     pub(super) fn is_seen(&self) -> bool {
-        self.is_seen
+        self.lossy >= LOSSY_IN_A_ROW || self.late >= LATE_IN_A_ROW
+    }
+
+    /// The last figure was that of a link that has more to carry than it can. That is no reason for
+    /// a pause: it costs a lesser picture, and a busy machine has such moments too.
+    pub(super) fn is_full(&self) -> bool {
+        self.has_queue || self.lossy > 0
+    }
+
+    /// It is beyond doubt.
+    pub(super) fn is_surely_full(&self) -> bool {
+        self.is_queued || self.lossy > 0
     }
 
     /// True if a paused video is to be given back, whatever the estimate says: with sound alone on
@@ -85,7 +110,8 @@ impl Choke {
         };
         if pauses.resumed {
             // What was seen was seen of the link as it was.
-            (self.is_seen, self.late) = (false, 0);
+            (self.has_queue, self.is_queued) = (false, false);
+            (self.lossy, self.late) = (0, 0);
         }
         if pauses.paused {
             let is_again = self
@@ -108,14 +134,22 @@ impl Choke {
 /// This part of packets lost beyond what is usual is no accident of a wireless network.
 const LOST: f32 = 0.08;
 
+/// Loss that goes on for two seconds. A machine that is busy for one drops packets too.
+const LOSSY_IN_A_ROW: u32 = 8;
+
 /// So long after a pause what is lost is not lost to the video.
 const SETTLED: Duration = Duration::from_secs(3);
 
-/// Packets that wait for so long beyond the least round trip, time after time, stand in a queue
-/// that is never empty. A machine with more to do than it can has such round trips too, but not
-/// for 8 s.
-const QUEUED: Duration = Duration::from_secs(1);
-const LATE_IN_A_ROW: u32 = 4;
+/// Packets that wait for so long beyond the least round trip may stand in a queue.
+const SHORT_QUEUE: Duration = Duration::from_millis(100);
+
+/// Packets that wait for so long do.
+const QUEUE: Duration = Duration::from_millis(250);
+
+/// A queue that is never empty. A machine with more to do than it can has such round trips too, but
+/// not for 8 s.
+const LONG_QUEUE: Duration = Duration::from_secs(1);
+const LATE_IN_A_ROW: u32 = 32;
 
 /// Until a paused video is tried.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -157,38 +191,65 @@ mod tests {
         };
         assert!(!seen(None, 1_500), "a satellite");
         assert!(!seen(Some(0.03), 1_600));
+        for _ in 1..LOSSY_IN_A_ROW {
+            assert!(!seen(Some(0.09), 1_500));
+        }
         assert!(seen(Some(0.09), 1_500));
+        assert!(seen(None, 1_500), "nothing new");
         assert!(!seen(Some(0.0), 400));
         assert!(!seen(Some(0.0), 1_300), "a way that is long at times");
-        for _ in 0..3 {
+        for _ in 1..LATE_IN_A_ROW {
             assert!(!seen(Some(0.0), 2_400), "a busy machine");
         }
         assert!(!seen(None, 500));
-        for _ in 0..3 {
+        for _ in 1..LATE_IN_A_ROW {
             assert!(!seen(None, 1_400));
         }
         assert!(seen(Some(0.0), 1_400), "a queue");
+    }
+
+    /// Figures of two seconds that end so much later than `start`.
+    fn lose(choke: &mut Choke, start: Instant, seconds: u64, loss: f32) {
+        for figure in (0..LOSSY_IN_A_ROW).rev() {
+            choke.note_way(start + s(seconds) - WAY_INTERVAL * figure, Some(loss), None);
+        }
+    }
+
+    #[test]
+    fn any_loss_and_queue_mean_a_full_link() {
+        let mut choke = Choke::default();
+        let now = Instant::now();
+        let mut full = |loss, rtt| {
+            choke.note_way(now, Some(loss), Some(Duration::from_millis(rtt)));
+            (choke.is_full(), choke.is_surely_full())
+        };
+        assert_eq!(full(0.0, 40), (false, false));
+        assert_eq!(full(0.0, 150), (true, false));
+        assert_eq!(full(0.0, 290), (true, true));
+        assert_eq!(full(0.0, 40), (false, false));
+        assert_eq!(full(0.09, 40), (true, true));
+        assert_eq!(full(0.07, 40), (false, false));
     }
 
     #[test]
     fn loss_that_stays_without_video_pauses_it_once() {
         let mut choke = Choke::default();
         let now = Instant::now();
-        choke.note_way(now, Some(0.2), None);
+        lose(&mut choke, now, 2, 0.2);
         assert!(choke.is_seen());
-        choke.note_pauses(now, PAUSED);
-        choke.note_way(now + s(2), Some(0.2), None);
+        choke.note_pauses(now + s(2), PAUSED);
+        choke.note_way(now + s(4), Some(0.2), None);
         assert!(choke.is_seen(), "it may be what the queue lost");
-        choke.note_way(now + s(4), Some(0.21), None);
+        choke.note_way(now + s(5), Some(0.21), None);
         assert!(!choke.is_seen());
-        choke.note_pauses(now + s(5), RESUMED);
+        choke.note_pauses(now + s(6), RESUMED);
         for (at, loss, is_seen) in [
-            (6, 0.2, false),
-            (8, 0.3, true),
-            (10, 0.02, false),
-            (12, 0.2, true),
+            (8, 0.2, false),
+            (10, 0.3, true),
+            (12, 0.02, false),
+            (14, 0.2, true),
         ] {
-            choke.note_way(now + s(at), Some(loss), None);
+            lose(&mut choke, now, at, loss);
             assert_eq!(choke.is_seen(), is_seen, "{loss}");
         }
     }
@@ -202,7 +263,7 @@ mod tests {
             ..PAUSED
         };
         choke.note_pauses(now, one_of_two);
-        choke.note_way(now + s(10), Some(0.3), None);
+        lose(&mut choke, now, 10, 0.3);
         assert!(choke.is_seen());
         // Both, and then one of them is back.
         choke.note_pauses(now + s(11), PAUSED);
@@ -213,7 +274,7 @@ mod tests {
                 ..RESUMED
             },
         );
-        choke.note_way(now + s(31), Some(0.3), None);
+        lose(&mut choke, now, 31, 0.3);
         assert!(choke.is_seen());
     }
 
@@ -249,7 +310,7 @@ mod tests {
         choke.note_pauses(now + s(5), one_of_two);
         assert!(!choke.may_try(now + s(9)));
         assert!(choke.may_try(now + s(10)));
-        choke.note_way(now, Some(0.5), None);
+        lose(&mut choke, now, 9, 0.5);
         choke.note_pauses(now + s(10), one_of_two);
         assert!(!choke.is_seen(), "that was before");
     }

@@ -16,6 +16,8 @@ use crate::media::slots::SlotKey;
 pub(crate) struct Link {
     /// Bits a second, the mean of three seconds; `None` where the client gives no feedback.
     estimate: Option<u64>,
+    /// The newest of which it is the mean.
+    newest: Option<u64>,
     /// A better picture was asked for: the link is tried until then.
     tried_until: Option<Instant>,
     /// What was given out by the last allocation, audio included.
@@ -42,8 +44,11 @@ impl Link {
             BweKind::Remb { estimate, .. } => self.estimate = Some(estimate.as_u64()),
             _ => {}
         }
-        let is_less = |estimate: u64| estimate / DIP * 100 < self.spent;
-        self.estimate.is_some_and(is_less)
+        self.estimate.is_some_and(|estimate| self.is_less(estimate))
+    }
+
+    fn is_less(&self, estimate: u64) -> bool {
+        estimate / DIP * 100 < self.spent
     }
 
     /// What there is for video beside the audio of so many streams; `None` if there is no bound.
@@ -51,22 +56,41 @@ impl Link {
         if self.tried_until.is_some_and(|until| now < until) {
             return None;
         }
-        let estimate = self.estimate?;
+        let mean = self.estimate?;
+        let is_full = self.choke.is_surely_full();
+        let estimate = match self.newest {
+            Some(newest) if is_full => mean.min(newest),
+            _ => mean,
+        };
         let for_video = |bps: u64| bps.saturating_sub(audio_bps(audio));
-        if estimate >= self.spent {
+        if mean >= self.spent {
             self.short_since = None;
         }
-        let is_short = estimate < self.spent && *self.short_since.get_or_insert(now) + SHORT <= now;
+        let is_short = mean < self.spent && *self.short_since.get_or_insert(now) + SHORT <= now;
         let in_a_dip = |percent: u64| match is_short {
+            true => mean,
+            false => mean / percent * 100,
+        };
+        let keep = match is_full {
             true => estimate,
-            false => estimate / percent * 100,
+            false => in_a_dip(DIP),
+        };
+        let lesser = match self.is_full() {
+            true => keep.min(estimate / 100 * DRAIN),
+            false => keep,
         };
         Some(Budget {
-            keep: for_video(in_a_dip(DIP)),
+            keep: for_video(keep),
+            lesser: for_video(lesser),
             least: self.choke.is_seen().then(|| for_video(in_a_dip(DEEP_DIP))),
             raise: self.may_raise(now).then(|| for_video(estimate)),
             tries_one: self.choke.may_try(now),
         })
+    }
+
+    /// More stands in the link's queue than it carries in a moment, or the queue runs over.
+    pub(crate) fn is_full(&self) -> bool {
+        self.choke.is_full()
     }
 
     fn may_raise(&self, now: Instant) -> bool {
@@ -105,10 +129,27 @@ impl Link {
         self.choke.note_pauses(now, pauses);
     }
 
-    /// Takes what the feedback of the last seconds says about the way.
-    pub(crate) fn note_way(&mut self, now: Instant, loss: Option<f32>, rtt: Option<Duration>) {
-        self.choke.note_way(now, loss, rtt);
+    /// Takes what the feedback of the last second says about the way. True if it carries less
+    /// than what is given out.
+    pub(crate) fn note_way(&mut self, now: Instant, way: Way) -> bool {
+        self.choke.note_way(now, way.loss, way.rtt);
+        self.newest = way.estimate;
+        let can_estimate = self.estimate.is_some();
+        can_estimate
+            && self.choke.is_surely_full()
+            && way.estimate.is_some_and(|bps| self.is_less(bps))
     }
+}
+
+/// What a subscriber's feedback says about the way to it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Way {
+    /// The part of packets lost in the last second.
+    pub(crate) loss: Option<f32>,
+    /// The newest round trip.
+    pub(crate) rtt: Option<Duration>,
+    /// The newest estimate, in bits a second.
+    pub(crate) estimate: Option<u64>,
 }
 
 /// What an allocation comes to, in bits a second of video.
@@ -138,12 +179,13 @@ impl Session {
         self.feeds().iter().filter(|feed| feed.wish.audio).count()
     }
 
-    /// Gives a feed another picture than before, or none. The room, and what the feed was served
-    /// before and is served now.
+    /// Gives a feed another picture than before, or none; `at_once` sends nothing of the one before
+    /// until there is a key frame. The room, and what the feed was served before and is served now.
     pub(crate) fn give(
         &mut self,
         feed: usize,
         picture: Option<Picture>,
+        at_once: bool,
     ) -> Option<(SlotKey, Wish, Wish)> {
         let Side::Subscriber(subscriber) = &mut self.side else {
             return None;
@@ -155,15 +197,15 @@ impl Session {
         let before = given.served();
         given.given = picture;
         let (room, after) = (given.room, given.served());
-        if picture.is_none() {
+        if picture.is_none() || at_once {
             // What comes after the pause begins with a key frame.
-            subscriber.pause(feed);
+            subscriber.pause(&mut self.rtc, feed);
         }
         Some((room, before, after))
     }
 
     /// Lets str0m look for as much bandwidth as is of use.
-    pub(crate) fn spend(&mut self, spending: Spending) {
+    pub(crate) fn spend(&mut self, now: Instant, spending: Spending) {
         let audio = audio_bps(self.audio_feeds());
         self.link.spent = audio + spending.spent;
         if spending.desired == 0 {
@@ -172,8 +214,11 @@ impl Session {
             return;
         }
         let with_room = |video: u64| audio + video / 100 * ROOM;
+        // Padding up to the next step shows that a link carries it, and fills one that is to drain.
+        let pads = self.link.may_raise(now) && !self.link.is_full();
+        let next_step = spending.next_step.filter(|_| pads);
         let told = (
-            spending.next_step.map_or(0, with_room),
+            next_step.map_or(0, with_room),
             with_room(spending.desired).max(LEAST_WISH),
         );
         // Rates move all the time; a tenth makes no difference.
@@ -213,7 +258,11 @@ const DIP: u64 = 80;
 /// The same before a video is paused, on a link that is choked.
 const DEEP_DIP: u64 = 50;
 
-/// How long such a dip may take.
+/// What a picture may take of a full link, in percent: it begins with a key frame, and what stands
+/// in the queue has to go as well.
+const DRAIN: u64 = 40;
+
+/// How long such a dip may take on a link that is not seen to be full.
 const SHORT: Duration = Duration::from_secs(4);
 
 /// How long nothing gets better after something had to get worse.
@@ -288,6 +337,35 @@ mod tests {
         link.note(&twcc(980_000, true));
         let keep = link.budget(now + SHORT, 0).expect("a bound").keep;
         assert!(keep > 1_000_000, "another dip");
+    }
+
+    #[test]
+    fn a_full_link_is_taken_for_what_it_is_at_once() {
+        let now = Instant::now();
+        let mut link = Link {
+            spent: 1_000_000,
+            ..Link::default()
+        };
+        link.note(&twcc(900_000, true));
+        let way = |loss, rtt, estimate| Way {
+            loss: Some(loss),
+            rtt: Some(Duration::from_millis(rtt)),
+            estimate: Some(estimate),
+        };
+        assert!(!link.note_way(now, way(0.0, 40, 400_000)), "a dip");
+        assert_eq!(link.budget(now, 0).expect("a bound").keep, 1_125_000);
+        assert!(!link.note_way(now, way(0.0, 150, 400_000)), "a short queue");
+        let budget = link.budget(now, 0).expect("a bound");
+        assert_eq!((budget.keep, budget.lesser), (1_125_000, 360_000));
+        for (loss, rtt) in [(0.1, 40), (0.0, 290)] {
+            assert!(
+                !link.note_way(now, way(loss, rtt, 1_000_000)),
+                "it carries all"
+            );
+            assert!(link.note_way(now, way(loss, rtt, 400_000)));
+            let budget = link.budget(now, 0).expect("a bound");
+            assert_eq!((budget.keep, budget.lesser), (400_000, 160_000));
+        }
     }
 
     #[test]

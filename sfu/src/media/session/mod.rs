@@ -17,9 +17,9 @@ use std::time::Instant;
 use str0m::net::Receive;
 use str0m::{Event, IceCreds, Input, Output, Rtc, RtcError};
 
-pub(crate) use self::choke::Pauses;
+pub(crate) use self::choke::{Pauses, WAY_INTERVAL};
 use self::link::Link;
-pub(crate) use self::link::Spending;
+pub(crate) use self::link::{Spending, Way};
 use self::negotiate::Answers;
 pub(crate) use self::negotiate::{NewSession, Purpose};
 use self::offers::Offers;
@@ -56,6 +56,8 @@ pub(crate) struct Session {
     remote: Option<IceCreds>,
     totals: Vec<Totals>,
     figures: Figures,
+    /// When they may be taken again.
+    figures_at: Option<Instant>,
     link: Link,
 }
 

@@ -14,7 +14,7 @@ use super::link::Link;
 use super::publisher::Kinds;
 use super::stats::Figures;
 use super::subscriber::{Carries, Line, Outgoing};
-use super::writer::Writer;
+use super::writer::{Writer, keep_for_repair};
 use super::{Dialogue, Feed, Path, Publisher, Session, Side, Subscriber, caught};
 use crate::media::codec;
 use crate::media::demand::Wish;
@@ -138,6 +138,7 @@ impl Session {
             remote: Some(remote),
             totals: Vec::new(),
             figures: Figures::default(),
+            figures_at: None,
             link: Link::default(),
         };
         Ok((session, answer.to_sdp_string()))
@@ -278,7 +279,7 @@ pub(super) fn outgoing(
     match kind {
         // Audio is not sent again: no cache, and no history of what was sent for its limit.
         MediaKind::Audio => tx.set_rtx_cache(1, Duration::ZERO, None),
-        MediaKind::Video => tx.set_rtx_cache(RTX_PACKETS, RTX_AGE, Some(RTX_RATIO)),
+        MediaKind::Video => keep_for_repair(tx),
     }
     Some(Outgoing {
         subscription: Subscription::new(kind, first()),
@@ -334,13 +335,3 @@ fn with_credentials(sdp: &str, ufrag: &str, pwd: &str) -> String {
     }
     out
 }
-
-/// Packets kept for retransmission: half a second of a 1.9 Mbit/s stream. Each costs 432 bytes of
-/// bookkeeping for each subscriber; the payload is shared.
-const RTX_PACKETS: usize = 96;
-
-/// Older packets are of no use: a player has given them up.
-const RTX_AGE: Duration = Duration::from_secs(1);
-
-/// Retransmissions may be this part of what is sent.
-const RTX_RATIO: f32 = 0.3;

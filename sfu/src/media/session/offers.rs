@@ -80,6 +80,7 @@ impl Session {
             remote: None,
             totals: Vec::new(),
             figures: Figures::default(),
+            figures_at: None,
             link: Link::default(),
         })
     }

@@ -1,11 +1,12 @@
 //! From str0m's running totals to counters, and to figures of how a session's packets travel.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use str0m::Event;
 use str0m::media::{Mid, Rid};
 
-use super::{Session, Side};
+use super::{Session, Side, WAY_INTERVAL};
+use crate::media::codec::FIGURES_INTERVAL;
 use crate::media::counters::Counters;
 
 /// The last cumulative statistics of one media section.
@@ -120,9 +121,14 @@ impl Session {
         last.bytes = bytes;
     }
 
-    /// The figures since the last call.
-    pub(crate) fn take_figures(&mut self) -> Figures {
-        std::mem::take(&mut self.figures)
+    /// The figures since the last call; nothing if that was just now.
+    pub(crate) fn take_figures(&mut self, now: Instant) -> Option<Figures> {
+        if self.figures_at.is_some_and(|at| now < at) {
+            return None;
+        }
+        // Receivers are looked at more often than they are told of.
+        self.figures_at = Some(now + FIGURES_INTERVAL - WAY_INTERVAL / 2);
+        Some(std::mem::take(&mut self.figures))
     }
 }
 

@@ -144,10 +144,12 @@ impl Subscriber {
         self.lines.get_mut(line)?.outgoing.as_mut()
     }
 
-    /// Stops the video of a feed until it is entered again.
-    pub(super) fn pause(&mut self, feed: usize) {
+    /// Stops the video of a feed until it is entered again. Nothing of it is sent again either: the
+    /// link has no room for what no decoder waits for.
+    pub(super) fn pause(&mut self, rtc: &mut Rtc, feed: usize) {
         if let Some(outgoing) = self.outgoing_mut(feed, MediaKind::Video) {
             outgoing.subscription.restart();
+            outgoing.writer.give_up_repair(rtc);
         }
     }
 

@@ -1,11 +1,12 @@
 //! Where the packets of one outgoing RTP stream are written.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use packager::rtp::MediaKind;
 use str0m::Rtc;
 use str0m::media::Pt;
-use str0m::rtp::{ExtensionValues, RtpWrite, Ssrc};
+use str0m::rtp::{ExtensionValues, RtpWrite, Ssrc, StreamTx};
 
 use crate::media::codec;
 use crate::media::forward::rewrite::Rewritten;
@@ -30,6 +31,13 @@ impl Writer {
             sent: 0,
             queued: 0,
             backlog: VecDeque::new(),
+        }
+    }
+
+    /// Sends nothing again of what was sent so far.
+    pub(super) fn give_up_repair(&self, rtc: &mut Rtc) {
+        if let Some(tx) = rtc.direct_api().stream_tx(&self.ssrc) {
+            keep_for_repair(tx);
         }
     }
 
@@ -90,5 +98,20 @@ impl Writer {
     }
 }
 
+/// Keeps the packets of a video from now on, and none that were sent before.
+pub(super) fn keep_for_repair(tx: &mut StreamTx) {
+    tx.set_rtx_cache(RTX_PACKETS, RTX_AGE, Some(RTX_RATIO));
+}
+
 /// Packets written to str0m between two drains of a session.
 const MAX_QUEUED: usize = 16;
+
+/// Packets kept for retransmission: half a second of a 1.9 Mbit/s stream. Each costs 432 bytes of
+/// bookkeeping for each subscriber; the payload is shared.
+const RTX_PACKETS: usize = 96;
+
+/// Older packets are of no use: a player has given them up.
+const RTX_AGE: Duration = Duration::from_secs(1);
+
+/// Retransmissions may be this part of what is sent.
+const RTX_RATIO: f32 = 0.3;
