@@ -234,6 +234,15 @@ const SERVER_KEYS: &[Key] = &[
         },
     ),
     Key::new(
+        "media.audio_redundancy",
+        "Send and take sound with redundancy (RED)",
+        |s, raw| {
+            s.media.audio_redundancy = value::boolean(raw)?;
+            Ok(())
+        },
+    )
+    .switch(),
+    Key::new(
         "relay.mode",
         "Which publishers get CDN addresses: automatic or named",
         |s, raw| {

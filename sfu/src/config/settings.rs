@@ -113,6 +113,8 @@ pub struct MediaSettings {
     /// How long subscribers stay without a publisher.
     #[serde(serialize_with = "duration_as_text")]
     pub linger: Duration,
+    /// Sound with redundancy (RED, RFC 2198), where browsers and lossy links want it.
+    pub audio_redundancy: bool,
 }
 
 /// Where the media sockets are bound.
@@ -231,6 +233,7 @@ impl Default for Settings {
                 tcp_max_connections: 8_000,
                 tcp_max_per_address: 500,
                 linger: Duration::from_secs(60),
+                audio_redundancy: true,
             },
             relay: RelaySettings {
                 mode: RelayMode::Automatic,

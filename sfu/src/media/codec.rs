@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use packager::rtp::{Codec, MediaKind};
 use str0m::bwe::Bitrate;
 use str0m::config::DtlsCert;
-use str0m::format::{Codec as RtcCodec, FormatParams};
-use str0m::media::{Frequency, MediaKind as RtcKind, Pt};
+use str0m::format::Codec as RtcCodec;
+use str0m::media::{MediaKind as RtcKind, Pt};
 use str0m::rtp::{Extension, ExtensionMap};
 use str0m::{IceCreds, Rtc, RtcConfig};
 
@@ -15,7 +15,7 @@ use super::session::{Purpose, WAY_INTERVAL};
 /// A peer connection with the server's codecs and extensions, in the server's order.
 pub(crate) fn build_rtc(
     purpose: Purpose,
-    stereo: bool,
+    redundant_audio: bool,
     cert: &DtlsCert,
     creds: IceCreds,
     now: Instant,
@@ -34,20 +34,8 @@ pub(crate) fn build_rtc(
         .set_extension_map(extensions(purpose))
         .enable_bwe((purpose == Purpose::Receiver).then_some(FIRST_ESTIMATE));
     let codecs = config.codec_config();
-    // An encoder sends stereo only if it is answered; answered unasked, it would spend bits on it.
-    codecs.add_config(
-        Pt::new_with_value(111),
-        None,
-        RtcCodec::Opus,
-        Frequency::FORTY_EIGHT_KHZ,
-        Some(2),
-        FormatParams {
-            min_p_time: Some(10),
-            use_inband_fec: Some(true),
-            stereo: stereo.then_some(true),
-            ..Default::default()
-        },
-    );
+    // With in-band FEC. RED stands before Opus in what is written: browsers send it only then.
+    codecs.enable_opus(true, redundant_audio);
     // One is sent for all of them; that the others are in a client's offer is its business.
     let profiles = match purpose {
         Purpose::Receiver => &H264[..1],
@@ -82,6 +70,20 @@ fn extensions(purpose: Purpose) -> ExtensionMap {
         map.set(11, Extension::RepairedRtpStreamId);
     }
     map
+}
+
+/// An answer to an offer of stereo sound. An encoder sends stereo only if it is answered (RFC 7587
+/// §7.1); answered unasked, it would spend bits on it. str0m has no such setting for Opus with RED.
+pub(crate) fn with_stereo(answer: &str) -> String {
+    let opus = answer
+        .lines()
+        .filter_map(|line| line.strip_prefix("a=rtpmap:")?.split_once(' '))
+        .find(|(_, codec)| codec.eq_ignore_ascii_case("opus/48000/2"));
+    let Some((payload_type, _)) = opus else {
+        return answer.to_owned();
+    };
+    let fmtp = format!("a=fmtp:{payload_type} ");
+    answer.replace(&fmtp, &format!("{fmtp}stereo=1;"))
 }
 
 /// H.264 in order of preference: payload type, its RTX, packetization mode 1, profile-level-id.
@@ -138,5 +140,19 @@ pub(crate) fn kind(kind: RtcKind) -> MediaKind {
     match kind {
         RtcKind::Audio => MediaKind::Audio,
         RtcKind::Video => MediaKind::Video,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stereo_is_answered_for_opus_and_nothing_else() {
+        let answer = "a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\n\
+                      a=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;useinbandfec=1\r\n";
+        let stereo = with_stereo(answer);
+        assert_eq!(stereo, answer.replace("111 min", "111 stereo=1;min"));
+        assert_eq!(with_stereo("v=0\r\n"), "v=0\r\n");
     }
 }

@@ -31,6 +31,10 @@ pub enum DropReason {
     PayloadTooLarge,
     /// An RTP packet without payload.
     Empty,
+    /// Redundant sound (RED) that is not as RFC 2198 has it, or not of Opus.
+    BadRedundancy,
+    /// A packet of sound that a later one had repeated and overtaken.
+    Repeated,
     /// The subscriber is not connected yet.
     NotConnected,
     /// What was negotiated with the subscriber does not have the codec.
@@ -59,7 +63,7 @@ pub enum DropReason {
 
 impl DropReason {
     /// All reasons, in the order of their discriminants.
-    pub const ALL: [DropReason; 25] = [
+    pub const ALL: [DropReason; 27] = [
         DropReason::Oversize,
         DropReason::NotWebRtc,
         DropReason::BadStun,
@@ -73,6 +77,8 @@ impl DropReason {
         DropReason::TooManyStreams,
         DropReason::PayloadTooLarge,
         DropReason::Empty,
+        DropReason::BadRedundancy,
+        DropReason::Repeated,
         DropReason::NotConnected,
         DropReason::CodecNotNegotiated,
         DropReason::NotAllowed,
@@ -103,6 +109,8 @@ impl DropReason {
             DropReason::TooManyStreams => "too_many_streams",
             DropReason::PayloadTooLarge => "payload_too_large",
             DropReason::Empty => "empty",
+            DropReason::BadRedundancy => "bad_redundancy",
+            DropReason::Repeated => "repeated",
             DropReason::NotConnected => "not_connected",
             DropReason::CodecNotNegotiated => "codec_not_negotiated",
             DropReason::NotAllowed => "not_allowed",
@@ -149,6 +157,10 @@ pub struct Counters {
     pub nacks_out: u64,
     /// Packets sent again (RTX).
     pub rtx_out: u64,
+    /// Lost packets of sound that a later one has brought (RED).
+    pub redundant_in: u64,
+    /// Packets of sound sent with those before them (RED).
+    pub redundant_out: u64,
     /// Subscribers who entered at the cached key frame.
     pub cache_joins: u64,
     /// Sessions closed since a panic was caught while they were polled.

@@ -5,6 +5,8 @@ use packager::rtp::{Codec, MediaKind};
 use super::demux;
 use super::forward::detect::{self, Entry};
 use super::framing::{self, Decoder, TooLong};
+use super::red::payload::{self, Red};
+use super::red::placing::Placing;
 use super::{answer, fragment, offer};
 use crate::worker::Role;
 
@@ -93,6 +95,34 @@ pub fn look_at_packet(data: &[u8]) {
     }
 }
 
+/// Redundant sound is refused or taken apart into blocks that lie behind each other in it, and a
+/// repeated packet finds a place that is free.
+pub fn take_red_apart(data: &[u8]) {
+    if let Ok(red) = Red::parse(data) {
+        let blocks = red.repeated();
+        let length: usize = blocks.iter().map(|block| 4 + block.payload.len()).sum();
+        assert_eq!(length + 1 + red.primary.payload.len(), data.len());
+        let written = payload::write(
+            red.primary.payload_type,
+            red.primary.payload,
+            blocks,
+            data.len(),
+        );
+        let again = Red::parse(&written).expect("what was written");
+        assert_eq!(again.primary, red.primary);
+        assert!(again.repeated().iter().all(|block| blocks.contains(block)));
+    }
+    let mut placing = Placing::default();
+    for numbers in data.chunks_exact(3) {
+        let seq = u64::from(numbers[0]);
+        let time = u32::from(u16::from_be_bytes([numbers[1], numbers[2]])) << 8;
+        placing.note(seq, time);
+        if let Some(found) = placing.place(seq, time.wrapping_sub(960)) {
+            assert!(found < seq && placing.note(found, time.wrapping_sub(960)));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use rand::rngs::StdRng;
@@ -145,6 +175,7 @@ mod tests {
             let mut bytes = vec![0; rng.random_range(0..80)];
             rng.fill(&mut bytes[..]);
             look_at_packet(&bytes);
+            take_red_apart(&bytes);
             decode_frames(&bytes);
             check_offer(&bytes);
             check_answer(&bytes);

@@ -22,6 +22,7 @@ mod need;
 pub mod offer;
 mod output;
 mod packet;
+pub mod red;
 mod remote;
 mod room;
 mod session;

@@ -22,6 +22,7 @@ pub(crate) struct Metrics {
     drops: IntCounterVec,
     keyframe_requests: IntCounterVec,
     nacks: IntCounterVec,
+    redundant: IntCounterVec,
     rtx: IntCounter,
     cache_joins: IntCounter,
     panics: IntCounter,
@@ -104,6 +105,12 @@ impl Metrics {
                 "NACK messages from subscribers (in) and to publishers (out).",
                 "direction",
             )?,
+            redundant: vec(
+                "weblive_media_redundant_packets_total",
+                "Lost packets of sound that a later one has brought (in), and packets of sound \
+                 sent with those before them (out).",
+                "direction",
+            )?,
             rtx: counter(
                 "weblive_media_rtx_packets_total",
                 "Packets sent again to subscribers.",
@@ -163,6 +170,7 @@ impl Metrics {
                 c.keyframe_requests_out,
             ),
             (&self.nacks, c.nacks_in, c.nacks_out),
+            (&self.redundant, c.redundant_in, c.redundant_out),
         ] {
             metric.with_label_values(&["in"]).inc_by(count_in);
             metric.with_label_values(&["out"]).inc_by(count_out);

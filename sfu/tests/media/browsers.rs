@@ -67,11 +67,22 @@ fn chromium_publisher_is_answered_with_baseline_h264_first() {
     assert!(fmtp.contains("packetization-mode=1"), "{fmtp}");
     assert_eq!(answer.matches("a=recvonly").count(), 2);
     assert!(answer.contains("opus/48000/2") && answer.contains("useinbandfec=1"));
+    // Chromium repeats sound where RED stands first.
+    assert!(answer.contains("m=audio 9 UDP/TLS/RTP/SAVPF 63 111\r\n"));
+    assert!(answer.contains("a=fmtp:63 111/111\r\n") && !answer.contains("stereo"));
     assert!(answer.contains("a=setup:passive"));
     assert!(answer.contains(" 198.51.100.1 8000 typ host"));
     for feedback in ["nack", "nack pli", "transport-cc"] {
         assert!(answer.contains(&format!(" {feedback}\r\n")), "{feedback}");
     }
+}
+
+#[test]
+fn stereo_is_answered_to_who_offers_it() {
+    let offer = include_str!("offers/chromium-publisher.sdp");
+    let offer = offer.replace("useinbandfec=1", "useinbandfec=1;stereo=1");
+    let answer = answer("a", Role::Publisher, &offer);
+    assert!(answer.contains("a=fmtp:111 stereo=1;"), "{answer}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod paths;
 mod peer;
 mod receivers;
 mod receivers_hostile;
+mod redundancy;
 mod relaying;
 mod sessions;
 mod unwanted;

@@ -42,6 +42,8 @@ pub struct Peer {
     pub plis: usize,
     pub got_video: Vec<Got>,
     pub got_audio: Vec<Got>,
+    /// What is in them, and what they repeat.
+    pub heard: Heard,
     pub first_video_at: Option<Instant>,
     pub sender: Option<Sender>,
     pub sent_to_server: usize,
@@ -57,6 +59,11 @@ pub struct Sender {
     pub on: bool,
     /// What the audio packets say of their level.
     pub level: Option<i8>,
+    /// How many packets of sound each repeats, as RFC 2198 has it.
+    pub repeated: usize,
+    /// Spoils what is repeated.
+    pub spoils: bool,
+    sounds: Vec<(u32, Vec<u8>)>,
     next_video: Instant,
     next_audio: Instant,
     audio_seq: u64,
@@ -78,6 +85,71 @@ pub struct Layer {
     pub plis: usize,
 }
 
+impl Sender {
+    /// A packet of sound with those before it (RFC 2198 §3).
+    fn redundant(&mut self, opus: u8, payload: Vec<u8>) -> Vec<u8> {
+        let first = self.sounds.len().saturating_sub(self.repeated);
+        let earlier = self.sounds.split_off(first);
+        let mut out = Vec::new();
+        for (time, sound) in &earlier {
+            let (offset, length) = (self.audio_time.wrapping_sub(*time), sound.len() as u32);
+            let header = 1 << 31 | u32::from(opus) << 24 | offset << 10 | length;
+            out.extend(header.to_be_bytes());
+        }
+        out.push(opus);
+        for (_, sound) in &earlier {
+            out.extend(sound);
+        }
+        out.extend(&payload);
+        if self.spoils {
+            out.truncate(40);
+        }
+        self.sounds = earlier;
+        self.sounds.push((self.audio_time, payload));
+        out
+    }
+}
+
+/// What a listener can play of the sound.
+#[derive(Default)]
+pub struct Heard {
+    /// The packets by their numbers, and at which times.
+    pub numbers: std::collections::BTreeMap<u32, u32>,
+    /// Packets that repeat others, and how many these were.
+    pub redundant: usize,
+    pub repeated: usize,
+}
+
+impl Heard {
+    fn note(&mut self, time: u32, payload: &[u8]) {
+        let part = frames::parse(Codec::Opus, payload).expect("sound as it was made");
+        self.numbers.insert(part.number, time);
+    }
+
+    /// The packet's own sound.
+    fn take_apart(&mut self, packet: &str0m::rtp::RtpPacket) -> Vec<u8> {
+        let (mut headers, mut rest) = (Vec::new(), &packet.payload[..]);
+        while rest[0] >= 0x80 {
+            let header = u32::from_be_bytes(rest[..4].try_into().expect("a header"));
+            headers.push((header >> 10 & 0x3fff, (header & 0x3ff) as usize));
+            rest = &rest[4..];
+        }
+        rest = &rest[1..];
+        self.redundant += 1;
+        self.repeated += headers.len();
+        for (offset, length) in headers {
+            let time = packet.header.timestamp.wrapping_sub(offset);
+            let part = frames::parse(Codec::Opus, &rest[..length]).expect("as it was made");
+            let before = self.numbers.get(&part.number);
+            assert!(before.is_none_or(|before| *before == time), "one time each");
+            self.note(time, &rest[..length]);
+            rest = &rest[length..];
+        }
+        self.note(packet.header.timestamp, rest);
+        rest.to_vec()
+    }
+}
+
 pub struct Offer {
     pub sdp: String,
     pending: SdpPendingOffer,
@@ -91,7 +163,7 @@ impl Peer {
         now: Instant,
         net: NetemConfig,
     ) -> (Self, Offer) {
-        Self::with_layers(role, stream, number, now, net, &[])
+        Self::with_layers(role, stream, number, now, net, &[], false)
     }
 
     pub fn with_layers(
@@ -101,11 +173,12 @@ impl Peer {
         now: Instant,
         net: NetemConfig,
         rids: &[&'static str],
+        red: bool,
     ) -> (Self, Offer) {
         let mut rtc = RtcConfig::new()
             .set_rtp_mode(true)
             .clear_codecs()
-            .enable_opus(true, false)
+            .enable_opus(true, red)
             .enable_vp8(true)
             .enable_h264(true)
             .build(now);
@@ -158,6 +231,9 @@ impl Peer {
             keyframe_every: None,
             on: true,
             level: None,
+            repeated: 0,
+            spoils: false,
+            sounds: Vec::new(),
             next_video: now,
             next_audio: now,
             audio_seq: 500,
@@ -185,6 +261,7 @@ impl Peer {
             plis: 0,
             got_video: Vec::new(),
             got_audio: Vec::new(),
+            heard: Heard::default(),
             first_video_at: None,
             sender,
             sent_to_server: 0,
@@ -198,12 +275,12 @@ impl Peer {
     }
 
     /// A client that waits for the server's offers.
-    pub fn page(number: u16, now: Instant, net: NetemConfig, h264: bool) -> Self {
+    pub fn page(number: u16, now: Instant, net: NetemConfig, h264: bool, red: bool) -> Self {
         let (mut peer, _) = Self::new(Role::Subscriber, "", number, now, net);
         peer.rtc = RtcConfig::new()
             .set_rtp_mode(true)
             .clear_codecs()
-            .enable_opus(true, false)
+            .enable_opus(true, red)
             .enable_vp8(true)
             .enable_h264(h264)
             .build(now);
@@ -316,7 +393,12 @@ impl Peer {
                     }
                 }
             }
-            Event::RtpPacket(packet) => {
+            Event::RtpPacket(mut packet) => {
+                if Some(packet.header.payload_type) == self.red() {
+                    packet.payload = self.heard.take_apart(&packet).into();
+                } else if self.codec_of(packet.header.payload_type) == Codec::Opus {
+                    self.heard.note(packet.header.timestamp, &packet.payload);
+                }
                 let codec = self.codec_of(packet.header.payload_type);
                 let got = Got {
                     at: now,
@@ -341,9 +423,16 @@ impl Peer {
         }
     }
 
+    /// The payload type of redundant sound.
+    fn red(&self) -> Option<Pt> {
+        let mut params = self.rtc.codec_config().params().iter();
+        params.find_map(|p| p.red())
+    }
+
     fn codec_of(&self, pt: Pt) -> Codec {
         let params = self.rtc.codec_config().params();
-        match params.iter().find(|p| p.pt() == pt).map(|p| p.spec().codec) {
+        let is_of = |p: &&str0m::format::PayloadParams| p.pt() == pt || p.red() == Some(pt);
+        match params.iter().find(is_of).map(|p| p.spec().codec) {
             Some(RtcCodec::Vp8) => Codec::Vp8,
             Some(RtcCodec::Opus) => Codec::Opus,
             _ => Codec::H264,
@@ -418,8 +507,12 @@ impl Peer {
         }
         if sender.on && now >= sender.next_audio {
             sender.next_audio = now + Duration::from_millis(20);
-            let pt = self.pt(Codec::Opus);
+            let opus = self.pt(Codec::Opus);
             let payload = frames::frame(Codec::Opus, sender.audio_number, true, 1, 120).remove(0);
+            let (pt, payload) = match self.red().filter(|_| sender.repeated > 0) {
+                Some(red) => (red, sender.redundant(*opus, payload)),
+                None => (opus, payload),
+            };
             let values = ExtensionValues {
                 audio_level: sender.level,
                 voice_activity: sender.level.map(|_| true),

@@ -34,6 +34,8 @@ pub struct World {
     pub lane_packets: usize,
     /// Drops lane messages from home while true.
     pub lanes_full: bool,
+    /// Peers know redundant sound (RED).
+    pub red: bool,
     next: u16,
 }
 
@@ -69,6 +71,7 @@ impl World {
                     max_sessions: 2_000,
                     connect_timeout: Duration::from_secs(15),
                     linger: Duration::from_secs(60),
+                    audio_redundancy: true,
                     max_segments: 64,
                     cert: cert.clone(),
                     seed: [worker as u8 + 1; 32],
@@ -94,6 +97,7 @@ impl World {
             bytes_to_unknown: 0,
             lane_packets: 0,
             lanes_full: false,
+            red: false,
             next: 1,
         }
     }
@@ -103,8 +107,9 @@ impl World {
     }
 
     pub fn publish_layers(&mut self, name: &str, net: NetemConfig, rids: &[&'static str]) -> usize {
+        let role = Role::Publisher;
         let (mut peer, offer) =
-            Peer::with_layers(Role::Publisher, name, self.next, self.now, net, rids);
+            Peer::with_layers(role, name, self.next, self.now, net, rids, self.red);
         let id = self.new_id();
         let checked = offer::check(&offer.sdp, Role::Publisher).expect("offer is accepted");
         let accepted = self.cores[0]
@@ -127,7 +132,9 @@ impl World {
         at: usize,
         net: NetemConfig,
     ) -> Result<usize, OfferError> {
-        let (mut peer, offer) = Peer::new(Role::Subscriber, name, self.next, self.now, net);
+        let role = Role::Subscriber;
+        let (mut peer, offer) =
+            Peer::with_layers(role, name, self.next, self.now, net, &[], self.red);
         let id = self.new_id();
         let checked = offer::check(&offer.sdp, Role::Subscriber)?;
         let home = (at != 0).then_some(0);
@@ -146,7 +153,7 @@ impl World {
     }
 
     pub fn open_page_with(&mut self, at: usize, net: NetemConfig, h264: bool) -> usize {
-        let mut peer = Peer::page(self.next, self.now, net, h264);
+        let mut peer = Peer::page(self.next, self.now, net, h264, self.red);
         peer.session = Some(self.new_id());
         peer.core = at;
         self.peers.push(peer);

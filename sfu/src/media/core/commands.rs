@@ -129,6 +129,7 @@ impl Core {
             offer,
             cert: &self.config.cert,
             local: &self.candidates,
+            redundancy: self.config.audio_redundancy,
             etag: etag.clone(),
             first,
             now,

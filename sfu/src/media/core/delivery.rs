@@ -123,6 +123,7 @@ impl Core {
                     any = true;
                     self.counters.packets_out += written.packets;
                     self.counters.bytes_out += written.bytes;
+                    self.counters.redundant_out += written.redundant;
                 }
                 Err(reason) => {
                     if reason == DropReason::AwaitingKeyframe {

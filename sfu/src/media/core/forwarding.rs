@@ -36,6 +36,7 @@ impl Core {
             return;
         };
         let (loss_up, loss_down) = (figures.up.fraction(), figures.down.fraction());
+        session.note_loss(now, figures.sound_down.fraction());
         let (streams, loss) = match &session.side {
             Side::Publisher(publisher) => (Travelled::From(publisher.stream.clone()), loss_up),
             Side::Subscriber(subscriber) => {
@@ -109,7 +110,11 @@ impl Core {
                     estimate: stats.bwe_tx.map(|bps| bps.as_u64()),
                 };
                 let session = self.sessions.get_mut(key);
-                if session.is_some_and(|s| s.link().note_way(now, way)) {
+                let is_short = session.is_some_and(|session| {
+                    session.note_loss(now, way.loss);
+                    session.link().note_way(now, way)
+                });
+                if is_short {
                     self.allocate(key, now);
                 }
                 // Those of the media sections follow at once.
@@ -223,13 +228,18 @@ impl Core {
             .get_mut(room_key)
             .filter(|r| r.publisher == Some(key))
             .ok_or(DropReason::NotCurrent)?;
-        let (media, report) = session.incoming(packet, &mut room.next_key)?;
-        if let Some(level) = media.extensions.audio_level {
-            let voice = media.extensions.voice;
+        let arrived = session.incoming(packet, &mut room.next_key)?;
+        let extensions = &arrived.packet.extensions;
+        if let Some(level) = extensions.audio_level {
+            let voice = extensions.voice;
             self.levels.note(now, key, &room.stream, level, voice);
         }
-        self.ingest(room_key, &media, now);
-        if let Some(report) = report {
+        self.counters.redundant_in += arrived.repeated.len() as u64;
+        for repeated in &arrived.repeated {
+            self.ingest(room_key, repeated, now);
+        }
+        self.ingest(room_key, &arrived.packet, now);
+        if let Some(report) = arrived.report {
             self.forward_report(room_key, &report, now);
         }
         Ok(())

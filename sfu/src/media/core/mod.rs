@@ -52,6 +52,8 @@ pub struct CoreConfig {
     pub connect_timeout: Duration,
     /// How long subscribers stay without a publisher.
     pub linger: Duration,
+    /// Sound may be sent and received with redundancy (RED, RFC 2198).
+    pub audio_redundancy: bool,
     /// Most datagrams in one segmented send.
     pub max_segments: usize,
     /// The certificate for DTLS, shared by all sessions.

@@ -29,6 +29,7 @@ pub(crate) use self::publisher::{Kinds, NewReport, Publisher};
 use self::stats::{Figures, Totals};
 pub(crate) use self::subscriber::{Feed, Subscriber, Written};
 use super::counters::DropReason;
+use super::red::Level;
 use super::remote::Remote;
 use super::transmit::Transmits;
 use crate::worker::api::{Role, SessionId, SessionRef};
@@ -59,6 +60,8 @@ pub(crate) struct Session {
     /// When they may be taken again.
     figures_at: Option<Instant>,
     link: Link,
+    /// How much of the sound it is sent twice.
+    redundancy: Level,
 }
 
 /// Which way the media flows.

@@ -10,11 +10,12 @@ use str0m::config::DtlsCert;
 use str0m::media::{Mid, Pt};
 use str0m::{Candidate, IceCreds, Output, Rtc};
 
+use super::Level;
 use super::link::Link;
 use super::publisher::Kinds;
 use super::stats::Figures;
 use super::subscriber::{Carries, Line, Outgoing};
-use super::writer::{Writer, keep_for_repair};
+use super::writer::{PayloadTypes, Writer, keep_for_repair};
 use super::{Dialogue, Feed, Path, Publisher, Session, Side, Subscriber, caught};
 use crate::media::codec;
 use crate::media::demand::Wish;
@@ -45,6 +46,8 @@ pub(crate) struct NewSession<'a> {
     pub(crate) offer: &'a CheckedOffer,
     pub(crate) cert: &'a DtlsCert,
     pub(crate) local: &'a [Candidate],
+    /// Redundant sound may be sent and received.
+    pub(crate) redundancy: bool,
     pub(crate) etag: String,
     /// First numbers of the outgoing audio and video.
     pub(crate) first: [Rewritten; 2],
@@ -67,8 +70,7 @@ impl Session {
             Role::Subscriber => Purpose::Subscriber,
         };
         let creds = IceCreds::new();
-        let stereo = new.offer.stereo;
-        let mut rtc = codec::build_rtc(purpose, stereo, new.cert, creds.clone(), new.now);
+        let mut rtc = codec::build_rtc(purpose, new.redundancy, new.cert, creds.clone(), new.now);
         let local_candidates = add_candidates(&mut rtc, new.local);
         let parsed = SdpOffer::from_sdp_string(&new.offer.sdp).map_err(|e| e.to_string())?;
         let remote = credentials(&new.offer.sdp).ok_or("it has no ICE credentials")?;
@@ -102,12 +104,14 @@ impl Session {
         let side = match new.role {
             Role::Publisher => {
                 let codecs = known_codecs(&rtc);
+                let red = red(&rtc);
                 Side::Publisher(Box::new(Publisher::new(
                     new.stream,
                     new.room,
                     kinds,
                     has_layers(&new.offer.sdp),
                     codecs,
+                    red,
                 )))
             }
             Role::Subscriber => Side::Subscriber(subscriber(
@@ -140,8 +144,13 @@ impl Session {
             figures: Figures::default(),
             figures_at: None,
             link: Link::default(),
+            redundancy: Level::default(),
         };
-        Ok((session, answer.to_sdp_string()))
+        let answer = answer.to_sdp_string();
+        Ok(match new.offer.stereo {
+            true => (session, codec::with_stereo(&answer)),
+            false => (session, answer),
+        })
     }
 
     /// The entity tag of the ICE session, if the client makes the offers.
@@ -233,6 +242,12 @@ fn known_codecs(rtc: &Rtc) -> Vec<(Pt, packager::rtp::Codec)> {
         .collect()
 }
 
+/// The payload type of redundant Opus.
+fn red(rtc: &Rtc) -> Option<Pt> {
+    let mut params = rtc.codec_config().params().iter();
+    params.find_map(|p| p.red())
+}
+
 fn subscriber(
     rtc: &mut Rtc,
     added: &[(Mid, MediaKind)],
@@ -289,8 +304,8 @@ pub(super) fn outgoing(
 }
 
 /// The payload type for each codec that a media section has: the first in the server's order.
-pub(super) fn payload_types(rtc: &Rtc, mid: Mid) -> [Option<Pt>; codec::CODECS] {
-    let mut table = [None; codec::CODECS];
+pub(super) fn payload_types(rtc: &Rtc, mid: Mid) -> PayloadTypes {
+    let mut table = PayloadTypes::default();
     let Some(media) = rtc.media(mid) else {
         return table;
     };
@@ -299,7 +314,8 @@ pub(super) fn payload_types(rtc: &Rtc, mid: Mid) -> [Option<Pt>; codec::CODECS] 
             continue;
         }
         if let Some(codec) = codec::from_rtc(params.spec().codec) {
-            table[codec::index(codec)].get_or_insert(params.pt());
+            table.codecs[codec::index(codec)].get_or_insert(params.pt());
+            table.red = table.red.or(params.red());
         }
     }
     table

@@ -13,6 +13,7 @@ use str0m::config::DtlsCert;
 use str0m::media::{Direction, MediaKind as RtcKind, Mid};
 use str0m::{Candidate, IceCreds, Rtc};
 
+use super::Level;
 use super::link::Link;
 use super::negotiate::{self, Purpose, add_candidates, credentials};
 use super::stats::Figures;
@@ -47,6 +48,8 @@ pub(crate) struct NewReceiver<'a> {
     pub(crate) id: SessionId,
     pub(crate) cert: &'a DtlsCert,
     pub(crate) local: &'a [Candidate],
+    /// Redundant sound may be sent.
+    pub(crate) redundancy: bool,
     pub(crate) cname: String,
     pub(crate) now: Instant,
     pub(crate) deadline: Instant,
@@ -56,7 +59,13 @@ impl Session {
     /// A session without m-lines; the first offer makes them.
     pub(crate) fn receiver(new: NewReceiver<'_>) -> Result<Self, String> {
         let creds = IceCreds::new();
-        let mut rtc = codec::build_rtc(Purpose::Receiver, false, new.cert, creds.clone(), new.now);
+        let mut rtc = codec::build_rtc(
+            Purpose::Receiver,
+            new.redundancy,
+            new.cert,
+            creds.clone(),
+            new.now,
+        );
         add_candidates(&mut rtc, new.local);
         Ok(Self {
             id: new.id,
@@ -82,6 +91,7 @@ impl Session {
             figures: Figures::default(),
             figures_at: None,
             link: Link::default(),
+            redundancy: Level::default(),
         })
     }
 

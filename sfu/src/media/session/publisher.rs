@@ -11,6 +11,8 @@ use crate::media::codec;
 use crate::media::counters::DropReason;
 use crate::media::forward::detect::{self, Entry};
 use crate::media::packet::{Extensions, MediaPacket, StreamKey};
+use crate::media::red::payload::{Block, Red};
+use crate::media::red::placing::Placing;
 use crate::media::slots::SlotKey;
 
 pub(crate) struct Publisher {
@@ -27,6 +29,8 @@ pub(crate) struct Publisher {
     pub(crate) streams: Vec<Incoming>,
     clock: CaptureClock,
     codecs: Vec<(Pt, Codec)>,
+    /// The payload type of redundant Opus.
+    red: Option<Pt>,
 }
 
 /// A choice of kinds of media.
@@ -53,6 +57,16 @@ pub(crate) struct Incoming {
     report: Option<Report>,
     /// Sequence number and time of the newest packet.
     newest: Option<(u64, u32)>,
+    /// What has come, where packets may repeat others.
+    placing: Placing,
+}
+
+/// A packet from a publisher, and what it told beside.
+pub(crate) struct Arrived {
+    /// Lost packets that it repeats, the oldest first.
+    pub(crate) repeated: Vec<MediaPacket>,
+    pub(crate) packet: MediaPacket,
+    pub(crate) report: Option<NewReport>,
 }
 
 /// A sender report that was not known before, in the numbers of its stream.
@@ -71,6 +85,7 @@ impl Publisher {
         tracks: Kinds,
         has_layers: bool,
         codecs: Vec<(Pt, Codec)>,
+        red: Option<Pt>,
     ) -> Self {
         Self {
             stream,
@@ -85,6 +100,7 @@ impl Publisher {
             streams: Vec::new(),
             clock: CaptureClock::default(),
             codecs,
+            red,
         }
     }
 
@@ -110,7 +126,7 @@ impl Session {
         &mut self,
         packet: RtpPacket,
         next_key: &mut u32,
-    ) -> Result<(MediaPacket, Option<NewReport>), DropReason> {
+    ) -> Result<Arrived, DropReason> {
         let Side::Publisher(publisher) = &mut self.side else {
             return Err(DropReason::UnknownMedia);
         };
@@ -140,6 +156,7 @@ impl Session {
                     ssrc,
                     report: None,
                     newest: None,
+                    placing: Placing::default(),
                 });
                 publisher.streams.len() - 1
             }
@@ -149,13 +166,23 @@ impl Session {
             return Err(DropReason::NotAllowed);
         }
         let pt = packet.header.payload_type;
-        let codec = publisher
-            .codecs
-            .iter()
-            .find(|(known, _)| *known == pt)
-            .map(|(_, codec)| *codec)
-            .filter(|codec| codec.kind() == stream.kind)
-            .ok_or(DropReason::UnknownMedia)?;
+        let is_red = publisher.red == Some(pt);
+        let codec = match is_red {
+            true => Some(Codec::Opus),
+            false => known_codec(&publisher.codecs, pt),
+        }
+        .filter(|codec| codec.kind() == stream.kind)
+        .ok_or(DropReason::UnknownMedia)?;
+        let red = match is_red {
+            true => Some(Red::parse(&packet.payload).map_err(|_| DropReason::BadRedundancy)?),
+            false => None,
+        };
+        let is_opus = |block: &Block| {
+            known_codec(&publisher.codecs, block.payload_type.into()) == Some(codec)
+        };
+        if red.is_some_and(|red| !is_opus(&red.primary)) {
+            return Err(DropReason::BadRedundancy);
+        }
 
         let received = packet.timestamp;
         let mut fresh = None;
@@ -187,6 +214,9 @@ impl Session {
         if stream.newest.is_none_or(|(newest, _)| newest < seq) {
             stream.newest = Some((seq, time));
         }
+        if publisher.red.is_some() && codec == Codec::Opus && !stream.placing.note(seq, time) {
+            return Err(DropReason::Repeated);
+        }
         let values = &packet.header.ext_vals;
         let media = MediaPacket {
             stream: stream.key,
@@ -205,9 +235,39 @@ impl Session {
                 .clock
                 .captured(stream.kind, stream.report, time, received),
             received,
-            payload: packet.payload,
+            payload: match &red {
+                Some(red) => red.primary.payload.into(),
+                None => packet.payload.clone(),
+            },
         };
-        Ok((media, fresh))
+        let mut repeated = Vec::new();
+        let blocks = red.iter().flat_map(|red| red.repeated().iter().rev());
+        for block in blocks.filter(|block| is_opus(block) && !block.payload.is_empty()) {
+            let time = time.wrapping_sub(block.offset.into());
+            let Some(seq) = stream.placing.place(seq, time) else {
+                continue;
+            };
+            stream.placing.note(seq, time);
+            let captured = publisher
+                .clock
+                .captured(stream.kind, stream.report, time, received);
+            repeated.push(MediaPacket {
+                seq,
+                time,
+                captured,
+                marker: false,
+                payload: block.payload.into(),
+                // Those of the packet that was lost are not known.
+                extensions: Extensions::default(),
+                ..media.clone()
+            });
+        }
+        repeated.reverse();
+        Ok(Arrived {
+            repeated,
+            packet: media,
+            report: fresh,
+        })
     }
 
     /// Asks the publisher for a key frame of one of its streams. False if there is no such stream.
@@ -226,4 +286,9 @@ impl Session {
             None => false,
         }
     }
+}
+
+fn known_codec(codecs: &[(Pt, Codec)], pt: Pt) -> Option<Codec> {
+    let known = codecs.iter().find(|(known, _)| *known == pt);
+    known.map(|(_, codec)| *codec)
 }

@@ -27,6 +27,8 @@ pub(crate) struct Figures {
     pub(crate) rtt: Option<Duration>,
     pub(crate) up: Loss,
     pub(crate) down: Loss,
+    /// Of the sound that went down: video that was sent again may not count as lost.
+    pub(crate) sound_down: Loss,
     /// Bytes that came.
     pub(crate) bytes_up: u64,
 }
@@ -73,9 +75,9 @@ impl Session {
             Event::MediaIngressStats(s) => (s.nacks, s.packets, s.bytes),
             _ => return,
         };
-        let sent = match &self.side {
-            Side::Subscriber(s) => s.sent(mid),
-            Side::Publisher(_) => 0,
+        let (sent, is_sound) = match &self.side {
+            Side::Subscriber(s) => (s.sent(mid), s.is_sound(mid)),
+            Side::Publisher(_) => (0, false),
         };
         let index = match self
             .totals
@@ -109,6 +111,9 @@ impl Session {
                 counters.rtx_out += again.saturating_sub(last.again);
                 last.again = last.again.max(again);
                 self.figures.down.note(loss, fresh);
+                if is_sound {
+                    self.figures.sound_down.note(loss, fresh);
+                }
             }
             _ => {
                 counters.nacks_out += nacked;

@@ -8,7 +8,6 @@ use str0m::media::Mid;
 
 use super::writer::Writer;
 use super::{Session, Side};
-use crate::media::codec;
 use crate::media::counters::DropReason;
 use crate::media::demand::Wish;
 use crate::media::forward::picture::Picture;
@@ -70,8 +69,10 @@ pub(super) struct Outgoing {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Written {
     pub(crate) packets: u64,
-    /// Of their payloads.
+    /// Of their payloads, without what is repeated.
     pub(crate) bytes: u64,
+    /// Packets of sound that were sent with those before them.
+    pub(crate) redundant: u64,
 }
 
 impl Written {
@@ -160,6 +161,12 @@ impl Subscriber {
             .map_or(0, |o| o.writer.sent)
     }
 
+    /// True if the media section carries sound.
+    pub(super) fn is_sound(&self, mid: Mid) -> bool {
+        let line = self.lines.iter().find(|l| l.mid == mid);
+        line.is_some_and(|l| l.kind == MediaKind::Audio)
+    }
+
     fn refill(&mut self, rtc: &mut Rtc) -> bool {
         let mut any = false;
         for line in &mut self.lines {
@@ -223,17 +230,19 @@ impl Session {
                 false => DropReason::NotWanted,
             });
         };
-        if outgoing.writer.payload_types[codec::index(packet.codec)].is_none() {
+        if outgoing.writer.payload_types.of(packet.codec).is_none() {
             return Err(DropReason::CodecNotNegotiated);
         }
         outgoing.missed = None;
         let (writer, rtc) = (&mut outgoing.writer, &mut self.rtc);
+        let repeated = self.redundancy.repeated();
         let mut written = Written::default();
         outgoing
             .subscription
             .pass(packet, target, cached, now, |packet, numbers| {
                 written.note(packet);
-                writer.write(rtc, packet, numbers);
+                let any = writer.write(rtc, packet, numbers, repeated);
+                written.redundant += u64::from(any);
             })?;
         Ok(written)
     }
@@ -248,7 +257,7 @@ impl Session {
             return None;
         };
         let outgoing = subscriber.outgoing_mut(feed, packet.kind)?;
-        let is_known = outgoing.writer.payload_types[codec::index(packet.codec)].is_some();
+        let is_known = outgoing.writer.payload_types.of(packet.codec).is_some();
         if is_known || outgoing.missed.replace(packet.codec) == Some(packet.codec) {
             return None;
         }
@@ -265,16 +274,23 @@ impl Session {
             return written;
         };
         let table = &outgoing.writer.payload_types;
-        let known = |p: &MediaPacket| table[codec::index(p.codec)].is_some();
+        let known = |p: &MediaPacket| table.of(p.codec).is_some();
         if !self.connected || !cached.iter().all(known) {
             return written;
         }
         let (writer, rtc) = (&mut outgoing.writer, &mut self.rtc);
         outgoing.subscription.enter(cached, now, |packet, numbers| {
             written.note(packet);
-            writer.write(rtc, packet, numbers);
+            writer.write(rtc, packet, numbers, 0);
         });
         written
+    }
+
+    /// Takes the part of packets that the link has lost lately.
+    pub(crate) fn note_loss(&mut self, now: Instant, loss: Option<f32>) {
+        if let Some(loss) = loss {
+            self.redundancy.note(now, loss);
+        }
     }
 
     /// The incoming stream that a feed is sent.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use packager::rtp::MediaKind;
+use packager::rtp::{Codec, MediaKind};
 use str0m::Rtc;
 use str0m::media::Pt;
 use str0m::rtp::{ExtensionValues, RtpWrite, Ssrc, StreamTx};
@@ -11,24 +11,42 @@ use str0m::rtp::{ExtensionValues, RtpWrite, Ssrc, StreamTx};
 use crate::media::codec;
 use crate::media::forward::rewrite::Rewritten;
 use crate::media::packet::MediaPacket;
+use crate::media::red::History;
 
 pub(super) struct Writer {
     ssrc: Ssrc,
-    pub(super) payload_types: [Option<Pt>; codec::CODECS],
+    pub(super) payload_types: PayloadTypes,
     pub(super) sent: u64,
+    /// What sound is repeated of, where the line has RED.
+    history: History,
     /// Packets written since the last drain.
     queued: usize,
     /// Packets that wait for the next drain. str0m's queue keeps the room that its longest burst
     /// took, for each subscriber: bursts are fed to it in pieces.
-    backlog: VecDeque<(MediaPacket, Rewritten)>,
+    backlog: VecDeque<(MediaPacket, Rewritten, Pt)>,
+}
+
+/// What a media section has been negotiated to carry.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct PayloadTypes {
+    pub(super) codecs: [Option<Pt>; codec::CODECS],
+    /// Of redundant Opus (RED).
+    pub(super) red: Option<Pt>,
+}
+
+impl PayloadTypes {
+    pub(super) fn of(&self, codec: Codec) -> Option<Pt> {
+        self.codecs[codec::index(codec)]
+    }
 }
 
 impl Writer {
-    pub(super) fn new(ssrc: Ssrc, payload_types: [Option<Pt>; codec::CODECS]) -> Self {
+    pub(super) fn new(ssrc: Ssrc, payload_types: PayloadTypes) -> Self {
         Self {
             ssrc,
             payload_types,
             sent: 0,
+            history: History::default(),
             queued: 0,
             backlog: VecDeque::new(),
         }
@@ -46,24 +64,55 @@ impl Writer {
         self.backlog = VecDeque::new();
     }
 
-    pub(super) fn write(&mut self, rtc: &mut Rtc, packet: &MediaPacket, numbers: Rewritten) {
+    /// Writes a packet; of sound, with so many of those before it. True if any were.
+    pub(super) fn write(
+        &mut self,
+        rtc: &mut Rtc,
+        packet: &MediaPacket,
+        numbers: Rewritten,
+        repeated: usize,
+    ) -> bool {
+        let Some(pt) = self.payload_types.of(packet.codec) else {
+            return false;
+        };
+        let red = self.payload_types.red;
+        let Some(red) = red.filter(|_| packet.codec == Codec::Opus) else {
+            self.queue(rtc, packet, numbers, pt);
+            return false;
+        };
+        let payload = &packet.payload;
+        let redundant = self.history.with_repeated(*pt, numbers, payload, repeated);
+        self.history.push(numbers, payload);
+        let Some(payload) = redundant else {
+            self.queue(rtc, packet, numbers, pt);
+            return false;
+        };
+        let packet = MediaPacket {
+            payload,
+            ..packet.clone()
+        };
+        self.queue(rtc, &packet, numbers, red);
+        true
+    }
+
+    fn queue(&mut self, rtc: &mut Rtc, packet: &MediaPacket, numbers: Rewritten, pt: Pt) {
         if self.queued >= MAX_QUEUED {
-            self.backlog.push_back((packet.clone(), numbers));
+            self.backlog.push_back((packet.clone(), numbers, pt));
             return;
         }
         self.queued += 1;
-        self.write_now(rtc, packet, numbers);
+        self.write_now(rtc, packet, numbers, pt);
     }
 
     /// Writes what waited, after a drain. True if the session is to be drained again.
     pub(super) fn refill(&mut self, rtc: &mut Rtc) -> bool {
         self.queued = 0;
         while self.queued < MAX_QUEUED {
-            let Some((packet, numbers)) = self.backlog.pop_front() else {
+            let Some((packet, numbers, pt)) = self.backlog.pop_front() else {
                 break;
             };
             self.queued += 1;
-            self.write_now(rtc, &packet, numbers);
+            self.write_now(rtc, &packet, numbers, pt);
         }
         if self.backlog.is_empty() && self.backlog.capacity() > 0 {
             self.backlog = VecDeque::new();
@@ -71,10 +120,7 @@ impl Writer {
         self.queued > 0
     }
 
-    fn write_now(&mut self, rtc: &mut Rtc, packet: &MediaPacket, numbers: Rewritten) {
-        let Some(pt) = self.payload_types[codec::index(packet.codec)] else {
-            return;
-        };
+    fn write_now(&mut self, rtc: &mut Rtc, packet: &MediaPacket, numbers: Rewritten, pt: Pt) {
         let values = ExtensionValues {
             audio_level: packet.extensions.audio_level,
             voice_activity: packet.extensions.voice,
