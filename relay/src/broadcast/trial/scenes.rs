@@ -108,6 +108,24 @@ fn a_camera_that_was_off_comes_back_in_time_with_the_sound() {
 }
 
 #[test]
+fn another_camera_goes_on_in_media_time() {
+    // The time that it takes to open: the RTP stream is the same, the pictures are others.
+    for opening in [0.0, 0.8, 4.0] {
+        let mut trial = running();
+        trial.publisher.has_camera = false;
+        trial.run(20.0 + opening);
+        trial.publisher.sps = SPS_320X180;
+        trial.publisher.wants_keyframe = true;
+        trial.publisher.resume_pictures(trial.now);
+        trial.run(35.0 + opening);
+        check(&trial, &format!("camera changed in {opening} s"), 20.0);
+        assert_eq!(trial.inits, 2);
+        let frozen = trial.verdict.frozen();
+        assert!(frozen < (opening + 0.2) * 1e3, "{frozen} ms");
+    }
+}
+
+#[test]
 fn all_may_pause_and_go_on() {
     for pause in [1.0, 10.0, 120.0] {
         let mut trial = running();
