@@ -82,6 +82,7 @@ impl Rig {
             max_sessions: subscribers + 1,
             connect_timeout: Duration::from_secs(30),
             linger: Duration::from_secs(30),
+            loudest: 8,
             audio_redundancy: true,
             max_segments: 64,
             cert,

@@ -234,6 +234,14 @@ const SERVER_KEYS: &[Key] = &[
         },
     ),
     Key::new(
+        "media.loudest",
+        "Streams of a room whose sound one member hears at once",
+        |s, raw| {
+            s.media.loudest = value::number(raw, 1..=1_000)?;
+            Ok(())
+        },
+    ),
+    Key::new(
         "media.audio_redundancy",
         "Send and take sound with redundancy (RED)",
         |s, raw| {

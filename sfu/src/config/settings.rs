@@ -113,6 +113,8 @@ pub struct MediaSettings {
     /// How long subscribers stay without a publisher.
     #[serde(serialize_with = "duration_as_text")]
     pub linger: Duration,
+    /// Streams of a room whose sound one member hears at once.
+    pub loudest: usize,
     /// Sound with redundancy (RED, RFC 2198), where browsers and lossy links want it.
     pub audio_redundancy: bool,
 }
@@ -233,6 +235,7 @@ impl Default for Settings {
                 tcp_max_connections: 8_000,
                 tcp_max_per_address: 500,
                 linger: Duration::from_secs(60),
+                loudest: 8,
                 audio_redundancy: true,
             },
             relay: RelaySettings {

@@ -43,6 +43,8 @@ pub enum DropReason {
     NotAllowed,
     /// The subscriber does not want this kind of media of the stream.
     NotWanted,
+    /// Others are louder than this sound.
+    NotLoudest,
     /// Another simulcast layer is followed.
     WrongLayer,
     /// The subscriber waits for a key frame.
@@ -63,7 +65,7 @@ pub enum DropReason {
 
 impl DropReason {
     /// All reasons, in the order of their discriminants.
-    pub const ALL: [DropReason; 27] = [
+    pub const ALL: [DropReason; 28] = [
         DropReason::Oversize,
         DropReason::NotWebRtc,
         DropReason::BadStun,
@@ -83,6 +85,7 @@ impl DropReason {
         DropReason::CodecNotNegotiated,
         DropReason::NotAllowed,
         DropReason::NotWanted,
+        DropReason::NotLoudest,
         DropReason::WrongLayer,
         DropReason::AwaitingKeyframe,
         DropReason::OldSequence,
@@ -115,6 +118,7 @@ impl DropReason {
             DropReason::CodecNotNegotiated => "codec_not_negotiated",
             DropReason::NotAllowed => "not_allowed",
             DropReason::NotWanted => "not_wanted",
+            DropReason::NotLoudest => "not_loudest",
             DropReason::WrongLayer => "wrong_layer",
             DropReason::AwaitingKeyframe => "awaiting_keyframe",
             DropReason::OldSequence => "old_sequence",
@@ -161,6 +165,8 @@ pub struct Counters {
     pub redundant_in: u64,
     /// Packets of sound sent with those before them (RED).
     pub redundant_out: u64,
+    /// Streams whose sound a subscriber hears in place of another one's.
+    pub voice_changes: u64,
     /// Subscribers who entered at the cached key frame.
     pub cache_joins: u64,
     /// Sessions closed since a panic was caught while they were polled.

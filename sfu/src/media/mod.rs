@@ -18,6 +18,7 @@ pub mod fuzzing;
 mod gop;
 mod lane;
 mod levels;
+mod loudest;
 mod need;
 pub mod offer;
 mod output;

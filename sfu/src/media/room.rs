@@ -15,6 +15,7 @@ use super::forward::rewrite::Rewritten;
 use super::forward::subscription::Subscription;
 use super::gop::GopCache;
 use super::lane::{Lane, is_same_lane};
+use super::loudest::Voice;
 use super::need::Need;
 use super::packet::{MediaPacket, StreamKey};
 use super::session::NewReport;
@@ -76,6 +77,7 @@ pub(crate) struct Room {
     /// What its pictures take, if another worker measures it.
     pub(crate) told_rates: Rates,
     pub(crate) audio: Option<StreamKey>,
+    pub(crate) voice: Voice,
     pub(crate) videos: Vec<VideoStream>,
     /// The last moment with a publisher.
     pub(crate) live_at: Instant,
@@ -186,6 +188,7 @@ impl Room {
             layers: LayerSelector::default(),
             told_rates: Rates::default(),
             audio: None,
+            voice: Voice::default(),
             videos: Vec::new(),
             live_at: now,
             armed: None,
@@ -195,7 +198,12 @@ impl Room {
     /// Takes note of a packet before it is forwarded.
     pub(crate) fn note(&mut self, packet: &MediaPacket, now: Instant) {
         if packet.kind == MediaKind::Audio {
-            self.audio = Some(packet.stream);
+            if self.audio.replace(packet.stream) != Some(packet.stream) {
+                self.voice = Voice::default();
+            }
+            if let Some(level) = packet.extensions.audio_level {
+                self.voice.note(now, level);
+            }
             return;
         }
         let video = self.video_entry(packet.stream);

@@ -305,6 +305,7 @@ fn worker_config(settings: &Settings, media: &MediaAddresses) -> WorkerConfig {
     WorkerConfig {
         max_sessions: settings.media.max_sessions,
         linger: settings.media.linger,
+        loudest: settings.media.loudest,
         audio_redundancy: settings.media.audio_redundancy,
         tcp: settings.media.tcp,
         tcp_max_connections: settings.media.tcp_max_connections,

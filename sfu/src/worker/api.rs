@@ -296,6 +296,8 @@ pub struct WorkerConfig {
     pub connect_timeout: Duration,
     /// How long subscribers stay without a publisher.
     pub linger: Duration,
+    /// The sound of so many streams is sent to one receiver at once: that of the loudest.
+    pub loudest: usize,
     /// Sound may be sent and received with redundancy (RED, RFC 2198).
     pub audio_redundancy: bool,
 }
@@ -314,6 +316,7 @@ impl WorkerConfig {
             tcp_max_per_address: 500,
             connect_timeout: Duration::from_secs(15),
             linger: Duration::from_secs(60),
+            loudest: 8,
             audio_redundancy: true,
         }
     }

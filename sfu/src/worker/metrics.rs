@@ -24,6 +24,7 @@ pub(crate) struct Metrics {
     nacks: IntCounterVec,
     redundant: IntCounterVec,
     rtx: IntCounter,
+    voice_changes: IntCounter,
     cache_joins: IntCounter,
     panics: IntCounter,
     timeouts: IntCounter,
@@ -115,6 +116,10 @@ impl Metrics {
                 "weblive_media_rtx_packets_total",
                 "Packets sent again to subscribers.",
             )?,
+            voice_changes: counter(
+                "weblive_media_voice_changes_total",
+                "Streams whose sound a subscriber hears in place of another one's, being louder.",
+            )?,
             cache_joins: counter(
                 "weblive_media_cache_joins_total",
                 "Subscribers who entered at a cached key frame.",
@@ -177,6 +182,7 @@ impl Metrics {
         }
         self.sends.inc_by(c.sends);
         self.rtx.inc_by(c.rtx_out);
+        self.voice_changes.inc_by(c.voice_changes);
         self.cache_joins.inc_by(c.cache_joins);
         self.panics.inc_by(c.panics);
         self.timeouts.inc_by(c.timeouts);

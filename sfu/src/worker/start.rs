@@ -151,6 +151,7 @@ impl Workers {
                 max_sessions: config.max_sessions,
                 connect_timeout: config.connect_timeout,
                 linger: config.linger,
+                loudest: config.loudest,
                 audio_redundancy: config.audio_redundancy,
                 max_segments: 1,
                 cert: cert.clone(),

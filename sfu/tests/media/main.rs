@@ -10,6 +10,7 @@ mod hostile;
 mod joins;
 mod lanes;
 mod layers;
+mod loudest;
 mod page;
 mod paths;
 mod peer;

@@ -86,6 +86,11 @@ impl Page {
             .map_or_else(Frames::default, |r| frames::check(&r.audio))
     }
 
+    /// The same as they came.
+    pub fn audio_packets(&self, stream: &str) -> &[Got] {
+        self.streams.get(stream).map_or(&[], |r| &r.audio)
+    }
+
     pub fn first_video(&self, stream: &str) -> Option<Instant> {
         self.streams.get(stream)?.first_video
     }

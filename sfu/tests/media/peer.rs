@@ -68,7 +68,7 @@ pub struct Sender {
     next_audio: Instant,
     audio_seq: u64,
     audio_time: u32,
-    audio_number: u32,
+    pub audio_number: u32,
 }
 
 pub struct Layer {

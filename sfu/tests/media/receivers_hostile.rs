@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
-use sfu::worker::{MediaEvent, ReceiveError, SessionId};
+use sfu::worker::{MediaEvent, ReceiveError, SessionId, Wanted};
 
 use crate::frames;
-use crate::world::{World, good};
+use crate::world::{World, good, stream};
 
 fn secs(s: u64) -> Duration {
     Duration::from_secs(s)
@@ -188,9 +188,22 @@ fn tracks_of_one_receiver_are_bounded() {
     assert_eq!(
         w.receive(p, &names[..33], &[]),
         Err(ReceiveError::TooManyTracks {
-            kind: "audio",
+            kind: "video",
             count: 33,
             limit: 32
+        })
+    );
+    let sounds = (0..65).map(|n| Wanted {
+        stream: stream(&format!("s{n}")),
+        audio: true,
+        video: None,
+    });
+    assert_eq!(
+        w.receive_only(p, sounds.collect(), &[]),
+        Err(ReceiveError::TooManyTracks {
+            kind: "audio",
+            count: 65,
+            limit: 64
         })
     );
     assert_eq!(
@@ -203,11 +216,12 @@ fn tracks_of_one_receiver_are_bounded() {
     assert!(size < 131_072, "{size} bytes");
     w.negotiate(p, offer);
     assert!(w.receive(p, &["one-more"], &[]).is_err());
-    // All of them go and others come: no m-line more.
+    // All of them go and others come: no m-line more than allowed. One that is left is free once
+    // that has been answered, so that the sounds get lines of their own.
     let offer = w.receive(p, &names[32..], &names[..32]).expect("received");
     w.negotiate(p, offer);
     let page = w.peers[p].page.as_ref().expect("page");
-    assert_eq!(page.lines.len(), 64);
+    assert_eq!(page.lines.len(), 32 + 32 + 8);
     let mut carried: Vec<&str> = page
         .lines
         .iter()

@@ -71,6 +71,7 @@ impl World {
                     max_sessions: 2_000,
                     connect_timeout: Duration::from_secs(15),
                     linger: Duration::from_secs(60),
+                    loudest: 8,
                     audio_redundancy: true,
                     max_segments: 64,
                     cert: cert.clone(),

@@ -10,6 +10,7 @@ use packager::rtp::MediaKind;
 use super::Core;
 use crate::media::counters::DropReason;
 use crate::media::forward::picture::Pictures;
+use crate::media::loudest::Heard;
 use crate::media::output::Output;
 use crate::media::packet::MediaPacket;
 use crate::media::slots::SlotKey;
@@ -114,6 +115,16 @@ impl Core {
                 MediaKind::Audio => (room.audio, None),
                 MediaKind::Video => (followed, cached),
             };
+            if packet.kind == MediaKind::Audio {
+                match session.hears(feed, &room.voice, self.config.loudest, now) {
+                    Heard::Yes => {}
+                    Heard::Instead => self.counters.voice_changes += 1,
+                    Heard::No => {
+                        self.counters.drop(DropReason::NotLoudest);
+                        continue;
+                    }
+                }
+            }
             let before = session.follows(feed, packet.kind);
             match session.forward(feed, packet, target, cached, now) {
                 Ok(written) => {

@@ -52,6 +52,8 @@ pub struct CoreConfig {
     pub connect_timeout: Duration,
     /// How long subscribers stay without a publisher.
     pub linger: Duration,
+    /// The sound of so many streams is sent to one receiver at once: that of the loudest.
+    pub loudest: usize,
     /// Sound may be sent and received with redundancy (RED, RFC 2198).
     pub audio_redundancy: bool,
     /// Most datagrams in one segmented send.

@@ -150,6 +150,21 @@ impl Rewriter {
         Ok(Rewritten { seq, time })
     }
 
+    /// Goes on with the current source after packets that were not sent: their numbers are given
+    /// to those that follow, whose times stay what they are.
+    pub fn resume(&mut self, packet: &MediaPacket, now: Instant) -> Result<Rewritten, TooOld> {
+        if packet.seq <= self.highest_in {
+            return Err(TooOld);
+        }
+        if let Some(highest) = self.highest {
+            // The next number is then that of this packet.
+            self.seq_shift = (highest.seq + 1).wrapping_sub(packet.seq);
+            self.first_in = packet.seq;
+            self.skipped = None;
+        }
+        self.map(packet, now)
+    }
+
     /// Closes the gap that a packet leaves which is not sent, if nothing newer has been.
     pub fn skip(&mut self, seq: u64) {
         if self.highest.is_some() && seq == self.highest_in.wrapping_add(1) {
@@ -338,6 +353,22 @@ mod tests {
         assert_eq!(r.map(&packet(6, 0, true, now), now).map(|o| o.seq), Ok(101));
         r.skip(10);
         assert_eq!(r.map(&packet(6, 0, true, now), now), Err(TooOld));
+    }
+
+    #[test]
+    fn resumed_source_has_the_next_number_and_its_own_time() {
+        let now = Instant::now();
+        let mut r = rewriter();
+        let a = r.switch(&packet(5, 1_000, true, now), now);
+        assert_eq!(r.resume(&packet(5, 1_000, true, now), now), Err(TooOld));
+        let after = now + Duration::from_secs(5);
+        let b = r.resume(&packet(255, 241_000, true, after), after);
+        let b = b.expect("newer");
+        assert_eq!(b.seq, a.seq + 1);
+        assert_eq!(b.time.wrapping_sub(a.time), 240_000);
+        assert_eq!(r.map(&packet(254, 240_040, true, now), after), Err(TooOld));
+        let c = r.map(&packet(256, 241_960, true, after), after);
+        assert_eq!(c.map(|c| c.seq), Ok(a.seq + 2));
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub struct Subscription {
     rewriter: Rewriter,
     /// The incoming stream that is forwarded; `None` while the subscription waits to enter one.
     current: Option<StreamKey>,
+    /// Packets of it have been left out since the last that was sent.
+    is_held: bool,
     pictures: PictureNumbers,
 }
 
@@ -24,6 +26,7 @@ impl Subscription {
         Self {
             rewriter: Rewriter::new(kind, first),
             current: None,
+            is_held: false,
             pictures: PictureNumbers::default(),
         }
     }
@@ -51,6 +54,20 @@ impl Subscription {
                 self.rewriter.skip(packet.seq);
             }
             return Err(DropReason::Empty);
+        }
+        let is_first = std::mem::take(&mut self.is_held);
+        if is_first && self.current == Some(packet.stream) {
+            let Ok(numbers) = self.rewriter.resume(packet, now) else {
+                self.is_held = true;
+                return Err(DropReason::OldSequence);
+            };
+            // The first packet of a talkspurt (RFC 3551 §4.1).
+            let first = MediaPacket {
+                marker: true,
+                ..packet.clone()
+            };
+            emit(&first, numbers);
+            return Ok(1);
         }
         if self.current == Some(packet.stream) {
             let numbers = self
@@ -105,6 +122,12 @@ impl Subscription {
     /// True if the subscription would have to wait for a key frame of `target`.
     pub fn awaits(&self, target: Option<StreamKey>) -> bool {
         self.current.is_none() || (target.is_some() && self.current != target)
+    }
+
+    /// Leaves out what comes of a sound until the next packet that is passed. That one has the next
+    /// number and its own time, as after DTX.
+    pub fn hold(&mut self) {
+        self.is_held = true;
     }
 
     /// Forgets the source: the next packet sent starts a key frame.

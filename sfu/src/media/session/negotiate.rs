@@ -278,6 +278,7 @@ fn subscriber(
     Subscriber {
         feeds: vec![feed],
         lines,
+        ..Subscriber::default()
     }
 }
 

@@ -26,8 +26,14 @@ use crate::media::forward::rewrite::Rewritten;
 use crate::media::slots::SlotKey;
 use crate::worker::api::{ReceiveError, ServerOffer, SessionId};
 
-/// Most m-lines of each kind: the tracks of as many people as a page can show.
-pub(crate) const MAX_LINES: usize = 32;
+/// Most m-lines of a kind: the pictures of as many people as a page can show, and the sound of as
+/// many as a room has by default, with some to spare.
+pub(crate) const fn max_lines(kind: MediaKind) -> usize {
+    match kind {
+        MediaKind::Audio => 64,
+        MediaKind::Video => 32,
+    }
+}
 
 pub(crate) struct Offers {
     revision: u32,
@@ -114,7 +120,17 @@ impl Session {
                 feed.set_line(kind, None);
             }
         }
-        Some((feed.room, before))
+        let room = feed.room;
+        if !wish.audio {
+            self.leave_stage(room);
+        }
+        Some((room, before))
+    }
+
+    fn leave_stage(&mut self, room: SlotKey) {
+        if let Side::Subscriber(subscriber) = &mut self.side {
+            subscriber.stage.leave(room);
+        }
     }
 
     /// Feeds one more stream, once its lines have been negotiated.
@@ -130,7 +146,9 @@ impl Session {
             return None;
         };
         let index = s.feeds.iter().position(|f| f.stream == *stream)?;
-        Some(s.feeds.remove(index))
+        let feed = s.feeds.remove(index);
+        s.stage.leave(feed.room);
+        Some(feed)
     }
 
     /// The streams that it receives.
@@ -144,14 +162,14 @@ impl Session {
     /// Most tracks of a kind that a session can have, or a new one.
     pub(crate) fn track_limit(session: Option<&Self>, kind: MediaKind) -> usize {
         let Some((session, Side::Subscriber(s))) = session.map(|s| (s, &s.side)) else {
-            return MAX_LINES;
+            return max_lines(kind);
         };
         let is_lost = |l: &&Line| {
             l.kind == kind
                 && l.carries == Carries::Nothing
                 && state(&session.rtc, l.mid) == OnWire::Stopped
         };
-        MAX_LINES.saturating_sub(s.lines.iter().filter(is_lost).count())
+        max_lines(kind).saturating_sub(s.lines.iter().filter(is_lost).count())
     }
 
     /// Connects feeds with lines that carry their streams already. Gives their rooms.
@@ -321,7 +339,7 @@ fn state(rtc: &Rtc, mid: Mid) -> OnWire {
 /// Gives up the lines whose streams are not wanted any more. A line is used again once that has
 /// been answered: only then does a page see another track there.
 fn release(subscriber: &mut Subscriber, on_wire: &[OnWire], mut close: impl FnMut(Mid)) {
-    let Subscriber { feeds, lines } = subscriber;
+    let Subscriber { feeds, lines, .. } = subscriber;
     for (line, on_wire) in lines.iter_mut().zip(on_wire) {
         let Carries::Stream(stream) = &line.carries else {
             continue;
@@ -366,7 +384,7 @@ fn occupy(
     on_wire: &[OnWire],
     mut open: impl FnMut(Option<Mid>, RtcKind, &StreamId) -> Mid,
 ) {
-    let Subscriber { feeds, lines } = subscriber;
+    let Subscriber { feeds, lines, .. } = subscriber;
     for feed in feeds {
         for kind in KINDS {
             let carried = |l: &Line| {
@@ -386,7 +404,7 @@ fn occupy(
             if let Some((line, _)) = free {
                 open(Some(line.mid), rtc_kind, &feed.stream);
                 line.carries = carries;
-            } else if lines.iter().filter(|l| l.kind == kind).count() < MAX_LINES {
+            } else if lines.iter().filter(|l| l.kind == kind).count() < max_lines(kind) {
                 let mid = open(None, rtc_kind, &feed.stream);
                 lines.push(Line {
                     mid,
@@ -407,7 +425,7 @@ fn activate(
 ) -> Vec<SlotKey> {
     let mut rooms = Vec::new();
     for index in 0..subscriber.lines.len() {
-        let Subscriber { feeds, lines } = subscriber;
+        let Subscriber { feeds, lines, .. } = subscriber;
         let line = &mut lines[index];
         if line.carries == Carries::Leaving {
             line.carries = Carries::Nothing;

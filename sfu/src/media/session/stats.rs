@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use packager::rtp::MediaKind;
 use str0m::Event;
 use str0m::media::{Mid, Rid};
 
@@ -138,7 +139,10 @@ impl Session {
 }
 
 /// Media sections and layers of one session whose totals are kept.
-const MAX_TOTALS: usize = 2 * super::offers::MAX_LINES;
+const MAX_TOTALS: usize = {
+    use super::offers::max_lines;
+    max_lines(MediaKind::Audio) + max_lines(MediaKind::Video)
+};
 
 #[cfg(test)]
 mod tests {

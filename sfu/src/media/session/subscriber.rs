@@ -12,6 +12,7 @@ use crate::media::counters::DropReason;
 use crate::media::demand::Wish;
 use crate::media::forward::picture::Picture;
 use crate::media::forward::subscription::Subscription;
+use crate::media::loudest::{Heard, Stage, Voice};
 use crate::media::packet::{MAX_PAYLOAD, MediaPacket, StreamKey};
 use crate::media::slots::SlotKey;
 
@@ -22,6 +23,8 @@ pub(crate) struct Subscriber {
     pub(crate) feeds: Vec<Feed>,
     /// In the order of the m-lines; never shortened.
     pub(super) lines: Vec<Line>,
+    /// Whose sound is heard, where there are many.
+    pub(super) stage: Stage,
 }
 
 /// A stream on its way to one session.
@@ -202,6 +205,34 @@ impl Session {
     /// True if the session receives several streams: it is drained once for all of them.
     pub(crate) fn has_many_feeds(&self) -> bool {
         matches!(&self.side, Side::Subscriber(s) if s.feeds.len() > 1)
+    }
+
+    /// Whether a packet of sound is heard beside that of the other feeds, of which this session
+    /// hears `limit` at once. What is not is left out without a trace.
+    pub(crate) fn hears(
+        &mut self,
+        feed: usize,
+        voice: &Voice,
+        limit: usize,
+        now: Instant,
+    ) -> Heard {
+        let Side::Subscriber(subscriber) = &mut self.side else {
+            return Heard::Yes;
+        };
+        let feeds = &subscriber.feeds;
+        let is_sent = feeds.get(feed).is_some_and(|feed| feed.audio.is_some());
+        let has_many = || feeds.iter().filter(|f| f.audio.is_some()).count() > limit;
+        if !self.connected || !is_sent || feeds.len() <= limit || !has_many() {
+            return Heard::Yes;
+        }
+        let room = feeds[feed].room;
+        let heard = subscriber.stage.admit(now, limit, room, voice);
+        if heard == Heard::No
+            && let Some(outgoing) = subscriber.outgoing_mut(feed, MediaKind::Audio)
+        {
+            outgoing.subscription.hold();
+        }
+        heard
     }
 
     /// Passes a packet on to this subscriber if it may have it; see [`Subscription::pass`]. To be
