@@ -47,6 +47,9 @@ export interface Reception {
   /** The longest time between two of them since the last {@link RoomClient.forgetGaps}, in milliseconds. */
   longestGap: number;
   audioEnergy: number;
+  /** Samples of sound that were played, and of those the ones that the decoder made up. */
+  audioSamples: number;
+  audioConcealed: number;
 }
 
 /** A request's end, as it crosses from the page to the test. */
@@ -183,8 +186,11 @@ export class RoomClient {
       const view = [...this.#views].find(([, view]) => view.stream.getTracks().some((track) => track.id === entry.trackIdentifier));
       const reception = view && seen[view[0]];
       if (!reception) return;
-      if (entry.kind === 'audio') reception.audioEnergy = entry.totalAudioEnergy ?? 0;
-      else {
+      if (entry.kind === 'audio') {
+        Object.assign(reception, {
+          audioEnergy: entry.totalAudioEnergy ?? 0, audioSamples: entry.totalSamplesReceived ?? 0, audioConcealed: entry.concealedSamples ?? 0,
+        });
+      } else {
         Object.assign(reception, {
           framesDecoded: entry.framesDecoded ?? 0, framesDropped: entry.framesDropped ?? 0, freezes: entry.freezeCount ?? 0, plis: entry.pliCount ?? 0,
           codec: report.get(entry.codecId)?.mimeType ?? '', width: entry.frameWidth ?? 0, height: entry.frameHeight ?? 0,
@@ -273,6 +279,7 @@ class View {
     return {
       stream, isLive: this.stream.getTracks().some((track) => track.readyState === 'live' && !track.muted), framesDecoded: 0, framesDropped: 0, freezes: 0,
       plis: 0, codec: '', width: 0, height: 0, unreadable: this.reader.unreadable, readings: this.reader.frames - this.reader.unreadable, longestGap: this.#gap(), audioEnergy: 0,
+      audioSamples: 0, audioConcealed: 0,
     };
   }
 
