@@ -42,10 +42,18 @@ impl Voice {
     }
 }
 
-/// The streams that one subscriber hears. Bounded by the limit that it is asked with.
-#[derive(Debug, Default)]
+/// The streams that one subscriber hears. Bounded by its limit.
+#[derive(Debug)]
 pub(crate) struct Stage {
+    limit: usize,
     places: Vec<Place>,
+}
+
+impl Default for Stage {
+    /// For everybody.
+    fn default() -> Self {
+        Self::new(usize::MAX)
+    }
 }
 
 #[derive(Debug)]
@@ -65,15 +73,22 @@ pub(crate) enum Heard {
 }
 
 impl Stage {
-    /// Whether a packet of a stream is heard among the `limit` loudest. A stream without levels
+    /// For so many at once.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            places: Vec::new(),
+        }
+    }
+
+    /// How many are heard at once.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Whether a packet of a stream is heard among the loudest. A stream without levels
     /// cannot be compared, takes no place and is always heard.
-    pub(crate) fn admit(
-        &mut self,
-        now: Instant,
-        limit: usize,
-        room: SlotKey,
-        voice: &Voice,
-    ) -> Heard {
+    pub(crate) fn admit(&mut self, now: Instant, room: SlotKey, voice: &Voice) -> Heard {
         if !voice.has_levels {
             return Heard::Yes;
         }
@@ -86,7 +101,7 @@ impl Stage {
             voice: *voice,
             since: now,
         };
-        if self.places.len() < limit {
+        if self.places.len() < self.limit {
             self.places.push(place);
             return Heard::Yes;
         }
@@ -156,7 +171,7 @@ mod tests {
             let mut slots = Slots::default();
             Self {
                 now: Instant::now(),
-                stage: Stage::default(),
+                stage: Stage::new(3),
                 rooms: (0..count).map(|_| slots.insert(())).collect(),
                 voices: vec![Voice::default(); count],
                 changes: 0,
@@ -170,7 +185,7 @@ mod tests {
             for (index, level) in levels.iter().enumerate() {
                 self.voices[index].note(self.now, *level);
                 let (room, voice) = (self.rooms[index], &self.voices[index]);
-                let admitted = self.stage.admit(self.now, 3, room, voice);
+                let admitted = self.stage.admit(self.now, room, voice);
                 self.changes += usize::from(admitted == Heard::Instead);
                 if admitted != Heard::No {
                     heard.push(index);
@@ -243,7 +258,7 @@ mod tests {
         let none = Voice::default();
         let admit = |round: &mut Round, i: usize, voice| {
             let room = round.rooms[i];
-            round.stage.admit(round.now, 3, room, voice)
+            round.stage.admit(round.now, room, voice)
         };
         assert_eq!(admit(&mut round, 3, &none), Heard::Yes);
         let mut quiet = Voice::default();

@@ -116,7 +116,7 @@ impl Core {
                 MediaKind::Video => (followed, cached),
             };
             if packet.kind == MediaKind::Audio {
-                match session.hears(feed, &room.voice, self.config.loudest, now) {
+                match session.hears(feed, &room.voice, now) {
                     Heard::Yes => {}
                     Heard::Instead => self.counters.voice_changes += 1,
                     Heard::No => {

@@ -214,6 +214,7 @@ impl Core {
             id,
             cert: &self.config.cert,
             local: &self.candidates,
+            loudest: self.config.loudest,
             redundancy: self.config.audio_redundancy,
             cname: format!("{:016x}", self.rng.random::<u64>()),
             now,

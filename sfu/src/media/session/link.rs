@@ -174,9 +174,12 @@ impl Session {
         self.link.note(kind)
     }
 
-    /// Feeds of which audio is sent.
+    /// Feeds of which audio is sent at once, those that are sent twice counted twice.
     pub(crate) fn audio_feeds(&self) -> usize {
-        self.feeds().iter().filter(|feed| feed.wish.audio).count()
+        match &self.side {
+            Side::Subscriber(subscriber) => subscriber.sounds(self.redundancy.repeated()),
+            Side::Publisher(_) => 0,
+        }
     }
 
     /// Gives a feed another picture than before, or none; `at_once` sends nothing of the one before

@@ -23,6 +23,7 @@ use crate::media::answer::{self, AnswerFault, Offered};
 use crate::media::codec;
 use crate::media::demand::Wish;
 use crate::media::forward::rewrite::Rewritten;
+use crate::media::loudest::Stage;
 use crate::media::slots::SlotKey;
 use crate::worker::api::{ReceiveError, ServerOffer, SessionId};
 
@@ -54,6 +55,8 @@ pub(crate) struct NewReceiver<'a> {
     pub(crate) id: SessionId,
     pub(crate) cert: &'a DtlsCert,
     pub(crate) local: &'a [Candidate],
+    /// Sounds that are sent at once.
+    pub(crate) loudest: usize,
     /// Redundant sound may be sent.
     pub(crate) redundancy: bool,
     pub(crate) cname: String,
@@ -82,7 +85,10 @@ impl Session {
             dirty: false,
             armed: None,
             deadline: Some(new.deadline),
-            side: Side::Subscriber(Subscriber::default()),
+            side: Side::Subscriber(Subscriber {
+                stage: Stage::new(new.loudest),
+                ..Subscriber::default()
+            }),
             dialogue: Dialogue::Offers(Box::new(Offers {
                 revision: 0,
                 outstanding: None,

@@ -170,6 +170,18 @@ impl Subscriber {
         line.is_some_and(|l| l.kind == MediaKind::Audio)
     }
 
+    /// As many sounds as are sent at most, each counted as often as it is sent with `repeated`
+    /// packets in each.
+    pub(super) fn sounds(&self, repeated: usize) -> usize {
+        let wanted = self.feeds.iter().filter(|feed| feed.wish.audio).count();
+        let mut outgoing = self.lines.iter().filter_map(|l| l.outgoing.as_ref());
+        let times = match outgoing.any(|o| o.writer.payload_types.red.is_some()) {
+            true => 1 + repeated,
+            false => 1,
+        };
+        wanted.min(self.stage.limit()) * times
+    }
+
     fn refill(&mut self, rtc: &mut Rtc) -> bool {
         let mut any = false;
         for line in &mut self.lines {
@@ -207,26 +219,20 @@ impl Session {
         matches!(&self.side, Side::Subscriber(s) if s.feeds.len() > 1)
     }
 
-    /// Whether a packet of sound is heard beside that of the other feeds, of which this session
-    /// hears `limit` at once. What is not is left out without a trace.
-    pub(crate) fn hears(
-        &mut self,
-        feed: usize,
-        voice: &Voice,
-        limit: usize,
-        now: Instant,
-    ) -> Heard {
+    /// Whether a packet of sound is heard beside that of the other feeds. What is not is left out
+    /// without a trace.
+    pub(crate) fn hears(&mut self, feed: usize, voice: &Voice, now: Instant) -> Heard {
         let Side::Subscriber(subscriber) = &mut self.side else {
             return Heard::Yes;
         };
-        let feeds = &subscriber.feeds;
+        let (feeds, limit) = (&subscriber.feeds, subscriber.stage.limit());
         let is_sent = feeds.get(feed).is_some_and(|feed| feed.audio.is_some());
         let has_many = || feeds.iter().filter(|f| f.audio.is_some()).count() > limit;
         if !self.connected || !is_sent || feeds.len() <= limit || !has_many() {
             return Heard::Yes;
         }
         let room = feeds[feed].room;
-        let heard = subscriber.stage.admit(now, limit, room, voice);
+        let heard = subscriber.stage.admit(now, room, voice);
         if heard == Heard::No
             && let Some(outgoing) = subscriber.outgoing_mut(feed, MediaKind::Audio)
         {
