@@ -3,6 +3,7 @@
 use packager::rtp::{Codec, MediaKind};
 
 use super::demux;
+use super::dependency::{self, Descriptor, Structure};
 use super::forward::detect::{self, Entry};
 use super::framing::{self, Decoder, TooLong};
 use super::red::payload::{self, Red};
@@ -82,6 +83,32 @@ fn decoded<'a>(mut pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Vec<u8>>, Res
         })
     });
     (packets, ended)
+}
+
+/// A descriptor that can be read is written no longer than it was, and reads as the same again; its
+/// frame has layers and references within the bounds.
+pub fn read_descriptor(data: &[u8]) {
+    let mut structure: Option<Structure> = None;
+    // Each piece behind its length: what comes later is read with the structure that came before.
+    let mut rest = data;
+    while let Some((&length, tail)) = rest.split_first() {
+        let (bytes, tail) = tail.split_at(usize::from(length).min(tail.len()));
+        rest = tail;
+        let Ok(descriptor) = Descriptor::read(bytes, structure.as_ref()) else {
+            continue;
+        };
+        let written = descriptor.write();
+        assert!(written.len() <= bytes.len());
+        let again = Descriptor::read(&written, structure.as_ref());
+        assert_eq!(again.as_ref(), Ok(&descriptor));
+        structure = descriptor.structure.clone().or(structure);
+        let frame = structure.as_ref().and_then(|s| descriptor.frame(s));
+        let frame = frame.expect("it was read with a template");
+        assert!(frame.spatial < dependency::MAX_LAYERS[0]);
+        assert!(frame.temporal < dependency::MAX_LAYERS[1]);
+        assert!((1..=dependency::MAX_TARGETS).contains(&frame.indications.len()));
+        assert!(frame.differences.iter().all(|d| (1..=4_096).contains(&d)));
+    }
 }
 
 /// First looks at datagrams and payloads read no byte that is not there.
@@ -176,6 +203,7 @@ mod tests {
             rng.fill(&mut bytes[..]);
             look_at_packet(&bytes);
             take_red_apart(&bytes);
+            read_descriptor(&bytes);
             decode_frames(&bytes);
             check_offer(&bytes);
             check_answer(&bytes);

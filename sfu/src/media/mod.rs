@@ -10,6 +10,7 @@ mod core;
 mod counters;
 mod demand;
 mod demux;
+pub mod dependency;
 pub mod forward;
 pub mod fragment;
 pub mod framing;
