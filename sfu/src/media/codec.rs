@@ -10,6 +10,7 @@ use str0m::media::{MediaKind as RtcKind, Pt};
 use str0m::rtp::{Extension, ExtensionMap};
 use str0m::{IceCreds, Rtc, RtcConfig};
 
+use super::dependency;
 use super::session::{Purpose, WAY_INTERVAL};
 
 /// A peer connection with the server's codecs and extensions, in the server's order.
@@ -59,6 +60,7 @@ fn extensions(purpose: Purpose) -> ExtensionMap {
     let mut map = ExtensionMap::empty();
     map.set(1, Extension::AudioLevel);
     map.set(4, Extension::RtpMid);
+    map.set(12, dependency::extension());
     map.set(13, Extension::VideoOrientation);
     if purpose != Purpose::Subscriber {
         // Feedback for the sender's bandwidth estimation: the browser's, or the server's. A WHEP

@@ -121,6 +121,7 @@ mod tests {
             received: at,
             captured: at,
             extensions: Extensions::default(),
+            dependency: None,
         }
     }
 

@@ -6,6 +6,8 @@ use std::time::Instant;
 use packager::rtp::{Codec, MediaKind};
 use str0m::rtp::VideoOrientation;
 
+use super::dependency::{Bytes, Description};
+
 /// Names one incoming RTP stream (SSRC) within a room. Keys are never used twice in a room, so
 /// that a new publisher, a new layer and a new SSRC are all "another stream".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,6 +49,30 @@ pub struct MediaPacket {
     pub captured: Instant,
     /// Header extensions that pass through.
     pub extensions: Extensions,
+    /// What its dependency descriptor says, if it has one.
+    pub dependency: Option<Dependency>,
+}
+
+impl MediaPacket {
+    /// Bytes of what differs from packet to packet in length: the payload, and a descriptor that is
+    /// not a short one.
+    pub fn size(&self) -> usize {
+        let descriptor = self.dependency.as_ref().map(|d| &d.description.bytes);
+        let long = match descriptor {
+            Some(bytes @ Bytes::Long(_)) => bytes.as_slice().len(),
+            _ => 0,
+        };
+        self.payload.len() + long
+    }
+}
+
+/// The dependency descriptor of a packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dependency {
+    /// The number of its frame in the numbering of `stream`.
+    pub frame_number: u16,
+    /// All else, shared by all who receive it.
+    pub description: Arc<Description>,
 }
 
 /// RTP clock rate of a kind of media, in Hz.
@@ -61,3 +87,37 @@ pub(crate) fn clock_rate(kind: MediaKind) -> u32 {
 /// RTP header and the extensions that the server adds leaves this much; str0m cannot send one that
 /// is a lot larger.
 pub const MAX_PAYLOAD: usize = 1_400;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::dependency::{SHORT, Structures};
+
+    #[test]
+    fn long_descriptors_count_as_much_as_payload() {
+        let now = Instant::now();
+        let with = |descriptor: usize| {
+            let bytes = Bytes::new(&vec![0; descriptor]).map(|bytes| Dependency {
+                frame_number: 0,
+                description: Arc::new(Structures::default().describe(bytes)),
+            });
+            let packet = MediaPacket {
+                stream: StreamKey(0),
+                kind: MediaKind::Video,
+                codec: Codec::Av1,
+                seq: 0,
+                time: 0,
+                marker: true,
+                starts_keyframe: false,
+                payload: Arc::from([0; 1_000]),
+                received: now,
+                captured: now,
+                extensions: Extensions::default(),
+                dependency: bytes,
+            };
+            packet.size()
+        };
+        assert_eq!([0, 3, SHORT].map(with), [1_000; 3]);
+        assert_eq!([SHORT + 1, 255].map(with), [1_017, 1_255]);
+    }
+}

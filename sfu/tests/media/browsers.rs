@@ -1,5 +1,6 @@
 //! Offers as browsers make them, and what they are answered.
 
+use sfu::media::dependency::URI;
 use sfu::media::offer;
 use sfu::worker::{Role, SessionId};
 
@@ -96,6 +97,7 @@ fn chromium_simulcast_is_accepted_with_all_its_layers() {
     for rid in ["h", "m", "l"] {
         assert!(answer.contains(&format!("a=rid:{rid} recv")), "{answer}");
     }
+    assert!(answer.contains(&format!("a=extmap:12 {URI}")), "{answer}");
 }
 
 #[test]
@@ -130,6 +132,7 @@ fn firefox_simulcast_without_h264_is_accepted_with_all_its_layers() {
     );
     assert_eq!(video_codecs(&answer), ["VP8", "VP9", "AV1"]);
     assert!(answer.contains("a=simulcast:recv l;h"), "{answer}");
+    assert!(answer.contains(&format!("a=extmap:8 {URI}")), "{answer}");
 }
 
 #[test]
@@ -156,6 +159,8 @@ fn chromium_answer_of_a_receiver_is_taken() {
         .receive(page, &["a", "b"], &[])
         .expect("received")
         .expect("offer");
+    let (sound, picture) = offer.sdp.split_once("m=video").expect("video");
+    assert!(picture.contains(URI) && !sound.contains(URI));
     let recorded = include_str!("offers/chromium-receiver-answer.sdp");
     let mids = |sdp: &str| -> Vec<String> {
         let mids = sdp.lines().filter_map(|l| l.strip_prefix("a=mid:"));

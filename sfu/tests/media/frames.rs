@@ -19,7 +19,9 @@ pub fn frame(codec: Codec, number: u32, keyframe: bool, packets: u16, len: usize
                 }],
                 Codec::Vp8 => vec![if index == 0 { 0x10 } else { 0x00 }, u8::from(!keyframe)],
                 Codec::Opus => vec![0xfc],
-                Codec::Vp9 | Codec::Av1 => unreachable!("not generated here"),
+                // An aggregation header, which tells where a coded video sequence starts.
+                Codec::Av1 => vec![if keyframe && index == 0 { 0x18 } else { 0x10 }],
+                Codec::Vp9 => unreachable!("not generated here"),
             };
             payload.extend_from_slice(&number.to_be_bytes());
             payload.extend_from_slice(&index.to_be_bytes());
@@ -75,6 +77,8 @@ pub struct Got {
     pub marker: bool,
     pub codec: Codec,
     pub payload: Vec<u8>,
+    /// The dependency descriptor.
+    pub descriptor: Option<Vec<u8>>,
 }
 
 /// The frames of a subscriber's video, after the invariants have been checked:

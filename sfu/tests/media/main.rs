@@ -18,6 +18,7 @@ mod receivers;
 mod receivers_hostile;
 mod redundancy;
 mod relaying;
+mod scalable;
 mod sessions;
 mod unwanted;
 mod world;

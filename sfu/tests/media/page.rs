@@ -79,6 +79,11 @@ impl Page {
             .map_or_else(Frames::default, |r| frames::check(&r.video))
     }
 
+    /// The video packets of a stream.
+    pub fn packets(&self, stream: &str) -> &[Got] {
+        self.streams.get(stream).map_or(&[], |r| &r.video)
+    }
+
     /// The audio packets of a stream, checked.
     pub fn audio(&self, stream: &str) -> Frames {
         self.streams

@@ -4,18 +4,19 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use packager::rtp::Codec;
-use sfu::media::{Remote, Transport};
+use sfu::media::{Remote, Transport, dependency};
 use sfu::worker::{Role, SessionId};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::format::Codec as RtcCodec;
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive, TcpType};
-use str0m::rtp::{ExtensionValues, RtpWrite};
+use str0m::rtp::{ExtensionMap, ExtensionValues, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 use str0m_netem::{Input as NetInput, Netem, NetemConfig, Output as NetOutput};
 
 use crate::frames::{self, Got};
 use crate::page::Page;
+use crate::scalable::Scalable;
 
 pub struct Peer {
     pub rtc: Rtc,
@@ -81,6 +82,8 @@ pub struct Layer {
     since_keyframe: u32,
     pub wanted: bool,
     pub on: bool,
+    /// There if it is a stream with layers of its own.
+    pub scalable: Option<Scalable>,
     /// Key frame requests for it.
     pub plis: usize,
 }
@@ -181,6 +184,8 @@ impl Peer {
             .enable_opus(true, red)
             .enable_vp8(true)
             .enable_h264(true)
+            .enable_av1(true)
+            .set_extension_map(extensions())
             .build(now);
         let address = SocketAddr::from(([192, 0, 2, 1], 10_000 + number));
         rtc.add_local_candidate(Candidate::host(address, "udp").expect("candidate"));
@@ -225,6 +230,7 @@ impl Peer {
                     since_keyframe: 0,
                     wanted: true,
                     on: true,
+                    scalable: None,
                     plis: 0,
                 })
                 .collect(),
@@ -283,6 +289,8 @@ impl Peer {
             .enable_opus(true, red)
             .enable_vp8(true)
             .enable_h264(h264)
+            .enable_av1(true)
+            .set_extension_map(extensions())
             .build(now);
         let candidate = Candidate::host(peer.address, "udp").expect("candidate");
         peer.rtc.add_local_candidate(candidate);
@@ -407,6 +415,8 @@ impl Peer {
                     marker: packet.header.marker,
                     codec,
                     payload: packet.payload.to_vec(),
+                    descriptor: dependency::Bytes::take(&packet.header.ext_vals)
+                        .map(|bytes| bytes.as_slice().to_vec()),
                 };
                 if let Some(page) = &mut self.page {
                     let ssrc = packet.header.ssrc;
@@ -434,6 +444,7 @@ impl Peer {
         let is_of = |p: &&str0m::format::PayloadParams| p.pt() == pt || p.red() == Some(pt);
         match params.iter().find(is_of).map(|p| p.spec().codec) {
             Some(RtcCodec::Vp8) => Codec::Vp8,
+            Some(RtcCodec::Av1) => Codec::Av1,
             Some(RtcCodec::Opus) => Codec::Opus,
             _ => Codec::H264,
         }
@@ -442,6 +453,7 @@ impl Peer {
     fn pt(&self, codec: Codec) -> Pt {
         let wanted = match codec {
             Codec::Vp8 => RtcCodec::Vp8,
+            Codec::Av1 => RtcCodec::Av1,
             Codec::Opus => RtcCodec::Opus,
             _ => RtcCodec::H264,
         };
@@ -489,16 +501,29 @@ impl Peer {
                 } else {
                     layer.packets
                 };
-                let payloads =
-                    frames::frame(codec, layer.number, keyframe, count, layer.payload_len);
-                layer.number += 1;
+                let packets = match &mut layer.scalable {
+                    Some(scalable) => scalable.picture(codec, keyframe),
+                    None => {
+                        let number = layer.number;
+                        layer.number += 1;
+                        frames::frame(codec, number, keyframe, count, layer.payload_len)
+                            .into_iter()
+                            .map(|payload| (payload, None))
+                            .collect()
+                    }
+                };
                 let rid = layer.rid.map(Into::into);
                 let mut api = self.rtc.direct_api();
                 let tx = api.stream_tx_by_mid(self.video, rid).expect("stream");
-                let last = payloads.len() - 1;
-                for (i, payload) in payloads.into_iter().enumerate() {
+                let last = packets.len() - 1;
+                for (i, (payload, descriptor)) in packets.into_iter().enumerate() {
+                    let mut values = ExtensionValues::default();
+                    if let Some(bytes) = descriptor.as_deref().and_then(dependency::Bytes::new) {
+                        bytes.put(bytes.frame_number(), &mut values);
+                    }
                     let write = RtpWrite::new(pt, layer.seq.into(), layer.time, now, payload)
                         .marker(i == last)
+                        .ext_vals(values)
                         .nackable(true);
                     tx.write_rtp(write);
                     layer.seq += 1;
@@ -540,4 +565,11 @@ impl Peer {
             rx.request_keyframe(KeyframeRequestKind::Pli);
         }
     }
+}
+
+/// What browsers offer when they send layers.
+fn extensions() -> ExtensionMap {
+    let mut map = ExtensionMap::standard();
+    map.set(12, dependency::extension());
+    map
 }

@@ -75,7 +75,7 @@ describe('the layers of a picture', () => {
     });
   }
 
-  for (const [codec, scalabilityMode] of [['av1', 'L1T3'], ['vp9', 'L3T3_KEY']] as const) {
+  for (const [codec, scalabilityMode] of [['av1', 'L1T3'], ['av1', 'L3T3_KEY'], ['vp9', 'L3T3_KEY']] as const) {
     test(`one stream of ${codec} in the mode ${scalabilityMode} arrives with all of its layers`, async () => {
       const room = `${codec}-${scalabilityMode}`;
       const [anna, ben] = await pair(room);

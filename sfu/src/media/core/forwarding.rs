@@ -250,7 +250,7 @@ impl Core {
         let Some(room) = self.rooms.get_mut(room_key) else {
             return;
         };
-        if packet.payload.len() > MAX_PAYLOAD {
+        if packet.size() > MAX_PAYLOAD {
             // Before it gets into a cache: nobody can have it.
             self.counters.drop(DropReason::PayloadTooLarge);
             return;

@@ -6,13 +6,21 @@
 //! by the widths of their fields or by the constants here, and nothing is kept between calls.
 
 mod bits;
+mod describe;
+mod extension;
 mod read;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
+pub use self::describe::{Description, Structures, Told};
+pub use self::extension::{Bytes, SHORT, extension};
 pub use self::read::ReadError;
+
+/// The URI under which the extension is negotiated.
+pub const URI: &str =
+    "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
 
 /// Most decode targets of a structure: the count has 5 bits.
 pub const MAX_TARGETS: usize = 32;

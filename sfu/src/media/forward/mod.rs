@@ -3,6 +3,7 @@
 
 pub mod allocate;
 pub mod detect;
+pub mod frame;
 pub mod keyframe;
 pub mod layer;
 pub mod picture;

@@ -260,6 +260,7 @@ mod tests {
             received: at,
             captured: at,
             extensions: Extensions::default(),
+            dependency: None,
         }
     }
 

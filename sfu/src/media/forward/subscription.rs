@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use packager::rtp::{Codec, MediaKind};
 
+use super::frame::FrameNumbers;
 use super::rewrite::{Rewriter, Rewritten};
 use super::vp8::PictureNumbers;
 use crate::media::counters::DropReason;
-use crate::media::packet::{MAX_PAYLOAD, MediaPacket, StreamKey};
+use crate::media::packet::{Dependency, MAX_PAYLOAD, MediaPacket, StreamKey};
 
 /// Follows one layer of a track at a time and gives its packets the numbers of one stream.
 #[derive(Debug, Clone)]
@@ -17,7 +18,14 @@ pub struct Subscription {
     current: Option<StreamKey>,
     /// Packets of it have been left out since the last that was sent.
     is_held: bool,
+    numbers: Numbers,
+}
+
+/// The numbers that packets have beside those of RTP.
+#[derive(Debug, Clone, Default)]
+struct Numbers {
     pictures: PictureNumbers,
+    frames: FrameNumbers,
 }
 
 impl Subscription {
@@ -27,7 +35,7 @@ impl Subscription {
             rewriter: Rewriter::new(kind, first),
             current: None,
             is_held: false,
-            pictures: PictureNumbers::default(),
+            numbers: Numbers::default(),
         }
     }
 
@@ -74,7 +82,7 @@ impl Subscription {
                 .rewriter
                 .map(packet, now)
                 .map_err(|_| DropReason::OldSequence)?;
-            self.pictures.pass(packet, numbers, &mut emit);
+            self.numbers.pass(packet, numbers, &mut emit);
             return Ok(1);
         }
         if target != Some(packet.stream) {
@@ -101,13 +109,13 @@ impl Subscription {
     ) -> usize {
         if let Some(first) = cached.first() {
             self.current = Some(first.stream);
-            self.pictures.enter();
+            self.numbers.enter();
         }
         let numbers = self.rewriter.replay(cached, now);
         let mut count = 0;
         for (packet, numbers) in cached.iter().zip(numbers) {
             if let Some(numbers) = numbers {
-                self.pictures.pass(packet, numbers, &mut emit);
+                self.numbers.pass(packet, numbers, &mut emit);
                 count += 1;
             }
         }
@@ -145,28 +153,40 @@ impl Subscription {
     }
 }
 
-impl PictureNumbers {
-    /// Emits a packet, with a payload of its own if that has other picture numbers.
+impl Numbers {
+    /// Another source is entered with the next packet.
+    fn enter(&mut self) {
+        self.pictures.enter();
+        self.frames.enter();
+    }
+
+    /// Emits a packet, or one of its own if that has other numbers.
     fn pass(
         &mut self,
         packet: &MediaPacket,
         numbers: Rewritten,
         emit: &mut impl FnMut(&MediaPacket, Rewritten),
     ) {
-        let mapped = match packet.codec {
-            Codec::Vp8 => self.map(&packet.payload),
+        let payload = match packet.codec {
+            Codec::Vp8 => self.pictures.map(&packet.payload),
             _ => None,
         };
-        match mapped {
-            Some(payload) => {
-                let packet = MediaPacket {
-                    payload,
-                    ..packet.clone()
-                };
-                emit(&packet, numbers);
-            }
-            None => emit(packet, numbers),
+        let dependency = packet.dependency.as_ref().and_then(|dependency| {
+            let frame_number = self.frames.map(dependency.frame_number);
+            (frame_number != dependency.frame_number).then(|| Dependency {
+                frame_number,
+                ..dependency.clone()
+            })
+        });
+        if payload.is_none() && dependency.is_none() {
+            return emit(packet, numbers);
         }
+        let mut changed = packet.clone();
+        if let Some(payload) = payload {
+            changed.payload = payload;
+        }
+        changed.dependency = dependency.or(changed.dependency);
+        emit(&changed, numbers);
     }
 }
 
@@ -193,6 +213,7 @@ mod tests {
             received: now,
             captured: now,
             extensions: Extensions::default(),
+            dependency: None,
         }
     }
 

@@ -1,5 +1,7 @@
 //! A session that sends one stream to the server.
 
+use std::sync::Arc;
+
 use packager::rtp::{Codec, MediaKind};
 use relay::StreamId;
 use str0m::media::{KeyframeRequestKind, Pt};
@@ -9,8 +11,9 @@ use super::{MAX_STREAMS, Session, Side};
 use crate::media::clock::{self, CaptureClock, Report};
 use crate::media::codec;
 use crate::media::counters::DropReason;
+use crate::media::dependency::{self, Structures};
 use crate::media::forward::detect::{self, Entry};
-use crate::media::packet::{Extensions, MediaPacket, StreamKey};
+use crate::media::packet::{Dependency, Extensions, MediaPacket, StreamKey};
 use crate::media::red::payload::{Block, Red};
 use crate::media::red::placing::Placing;
 use crate::media::slots::SlotKey;
@@ -59,6 +62,7 @@ pub(crate) struct Incoming {
     newest: Option<(u64, u32)>,
     /// What has come, where packets may repeat others.
     placing: Placing,
+    structures: Structures,
 }
 
 /// A packet from a publisher, and what it told beside.
@@ -157,6 +161,7 @@ impl Session {
                     report: None,
                     newest: None,
                     placing: Placing::default(),
+                    structures: Structures::default(),
                 });
                 publisher.streams.len() - 1
             }
@@ -218,6 +223,10 @@ impl Session {
             return Err(DropReason::Repeated);
         }
         let values = &packet.header.ext_vals;
+        let dependency = dependency::Bytes::take(values).map(|bytes| Dependency {
+            frame_number: bytes.frame_number(),
+            description: Arc::new(stream.structures.describe(bytes)),
+        });
         let media = MediaPacket {
             stream: stream.key,
             kind: stream.kind,
@@ -231,6 +240,7 @@ impl Session {
                 voice: values.voice_activity,
                 orientation: values.video_orientation,
             },
+            dependency,
             captured: publisher
                 .clock
                 .captured(stream.kind, stream.report, time, received),

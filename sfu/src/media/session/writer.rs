@@ -121,12 +121,18 @@ impl Writer {
     }
 
     fn write_now(&mut self, rtc: &mut Rtc, packet: &MediaPacket, numbers: Rewritten, pt: Pt) {
-        let values = ExtensionValues {
+        let mut values = ExtensionValues {
             audio_level: packet.extensions.audio_level,
             voice_activity: packet.extensions.voice,
             video_orientation: packet.extensions.orientation,
             ..Default::default()
         };
+        if let Some(dependency) = &packet.dependency
+            && has_descriptors(packet.codec)
+        {
+            let bytes = &dependency.description.bytes;
+            bytes.put(dependency.frame_number, &mut values);
+        }
         let write = RtpWrite::new(
             pt,
             numbers.seq.into(),
@@ -147,6 +153,12 @@ impl Writer {
 /// Keeps the packets of a video from now on, and none that were sent before.
 pub(super) fn keep_for_repair(tx: &mut StreamTx) {
     tx.set_rtx_cache(RTX_PACKETS, RTX_AGE, Some(RTX_RATIO));
+}
+
+/// True if receivers are told of the layers by descriptors. Those of the other codecs do without,
+/// and would take the numbers of pictures in the payload for something else than before.
+fn has_descriptors(codec: Codec) -> bool {
+    matches!(codec, Codec::Av1 | Codec::Vp9)
 }
 
 /// Packets written to str0m between two drains of a session.

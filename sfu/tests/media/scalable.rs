@@ -1,0 +1,266 @@
+//! Publishers of one stream with spatial and temporal layers, told by dependency descriptors.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::{Duration, Instant};
+
+use packager::rtp::Codec;
+use sfu::media::dependency::{Custom, Descriptor, Structure, URI};
+use sfu::media::offer;
+use sfu::worker::{Role, SessionId};
+use str0m_netem::{NetemConfig, Probability, RandomLoss};
+
+use crate::frames::{self, Got};
+use crate::world::{World, good, stream};
+
+/// A key frame's descriptor, as Chromium sends it for AV1 in the mode L3T3_KEY.
+const L3T3_KEY: &str = "80000580081485214eaaaaa8000600004000100002aa80a8000600004000100002a000a800060000400016d549241b5524906d54923157e001974ca864330e222396eca8655304224390eca8775300ef008601df010d03bf021b";
+
+/// Makes the frames of an encoder in the mode L3T3_KEY.
+pub struct Scalable {
+    structure: Structure,
+    frame_number: u16,
+    /// Of the next picture in the pattern of four; a key frame begins one.
+    position: usize,
+}
+
+/// Templates of the spatial layers, by the position in the pattern.
+const PATTERN: [[u8; 3]; 4] = [[1, 6, 11], [3, 8, 13], [2, 7, 12], [4, 9, 14]];
+const KEY: [u8; 3] = [0, 5, 10];
+
+/// Packets of a frame of each spatial layer; of a key frame there are twice as many.
+const PACKETS: [u16; 3] = [1, 2, 4];
+
+impl Scalable {
+    pub fn l3t3_key() -> Self {
+        let digits = L3T3_KEY.as_bytes().chunks(2);
+        let bytes: Vec<u8> = digits
+            .map(|pair| std::str::from_utf8(pair).expect("digits"))
+            .map(|pair| u8::from_str_radix(pair, 16).expect("hexadecimal"))
+            .collect();
+        let descriptor = Descriptor::read(&bytes, None).expect("a descriptor");
+        Self {
+            structure: descriptor.structure.expect("a structure"),
+            frame_number: u16::MAX - 40,
+            position: 0,
+        }
+    }
+
+    /// The packets of the next picture, each with its descriptor.
+    pub fn picture(&mut self, codec: Codec, key: bool) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        if key {
+            self.position = 0;
+        }
+        let templates = if key { KEY } else { PATTERN[self.position] };
+        self.position = (self.position + 1) % PATTERN.len();
+        let mut packets = Vec::new();
+        for (spatial, template_id) in templates.into_iter().enumerate() {
+            let count = PACKETS[spatial] * if key { 2 } else { 1 };
+            let number = u32::from(self.frame_number);
+            let starts = key && spatial == 0;
+            for (index, payload) in frames::frame(codec, number, starts, count, 900)
+                .into_iter()
+                .enumerate()
+            {
+                let descriptor = Descriptor {
+                    starts_frame: index == 0,
+                    ends_frame: index + 1 == usize::from(count),
+                    template_id,
+                    frame_number: self.frame_number,
+                    structure: (starts && index == 0).then(|| self.structure.clone()),
+                    active: None,
+                    custom: Custom::default(),
+                };
+                packets.push((payload, Some(descriptor.write())));
+            }
+            self.frame_number = self.frame_number.wrapping_add(1);
+        }
+        packets
+    }
+}
+
+/// A picture that can be decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Picture {
+    pub at: Instant,
+    /// The best of its spatial layers.
+    pub spatial: u8,
+    pub temporal: u8,
+    pub is_key: bool,
+}
+
+/// What a decoder makes of packets; it fails if it would have to ask for a key frame after the
+/// first one, or could not tell where a picture ends.
+#[derive(Debug, Default)]
+pub struct Decoded {
+    pub pictures: Vec<Picture>,
+    /// Sequence numbers that did not come.
+    pub gaps: u64,
+}
+
+pub fn decode(got: &[Got]) -> Decoded {
+    let by_seq: BTreeMap<u64, &Got> = got.iter().map(|packet| (packet.seq, packet)).collect();
+    let packets: Vec<&Got> = by_seq.into_values().collect();
+    let mut decoded = Decoded::default();
+    for pair in packets.windows(2) {
+        let step = pair[1].time.wrapping_sub(pair[0].time) as i32;
+        let seq = pair[1].seq;
+        assert!(step >= 0, "time goes back by {step} at {seq}");
+        let missing = seq - pair[0].seq - 1;
+        decoded.gaps += missing;
+        if missing == 0 {
+            // The marker tells that there is no more of a picture, and nothing else does.
+            assert_eq!(pair[0].marker, step > 0, "marker before {seq}");
+        }
+    }
+    let mut structure: Option<Structure> = None;
+    let mut newest: Option<i64> = None;
+    let mut have: HashSet<i64> = HashSet::new();
+    let mut parts = 0;
+    let mut time = None;
+    for packet in packets {
+        let bytes = packet.descriptor.as_deref().expect("a descriptor");
+        let descriptor = Descriptor::read(bytes, structure.as_ref()).expect("it can be read");
+        structure = descriptor.structure.clone().or(structure);
+        let frame = structure.as_ref().and_then(|s| descriptor.frame(s));
+        let frame = frame.expect("its template");
+        let part = frames::parse(packet.codec, &packet.payload).expect("as it was made");
+        let number = match newest {
+            None => i64::from(descriptor.frame_number),
+            Some(newest) => {
+                newest + i64::from(descriptor.frame_number.wrapping_sub(newest as u16) as i16)
+            }
+        };
+        assert!(
+            newest.is_none_or(|newest| newest <= number),
+            "frame {number} after {newest:?}"
+        );
+        newest = Some(number);
+        parts = if descriptor.starts_frame {
+            1
+        } else {
+            parts + 1
+        };
+        assert_eq!(parts, part.index + 1, "of frame {number}");
+        if !descriptor.ends_frame {
+            continue;
+        }
+        assert_eq!(parts, part.count, "of frame {number}");
+        for difference in frame.differences.iter() {
+            let needed = number - i64::from(difference);
+            assert!(have.contains(&needed), "frame {number} needs {needed}");
+        }
+        have.insert(number);
+        let picture = Picture {
+            at: packet.at,
+            spatial: frame.spatial,
+            temporal: frame.temporal,
+            is_key: frame.differences.iter().next().is_none(),
+        };
+        match decoded.pictures.last_mut() {
+            Some(last) if time == Some(packet.time) => last.spatial = frame.spatial,
+            _ => decoded.pictures.push(picture),
+        }
+        time = Some(packet.time);
+    }
+    decoded
+}
+
+fn secs(s: u64) -> Duration {
+    Duration::from_secs(s)
+}
+
+/// A world in which somebody has published a scalable stream for two seconds.
+fn with_scalable(cores: usize, up: NetemConfig) -> World {
+    let mut w = World::new(cores);
+    let publisher = w.publish("a", up);
+    let sender = w.peers[publisher].sender.as_mut().expect("a publisher");
+    sender.codec = Codec::Av1;
+    sender.layers[0].scalable = Some(Scalable::l3t3_key());
+    w.run(secs(2));
+    w
+}
+
+fn page(w: &mut World, core: usize, down: NetemConfig) -> usize {
+    let page = w.open_page(core, down);
+    let offer = w.receive(page, &["a"], &[]).expect("received");
+    w.negotiate(page, offer);
+    page
+}
+
+fn decoded(w: &World, page: usize) -> Decoded {
+    decode(w.peers[page].page.as_ref().expect("a page").packets("a"))
+}
+
+#[test]
+fn scalable_stream_arrives_with_its_descriptors_on_each_worker() {
+    let mut w = with_scalable(2, good());
+    let pages = [0, 1].map(|core| page(&mut w, core, good()));
+    w.run(secs(5));
+    for page in pages {
+        let all = decoded(&w, page);
+        assert_eq!(all.gaps, 0);
+        assert!(all.pictures[0].is_key);
+        assert!(all.pictures.len() > 140, "{}", all.pictures.len());
+        assert!(all.pictures.iter().all(|picture| picture.spatial == 2));
+        // Its own, and perhaps that of the other page.
+        let keys = all.pictures.iter().filter(|picture| picture.is_key);
+        assert!(keys.count() <= 2);
+    }
+}
+
+#[test]
+fn descriptors_are_sent_again_with_their_packets() {
+    let lossy = |seed| {
+        let loss = RandomLoss::new(Probability::new(0.02));
+        good().loss(loss).seed(seed)
+    };
+    let mut w = with_scalable(1, lossy(3));
+    let page = page(&mut w, 0, lossy(4));
+    w.run(secs(20));
+    // What has been lost just now is still to come.
+    let mut all = w.peers[page]
+        .page
+        .as_ref()
+        .expect("a page")
+        .packets("a")
+        .to_vec();
+    all.sort_by_key(|packet| packet.seq);
+    let settled = all.partition_point(|packet| packet.at + secs(1) < w.now);
+    let all = decode(&all[..settled]);
+    assert_eq!(all.gaps, 0);
+    assert!(all.pictures.len() > 500, "{}", all.pictures.len());
+}
+
+#[test]
+fn frame_numbers_go_on_when_another_publisher_takes_over() {
+    let mut w = with_scalable(2, good());
+    let pages = [0, 1].map(|core| page(&mut w, core, good()));
+    w.run(secs(1));
+    let then = w.now;
+    let second = w.publish("a", good());
+    let sender = w.peers[second].sender.as_mut().expect("a publisher");
+    sender.codec = Codec::Av1;
+    let mut scalable = Scalable::l3t3_key();
+    // A number that is older than what was sent so far.
+    scalable.frame_number = 60_000;
+    sender.layers[0].scalable = Some(scalable);
+    w.run(secs(3));
+    for page in pages {
+        let all = decoded(&w, page);
+        let keys = all.pictures.iter().filter(|picture| picture.is_key);
+        assert_eq!(keys.filter(|picture| picture.at > then).count(), 1);
+        assert!(all.pictures.len() > 100, "{}", all.pictures.len());
+    }
+}
+
+#[test]
+fn subscriber_without_the_extension_gets_no_descriptors() {
+    let mut w = with_scalable(1, good());
+    let offer = include_str!("offers/chromium-subscriber.sdp");
+    assert!(!offer.contains(URI));
+    let checked = offer::check(offer, Role::Subscriber).expect("the offer is accepted");
+    let id = SessionId::from_bits(7_777);
+    let now = w.now;
+    let accepted = w.cores[0].subscribe(now, &stream("a"), id, &checked, None);
+    assert!(!accepted.expect("answered").answer.contains(URI));
+}
