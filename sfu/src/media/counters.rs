@@ -47,6 +47,8 @@ pub enum DropReason {
     NotLoudest,
     /// Another simulcast layer is followed.
     WrongLayer,
+    /// A layer of the stream that is followed, above those that are forwarded.
+    LayerLeftOut,
     /// The subscriber waits for a key frame.
     AwaitingKeyframe,
     /// The packet is older than the point at which the subscriber entered the stream.
@@ -65,7 +67,7 @@ pub enum DropReason {
 
 impl DropReason {
     /// All reasons, in the order of their discriminants.
-    pub const ALL: [DropReason; 28] = [
+    pub const ALL: [DropReason; 29] = [
         DropReason::Oversize,
         DropReason::NotWebRtc,
         DropReason::BadStun,
@@ -87,6 +89,7 @@ impl DropReason {
         DropReason::NotWanted,
         DropReason::NotLoudest,
         DropReason::WrongLayer,
+        DropReason::LayerLeftOut,
         DropReason::AwaitingKeyframe,
         DropReason::OldSequence,
         DropReason::RelayLaneFull,
@@ -120,6 +123,7 @@ impl DropReason {
             DropReason::NotWanted => "not_wanted",
             DropReason::NotLoudest => "not_loudest",
             DropReason::WrongLayer => "wrong_layer",
+            DropReason::LayerLeftOut => "layer_left_out",
             DropReason::AwaitingKeyframe => "awaiting_keyframe",
             DropReason::OldSequence => "old_sequence",
             DropReason::RelayLaneFull => "relay_lane_full",

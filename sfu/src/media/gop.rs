@@ -121,6 +121,7 @@ mod tests {
             received: at,
             captured: at,
             extensions: Extensions::default(),
+            place: None,
             dependency: None,
         }
     }

@@ -8,6 +8,7 @@ use super::counters::DropReason;
 use super::demand::Wants;
 use super::forward::layer::LayerSelector;
 use super::forward::picture::{Picture, Pictures};
+use super::forward::place::Target;
 use super::forward::rewrite::Rewritten;
 use super::forward::subscription::Subscription;
 use super::packet::{MediaPacket, StreamKey};
@@ -76,13 +77,13 @@ impl Lane {
         if !self.awaited(layers).has(picture) {
             return true;
         }
-        let Some(cached) = cached else {
+        let (Some(cached), Some(target)) = (cached, layers.target(picture)) else {
             return false;
         };
         let serves = self.served(picture, layers);
         let key = lane_key(self.id, Some(picture));
         let video = &mut self.videos[picture.index()];
-        video.enter(cached, now, |packet, numbers| {
+        video.enter(cached, target.layers, now, |packet, numbers| {
             emit(relabelled(packet, key, numbers), serves);
         }) > 0
     }
@@ -105,9 +106,8 @@ impl Lane {
                 let emit = |packet: &MediaPacket, numbers| {
                     emit(relabelled(packet, key, numbers), Pictures::NONE);
                 };
-                let passed = self
-                    .audio
-                    .pass(packet, Some(packet.stream), None, now, emit);
+                let target = Some(Target::whole(packet.stream));
+                let passed = self.audio.pass(packet, target, None, now, emit);
                 passed.map_or_else(dropped, |_| ());
             }
             return awaiting;
@@ -123,11 +123,15 @@ impl Lane {
             let emit = |packet: &MediaPacket, numbers| {
                 emit(relabelled(packet, key, numbers), serves);
             };
-            if let Err(reason) = video.pass(packet, layers.target(picture), cached, now, emit) {
+            let target = layers.target(picture);
+            if let Err(reason) = video.pass(packet, target, cached, now, emit) {
                 if reason == DropReason::AwaitingKeyframe {
                     awaiting.insert(picture);
                 }
                 dropped(reason);
+            }
+            if video.awaits_layers(target) {
+                awaiting.insert(picture);
             }
         }
         if !self.retiring.is_empty() {
@@ -174,7 +178,7 @@ impl Lane {
     fn carrier(&self, picture: Picture, layers: &LayerSelector) -> Picture {
         let target = layers.target(picture);
         let has_entered =
-            |other: &Picture| target.is_some() && self.videos[other.index()].current() == target;
+            |other: &Picture| target.is_some() && self.videos[other.index()].source() == target;
         let mut better = self.wants.pictures.iter().take_while(|p| *p != picture);
         better.find(has_entered).unwrap_or(picture)
     }

@@ -7,6 +7,7 @@ use packager::rtp::{Codec, MediaKind};
 use str0m::rtp::VideoOrientation;
 
 use super::dependency::{Bytes, Description};
+use super::forward::place::Place;
 
 /// Names one incoming RTP stream (SSRC) within a room. Keys are never used twice in a room, so
 /// that a new publisher, a new layer and a new SSRC are all "another stream".
@@ -49,6 +50,8 @@ pub struct MediaPacket {
     pub captured: Instant,
     /// Header extensions that pass through.
     pub extensions: Extensions,
+    /// The layers of its frame, if the stream has layers of its own.
+    pub place: Option<Place>,
     /// What its dependency descriptor says, if it has one.
     pub dependency: Option<Dependency>,
 }
@@ -113,6 +116,7 @@ mod tests {
                 received: now,
                 captured: now,
                 extensions: Extensions::default(),
+                place: None,
                 dependency: bytes,
             };
             packet.size()

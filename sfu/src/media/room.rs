@@ -11,6 +11,7 @@ use super::forward::allocate::Rates;
 use super::forward::keyframe::KeyframeRequests;
 use super::forward::layer::LayerSelector;
 use super::forward::picture::{Picture, Pictures};
+use super::forward::place::Target;
 use super::forward::rewrite::Rewritten;
 use super::forward::subscription::Subscription;
 use super::gop::GopCache;
@@ -215,9 +216,8 @@ impl Room {
         }
         video.cache.push(packet);
         if self.source == Source::Local {
-            let changed = self
-                .layers
-                .handle_packet(packet.stream, packet.payload.len(), now);
+            let (stream, bytes) = (packet.stream, packet.payload.len());
+            let changed = self.layers.handle_packet(stream, packet.place, bytes, now);
             self.gathered.layer_changed |= changed;
         }
     }
@@ -225,7 +225,7 @@ impl Room {
     /// What the video comes in, once it has come.
     pub(crate) fn video_codec(&self) -> Option<Codec> {
         let target = self.layers.target(Picture::Large)?;
-        self.videos.iter().find(|v| v.key == target)?.codec
+        self.videos.iter().find(|v| v.key == target.stream)?.codec
     }
 
     /// Takes note of what a packet from the home of the stream is for.
@@ -252,14 +252,14 @@ impl Room {
         }
     }
 
-    /// The incoming video stream to follow for a picture.
-    pub(crate) fn target(&self, picture: Picture) -> Option<StreamKey> {
+    /// What to follow for a picture.
+    pub(crate) fn target(&self, picture: Picture) -> Option<Target> {
         self.layers.target(picture)
     }
 
     /// The packets of a video stream from a young key frame to its live edge.
-    pub(crate) fn fresh(&self, stream: Option<StreamKey>, now: Instant) -> Option<&[MediaPacket]> {
-        fresh(&self.videos, stream, now)
+    pub(crate) fn fresh(&self, target: Option<Target>, now: Instant) -> Option<&[MediaPacket]> {
+        fresh(&self.videos, target.map(|target| target.stream), now)
     }
 
     /// True if a subscriber who joins now needs a key frame that nobody has asked for.
@@ -270,18 +270,18 @@ impl Room {
         let keyframe = self
             .videos
             .iter()
-            .find(|v| v.key == target)
+            .find(|v| v.key == target.stream)
             .and_then(|v| v.cache.keyframe_at());
         keyframe.is_none_or(|at| now.saturating_duration_since(at) > JOIN_WITHOUT_REQUEST)
     }
 
     /// Asks for a key frame of a picture. The stream, if the request goes upstream now.
     pub(crate) fn request_keyframe(&mut self, picture: Picture, now: Instant) -> Option<StreamKey> {
-        let target = self.target(picture)?;
-        self.video_entry(target)
+        let stream = self.target(picture)?.stream;
+        self.video_entry(stream)
             .requests
             .request(now)
-            .then_some(target)
+            .then_some(stream)
     }
 
     /// Streams whose key frame request is due again. One that nobody follows is not asked again.
@@ -297,6 +297,7 @@ impl Room {
             is_followed(&picture)
                 .then(|| self.layers.target(picture))
                 .flatten()
+                .map(|target| target.stream)
         });
         let mut due = Vec::new();
         for video in &mut self.videos {

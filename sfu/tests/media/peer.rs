@@ -185,7 +185,10 @@ impl Peer {
             .enable_vp8(true)
             .enable_h264(true)
             .enable_av1(true)
-            .set_extension_map(extensions())
+            .set_extension_map(match role {
+                Role::Publisher => extensions(),
+                Role::Subscriber => ExtensionMap::standard(),
+            })
             .build(now);
         let address = SocketAddr::from(([192, 0, 2, 1], 10_000 + number));
         rtc.add_local_candidate(Candidate::host(address, "udp").expect("candidate"));
@@ -567,7 +570,8 @@ impl Peer {
     }
 }
 
-/// What browsers offer when they send layers.
+/// What browsers offer when they send layers, and answer when they are offered it. Where they offer
+/// to receive, they leave descriptors out.
 fn extensions() -> ExtensionMap {
     let mut map = ExtensionMap::standard();
     map.set(12, dependency::extension());

@@ -10,6 +10,7 @@ use packager::rtp::MediaKind;
 use super::Core;
 use crate::media::counters::DropReason;
 use crate::media::forward::picture::Pictures;
+use crate::media::forward::place::Target;
 use crate::media::loudest::Heard;
 use crate::media::output::Output;
 use crate::media::packet::MediaPacket;
@@ -112,7 +113,7 @@ impl Core {
                 continue;
             }
             let (target, cached) = match packet.kind {
-                MediaKind::Audio => (room.audio, None),
+                MediaKind::Audio => (room.audio.map(Target::whole), None),
                 MediaKind::Video => (followed, cached),
             };
             if packet.kind == MediaKind::Audio {
@@ -153,6 +154,10 @@ impl Core {
                     }
                 }
             }
+        }
+        if session.awaits_layers(feed, followed) {
+            // Each packet of the stream passes, and is none to enter more of it at.
+            delivery.gathered.waiting.extend(picture);
         }
         if any && session.has_many_feeds() {
             self.mark_dirty(subscriber);

@@ -10,6 +10,7 @@ use super::Core;
 use super::lanes::{lane_output, relay_output};
 use crate::media::counters::DropReason;
 use crate::media::forward::picture::{Picture, Pictures};
+use crate::media::forward::place::Target;
 use crate::media::lane;
 use crate::media::output::{LaneMessage, Output, Travelled};
 use crate::media::packet::{MAX_PAYLOAD, MediaPacket, StreamKey};
@@ -196,8 +197,8 @@ impl Core {
         if !session.awaits_video(feed, target) {
             return;
         }
-        let written = match room.fresh(target, now) {
-            Some(packets) => session.enter(feed, packets, now),
+        let written = match target.zip(room.fresh(target, now)) {
+            Some((target, packets)) => session.enter(feed, packets, target.layers, now),
             None => Written::default(),
         };
         if written.packets == 0 {
@@ -267,7 +268,7 @@ impl Core {
             ..
         } = room;
         let (large, cached) = match packet.kind {
-            MediaKind::Audio => (Some(packet.stream), None),
+            MediaKind::Audio => (Some(Target::whole(packet.stream)), None),
             MediaKind::Video => (
                 layers.target(Picture::Large),
                 fresh(videos, Some(packet.stream), now),

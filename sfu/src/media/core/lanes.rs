@@ -112,7 +112,8 @@ impl Core {
             let emit = |packet, pictures| {
                 outputs.push_back(lane_output(worker, &stream, packet, pictures));
             };
-            let cached = fresh(videos, layers.target(picture), now);
+            let stream = layers.target(picture).map(|target| target.stream);
+            let cached = fresh(videos, stream, now);
             if !lane.enter(picture, layers, cached, now, emit) {
                 awaiting.insert(picture);
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::extension::Bytes;
-use super::{Descriptor, Frame, ReadError, Structure};
+use super::{Descriptor, Frame, ReadError, Structure, TargetLayers};
 
 /// A packet's descriptor, as it came and as it was read.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,16 +23,23 @@ pub struct Told {
     pub ends_frame: bool,
     /// What its frame is.
     pub frame: Frame,
-    /// The structure that the frame is part of.
-    pub structure: Arc<Structure>,
+    /// The layers of each decode target of its structure.
+    pub targets: Arc<[TargetLayers]>,
 }
 
 /// The structures of one RTP stream: the newest one, and the one before it for packets that come
 /// late. Each has other template ids than the one before (appendix A.4).
 #[derive(Debug, Default)]
 pub struct Structures {
-    newest: Option<Arc<Structure>>,
-    before: Option<Arc<Structure>>,
+    newest: Option<Known>,
+    before: Option<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    structure: Structure,
+    /// Of its decode targets.
+    layers: Arc<[TargetLayers]>,
 }
 
 impl Structures {
@@ -43,38 +50,43 @@ impl Structures {
     }
 
     fn told(&mut self, bytes: &[u8]) -> Option<Told> {
-        let (mut descriptor, known) = self.read(bytes).ok()?;
-        let structure = match descriptor.structure.take() {
-            Some(structure) => self.keep(structure),
-            None => known?,
+        let (mut descriptor, is_newest) = self.read(bytes).ok()?;
+        if let Some(structure) = descriptor.structure.take() {
+            self.keep(structure);
+        }
+        let known = match is_newest {
+            true => self.newest.as_ref()?,
+            false => self.before.as_ref()?,
         };
         Some(Told {
             starts_frame: descriptor.starts_frame,
             ends_frame: descriptor.ends_frame,
-            frame: descriptor.frame(&structure)?,
-            structure,
+            frame: descriptor.frame(&known.structure)?,
+            targets: known.layers.clone(),
         })
     }
 
-    fn read(&self, bytes: &[u8]) -> Result<(Descriptor, Option<Arc<Structure>>), ReadError> {
-        let read = |known: &Option<Arc<Structure>>| {
-            let descriptor = Descriptor::read(bytes, known.as_deref())?;
-            Ok((descriptor, known.clone()))
+    /// Reads a descriptor, and tells whether it is one of the newest structure.
+    fn read(&self, bytes: &[u8]) -> Result<(Descriptor, bool), ReadError> {
+        let read = |known: &Option<Known>| {
+            let structure = known.as_ref().map(|known| &known.structure);
+            Descriptor::read(bytes, structure)
         };
         match read(&self.newest) {
-            Err(ReadError::UnknownTemplate { .. }) => read(&self.before),
-            read => read,
+            Err(ReadError::UnknownTemplate { .. }) => Ok((read(&self.before)?, false)),
+            newest => Ok((newest?, true)),
         }
     }
 
-    fn keep(&mut self, structure: Structure) -> Arc<Structure> {
-        match &self.newest {
-            Some(newest) if **newest == structure => newest.clone(),
-            _ => {
-                let structure = Arc::new(structure);
-                self.before = self.newest.replace(structure.clone());
-                structure
-            }
+    fn keep(&mut self, structure: Structure) {
+        if self
+            .newest
+            .as_ref()
+            .is_none_or(|newest| newest.structure != structure)
+        {
+            let layers = (0..structure.targets()).map(|target| structure.layers(target));
+            let layers = layers.collect();
+            self.before = self.newest.replace(Known { structure, layers });
         }
     }
 }
@@ -117,10 +129,10 @@ mod tests {
         describe(&mut structures, &bytes(first));
         describe(&mut structures, &bytes(second));
         let newest = describe(&mut structures, &moved(first, 20)).told;
-        let newest = newest.expect("told").structure;
+        let newest = newest.expect("told").targets;
         let late = describe(&mut structures, &bytes(third)).told.expect("told");
         assert_eq!(late.frame.spatial, 2);
-        assert_ne!(late.structure, newest);
+        assert!(!Arc::ptr_eq(&late.targets, &newest));
         // The one before that has gone.
         describe(&mut structures, &moved(first, 40));
         assert_eq!(describe(&mut structures, &bytes(third)).told, None);
@@ -131,7 +143,7 @@ mod tests {
         let mut structures = Structures::default();
         let first = bytes(chromium::AV1_L3T3_KEY[0]);
         let [a, b] = [0, 1].map(|_| describe(&mut structures, &first).told.expect("told"));
-        assert!(Arc::ptr_eq(&a.structure, &b.structure));
+        assert!(Arc::ptr_eq(&a.targets, &b.targets));
         assert!(structures.before.is_none());
     }
 }

@@ -12,7 +12,7 @@ mod read;
 mod write;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use self::describe::{Description, Structures, Told};
 pub use self::extension::{Bytes, SHORT, extension};

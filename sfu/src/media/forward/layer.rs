@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::allocate::Rates;
 use super::picture::{Picture, Pictures};
+use super::place::{Layers, Place, Target};
+use super::scale::Scale;
 use crate::media::packet::StreamKey;
 
 /// What is known of one layer.
@@ -19,10 +21,12 @@ struct Layer {
     rate_bps: Option<u64>,
     /// The same before it paused.
     rate_before: Option<u64>,
+    scale: Scale,
 }
 
 /// Picks a layer for each picture among those that flow: the one with the highest bit rate for the
-/// large one, the next for the medium one, the one with the lowest for the small one.
+/// large one, the next for the medium one, the one with the lowest for the small one. Where there is
+/// one layer that has spatial layers of its own, the pictures are these.
 #[derive(Debug, Default)]
 pub struct LayerSelector {
     layers: Vec<Layer>,
@@ -31,7 +35,14 @@ pub struct LayerSelector {
 
 impl LayerSelector {
     /// Counts a packet of a layer. True if the target of a picture is another one now.
-    pub fn handle_packet(&mut self, stream: StreamKey, bytes: usize, now: Instant) -> bool {
+    pub fn handle_packet(
+        &mut self,
+        stream: StreamKey,
+        place: Option<Place>,
+        bytes: usize,
+        now: Instant,
+    ) -> bool {
+        let mut rescaled = false;
         match self.layers.iter_mut().find(|l| l.stream == stream) {
             Some(layer) => {
                 let resumes = !layer.flows(now);
@@ -41,24 +52,33 @@ impl LayerSelector {
                 }
                 layer.last_packet = now;
                 layer.window_bytes += bytes as u64;
+                layer.scale.note(place, bytes);
                 let elapsed = now.saturating_duration_since(layer.window_start);
                 if elapsed >= WINDOW {
                     layer.end_window(elapsed, now);
+                    let before = Picture::ALL.map(|picture| layer.scale.layers(picture));
+                    layer.scale.turn();
+                    rescaled = before != Picture::ALL.map(|picture| layer.scale.layers(picture));
                 } else if !resumes {
                     return false;
                 }
             }
-            None => self.layers.push(Layer {
-                stream,
-                last_packet: now,
-                window_start: now,
-                window_bytes: bytes as u64,
-                windows: 0,
-                rate_bps: None,
-                rate_before: None,
-            }),
+            None => {
+                let mut scale = Scale::default();
+                scale.note(place, bytes);
+                self.layers.push(Layer {
+                    stream,
+                    last_packet: now,
+                    window_start: now,
+                    window_bytes: bytes as u64,
+                    windows: 0,
+                    rate_bps: None,
+                    rate_before: None,
+                    scale,
+                });
+            }
         }
-        self.select(now)
+        self.select(now) | rescaled
     }
 
     /// Follows `stream` for these pictures from now on, whatever its rate: its source has chosen
@@ -72,17 +92,27 @@ impl LayerSelector {
         changed
     }
 
-    /// The layer that those who want a picture should follow.
-    pub fn target(&self, picture: Picture) -> Option<StreamKey> {
-        self.targets[picture.index()]
+    /// What those who want a picture should follow.
+    pub fn target(&self, picture: Picture) -> Option<Target> {
+        let stream = self.targets[picture.index()]?;
+        let is_only = self.targets == [Some(stream); Picture::COUNT];
+        let layer = self.layers.iter().find(|l| l.stream == stream);
+        let layers = match layer {
+            Some(layer) if is_only => layer.scale.layers(picture),
+            _ => Layers::ALL,
+        };
+        Some(Target { stream, layers })
     }
 
     /// What the pictures take, as far as it was measured.
     pub fn rates(&self) -> Rates {
         Picture::ALL.map(|picture| {
-            let target = self.target(picture);
-            let layer = self.layers.iter().find(|l| Some(l.stream) == target);
-            layer.and_then(Layer::rate).unwrap_or(0)
+            let Some(target) = self.target(picture) else {
+                return 0;
+            };
+            let layer = self.layers.iter().find(|l| l.stream == target.stream);
+            let rate = layer.and_then(|layer| Some((layer, layer.rate()?)));
+            rate.map_or(0, |(layer, rate)| layer.scale.share(target.layers, rate))
         })
     }
 
@@ -120,7 +150,7 @@ impl LayerSelector {
         target: Option<StreamKey>,
         now: Instant,
     ) -> Option<StreamKey> {
-        let large = self.target(Picture::Large);
+        let large = self.targets[Picture::Large.index()];
         let mut flowing = self.layers.iter().filter(|l| l.flows(now));
         let best = match picture {
             Picture::Large => flowing.max_by_key(|l| l.rate().unwrap_or(0)),
@@ -162,6 +192,7 @@ impl Layer {
         self.window_start = now;
         self.window_bytes = 0;
         self.windows = 0;
+        self.scale.begin();
         self.rate_before = self.rate_bps.take().or(self.rate_before);
     }
 
@@ -217,20 +248,54 @@ mod tests {
     ) {
         for ms in (from..to).step_by(20) {
             for (stream, bytes) in layers {
-                s.handle_packet(*stream, *bytes, start + Duration::from_millis(ms));
+                s.handle_packet(*stream, None, *bytes, start + Duration::from_millis(ms));
             }
         }
     }
 
     fn targets(s: &LayerSelector) -> [Option<StreamKey>; Picture::COUNT] {
-        Picture::ALL.map(|picture| s.target(picture))
+        Picture::ALL.map(|picture| {
+            let target = s.target(picture)?;
+            assert_eq!(target.layers, Layers::ALL);
+            Some(target.stream)
+        })
+    }
+
+    #[test]
+    fn one_layer_with_layers_of_its_own_is_all_pictures() {
+        let mut s = LayerSelector::default();
+        let start = Instant::now();
+        let mut changes = 0;
+        for ms in (0..3_000).step_by(20) {
+            let at = start + Duration::from_millis(ms);
+            for (spatial, bytes) in [(0, 100), (1, 300), (2, 600)] {
+                let place = Place {
+                    spatial,
+                    temporal: 0,
+                    ends_frame: true,
+                    is_key: false,
+                    raise: None,
+                };
+                changes += usize::from(s.handle_packet(LOW, Some(place), bytes, at));
+            }
+        }
+        assert_eq!(changes, 2, "its first packet, and its first measurement");
+        let spatial = Picture::ALL.map(|picture| s.target(picture).map(|t| t.layers.spatial));
+        assert_eq!(spatial, [Some(u8::MAX), Some(1), Some(0)]);
+        let [large, medium, small] = s.rates();
+        assert!(large.abs_diff(400_000) < 20_000, "{large}");
+        assert!(medium.abs_diff(160_000) < 8_000, "{medium}");
+        assert!(small.abs_diff(40_000) < 2_000, "{small}");
+        // Beside another stream it is one layer of several.
+        feed(&mut s, start, 3_000, 5_000, &[(LOW, 1_000), (HIGH, 3_000)]);
+        assert_eq!(targets(&s), [Some(HIGH), Some(LOW), Some(LOW)]);
     }
 
     #[test]
     fn single_layer_serves_all_from_its_first_packet() {
         let mut s = LayerSelector::default();
         let start = Instant::now();
-        assert!(s.handle_packet(LOW, 100, start));
+        assert!(s.handle_packet(LOW, None, 100, start));
         assert_eq!(targets(&s), [Some(LOW); 3]);
         feed(&mut s, start, 0, 2_000, &[(LOW, 200)]);
         assert_eq!(targets(&s), [Some(LOW); 3]);
@@ -294,7 +359,7 @@ mod tests {
         assert!(before > 0);
         feed(&mut s, start, 2_000, 9_010, &[(LOW, 200)]);
         assert_eq!(targets(&s), [Some(LOW); 3]);
-        assert!(s.handle_packet(HIGH, 1_000, start + Duration::from_millis(9_010)));
+        assert!(s.handle_packet(HIGH, None, 1_000, start + Duration::from_millis(9_010)));
         assert_eq!(targets(&s), [Some(HIGH), Some(LOW), Some(LOW)]);
         assert_eq!(s.rates()[0], before);
         feed(&mut s, start, 9_020, 11_000, &[(LOW, 200), (HIGH, 600)]);
@@ -310,8 +375,8 @@ mod tests {
         for ms in (12_000..14_000).step_by(20) {
             let at = start + Duration::from_millis(ms);
             assert!(!s.handle_timeout(at));
-            assert!(!s.handle_packet(LOW, 200, at));
-            assert!(!s.handle_packet(HIGH, 1_000, at + Duration::from_millis(1)));
+            assert!(!s.handle_packet(LOW, None, 200, at));
+            assert!(!s.handle_packet(HIGH, None, 1_000, at + Duration::from_millis(1)));
         }
         assert_eq!(targets(&s), [Some(HIGH), Some(LOW), Some(LOW)]);
     }

@@ -3,10 +3,13 @@
 
 pub mod allocate;
 pub mod detect;
+pub mod filter;
 pub mod frame;
 pub mod keyframe;
 pub mod layer;
 pub mod picture;
+pub mod place;
 pub mod rewrite;
+pub mod scale;
 pub mod subscription;
 pub mod vp8;

@@ -1,5 +1,6 @@
 //! Sequence numbers and RTP times of one outgoing stream, continuous over changes of its source.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use packager::rtp::MediaKind;
@@ -32,11 +33,20 @@ pub struct Rewriter {
     time_shift: u32,
     /// The sequence number, in the source's numbers, at which the source was entered.
     first_in: u64,
-    /// Where the last gap was closed, and the shift of the packets before it.
-    skipped: Option<(u64, u64)>,
+    /// The gaps that were closed last, in order.
+    skipped: VecDeque<Skipped>,
     highest_in: u64,
     highest: Option<Highest>,
     first_out: Rewritten,
+}
+
+/// A run of packets that are not sent, and leave no gap.
+#[derive(Debug, Clone, Copy)]
+struct Skipped {
+    first: u64,
+    last: u64,
+    /// The shift of the packets before it.
+    before: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +67,7 @@ impl Rewriter {
             seq_shift: 0,
             time_shift: 0,
             first_in: 0,
-            skipped: None,
+            skipped: VecDeque::new(),
             highest_in: 0,
             highest: None,
             first_out,
@@ -75,11 +85,16 @@ impl Rewriter {
     /// Enters a new source at a run of cached packets that ends at the live edge: `packets` are in
     /// order and without gaps.
     ///
-    /// Packets without payload are left out and leave no gap.
+    /// Packets without payload, and those that `wants` refuses, are left out and leave no gap.
     ///
     /// Their times are pressed together, one millisecond a frame at most, so that the newest
     /// frame has the time that it would have had live and the receiver does not play late.
-    pub fn replay(&mut self, packets: &[MediaPacket], now: Instant) -> Vec<Option<Rewritten>> {
+    pub fn replay(
+        &mut self,
+        packets: &[MediaPacket],
+        wants: impl Fn(&MediaPacket) -> bool,
+        now: Instant,
+    ) -> Vec<Option<Rewritten>> {
         let Some(last) = packets.last() else {
             return Vec::new();
         };
@@ -103,7 +118,7 @@ impl Rewriter {
         let mut next_seq = start.seq;
         let mut out = Vec::with_capacity(packets.len());
         for (packet, back) in packets.iter().zip(&back) {
-            out.push((!packet.payload.is_empty()).then(|| {
+            out.push((!packet.payload.is_empty() && wants(packet)).then(|| {
                 let numbers = Rewritten {
                     seq: next_seq,
                     time: newest.wrapping_sub(*back),
@@ -129,13 +144,15 @@ impl Rewriter {
         if packet.seq < self.first_in {
             return Err(TooOld);
         }
-        let shift = match self.skipped {
-            Some((at, before)) if packet.seq < at => before,
-            _ => self.seq_shift,
-        };
+        // Nearly all are behind the last gap.
+        let later = self.skipped.iter().rev();
+        let later = later.take_while(|skipped| packet.seq < skipped.first);
+        let shift = later
+            .last()
+            .map_or(self.seq_shift, |skipped| skipped.before);
         let seq = packet.seq.wrapping_add(shift);
         let mut time = packet.time.wrapping_add(self.time_shift);
-        if packet.seq > self.highest_in {
+        if self.highest.is_none_or(|highest| seq > highest.seq) {
             if let Some(h) = self.highest {
                 let step = time.wrapping_sub(h.time) as i32;
                 // A picture may be shown before one that was sent before it.
@@ -160,22 +177,44 @@ impl Rewriter {
             // The next number is then that of this packet.
             self.seq_shift = (highest.seq + 1).wrapping_sub(packet.seq);
             self.first_in = packet.seq;
-            self.skipped = None;
+            self.skipped.clear();
         }
         self.map(packet, now)
     }
 
-    /// Closes the gap that a packet leaves which is not sent, if nothing newer has been.
+    /// Closes the gap that a packet leaves which is not sent, if nothing newer has been. Packets
+    /// from before the gap that come late keep their numbers.
     pub fn skip(&mut self, seq: u64) {
-        if self.highest.is_some() && seq == self.highest_in.wrapping_add(1) {
-            // Late packets from before this gap keep their numbers; those from before the gap
-            // that was closed earlier have lost theirs and must not be sent.
-            if let Some((at, _)) = self.skipped {
-                self.first_in = self.first_in.max(at);
+        if self.highest.is_none() || seq <= self.highest_in {
+            return;
+        }
+        let before = self.seq_shift;
+        self.highest_in = seq;
+        self.seq_shift = before.wrapping_sub(1);
+        match self.skipped.back_mut() {
+            Some(run) if run.last.wrapping_add(1) == seq => run.last = seq,
+            _ => {
+                if self.skipped.len() >= MAX_SKIPPED
+                    && let Some(oldest) = self.skipped.pop_front()
+                {
+                    // What is older has lost its numbers and must not be sent.
+                    self.first_in = self.first_in.max(oldest.first);
+                }
+                self.skipped.push_back(Skipped {
+                    first: seq,
+                    last: seq,
+                    before,
+                });
             }
-            self.skipped = Some((seq, self.seq_shift));
-            self.highest_in = seq;
-            self.seq_shift = self.seq_shift.wrapping_sub(1);
+        }
+    }
+
+    /// The packet with this number on the way out ends its picture, whatever it said when it came.
+    pub fn mark(&mut self, seq: u64) {
+        if let Some(highest) = &mut self.highest
+            && highest.seq == seq
+        {
+            highest.marker = true;
         }
     }
 
@@ -188,7 +227,7 @@ impl Rewriter {
         self.seq_shift = out_seq.wrapping_sub(in_seq);
         self.time_shift = out_time.wrapping_sub(in_time);
         self.first_in = in_seq;
-        self.skipped = None;
+        self.skipped.clear();
         self.highest_in = in_seq;
     }
 
@@ -236,6 +275,10 @@ fn later(a: u32, b: u32) -> u32 {
 /// live video reorders more. A larger step back is another clock.
 const MAX_REORDER: Duration = Duration::from_secs(1);
 
+/// Gaps whose late neighbours keep their numbers: two seconds of pictures of which each loses its
+/// upper layers.
+const MAX_SKIPPED: usize = 64;
+
 /// A step forward in RTP time of more than this is another clock; a pause of a track is shorter or
 /// comes with a new stream.
 const MAX_JUMP: Duration = Duration::from_secs(3_600);
@@ -260,6 +303,7 @@ mod tests {
             received: at,
             captured: at,
             extensions: Extensions::default(),
+            place: None,
             dependency: None,
         }
     }
@@ -353,7 +397,37 @@ mod tests {
         assert_eq!(r.map(&packet(9, 0, true, now), now).map(|o| o.seq), Ok(103));
         assert_eq!(r.map(&packet(6, 0, true, now), now).map(|o| o.seq), Ok(101));
         r.skip(10);
+        assert_eq!(r.map(&packet(6, 0, true, now), now).map(|o| o.seq), Ok(101));
+        // As many more as are remembered.
+        for seq in (12..12 + 2 * MAX_SKIPPED as u64).step_by(2) {
+            r.skip(seq);
+        }
+        assert_eq!(r.skipped.len(), MAX_SKIPPED);
         assert_eq!(r.map(&packet(6, 0, true, now), now), Err(TooOld));
+        let highest = 12 + 2 * MAX_SKIPPED as u64 - 1;
+        let out = r.map(&packet(highest, 0, true, now), now).map(|o| o.seq);
+        assert_eq!(out, Ok(100 + (highest - 5) - 2 - MAX_SKIPPED as u64));
+    }
+
+    #[test]
+    fn gap_is_closed_behind_packets_that_are_still_to_come() {
+        let now = Instant::now();
+        let mut r = rewriter();
+        r.switch(&packet(5, 0, true, now), now);
+        let mut out = |seq| r.map(&packet(seq, 0, true, now), now).map(|o| o.seq);
+        assert_eq!(out(6), Ok(101));
+        // 7 is late, and the two behind it are not sent.
+        r.skip(8);
+        r.skip(9);
+        let mut out = |seq| r.map(&packet(seq, 0, true, now), now).map(|o| o.seq);
+        assert_eq!([10, 7, 11, 6].map(&mut out), [103, 102, 104, 101].map(Ok));
+        // The newest comes late, and another source goes on behind it.
+        r.skip(13);
+        assert_eq!(
+            r.map(&packet(12, 0, true, now), now).map(|o| o.seq),
+            Ok(105)
+        );
+        assert_eq!(r.switch(&packet(900, 0, true, now), now).seq, 106);
     }
 
     #[test]
@@ -399,7 +473,11 @@ mod tests {
         let cached: Vec<_> = (0..20)
             .map(|i| packet(50 + i, 3_000 * (i as u32 / 2), i % 2 == 1, at))
             .collect();
-        let out: Vec<_> = r.replay(&cached, at).into_iter().flatten().collect();
+        let out: Vec<_> = r
+            .replay(&cached, |_| true, at)
+            .into_iter()
+            .flatten()
+            .collect();
         assert_eq!(out.len(), 20);
         assert_eq!(out[0].seq, a.seq + 1);
         for pair in out.windows(2) {
@@ -422,7 +500,7 @@ mod tests {
             .collect();
         cached[2].payload = Arc::from([]);
         let seqs: Vec<_> = r
-            .replay(&cached, now)
+            .replay(&cached, |_| true, now)
             .into_iter()
             .map(|n| n.map(|n| n.seq))
             .collect();
@@ -441,7 +519,11 @@ mod tests {
         let cached: Vec<_> = (0..30)
             .map(|i| packet(50 + i, 3_000 * i as u32, true, now))
             .collect();
-        let out: Vec<_> = r.replay(&cached, now).into_iter().flatten().collect();
+        let out: Vec<_> = r
+            .replay(&cached, |_| true, now)
+            .into_iter()
+            .flatten()
+            .collect();
         assert!((out[0].time.wrapping_sub(a.time) as i32) > 0);
     }
 }

@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use packager::rtp::{Codec, MediaKind};
 
+use super::filter::LayerFilter;
 use super::frame::FrameNumbers;
+use super::place::{Layers, Target};
 use super::rewrite::{Rewriter, Rewritten};
 use super::vp8::PictureNumbers;
 use crate::media::counters::DropReason;
@@ -18,7 +20,12 @@ pub struct Subscription {
     current: Option<StreamKey>,
     /// Packets of it have been left out since the last that was sent.
     is_held: bool,
+    filter: LayerFilter,
     numbers: Numbers,
+    /// The receiver takes dependency descriptors.
+    takes_descriptors: bool,
+    /// The highest spatial layer that it can make something of.
+    limit: u8,
 }
 
 /// The numbers that packets have beside those of RTP.
@@ -35,21 +42,30 @@ impl Subscription {
             rewriter: Rewriter::new(kind, first),
             current: None,
             is_held: false,
+            filter: LayerFilter::default(),
             numbers: Numbers::default(),
+            takes_descriptors: true,
+            limit: u8::MAX,
         }
     }
 
+    /// Sets whether the receiver takes dependency descriptors. Without them it would take the
+    /// spatial layers of an AV1 picture for pictures of their own: it gets the lowest one.
+    pub fn set_descriptors(&mut self, takes: bool) {
+        self.takes_descriptors = takes;
+    }
+
     /// Passes one packet on, or says why not. The order of the checks is fixed: size, emptiness,
-    /// layer, key frame, age.
+    /// layers of the stream, age, stream, key frame.
     ///
-    /// `target` is the layer that should be followed, `cached` the packets of this one's layer from
+    /// `target` is what should be followed, `cached` the packets of this one's layer from
     /// a key frame to the live edge, this one included: video is entered there and nowhere else,
     /// so that a key frame whose first packet comes late is entered as a whole. Gives the number
     /// of packets passed to `emit`.
     pub fn pass(
         &mut self,
         packet: &MediaPacket,
-        target: Option<StreamKey>,
+        target: Option<Target>,
         cached: Option<&[MediaPacket]>,
         now: Instant,
         mut emit: impl FnMut(&MediaPacket, Rewritten),
@@ -77,49 +93,98 @@ impl Subscription {
             emit(&first, numbers);
             return Ok(1);
         }
+        self.limit_for(packet.codec);
+        let target = target.filter(|target| target.stream == packet.stream);
         if self.current == Some(packet.stream) {
+            let Some(marker) = self.chosen(packet, target) else {
+                self.rewriter.skip(packet.seq);
+                return Err(DropReason::LayerLeftOut);
+            };
             let numbers = self
                 .rewriter
                 .map(packet, now)
                 .map_err(|_| DropReason::OldSequence)?;
-            self.numbers.pass(packet, numbers, &mut emit);
+            self.pass_on(packet, numbers, marker, &mut emit);
             return Ok(1);
         }
-        if target != Some(packet.stream) {
+        let Some(target) = target else {
             return Err(DropReason::WrongLayer);
-        }
+        };
         if packet.kind == MediaKind::Audio {
             self.current = Some(packet.stream);
             emit(packet, self.rewriter.switch(packet, now));
             return Ok(1);
         }
         match cached {
-            Some(cached) => Ok(self.enter(cached, now, emit)),
+            Some(cached) => Ok(self.enter(cached, target.layers, now, emit)),
             None => Err(DropReason::AwaitingKeyframe),
         }
     }
 
-    /// Enters the stream of `cached` at its key frame: the packets since then, in order and
-    /// without gaps. Gives the number of packets passed to `emit`.
+    /// Enters some layers of the stream of `cached` at its key frame: the packets since then, in
+    /// order and without gaps. Gives the number of packets passed to `emit`.
     pub fn enter(
         &mut self,
         cached: &[MediaPacket],
+        layers: Layers,
         now: Instant,
         mut emit: impl FnMut(&MediaPacket, Rewritten),
     ) -> usize {
         if let Some(first) = cached.first() {
             self.current = Some(first.stream);
             self.numbers.enter();
+            self.limit_for(first.codec);
+            self.filter.enter(self.limited(layers));
         }
-        let numbers = self.rewriter.replay(cached, now);
+        let layers = self.limited(layers);
+        let wants = |packet: &MediaPacket| packet.place.is_none_or(|place| layers.has(place));
+        let numbers = self.rewriter.replay(cached, wants, now);
         let mut count = 0;
         for (packet, numbers) in cached.iter().zip(numbers) {
-            if let Some(numbers) = numbers {
-                self.numbers.pass(packet, numbers, &mut emit);
+            let marker = self.chosen(packet, None);
+            if let Some((numbers, marker)) = numbers.zip(marker) {
+                self.pass_on(packet, numbers, marker, &mut emit);
                 count += 1;
             }
         }
         count
+    }
+
+    fn limit_for(&mut self, codec: Codec) {
+        let is_limited = codec == Codec::Av1 && !self.takes_descriptors;
+        self.limit = if is_limited { 0 } else { u8::MAX };
+    }
+
+    fn limited(&self, layers: Layers) -> Layers {
+        Layers {
+            spatial: layers.spatial.min(self.limit),
+            ..layers
+        }
+    }
+
+    /// The marker bit of a packet of the current stream, if it is of a layer that is had.
+    fn chosen(&mut self, packet: &MediaPacket, target: Option<Target>) -> Option<bool> {
+        let Some(place) = packet.place else {
+            return Some(packet.marker);
+        };
+        // On the way to another stream the layers of this one stay.
+        let wanted = target.map_or(self.filter.layers(), |target| self.limited(target.layers));
+        let layers = self.filter.handle(place, packet.time, wanted);
+        let marker = packet.marker || layers.ends_picture(place);
+        layers.has(place).then_some(marker)
+    }
+
+    fn pass_on(
+        &mut self,
+        packet: &MediaPacket,
+        numbers: Rewritten,
+        marker: bool,
+        emit: &mut impl FnMut(&MediaPacket, Rewritten),
+    ) {
+        if marker {
+            self.rewriter.mark(numbers.seq);
+        }
+        self.numbers.pass(packet, numbers, marker, emit);
     }
 
     /// The incoming stream that is forwarded now.
@@ -127,9 +192,29 @@ impl Subscription {
         self.current
     }
 
-    /// True if the subscription would have to wait for a key frame of `target`.
-    pub fn awaits(&self, target: Option<StreamKey>) -> bool {
-        self.current.is_none() || (target.is_some() && self.current != target)
+    /// What is forwarded now.
+    pub fn source(&self) -> Option<Target> {
+        let layers = self.filter.layers();
+        self.current.map(|stream| Target { stream, layers })
+    }
+
+    /// True if the subscription would have to wait for a key frame of `target`: less of a stream is
+    /// had without one, and so are more temporal layers.
+    pub fn awaits(&self, target: Option<Target>) -> bool {
+        match (self.current, target) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(current), Some(target)) => {
+                let wanted = self.limited(target.layers);
+                current != target.stream || self.filter.layers().spatial < wanted.spatial
+            }
+        }
+    }
+
+    /// True if it is for more spatial layers of the current stream that it would have to wait.
+    pub fn awaits_layers(&self, target: Option<Target>) -> bool {
+        let is_same = target.is_some_and(|target| self.current == Some(target.stream));
+        is_same && self.awaits(target)
     }
 
     /// Leaves out what comes of a sound until the next packet that is passed. That one has the next
@@ -165,6 +250,7 @@ impl Numbers {
         &mut self,
         packet: &MediaPacket,
         numbers: Rewritten,
+        marker: bool,
         emit: &mut impl FnMut(&MediaPacket, Rewritten),
     ) {
         let payload = match packet.codec {
@@ -178,10 +264,11 @@ impl Numbers {
                 ..dependency.clone()
             })
         });
-        if payload.is_none() && dependency.is_none() {
+        if payload.is_none() && dependency.is_none() && marker == packet.marker {
             return emit(packet, numbers);
         }
         let mut changed = packet.clone();
+        changed.marker = marker;
         if let Some(payload) = payload {
             changed.payload = payload;
         }
@@ -213,6 +300,7 @@ mod tests {
             received: now,
             captured: now,
             extensions: Extensions::default(),
+            place: None,
             dependency: None,
         }
     }
@@ -225,7 +313,8 @@ mod tests {
         let cached = [p.clone()];
         let cached = p.starts_keyframe.then_some(&cached[..]);
         let mut seq = 0;
-        s.pass(p, Some(target), cached, Instant::now(), |_, n| seq = n.seq)?;
+        let target = Some(Target::whole(target));
+        s.pass(p, target, cached, Instant::now(), |_, n| seq = n.seq)?;
         Ok(seq)
     }
 
@@ -259,8 +348,8 @@ mod tests {
     fn layers_are_switched_at_key_frames_only_and_the_old_one_flows_until_then() {
         let mut s = subscription();
         assert_eq!(pass(&mut s, &packet(A, 1, true, 9), A), Ok(7));
-        assert!(!s.awaits(Some(A)));
-        assert!(s.awaits(Some(B)));
+        assert!(!s.awaits(Some(Target::whole(A))));
+        assert!(s.awaits(Some(Target::whole(B))));
         assert_eq!(
             pass(&mut s, &packet(B, 900, false, 9), B),
             Err(DropReason::AwaitingKeyframe)
@@ -278,7 +367,8 @@ mod tests {
         let cached = [p.clone()];
         let cached = p.starts_keyframe.then_some(&cached[..]);
         let mut out = None;
-        s.pass(p, Some(p.stream), cached, Instant::now(), |p, _| {
+        let target = Some(Target::whole(p.stream));
+        s.pass(p, target, cached, Instant::now(), |p, _| {
             out = Some(p.payload.clone());
         })
         .expect("passed");

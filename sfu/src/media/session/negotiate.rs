@@ -7,7 +7,7 @@ use packager::rtp::MediaKind;
 use relay::StreamId;
 use str0m::change::SdpOffer;
 use str0m::config::DtlsCert;
-use str0m::media::{Mid, Pt};
+use str0m::media::{Media, Mid, Pt};
 use str0m::{Candidate, IceCreds, Output, Rtc};
 
 use super::Level;
@@ -19,6 +19,7 @@ use super::writer::{PayloadTypes, Writer, keep_for_repair};
 use super::{Dialogue, Feed, Path, Publisher, Session, Side, Subscriber, caught};
 use crate::media::codec;
 use crate::media::demand::Wish;
+use crate::media::dependency;
 use crate::media::forward::picture::Picture;
 use crate::media::forward::rewrite::Rewritten;
 use crate::media::forward::subscription::Subscription;
@@ -290,6 +291,7 @@ pub(super) fn outgoing(
     first: impl FnOnce() -> Rewritten,
 ) -> Option<Outgoing> {
     let payload_types = payload_types(rtc, mid);
+    let takes_descriptors = takes_descriptors(rtc, mid);
     let mut api = rtc.direct_api();
     let tx = api.stream_tx_by_mid(mid, None)?;
     match kind {
@@ -297,8 +299,10 @@ pub(super) fn outgoing(
         MediaKind::Audio => tx.set_rtx_cache(1, Duration::ZERO, None),
         MediaKind::Video => keep_for_repair(tx),
     }
+    let mut subscription = Subscription::new(kind, first());
+    subscription.set_descriptors(takes_descriptors);
     Some(Outgoing {
-        subscription: Subscription::new(kind, first()),
+        subscription,
         writer: Writer::new(tx.ssrc(), payload_types),
         missed: None,
     })
@@ -320,6 +324,12 @@ pub(super) fn payload_types(rtc: &Rtc, mid: Mid) -> PayloadTypes {
         }
     }
     table
+}
+
+/// True if a media section has the extension for dependency descriptors.
+pub(super) fn takes_descriptors(rtc: &Rtc, mid: Mid) -> bool {
+    let descriptors = |media: &Media| media.remote_extmap().id_of(dependency::extension());
+    rtc.media(mid).and_then(descriptors).is_some()
 }
 
 /// True if an offer has simulcast (RFC 8853 §5.1).

@@ -453,6 +453,8 @@ fn activate(
             None => line.outgoing = negotiate::outgoing(rtc, line.mid, line.kind, &mut *first),
             Some(outgoing) => {
                 outgoing.writer.payload_types = negotiate::payload_types(rtc, line.mid);
+                let takes = negotiate::takes_descriptors(rtc, line.mid);
+                outgoing.subscription.set_descriptors(takes);
                 if feed.line(line.kind) != Some(index) {
                     outgoing.subscription.restart();
                 }

@@ -13,6 +13,7 @@ use crate::media::codec;
 use crate::media::counters::DropReason;
 use crate::media::dependency::{self, Structures};
 use crate::media::forward::detect::{self, Entry};
+use crate::media::forward::place::Place;
 use crate::media::packet::{Dependency, Extensions, MediaPacket, StreamKey};
 use crate::media::red::payload::{Block, Red};
 use crate::media::red::placing::Placing;
@@ -227,6 +228,10 @@ impl Session {
             frame_number: bytes.frame_number(),
             description: Arc::new(stream.structures.describe(bytes)),
         });
+        let told = dependency
+            .as_ref()
+            .and_then(|d| d.description.told.as_ref());
+        let place = Place::of(told, codec, &packet.payload);
         let media = MediaPacket {
             stream: stream.key,
             kind: stream.kind,
@@ -240,6 +245,7 @@ impl Session {
                 voice: values.voice_activity,
                 orientation: values.video_orientation,
             },
+            place,
             dependency,
             captured: publisher
                 .clock

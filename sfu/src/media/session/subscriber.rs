@@ -11,6 +11,7 @@ use super::{Session, Side};
 use crate::media::counters::DropReason;
 use crate::media::demand::Wish;
 use crate::media::forward::picture::Picture;
+use crate::media::forward::place::{Layers, Target};
 use crate::media::forward::subscription::Subscription;
 use crate::media::loudest::{Heard, Stage, Voice};
 use crate::media::packet::{MAX_PAYLOAD, MediaPacket, StreamKey};
@@ -247,7 +248,7 @@ impl Session {
         &mut self,
         feed: usize,
         packet: &MediaPacket,
-        target: Option<StreamKey>,
+        target: Option<Target>,
         cached: Option<&[MediaPacket]>,
         now: Instant,
     ) -> Result<Written, DropReason> {
@@ -301,8 +302,14 @@ impl Session {
         Some(subscriber.feeds.get(feed)?.stream.clone())
     }
 
-    /// Lets a feed in at the cached start of a group of pictures.
-    pub(crate) fn enter(&mut self, feed: usize, cached: &[MediaPacket], now: Instant) -> Written {
+    /// Lets a feed in to some layers at the cached start of a group of pictures.
+    pub(crate) fn enter(
+        &mut self,
+        feed: usize,
+        cached: &[MediaPacket],
+        layers: Layers,
+        now: Instant,
+    ) -> Written {
         let mut written = Written::default();
         let Side::Subscriber(subscriber) = &mut self.side else {
             return written;
@@ -316,7 +323,8 @@ impl Session {
             return written;
         }
         let (writer, rtc) = (&mut outgoing.writer, &mut self.rtc);
-        outgoing.subscription.enter(cached, now, |packet, numbers| {
+        let subscription = &mut outgoing.subscription;
+        subscription.enter(cached, layers, now, |packet, numbers| {
             written.note(packet);
             writer.write(rtc, packet, numbers, 0);
         });
@@ -347,11 +355,21 @@ impl Session {
     }
 
     /// True if a feed has video and has to wait for a key frame of `target`.
-    pub(crate) fn awaits_video(&self, feed: usize, target: Option<StreamKey>) -> bool {
+    pub(crate) fn awaits_video(&self, feed: usize, target: Option<Target>) -> bool {
         match &self.side {
             Side::Subscriber(s) => s
                 .outgoing(feed, MediaKind::Video)
                 .is_some_and(|v| v.subscription.awaits(target)),
+            Side::Publisher(_) => false,
+        }
+    }
+
+    /// True if a feed has fewer spatial layers of the stream that it is sent than it should have.
+    pub(crate) fn awaits_layers(&self, feed: usize, target: Option<Target>) -> bool {
+        match &self.side {
+            Side::Subscriber(s) => s
+                .outgoing(feed, MediaKind::Video)
+                .is_some_and(|v| v.subscription.awaits_layers(target)),
             Side::Publisher(_) => false,
         }
     }
