@@ -2,6 +2,7 @@
 
 use packager::rtp::Codec;
 
+use super::detect::{self, Entry};
 use crate::media::dependency::{Indication, Told};
 use crate::media::packet::StreamKey;
 
@@ -87,6 +88,7 @@ impl Place {
         match (told, codec) {
             (Some(told), _) => Some(Self::told(told)),
             (None, Codec::Vp9) => Self::vp9(payload),
+            (None, Codec::Vp8) => Self::vp8(payload),
             (None, _) => None,
         }
     }
@@ -112,6 +114,38 @@ impl Place {
                 to: if is_highest(&to) { u8::MAX } else { to },
             }),
         }
+    }
+
+    /// RFC 7741 §4.2. What it needs is not told of a frame that does not depend on the lowest layer
+    /// alone.
+    fn vp8(payload: &[u8]) -> Option<Self> {
+        let has = |byte: u8, bit: u8| byte & bit != 0;
+        let first = *payload.first()?;
+        let extension = if has(first, 0x80) {
+            *payload.get(1)?
+        } else {
+            0
+        };
+        if !has(extension, 0x20) {
+            return None;
+        }
+        let mut at = 2;
+        if has(extension, 0x80) {
+            at += if has(*payload.get(at)?, 0x80) { 2 } else { 1 };
+        }
+        at += usize::from(has(extension, 0x40));
+        let layer = *payload.get(at)?;
+        let (temporal, syncs) = (layer >> 6, has(layer, 0x20));
+        let raise = temporal
+            .checked_sub(1)
+            .map(|from| Raise { from, to: temporal });
+        Some(Self {
+            spatial: 0,
+            temporal,
+            ends_frame: false,
+            is_key: detect::entry(Codec::Vp8, payload) == Entry::Yes,
+            raise: raise.filter(|_| syncs),
+        })
     }
 
     /// RFC 9628 §4.2.
@@ -198,6 +232,31 @@ mod tests {
             assert_eq!(vp9(payload), None, "{payload:02x?}");
         }
         assert_eq!(Place::of(None, Codec::Av1, &[0x18]), None);
+    }
+
+    #[test]
+    fn vp8_tells_its_temporal_layers_in_the_payload() {
+        let vp8 = |payload: &[u8]| Place::of(None, Codec::Vp8, payload);
+        // X, S; I, L, T; a picture id in two bytes, TL0PICIDX; TID, Y; the first byte of the frame.
+        let frame = |layer: u8, first: u8| vp8(&[0x90, 0xe0, 0x81, 2, 3, layer, first]);
+        let key = frame(0x20, 0).expect("layers");
+        assert_eq!((key.temporal, key.is_key, key.raise), (0, true, None));
+        let middle = frame(0x60, 1).expect("layers");
+        assert_eq!((middle.temporal, middle.is_key), (1, false));
+        assert_eq!(middle.raise, raise(0, 1));
+        assert_eq!(frame(0x80, 1).expect("layers").raise, None);
+        assert_eq!(frame(0xa0, 1).expect("layers").raise, raise(1, 2));
+        let short = vp8(&[0x90, 0xa0, 0x01, 0x40, 1]).expect("layers");
+        assert_eq!(short.temporal, 1);
+        for payload in [
+            &[][..],
+            &[0x90],
+            &[0x10, 0],
+            &[0x90, 0x80, 1, 0],
+            &[0x90, 0x20],
+        ] {
+            assert_eq!(vp8(payload), None, "{payload:02x?}");
+        }
     }
 
     #[test]

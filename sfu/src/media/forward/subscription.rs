@@ -98,6 +98,7 @@ impl Subscription {
         if self.current == Some(packet.stream) {
             let Some(marker) = self.chosen(packet, target) else {
                 self.rewriter.skip(packet.seq);
+                self.numbers.leave_out(packet);
                 return Err(DropReason::LayerLeftOut);
             };
             let numbers = self
@@ -145,6 +146,8 @@ impl Subscription {
             if let Some((numbers, marker)) = numbers.zip(marker) {
                 self.pass_on(packet, numbers, marker, &mut emit);
                 count += 1;
+            } else {
+                self.numbers.leave_out(packet);
             }
         }
         count
@@ -243,6 +246,13 @@ impl Numbers {
     fn enter(&mut self) {
         self.pictures.enter();
         self.frames.enter();
+    }
+
+    /// A packet of a layer that is not forwarded.
+    fn leave_out(&mut self, packet: &MediaPacket) {
+        if packet.codec == Codec::Vp8 {
+            self.pictures.leave_out(&packet.payload);
+        }
     }
 
     /// Emits a packet, or one of its own if that has other numbers.

@@ -1,5 +1,7 @@
-//! The picture numbers of VP8 (RFC 7741 §4.2), continuous over changes of the source.
+//! The picture numbers of VP8 (RFC 7741 §4.2), continuous over changes of the source and over pictures
+//! that are left out.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Shifts the picture ids and the indices of temporal layer 0 of one outgoing RTP stream, so that
@@ -18,6 +20,16 @@ impl PictureNumbers {
     /// Another source is entered with the next payload.
     pub fn enter(&mut self) {
         self.is_entering = true;
+    }
+
+    /// A payload is left out: if it is of the newest picture, the next one gets its picture id. The
+    /// pictures of temporal layer 0, whose indices go on, are never left out.
+    pub fn leave_out(&mut self, payload: &[u8]) {
+        if let Some(number) = Numbers::read(payload).and_then(|numbers| numbers.picture)
+            && !self.is_entering
+        {
+            self.picture.leave_out(number);
+        }
     }
 
     /// The payload with numbers that go on, if they are not its own.
@@ -42,23 +54,54 @@ impl PictureNumbers {
 }
 
 /// One of the numbers: what is added to it, and the newest one sent.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Shift {
     by: u16,
     newest: Option<u16>,
+    /// Numbers that were left out, in order, and what was added to those before them.
+    left_out: VecDeque<(u16, u16)>,
 }
 
 impl Shift {
     fn map(&mut self, number: Number, is_entering: bool) -> u16 {
         if is_entering && let Some(newest) = self.newest.take() {
             self.by = newest.wrapping_add(1).wrapping_sub(number.value);
+            self.left_out.clear();
         }
-        let value = number.value.wrapping_add(self.by) & number.mask;
-        let is_newer = |newest: u16| value.wrapping_sub(newest) & number.mask <= number.mask / 2;
-        if self.newest.is_none_or(is_newer) {
+        let value = self.shifted(number);
+        if self
+            .newest
+            .is_none_or(|newest| number.is_ahead(value, newest))
+        {
             self.newest = Some(value);
         }
         value
+    }
+
+    fn leave_out(&mut self, number: Number) {
+        let before = self.by;
+        let is_known = self
+            .left_out
+            .back()
+            .is_some_and(|(last, _)| *last == number.value);
+        let value = self.shifted(number);
+        let is_newest = |newest: u16| value != newest && number.is_ahead(value, newest);
+        if is_known || !self.newest.is_some_and(is_newest) {
+            return;
+        }
+        if self.left_out.len() >= MAX_LEFT_OUT {
+            self.left_out.pop_front();
+        }
+        self.left_out.push_back((number.value, before));
+        self.by = before.wrapping_sub(1);
+    }
+
+    fn shifted(&self, number: Number) -> u16 {
+        let is_behind = |at: u16| at != number.value && number.is_ahead(at, number.value);
+        let later = self.left_out.iter().rev();
+        let later = later.take_while(|(at, _)| is_behind(*at));
+        let by = later.last().map_or(self.by, |(_, before)| *before);
+        number.value.wrapping_add(by) & number.mask
     }
 }
 
@@ -72,6 +115,11 @@ struct Number {
 }
 
 impl Number {
+    /// True if a value is another one or up to half of the numbers ahead of it.
+    fn is_ahead(self, value: u16, of: u16) -> bool {
+        value.wrapping_sub(of) & self.mask <= self.mask / 2
+    }
+
     fn write(self, bytes: &mut [u8], value: u16) {
         let [high, low] = value.to_be_bytes();
         match bytes.get_mut(self.at..) {
@@ -118,6 +166,10 @@ impl Numbers {
         Some(Self { picture, layer0 })
     }
 }
+
+/// Pictures that are left out and whose late neighbours keep their numbers: two seconds of every
+/// other picture.
+const MAX_LEFT_OUT: usize = 32;
 
 /// The M bit: the picture id has 15 bits.
 const LONG: u8 = 0x80;
@@ -181,6 +233,46 @@ mod tests {
         assert_eq!(mapped(&mut n, &payload(501, 7)), payload(12, 1));
         n.enter();
         assert_eq!(mapped(&mut n, &payload(3, 3)), payload(14, 2));
+    }
+
+    #[test]
+    fn pictures_that_are_left_out_leave_no_gap() {
+        let mut n = PictureNumbers::default();
+        n.enter();
+        assert_eq!(mapped(&mut n, &payload(0x7ffd, 3)), payload(0x7ffd, 3));
+        // Every other picture, of which each has two packets; the one behind it loses one on the way,
+        // which comes when the next one has been left out.
+        for i in 0..60_u16 {
+            let picture = |by: u16| (0x7ffe + 2 * i + by) & WIDE;
+            n.leave_out(&payload(picture(0), 3));
+            n.leave_out(&payload(picture(0), 3));
+            let wanted = payload((0x7ffe + i) & WIDE, 3);
+            assert_eq!(mapped(&mut n, &payload(picture(1), 3)), wanted);
+            n.leave_out(&payload(picture(2), 3));
+            assert_eq!(mapped(&mut n, &payload(picture(1), 3)), wanted);
+            // Too late to be closed.
+            n.leave_out(&payload(picture(0), 3));
+            assert!(n.picture.left_out.len() <= MAX_LEFT_OUT);
+        }
+        n.enter();
+        let next = (0x7ffe + 60) & WIDE;
+        assert_eq!(mapped(&mut n, &payload(9, 9)), payload(next, 4));
+    }
+
+    #[test]
+    fn nothing_is_left_out_before_the_first_picture() {
+        let mut n = PictureNumbers::default();
+        for is_entering in [false, true] {
+            if is_entering {
+                n.enter();
+            }
+            n.leave_out(&payload(7, 0));
+        }
+        assert_eq!(mapped(&mut n, &payload(8, 0)), payload(8, 0));
+        for payload in [&[][..], &[0x10, 0], &[0x90, 0x80], &[0x90, 0x40, 0x01]] {
+            n.leave_out(payload);
+        }
+        assert_eq!(mapped(&mut n, &payload(9, 0)), payload(9, 0));
     }
 
     #[test]
