@@ -219,6 +219,9 @@ impl Room {
             let (stream, bytes) = (packet.stream, packet.payload.len());
             let changed = self.layers.handle_packet(stream, packet.place, bytes, now);
             self.gathered.layer_changed |= changed;
+        } else {
+            let (stream, bytes) = (packet.stream, packet.payload.len());
+            self.layers.measure(stream, packet.place, bytes, now);
         }
     }
 
@@ -250,6 +253,19 @@ impl Room {
             Source::Local => self.layers.rates(),
             Source::Remote { .. } => self.told_rates,
         }
+    }
+
+    /// What its pictures take without their highest temporal layers; 0 where there is none to leave
+    /// out, or that is not known.
+    pub(crate) fn thinned_rates(&self) -> Rates {
+        let rates = self.rates();
+        Picture::ALL.map(|picture| self.layers.thinned_rate(picture, rates[picture.index()]))
+    }
+
+    /// What to follow for a picture that is given whole, or without its highest temporal layer.
+    pub(crate) fn given(&self, picture: Picture, is_thinned: bool) -> Option<Target> {
+        let thinned = is_thinned.then(|| self.layers.thinned(picture)).flatten();
+        thinned.or_else(|| self.target(picture))
     }
 
     /// What to follow for a picture.

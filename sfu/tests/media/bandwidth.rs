@@ -34,7 +34,7 @@ fn publish(w: &mut World, name: &str) -> usize {
 }
 
 /// A link with a buffer of 200 ms, or of a few key frames.
-fn link(kbps: i64) -> NetemConfig {
+pub fn link(kbps: i64) -> NetemConfig {
     let buffer = DataSize::bytes((kbps * 25).max(20_000));
     NetemConfig::new()
         .latency(ms(20))

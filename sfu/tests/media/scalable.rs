@@ -11,6 +11,7 @@ use sfu::media::dependency::{Custom, Descriptor, Structure, URI};
 use sfu::worker::Wanted;
 use str0m_netem::{NetemConfig, Probability, RandomLoss};
 
+use crate::bandwidth::link;
 use crate::frames::{self, Got};
 use crate::world::{World, good, stream};
 
@@ -391,6 +392,50 @@ fn any_changes_end_in_what_is_wanted() {
             );
         }
         assert_eq!(w.counters(0).panics + w.counters(1).panics, 0);
+    }
+}
+
+/// What a page makes of the packets of some seconds.
+fn look(w: &mut World, page: usize, seconds: u64) -> Vec<Picture> {
+    let start = w.now;
+    // What has been lost just now is still to come.
+    w.run(secs(seconds + 1));
+    let packets = w.peers[page].page.as_ref().expect("a page").packets("a");
+    let mut packets = packets.to_vec();
+    packets.sort_by_key(|packet| packet.seq);
+    let end = packets.partition_point(|packet| packet.at < w.now - secs(1));
+    let mut pictures = decode_what_can_be(&packets[..end]).pictures;
+    pictures.retain(|picture| picture.at > start);
+    pictures
+}
+
+#[test]
+fn narrow_link_carries_fewer_pictures_a_second_before_it_carries_lesser_ones() {
+    for core in 0..2 {
+        let mut w = with_scalable(2, good());
+        let page = page(&mut w, core, link(5_000));
+        w.run(secs(5));
+        // The layers take 1.5, 0.7 and 0.2 Mbit/s, and half of that without the highest temporal one.
+        for (kbps, spatial, is_thinned) in [(1_200, 2, true), (600, 1, true), (4_000, 2, false)] {
+            w.peers[page].down.set_config(link(kbps));
+            w.run(secs(20));
+            let seen = look(&mut w, page, 10);
+            let right = seen.iter().filter(|picture| picture.spatial == spatial);
+            let right = right.count();
+            let highest = seen.iter().filter(|picture| picture.temporal == 2).count();
+            println!(
+                "core {core}, {kbps} kbit/s: {} pictures, {right} right, {highest} of the highest layer",
+                seen.len()
+            );
+            let frames = if is_thinned { 150 } else { 300 };
+            assert!(right * 10 > frames * 8, "{kbps}: {right} of {frames}");
+            assert!(right * 10 > seen.len() * 8, "{kbps}: {right} of {seen:?}");
+            assert_eq!(
+                highest * 10 < seen.len() * 2,
+                is_thinned,
+                "{kbps}: {highest}"
+            );
+        }
     }
 }
 

@@ -103,7 +103,8 @@ impl Core {
             return;
         };
         let picture = session.picture(feed);
-        let followed = picture.and_then(|picture| room.target(picture));
+        let is_thinned = session.is_thinned(feed);
+        let followed = picture.and_then(|picture| room.given(picture, is_thinned));
         let cached = room.fresh(followed, now);
         let mut any = false;
         let mut entered = None;

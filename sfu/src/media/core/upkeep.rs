@@ -39,7 +39,9 @@ impl Core {
         if room.publisher.is_some() {
             room.live_at = now;
         }
-        let changed = room.videos.len() > 1 && room.layers.handle_timeout(now);
+        // Elsewhere the home of the stream chooses.
+        let chooses = room.videos.len() > 1 && room.source == Source::Local;
+        let changed = chooses && room.layers.handle_timeout(now);
         let due = room.due_keyframes(now);
         let ended = room.publisher.is_none()
             && now.saturating_duration_since(room.live_at) >= self.config.linger;

@@ -81,6 +81,13 @@ impl LayerSelector {
         self.select(now) | rescaled
     }
 
+    /// Measures the layers of a stream that its source has chosen.
+    pub fn measure(&mut self, stream: StreamKey, place: Option<Place>, bytes: usize, now: Instant) {
+        let targets = self.targets;
+        self.handle_packet(stream, place, bytes, now);
+        self.targets = targets;
+    }
+
     /// Follows `stream` for these pictures from now on, whatever its rate: its source has chosen
     /// it. True if the target of one is another one now.
     pub fn follow(&mut self, pictures: Pictures, stream: StreamKey) -> bool {
@@ -113,6 +120,32 @@ impl LayerSelector {
             let layer = self.layers.iter().find(|l| l.stream == target.stream);
             let rate = layer.and_then(|layer| Some((layer, layer.rate()?)));
             rate.map_or(0, |(layer, rate)| layer.scale.share(target.layers, rate))
+        })
+    }
+
+    /// What to follow for a picture without its highest temporal layer, if there is one to leave out.
+    pub fn thinned(&self, picture: Picture) -> Option<Target> {
+        let target = self.target(picture)?;
+        let layer = self.layers.iter().find(|l| l.stream == target.stream)?;
+        let temporal = layer.scale.thinned()?;
+        let layers = Layers {
+            temporal,
+            ..target.layers
+        };
+        Some(Target { layers, ..target })
+    }
+
+    /// What a picture takes without its highest temporal layer, of what it takes whole; 0 if there
+    /// is none to leave out.
+    pub fn thinned_rate(&self, picture: Picture, whole: u64) -> u64 {
+        let (Some(target), Some(thinned)) = (self.target(picture), self.thinned(picture)) else {
+            return 0;
+        };
+        let layer = self.layers.iter().find(|l| l.stream == target.stream);
+        layer.map_or(0, |layer| {
+            let all = layer.scale.share(target.layers, u64::from(u32::MAX));
+            let some = layer.scale.share(thinned.layers, u64::from(u32::MAX));
+            (u128::from(whole) * u128::from(some) / u128::from(all.max(1))) as u64
         })
     }
 

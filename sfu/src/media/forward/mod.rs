@@ -12,4 +12,5 @@ pub mod place;
 pub mod rewrite;
 pub mod scale;
 pub mod subscription;
+pub mod thin;
 pub mod vp8;

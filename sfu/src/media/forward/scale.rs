@@ -1,25 +1,31 @@
-//! The spatial layers of one RTP stream, and what each of them takes.
+//! The layers of one RTP stream, and what each of them takes.
 
 use super::picture::Picture;
 use super::place::{Layers, Place};
 use crate::media::dependency::MAX_LAYERS;
 
-/// Most spatial layers that are told apart.
+/// Most layers that are told apart.
 const SPATIAL: usize = MAX_LAYERS[0] as usize;
+const TEMPORAL: usize = MAX_LAYERS[1] as usize;
 
-/// Counts the bytes of each spatial layer over windows of time.
+/// Counts the bytes of each layer over windows of time.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Scale {
-    bytes: [u64; SPATIAL],
+    bytes: Bytes,
     /// Those of the last window that ended.
-    before: [u64; SPATIAL],
+    before: Bytes,
 }
+
+/// Of each temporal layer of each spatial one.
+type Bytes = [[u64; TEMPORAL]; SPATIAL];
 
 impl Scale {
     /// Counts a packet.
     pub fn note(&mut self, place: Option<Place>, bytes: usize) {
-        let spatial = usize::from(place.map_or(0, |place| place.spatial));
-        self.bytes[spatial.min(SPATIAL - 1)] += bytes as u64;
+        let (spatial, temporal) = place.map_or((0, 0), |place| (place.spatial, place.temporal));
+        let spatial = usize::from(spatial).min(SPATIAL - 1);
+        let temporal = usize::from(temporal).min(TEMPORAL - 1);
+        self.bytes[spatial][temporal] += bytes as u64;
     }
 
     /// Begins the next window.
@@ -50,22 +56,29 @@ impl Scale {
 
     /// What some layers take of the bit rate of all.
     pub fn share(&self, layers: Layers, rate_bps: u64) -> u64 {
-        let all: u64 = self.before.iter().sum();
-        let some: u64 = self
-            .before
-            .iter()
-            .take(usize::from(layers.spatial) + 1)
-            .sum();
+        let upto = |layers: Layers| -> u64 {
+            let spatial = self.before.iter().take(usize::from(layers.spatial) + 1);
+            let temporal = usize::from(layers.temporal) + 1;
+            spatial.flat_map(|bytes| bytes.iter().take(temporal)).sum()
+        };
+        let (all, some) = (upto(Layers::ALL), upto(layers));
         match all {
             0 => rate_bps,
             _ => (u128::from(rate_bps) * u128::from(some) / u128::from(all)) as u64,
         }
     }
 
-    /// The best layer that flows.
+    /// The highest temporal layer but one that flows, if there are some.
+    pub fn thinned(&self) -> Option<u8> {
+        let flows = |temporal: &usize| self.before.iter().any(|bytes| bytes[*temporal] > 0);
+        let highest = (0..TEMPORAL).rev().find(flows)?;
+        highest.checked_sub(1).map(|thinned| thinned as u8)
+    }
+
+    /// The best spatial layer that flows.
     fn highest(&self) -> u8 {
-        let flowing = self.before.iter().rposition(|bytes| *bytes > 0);
-        flowing.unwrap_or(0) as u8
+        let flows = |bytes: &[u64; TEMPORAL]| bytes.iter().any(|bytes| *bytes > 0);
+        self.before.iter().rposition(flows).unwrap_or(0) as u8
     }
 }
 
@@ -106,6 +119,26 @@ mod tests {
         }
         scale.turn();
         assert_eq!(spatial(&scale), [u8::MAX, 0, 0]);
+    }
+
+    #[test]
+    fn highest_temporal_layer_can_be_left_out() {
+        let mut scale = Scale::default();
+        for (temporal, bytes) in [(0, 100), (1, 200), (2, 700)] {
+            let place = place(1).map(|place| Place { temporal, ..place });
+            scale.note(place, bytes);
+        }
+        assert_eq!(scale.thinned(), None);
+        scale.turn();
+        assert_eq!(scale.thinned(), Some(1));
+        let thinned = Layers {
+            temporal: 1,
+            ..Layers::ALL
+        };
+        assert_eq!(scale.share(thinned, 1_000), 300);
+        scale.note(place(1), 100);
+        scale.turn();
+        assert_eq!(scale.thinned(), None, "there is one");
     }
 
     #[test]

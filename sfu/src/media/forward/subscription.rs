@@ -290,6 +290,7 @@ impl Numbers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::forward::place::Place;
     use crate::media::packet::Extensions;
     use std::sync::Arc;
 
@@ -406,5 +407,50 @@ mod tests {
         assert_eq!(payload_of(&mut s, &vp8(B, 90, true, 200))[3], 8);
         assert_eq!(payload_of(&mut s, &vp8(B, 91, false, 201))[3], 9);
         assert_eq!(payload_of(&mut s, &vp8(A, 50, true, 40))[3], 10);
+    }
+
+    #[test]
+    fn temporal_layers_of_vp8_are_left_out_and_added_without_gaps() {
+        let mut s = subscription();
+        let mut out = Vec::new();
+        // Every other picture is of the upper layer, and each has two packets.
+        for number in 0..40_u8 {
+            let temporal = number % 2;
+            let is_thinned = (10..20).contains(&number);
+            let layers = Layers {
+                temporal: if is_thinned { 0 } else { u8::MAX },
+                ..Layers::ALL
+            };
+            for index in 0..2 {
+                let start = if index == 0 { 0x90 } else { 0x80 };
+                let layer = temporal << 6 | 0x20;
+                let payload = [start, 0xa0, 0x80, number, layer, u8::from(number > 0)];
+                let p = MediaPacket {
+                    codec: Codec::Vp8,
+                    time: u32::from(number) * 3_000,
+                    marker: index == 1,
+                    starts_keyframe: number == 0 && index == 0,
+                    place: Place::of(None, Codec::Vp8, &payload),
+                    payload: Arc::from(payload),
+                    ..packet(A, u64::from(number) * 2 + index, false, 0)
+                };
+                let target = Some(Target { stream: A, layers });
+                let cached = p.starts_keyframe.then(|| std::slice::from_ref(&p));
+                let passed = s.pass(&p, target, cached, Instant::now(), |p, n| {
+                    out.push((n.seq, p.payload[3], p.payload[4] >> 6));
+                });
+                let is_left_out = is_thinned && temporal == 1;
+                let wanted = if is_left_out {
+                    Err(DropReason::LayerLeftOut)
+                } else {
+                    Ok(1)
+                };
+                assert_eq!(passed, wanted, "picture {number}");
+            }
+        }
+        assert_eq!(out.len(), 2 * 35);
+        for (i, (seq, picture, _)) in out.iter().enumerate() {
+            assert_eq!((*seq, usize::from(*picture)), (7 + i as u64, i / 2));
+        }
     }
 }

@@ -36,6 +36,8 @@ pub(crate) struct Feed {
     /// What it gets of the video: the picture that is wanted or, where the link does not carry
     /// that, a lesser one or none.
     pub(crate) given: Option<Picture>,
+    /// That is without its highest temporal layer.
+    pub(crate) is_thinned: bool,
     /// Its client was told that the link carries no picture of it.
     paused: bool,
     /// Indices of the lines that carry its audio and video now.
@@ -93,6 +95,7 @@ impl Feed {
             room,
             wish,
             given: wish.video,
+            is_thinned: false,
             paused: false,
             audio: None,
             video: None,
@@ -371,6 +374,20 @@ impl Session {
                 .outgoing(feed, MediaKind::Video)
                 .is_some_and(|v| v.subscription.awaits_layers(target)),
             Side::Publisher(_) => false,
+        }
+    }
+
+    /// True if what a feed is given is without its highest temporal layer.
+    pub(crate) fn is_thinned(&self, feed: usize) -> bool {
+        self.feeds().get(feed).is_some_and(|feed| feed.is_thinned)
+    }
+
+    /// Leaves the highest temporal layer of what a feed is given out, or not any more.
+    pub(crate) fn set_thinned(&mut self, feed: usize, is_thinned: bool) {
+        if let Side::Subscriber(subscriber) = &mut self.side
+            && let Some(feed) = subscriber.feeds.get_mut(feed)
+        {
+            feed.is_thinned = is_thinned;
         }
     }
 
