@@ -51,7 +51,7 @@ pub fn thin(
         let takes = spent - whole + thin;
         let has_it = thinnable.has.is_some_and(|has| has <= next);
         let fits = match has_it {
-            true => takes <= budget.keep,
+            true => takes <= budget.lesser,
             false => budget
                 .raise
                 .is_some_and(|raise| takes / 100 * ROOM <= raise),
@@ -79,6 +79,7 @@ mod tests {
     fn all(bps: u64) -> Budget {
         Budget {
             keep: bps,
+            lesser: bps,
             least: Some(bps),
             raise: Some(bps),
             tries_one: false,

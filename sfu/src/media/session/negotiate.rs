@@ -297,7 +297,13 @@ pub(super) fn outgoing(
     match kind {
         // Audio is not sent again: no cache, and no history of what was sent for its limit.
         MediaKind::Audio => tx.set_rtx_cache(1, Duration::ZERO, None),
-        MediaKind::Video => keep_for_repair(tx),
+        MediaKind::Video => {
+            keep_for_repair(tx);
+            // str0m's pacer sends no more than 1.1 times its estimate, whatever was decided to be
+            // sent: a picture that is kept in spite of a low estimate would come ever later, and
+            // what arrives would keep the estimate low. Publishers pace what they send.
+            tx.set_unpaced(true);
+        }
     }
     let mut subscription = Subscription::new(kind, first());
     subscription.set_descriptors(takes_descriptors);
