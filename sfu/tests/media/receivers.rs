@@ -297,19 +297,36 @@ fn losses_on_the_way_to_a_receiver_are_repaired() {
         let got = page(&w, p).video(name);
         assert!(got.whole.len() > 250, "{name}: {}", got.whole.len());
     }
-    let lossy = w.events.iter().rev().find_map(|e| match e {
+    // What has been repaired by the time of a report is no loss in it: of three in a hundred most
+    // reports tell none.
+    let (loss, rtt) = worst_figures(&w, p);
+    assert!(loss < 0.03, "{loss}");
+    let rtt = rtt.expect("a receiver report has come");
+    assert!((28..60).contains(&rtt.as_millis()), "{rtt:?}");
+
+    let worse = NetemConfig::new()
+        .latency(Duration::from_millis(15))
+        .loss(RandomLoss::new(Probability::new(0.4)));
+    w.events.clear();
+    w.peers[p].down.set_config(worse);
+    w.run(secs(6));
+    let (loss, _) = worst_figures(&w, p);
+    assert!((0.03..0.6).contains(&loss), "{loss}");
+}
+
+/// The largest loss that was told of the way to a page, and the round trip that came with it.
+fn worst_figures(w: &World, page: usize) -> (f32, Option<Duration>) {
+    let figures = w.events.iter().filter_map(|e| match e {
         MediaEvent::Transport {
             session,
             loss_down: Some(loss),
             rtt,
             ..
-        } if *session == w.receiver(p) => Some((*loss, *rtt)),
+        } if *session == w.receiver(page) => Some((*loss, *rtt)),
         _ => None,
     });
-    let (loss, rtt) = lossy.expect("figures");
-    assert!((0.001..0.2).contains(&loss), "{loss}");
-    let rtt = rtt.expect("a receiver report has come");
-    assert!((28..60).contains(&rtt.as_millis()), "{rtt:?}");
+    let worst = figures.max_by(|a, b| a.0.total_cmp(&b.0));
+    worst.expect("figures")
 }
 
 #[test]
