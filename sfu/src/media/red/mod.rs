@@ -9,6 +9,7 @@ mod history;
 mod level;
 pub mod payload;
 pub mod placing;
+pub mod report;
 
 pub(crate) use self::history::History;
 pub(crate) use self::level::Level;

@@ -17,6 +17,7 @@ use crate::media::forward::place::Place;
 use crate::media::packet::{Dependency, Extensions, MediaPacket, StreamKey};
 use crate::media::red::payload::{Block, Red};
 use crate::media::red::placing::Placing;
+use crate::media::red::report::Reports;
 use crate::media::slots::SlotKey;
 
 pub(crate) struct Publisher {
@@ -58,7 +59,10 @@ pub(crate) struct Incoming {
     pub(crate) key: StreamKey,
     pub(crate) kind: MediaKind,
     ssrc: Ssrc,
+    /// The newest sender report as it came, and as it is meant.
+    told: Option<Report>,
     report: Option<Report>,
+    redundant_reports: Reports,
     /// Sequence number and time of the newest packet.
     newest: Option<(u64, u32)>,
     /// What has come, where packets may repeat others.
@@ -159,7 +163,9 @@ impl Session {
                     key,
                     kind,
                     ssrc,
+                    told: None,
                     report: None,
+                    redundant_reports: Reports::default(),
                     newest: None,
                     placing: Placing::default(),
                     structures: Structures::default(),
@@ -193,11 +199,19 @@ impl Session {
         let received = packet.timestamp;
         let mut fresh = None;
         if let Some(info) = packet.last_sender_info {
-            let report = Report {
+            let told = Report {
                 ntp: info.ntp_time,
                 rtp_time: info.rtp_time.numer() as u32,
             };
-            if stream.report != Some(report) {
+            let meant = match stream.told.replace(told) {
+                Some(before) if before == told => None,
+                _ if is_red => stream.newest.and_then(|(_, newest)| {
+                    let rtp_time = stream.redundant_reports.right(told.rtp_time, newest)?;
+                    Some(Report { rtp_time, ..told })
+                }),
+                _ => Some(told),
+            };
+            if let Some(report) = meant {
                 stream.report = Some(report);
                 publisher.clock.handle_report(report, received);
                 fresh = Some(NewReport {
