@@ -118,10 +118,12 @@ function figures(begin: Reception, end: Reception): string {
     `${since('unreadable')} unreadable, longest gap ${Math.round(end.longestGap)} ms`;
 }
 
-/** Fails if a frame was broken, or the decoder missed one. */
+/**
+ * Fails if a frame was broken, or the decoder missed one. What the browser drops is no fault: a player that is late leaves
+ * out frames that none after them needs, such as those of a temporal layer or before the key frame of another picture.
+ */
 function assertWhole(begin: Reception, end: Reception): void {
   assert.equal(end.plis, begin.plis, 'the decoder asked for key frames');
   assert.equal(end.unreadable, begin.unreadable, 'frames without a readable clock');
   assert.equal(end.freezes, begin.freezes, 'freezes');
-  assert.equal(end.framesDropped, begin.framesDropped, 'dropped');
 }
