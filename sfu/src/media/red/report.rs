@@ -13,9 +13,10 @@ pub struct Reports(Clock);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Clock {
-    /// So many reports fitted both clocks.
+    /// So many reports fitted both clocks; from some on it is taken for the right one.
     Untold(u8),
     Wrong,
+    /// It does not count in milliseconds at all.
     Right,
 }
 
@@ -32,14 +33,14 @@ impl Reports {
         let since = told.wrapping_sub(newest) as i32;
         self.0 = match (self.0, since.rem_euclid(TICKS)) {
             (Clock::Right, _) => Clock::Right,
-            (Clock::Untold(_), 0) if since >= PACKET => Clock::Right,
-            (Clock::Untold(ENOUGH..), 0) => Clock::Right,
-            (Clock::Untold(before), 0) => Clock::Untold(before + 1),
+            // Or a wrong one whose packet was lost: a later report tells.
+            (Clock::Untold(_), 0) if since >= PACKET => Clock::Untold(ENOUGH),
+            (Clock::Untold(before), 0) => Clock::Untold(before.saturating_add(1).min(ENOUGH)),
             (Clock::Wrong, 0) => Clock::Wrong,
             (_, rest) if rest % WRONG_TICKS == 0 => Clock::Wrong,
             _ => Clock::Right,
         };
-        if self.0 == Clock::Right {
+        if matches!(self.0, Clock::Right | Clock::Untold(ENOUGH)) {
             return Some(told);
         }
         // More, or less than nothing: the packet that it was counted from is another one.
@@ -59,9 +60,9 @@ const PACKET: i32 = 20 * TICKS;
 /// What has been captured for longer has been followed by another packet.
 const MAX_AGE_MS: i32 = 80;
 
-/// A time of the wrong clock is one of the right clock by chance once in six: a right one after as
-/// many.
-const ENOUGH: u8 = 3;
+/// A time of the wrong clock is one of the right clock by chance once in six: as many in a row are
+/// right.
+const ENOUGH: u8 = 4;
 
 #[cfg(test)]
 mod tests {
@@ -117,6 +118,15 @@ mod tests {
         assert_eq!(reports.right(lost, NEWEST), None);
         let overtaken = after(35, WRONG_TICKS).wrapping_sub(PACKET as u32);
         assert_eq!(reports.right(overtaken, NEWEST), None);
+        let told = after(35, WRONG_TICKS);
+        assert_eq!(reports.right(told, NEWEST), Some(after(35, TICKS)));
+    }
+
+    #[test]
+    fn a_first_report_that_looks_right_by_chance_does_not_settle_it() {
+        let mut reports = Reports::default();
+        let lost = after(36, WRONG_TICKS).wrapping_add(PACKET as u32);
+        assert_eq!(reports.right(lost, NEWEST), Some(lost));
         let told = after(35, WRONG_TICKS);
         assert_eq!(reports.right(told, NEWEST), Some(after(35, TICKS)));
     }
