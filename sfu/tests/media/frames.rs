@@ -72,6 +72,7 @@ pub struct Part {
 #[derive(Debug, Clone)]
 pub struct Got {
     pub at: Instant,
+    pub ssrc: u32,
     pub seq: u64,
     pub time: u32,
     pub marker: bool,

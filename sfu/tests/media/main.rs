@@ -4,6 +4,9 @@
 
 mod bandwidth;
 mod browsers;
+mod conference;
+mod egress;
+mod follow;
 mod forwarding;
 mod frames;
 mod hostile;

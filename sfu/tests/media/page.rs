@@ -96,6 +96,12 @@ impl Page {
         self.streams.get(stream).map_or(&[], |r| &r.audio)
     }
 
+    /// Takes away what has come of all streams.
+    pub fn take_all(&mut self) -> Vec<Got> {
+        let received = std::mem::take(&mut self.streams).into_values();
+        received.flat_map(|r| [r.audio, r.video].concat()).collect()
+    }
+
     pub fn first_video(&self, stream: &str) -> Option<Instant> {
         self.streams.get(stream)?.first_video
     }

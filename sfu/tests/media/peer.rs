@@ -1,19 +1,20 @@
 //! A str0m client: a publisher that makes frames, or a subscriber that keeps what it gets.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use packager::rtp::Codec;
 use sfu::media::{Remote, Transport, dependency};
 use sfu::worker::{Role, SessionId};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
-use str0m::format::Codec as RtcCodec;
+use str0m::format::{Codec as RtcCodec, PayloadParams};
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::{ExtensionMap, ExtensionValues, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 use str0m_netem::{Input as NetInput, Netem, NetemConfig, Output as NetOutput};
 
+use crate::egress::Types;
 use crate::frames::{self, Got};
 use crate::page::Page;
 use crate::scalable::Scalable;
@@ -22,6 +23,8 @@ pub struct Peer {
     pub rtc: Rtc,
     /// Where its packets come from, as the server sees it.
     pub address: SocketAddr,
+    /// Where they came from earlier.
+    pub former: Vec<Remote>,
     /// Where it thinks that they come from.
     local: SocketAddr,
     /// The only way that its network lets through.
@@ -48,6 +51,8 @@ pub struct Peer {
     pub first_video_at: Option<Instant>,
     pub sender: Option<Sender>,
     pub sent_to_server: usize,
+    /// RTP that came before the connection was there.
+    pub early: u64,
     /// There if the server makes the offers.
     pub page: Option<Page>,
 }
@@ -225,7 +230,8 @@ impl Peer {
                     rid,
                     packets: 4 << i,
                     payload_len: 900,
-                    seq: 1_000 + seed * 1_000 + i as u64 * 100,
+                    // Below 2^15, as a receiver takes the roll-over counter to be 0.
+                    seq: 1_000 + seed * 1_000 % 30_000 + i as u64 * 100,
                     time: (seed as u32)
                         .wrapping_mul(1_000_003)
                         .wrapping_sub(i as u32 * 77_777),
@@ -252,6 +258,7 @@ impl Peer {
         let peer = Self {
             rtc,
             address,
+            former: Vec::new(),
             local: address,
             transport: Transport::Udp,
             sent_by_server: 0,
@@ -274,6 +281,7 @@ impl Peer {
             first_video_at: None,
             sender,
             sent_to_server: 0,
+            early: 0,
             page: None,
         };
         let offer = Offer {
@@ -301,6 +309,15 @@ impl Peer {
         peer
     }
 
+    /// Its packets come from elsewhere from now on, and nothing gets to where it was.
+    pub fn move_to(&mut self, ip: IpAddr) {
+        let remote = self.remote();
+        if !self.former.contains(&remote) {
+            self.former.push(remote);
+        }
+        self.address.set_ip(ip);
+    }
+
     /// Its network lets nothing but connections through.
     pub fn lose_udp(&mut self) {
         self.transport = Transport::Tcp;
@@ -311,6 +328,21 @@ impl Peer {
             .build()
             .expect("candidate");
         self.rtc.add_local_candidate(candidate);
+    }
+
+    /// Its name among all clients.
+    pub fn number(&self) -> u16 {
+        self.local.port()
+    }
+
+    /// What the payload types stand for.
+    pub fn types(&self) -> Types {
+        let params = self.rtc.codec_config().params();
+        let is_audio = |p: &&PayloadParams| p.spec().codec == RtcCodec::Opus;
+        Types {
+            audio: params.iter().filter(is_audio).map(|p| *p.pt()).collect(),
+            again: params.iter().filter_map(|p| Some(*p.resend()?)).collect(),
+        }
     }
 
     /// The other end of its path, as the server sees it.
@@ -364,6 +396,8 @@ impl Peer {
             if let NetOutput::Packet(datagram) = output
                 && let Ok(receive) = Receive::new(self.protocol(), server, self.local, &datagram)
             {
+                let is_rtp = matches!(datagram[..], [128..=191, ..]);
+                self.early += u64::from(is_rtp && self.connected_at.is_none());
                 let _ = self.rtc.handle_input(Input::Receive(now, receive));
                 self.poll(now);
             }
@@ -413,6 +447,7 @@ impl Peer {
                 let codec = self.codec_of(packet.header.payload_type);
                 let got = Got {
                     at: now,
+                    ssrc: *packet.header.ssrc,
                     seq: *packet.seq_no,
                     time: packet.header.timestamp,
                     marker: packet.header.marker,

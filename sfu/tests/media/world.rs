@@ -11,6 +11,7 @@ use sfu::worker::{
 };
 use str0m_netem::{Input as NetInput, NetemConfig, Output as NetOutput};
 
+use crate::egress::Egress;
 use crate::peer::Peer;
 
 pub struct World {
@@ -32,6 +33,8 @@ pub struct World {
     pub bytes_to_unknown: u64,
     /// Packets that lanes have carried.
     pub lane_packets: usize,
+    /// Checks what is sent to clients, if there.
+    pub egress: Option<Egress>,
     /// Drops lane messages from home while true.
     pub lanes_full: bool,
     /// Peers know redundant sound (RED).
@@ -97,6 +100,7 @@ impl World {
             datagrams_to: 0,
             bytes_to_unknown: 0,
             lane_packets: 0,
+            egress: None,
             lanes_full: false,
             red: false,
             next: 1,
@@ -328,11 +332,27 @@ impl World {
             match self.peers.iter_mut().find(|p| p.remote() == destination) {
                 Some(peer) => {
                     peer.sent_by_server += 1;
+                    if let Some(egress) = &mut self.egress {
+                        egress.check(self.now, peer.number(), &datagram, &peer.types());
+                    }
                     peer.down.handle_input(NetInput::Packet(self.now, datagram));
                 }
-                None => self.bytes_to_unknown += datagram.len() as u64,
+                None => {
+                    self.bytes_to_unknown += datagram.len() as u64;
+                    let mut peers = self.peers.iter();
+                    if let Some(egress) = &mut self.egress
+                        && let Some(peer) = peers.find(|p| p.former.contains(&destination))
+                    {
+                        egress.check(self.now, peer.number(), &datagram, &peer.types());
+                    }
+                }
             }
         }
+    }
+
+    /// Where the client of this number is.
+    pub fn index(&self, number: u16) -> Option<usize> {
+        self.peers.iter().position(|peer| peer.number() == number)
     }
 
     pub fn counters(&mut self, core: usize) -> Counters {
