@@ -96,6 +96,12 @@ impl Page {
         self.streams.get(stream).map_or(&[], |r| &r.audio)
     }
 
+    /// Takes away what has come of a stream's video.
+    pub fn take_video(&mut self, stream: &str) -> Vec<Got> {
+        let received = self.streams.get_mut(stream);
+        received.map_or_else(Vec::new, |r| std::mem::take(&mut r.video))
+    }
+
     /// Takes away what has come of all streams.
     pub fn take_all(&mut self) -> Vec<Got> {
         let received = std::mem::take(&mut self.streams).into_values();

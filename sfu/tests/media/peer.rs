@@ -1,5 +1,6 @@
 //! A str0m client: a publisher that makes frames, or a subscriber that keeps what it gets.
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ use str0m_netem::{Input as NetInput, Netem, NetemConfig, Output as NetOutput};
 use crate::egress::Types;
 use crate::frames::{self, Got};
 use crate::page::Page;
-use crate::scalable::Scalable;
+use crate::svc::Scalable;
 
 pub struct Peer {
     pub rtc: Rtc,
@@ -51,10 +52,42 @@ pub struct Peer {
     pub first_video_at: Option<Instant>,
     pub sender: Option<Sender>,
     pub sent_to_server: usize,
+    /// Bytes of both directions, as they are sent.
+    pub traffic: Traffic,
     /// RTP that came before the connection was there.
     pub early: u64,
+    /// The newest RTCP datagrams that came.
+    reports: VecDeque<Vec<u8>>,
     /// There if the server makes the offers.
     pub page: Option<Page>,
+}
+
+/// Bytes of datagrams by what they are for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Traffic {
+    pub media: u64,
+    /// RTX, which padding is sent as too.
+    pub again: u64,
+    pub rtcp: u64,
+}
+
+impl Traffic {
+    /// Counts a datagram between a client and the server.
+    pub fn note(&mut self, rtc: &Rtc, datagram: &[u8]) {
+        let len = datagram.len() as u64;
+        match datagram {
+            [128..=191, 192..=223, ..] => self.rtcp += len,
+            [128..=191, kind, ..] => {
+                let mut params = rtc.codec_config().params().iter();
+                let pt = Pt::from(kind & 0x7f);
+                match params.any(|p| p.resend() == Some(pt)) {
+                    true => self.again += len,
+                    false => self.media += len,
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Makes media for a publisher.
@@ -281,7 +314,9 @@ impl Peer {
             first_video_at: None,
             sender,
             sent_to_server: 0,
+            traffic: Traffic::default(),
             early: 0,
+            reports: VecDeque::new(),
             page: None,
         };
         let offer = Offer {
@@ -394,6 +429,7 @@ impl Peer {
         self.down.handle_input(NetInput::Timeout(now));
         while let Some(output) = self.down.poll_output() {
             if let NetOutput::Packet(datagram) = output
+                && !self.is_replay(&datagram)
                 && let Ok(receive) = Receive::new(self.protocol(), server, self.local, &datagram)
             {
                 let is_rtp = matches!(datagram[..], [128..=191, ..]);
@@ -407,6 +443,20 @@ impl Peer {
         self.poll(now);
     }
 
+    /// True for RTCP that has come before, which SRTCP takes once (RFC 3711 §3.4); str0m does not
+    /// look at that.
+    fn is_replay(&mut self, datagram: &[u8]) -> bool {
+        if !matches!(datagram, [128..=191, 192..=223, ..]) {
+            return false;
+        }
+        if self.reports.iter().any(|known| known == datagram) {
+            return true;
+        }
+        self.reports.truncate(REPLAY_WINDOW - 1);
+        self.reports.push_front(datagram.to_vec());
+        false
+    }
+
     fn poll(&mut self, now: Instant) {
         loop {
             match self.rtc.poll_output() {
@@ -414,6 +464,7 @@ impl Peer {
                 Ok(Output::Transmit(t)) if t.proto != self.protocol() => {}
                 Ok(Output::Transmit(t)) => {
                     self.sent_to_server += 1;
+                    self.traffic.note(&self.rtc, &t.contents);
                     self.up
                         .handle_input(NetInput::Packet(now, t.contents.to_vec()));
                 }
@@ -612,3 +663,6 @@ fn extensions() -> ExtensionMap {
     map.set(12, dependency::extension());
     map
 }
+
+/// RFC 3711 §3.3.2: at least 64 packets.
+const REPLAY_WINDOW: usize = 64;

@@ -332,6 +332,7 @@ impl World {
             match self.peers.iter_mut().find(|p| p.remote() == destination) {
                 Some(peer) => {
                     peer.sent_by_server += 1;
+                    peer.traffic.note(&peer.rtc, &datagram);
                     if let Some(egress) = &mut self.egress {
                         egress.check(self.now, peer.number(), &datagram, &peer.types());
                     }

@@ -6,6 +6,7 @@ mod negotiate;
 mod offers;
 mod path;
 mod publisher;
+mod repair;
 mod stats;
 mod subscriber;
 mod writer;
@@ -26,6 +27,7 @@ use self::offers::Offers;
 pub(crate) use self::offers::{KINDS, NewReceiver};
 use self::path::Path;
 pub(crate) use self::publisher::{Kinds, NewReport, Publisher};
+use self::repair::Repair;
 use self::stats::{Figures, Totals};
 pub(crate) use self::subscriber::{Feed, Subscriber, Written};
 use super::counters::DropReason;
@@ -62,6 +64,7 @@ pub(crate) struct Session {
     link: Link,
     /// How much of the sound it is sent twice.
     redundancy: Level,
+    repair: Repair,
 }
 
 /// Which way the media flows.
@@ -183,6 +186,7 @@ impl Session {
         mut event: impl FnMut(Event),
     ) -> Result<(), Ended> {
         let (rtc, path) = (&mut self.rtc, &mut self.path);
+        let repair = &mut self.repair;
         let polled = caught(|| -> Result<Instant, RtcError> {
             // An output that never ends would be a fault of ours or str0m's: bounded all the same.
             for _ in 0..MAX_OUTPUTS {
@@ -192,6 +196,9 @@ impl Session {
                         let destination = Remote::of(t.proto, t.destination);
                         if let Some(remote) = path.of(destination, &t.contents) {
                             transmits.push(t.source.ip(), remote, &t.contents);
+                            if repair.repeats(&t.contents) {
+                                transmits.push(t.source.ip(), remote, &t.contents);
+                            }
                         }
                     }
                     Output::Event(e) => event(e),

@@ -13,6 +13,7 @@ use str0m::{Candidate, IceCreds, Output, Rtc};
 use super::Level;
 use super::link::Link;
 use super::publisher::Kinds;
+use super::repair::Repair;
 use super::stats::Figures;
 use super::subscriber::{Carries, Line, Outgoing};
 use super::writer::{PayloadTypes, Writer, keep_for_repair};
@@ -146,6 +147,7 @@ impl Session {
             figures_at: None,
             link: Link::default(),
             redundancy: Level::default(),
+            repair: Repair::default(),
         };
         let answer = answer.to_sdp_string();
         Ok(match new.offer.stereo {

@@ -16,6 +16,7 @@ use str0m::{Candidate, IceCreds, Rtc};
 use super::Level;
 use super::link::Link;
 use super::negotiate::{self, Purpose, add_candidates, credentials};
+use super::repair::Repair;
 use super::stats::Figures;
 use super::subscriber::{Carries, Line};
 use super::{Dialogue, Feed, Path, Session, Side, Subscriber, caught};
@@ -104,6 +105,7 @@ impl Session {
             figures_at: None,
             link: Link::default(),
             redundancy: Level::default(),
+            repair: Repair::default(),
         })
     }
 

@@ -103,6 +103,7 @@ impl Session {
         let nacked = nacks.saturating_sub(last.nacks);
         let fresh = packets.saturating_sub(last.packets);
         self.figures.rtt = self.figures.rtt.max(rtt);
+        self.repair.note(nacked, fresh);
         match event {
             Event::MediaEgressStats(_) => {
                 counters.nacks_in += nacked;
@@ -134,6 +135,7 @@ impl Session {
         }
         // Receivers are looked at more often than they are told of.
         self.figures_at = Some(now + FIGURES_INTERVAL - WAY_INTERVAL / 2);
+        self.mend();
         Some(std::mem::take(&mut self.figures))
     }
 }

@@ -14,7 +14,7 @@ use crate::media::packet::MediaPacket;
 use crate::media::red::History;
 
 pub(super) struct Writer {
-    ssrc: Ssrc,
+    pub(super) ssrc: Ssrc,
     pub(super) payload_types: PayloadTypes,
     pub(super) sent: u64,
     /// What sound is repeated of, where the line has RED.
