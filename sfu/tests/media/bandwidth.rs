@@ -23,6 +23,7 @@ fn secs(s: u64) -> Duration {
 
 /// A publisher of three layers: 1.5, 0.44 and 0.1 Mbit/s with their headers left out.
 fn publish(w: &mut World, name: &str) -> usize {
+    w.egress.get_or_insert_default();
     let index = w.publish_layers(name, good(), &["l", "m", "h"]);
     let sender = w.peers[index].sender.as_mut().expect("a publisher");
     let sizes = [(LOW, 140), (MIDDLE, 230), (HIGH, 450)];

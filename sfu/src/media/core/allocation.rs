@@ -129,6 +129,12 @@ impl Core {
         at_once: bool,
         now: Instant,
     ) {
+        let has = self.sessions.get(key).map(|s| s.picture(feed));
+        if has == Some(picture) {
+            return;
+        }
+        // What is entered from the cache must not come a second time.
+        self.deliver_all(now);
         let rooms = &self.rooms;
         let given = self.sessions.get_mut(key).and_then(|session| {
             // The lesser layers of one stream are had without a key frame.
