@@ -165,6 +165,7 @@ impl Core {
         datagram: &[u8],
     ) -> Result<(), DropReason> {
         let local = self.local_for(source.address, to);
+        let mut nominating = None;
         let key = match classify(datagram)? {
             Protocol::Stun => {
                 let check = Check::read(datagram)?;
@@ -176,6 +177,7 @@ impl Core {
                 if !session.accepts(now, source, local, datagram) {
                     return Err(DropReason::StunRefused);
                 }
+                nominating = session.nominating(source, datagram);
                 session.checked(now, source, check.nominates);
                 let replaced = self.demux.add_address(source, key, &mut session.addresses);
                 if replaced {
@@ -198,6 +200,7 @@ impl Core {
         let Some(session) = self.sessions.get_mut(key) else {
             return Ok(());
         };
+        let datagram = nominating.as_deref().unwrap_or(datagram);
         let received = session.receive(now, source, local, datagram);
         match received {
             Ok(result) => {

@@ -1,6 +1,7 @@
 //! One peer connection: it sends a stream, or receives some.
 
 mod choke;
+mod eager;
 mod link;
 mod negotiate;
 mod offers;

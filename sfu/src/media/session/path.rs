@@ -18,10 +18,13 @@ pub(super) struct Path {
     instead: Option<Remote>,
     /// The last check that nominated the path which is in use.
     nominated_at: Option<Instant>,
-    /// The last check that nominated any.
-    any_nominated_at: Option<Instant>,
+    /// The last check that nominated any, and its own.
+    nominated: Option<(Instant, Remote)>,
     /// The last check of all.
     heard_at: Instant,
+    has_begun: bool,
+    /// The path that the stack was told of first, as long as the client has not nominated it.
+    unnamed: Option<Remote>,
     /// Nothing can arrive over the path any more.
     is_over: bool,
     /// The client has let its consent run out (RFC 7675).
@@ -34,8 +37,10 @@ impl Path {
             chosen: None,
             instead: None,
             nominated_at: None,
-            any_nominated_at: None,
+            nominated: None,
             heard_at: now,
+            has_begun: false,
+            unnamed: None,
             is_over: false,
             has_lapsed: false,
         }
@@ -52,7 +57,10 @@ impl Path {
         if !nominates {
             return;
         }
-        self.any_nominated_at = Some(now);
+        self.nominated = Some((now, from));
+        if self.unnamed == Some(from) {
+            self.unnamed = None;
+        }
         let Some(current) = self.current() else {
             return;
         };
@@ -64,6 +72,15 @@ impl Path {
             self.nominated_at = Some(now);
             self.is_over = false;
         }
+    }
+
+    /// True the first time: the stack is to be told that the client has nominated this path.
+    pub(super) fn take_first(&mut self, from: Remote) -> bool {
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        if is_first {
+            self.unnamed = Some(from);
+        }
+        is_first
     }
 
     /// The connection to the address has ended.
@@ -84,8 +101,9 @@ impl Path {
         }
         if self.chosen != Some(destination) {
             self.chosen = Some(destination);
-            self.instead = None;
-            self.nominated_at = self.any_nominated_at;
+            self.nominated_at = self.nominated.map(|(at, _)| at);
+            let named = self.nominated.map(|(_, remote)| remote);
+            self.instead = named.filter(|_| self.unnamed == Some(destination));
             self.is_over = false;
         }
         match self.has_lapsed {
@@ -160,6 +178,25 @@ mod tests {
         // And what the stack chooses anew counts.
         path.checked(now + s(9), remote(2), true);
         assert_eq!(path.of(remote(3), MEDIA), Some(remote(3)));
+    }
+
+    #[test]
+    fn the_first_path_is_left_for_one_that_is_named() {
+        let now = Instant::now();
+        for named in [1, 2] {
+            for named_first in [false, true] {
+                let mut path = Path::new(now);
+                path.checked(now, remote(1), false);
+                assert!(path.take_first(remote(1)) && !path.take_first(remote(2)));
+                if !named_first {
+                    assert_eq!(path.of(remote(1), MEDIA), Some(remote(1)));
+                }
+                path.checked(now + s(1), remote(named), true);
+                assert_eq!(path.of(remote(1), MEDIA), Some(remote(named)));
+                path.checked(now + s(2), remote(3), true);
+                assert_eq!(path.of(remote(1), MEDIA), Some(remote(named)));
+            }
+        }
     }
 
     #[test]
