@@ -28,19 +28,19 @@ pub(crate) fn build_rtc(
         .set_dtls_cert(cert.clone())
         .set_stats_interval(Some(match purpose {
             Purpose::Publisher => FIGURES_INTERVAL,
-            Purpose::Receiver => WAY_INTERVAL,
-            Purpose::Subscriber => STATS_INTERVAL,
+            purpose if purpose.estimates() => WAY_INTERVAL,
+            _ => STATS_INTERVAL,
         }))
         .clear_codecs()
         .set_extension_map(extensions(purpose))
-        .enable_bwe((purpose == Purpose::Receiver).then_some(FIRST_ESTIMATE));
+        .enable_bwe(purpose.estimates().then_some(FIRST_ESTIMATE));
     let codecs = config.codec_config();
     // With in-band FEC. RED stands before Opus in what is written: browsers send it only then.
     codecs.enable_opus(true, redundant_audio);
     // One is sent for all of them; that the others are in a client's offer is its business.
     let profiles = match purpose {
         Purpose::Receiver => &H264[..1],
-        Purpose::Publisher | Purpose::Subscriber => &H264[..],
+        Purpose::Publisher | Purpose::Subscriber { .. } => &H264[..],
     };
     for &(pt, rtx, packetization_mode, profile_level_id) in profiles {
         codecs.add_h264(
@@ -62,9 +62,8 @@ fn extensions(purpose: Purpose) -> ExtensionMap {
     map.set(4, Extension::RtpMid);
     map.set(12, dependency::extension());
     map.set(13, Extension::VideoOrientation);
-    if purpose != Purpose::Subscriber {
-        // Feedback for the sender's bandwidth estimation: the browser's, or the server's. A WHEP
-        // session gets what there is: its feedback would only cost.
+    if purpose == Purpose::Publisher || purpose.estimates() {
+        // Feedback for the sender's bandwidth estimation: the browser's, or the server's.
         map.set(3, Extension::TransportSequenceNumber);
     }
     if purpose == Purpose::Publisher {
@@ -105,7 +104,7 @@ const H264: [(u8, u8, bool, u32); 8] = [
 /// joining begins with the best one.
 const FIRST_ESTIMATE: Bitrate = Bitrate::mbps(5);
 
-/// How often a WHEP session says how many packets were asked for again.
+/// How often a WHEP session without feedback says how many packets were asked for again.
 const STATS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How often the sessions of rooms say how their packets travel.

@@ -39,6 +39,8 @@ pub struct CheckedOffer {
     pub video: bool,
     /// The audio is offered as stereo (RFC 7587 §7.1).
     pub stereo: bool,
+    /// The client can say when each packet arrived (transport-wide congestion control).
+    pub feedback: bool,
     /// The a=mid of each m-line and what it carries.
     pub media: Vec<(String, MediaKind)>,
 }
@@ -177,6 +179,7 @@ pub fn check(offer: &str, role: Role) -> Result<CheckedOffer, OfferError> {
         audio: audio > 0,
         video: video > 0,
         stereo: text.lines().any(is_stereo),
+        feedback: has_feedback(&text),
         media: lines,
     })
 }
@@ -324,6 +327,18 @@ fn is_stereo(line: &str) -> bool {
     params.split(';').any(|p| p.trim() == "stereo=1")
 }
 
+/// draft-holmer-rmcat-transport-wide-cc-extensions-01 §4.
+fn has_feedback(text: &str) -> bool {
+    let is_extension =
+        |line: &str| line.starts_with("a=extmap:") && line.contains(TRANSPORT_SEQUENCE);
+    let is_feedback =
+        |line: &str| line.starts_with("a=rtcp-fb:") && line.ends_with(" transport-cc");
+    text.lines().any(is_extension) && text.lines().any(is_feedback)
+}
+
+/// The end of the extension's URI.
+const TRANSPORT_SEQUENCE: &str = "draft-holmer-rmcat-transport-wide-cc-extensions-01";
+
 /// The offer for the WebRTC stack.
 fn rewrite(text: &str, role: Role) -> String {
     let one_way = match role {
@@ -460,6 +475,21 @@ mod tests {
     fn stereo_is_noticed() {
         let offer = format!("{OFFER}a=fmtp:111 minptime=10;stereo=1; useinbandfec=1\r\n");
         assert!(check(&offer, Role::Publisher).expect("accepted").stereo);
+    }
+
+    #[test]
+    fn feedback_needs_its_extension() {
+        let feedback = "a=rtcp-fb:108 transport-cc\r\n";
+        let extension = format!("a=extmap:3 http://www.ietf.org/id/{TRANSPORT_SEQUENCE}\r\n");
+        for (lines, has) in [
+            (String::new(), false),
+            (feedback.to_owned(), false),
+            (extension.clone(), false),
+            (format!("{extension}{feedback}"), true),
+        ] {
+            let checked = check(&format!("{OFFER}{lines}"), Role::Publisher);
+            assert_eq!(checked.expect("accepted").feedback, has, "{lines}");
+        }
     }
 
     #[test]

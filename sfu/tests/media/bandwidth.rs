@@ -6,6 +6,7 @@ use sfu::media::Picture::{self, Large, Small};
 use sfu::worker::{MediaEvent, ServerOffer, Wanted};
 use str0m_netem::{Bitrate, DataSize, NetemConfig, Probability, RandomLoss};
 
+use crate::frames;
 use crate::world::{World, good, stream};
 
 /// Packets of a frame of each layer, the best first; a key frame has four times as many.
@@ -68,11 +69,15 @@ struct Seen {
     layer: u16,
 }
 
-/// What a page gets of a stream from now on.
-fn look(w: &mut World, page: usize, name: &str, time: Duration) -> Vec<Seen> {
+/// What a page or a viewer by WHEP gets of a stream from now on.
+fn look(w: &mut World, receiver: usize, name: &str, time: Duration) -> Vec<Seen> {
     let start = w.now;
     w.run(time);
-    let frames = w.peers[page].page.as_ref().expect("a page").video(name);
+    let peer = &w.peers[receiver];
+    let frames = match &peer.page {
+        Some(page) => page.video(name),
+        None => frames::check(&peer.got_video),
+    };
     let all = frames.times.iter().zip(&frames.sizes);
     let new = all.filter(|(at, _)| **at > start);
     let seen = new.map(|(at, size)| {
@@ -118,6 +123,20 @@ fn a_link_that_gets_narrow_and_wide_again_has_what_it_carries() {
     publish(&mut w, "a");
     w.run(secs(2));
     let page = watch(&mut w, 0, &["a"], link(3_000));
+    println!("a page: {}", narrow_and_wide_again(w, page));
+}
+
+#[test]
+fn a_viewer_by_whep_has_what_its_link_carries() {
+    let mut w = World::new(1);
+    publish(&mut w, "a");
+    w.run(secs(2));
+    let viewer = w.subscribe("a", 0, link(3_000));
+    println!("WHEP: {}", narrow_and_wide_again(w, viewer));
+}
+
+/// What happened when.
+fn narrow_and_wide_again(mut w: World, page: usize) -> String {
     w.run(secs(10));
     let before = look(&mut w, page, "a", secs(5));
     assert_eq!(settled(&before, HIGH), Duration::ZERO, "all fits");
@@ -126,7 +145,7 @@ fn a_link_that_gets_narrow_and_wide_again_has_what_it_carries() {
     w.peers[page].down.set_config(link(3_000));
     let wide = look(&mut w, page, "a", secs(15));
     let first_less = narrow.iter().find(|f| f.layer != HIGH).map(|f| f.at);
-    println!(
+    let figures = format!(
         "down: the first lesser frame after {first_less:?}, settled after {:?}, longest freeze {:?}; \
          up: settled after {:?}, longest freeze {:?}",
         settled(&narrow, LOW),
@@ -148,6 +167,7 @@ fn a_link_that_gets_narrow_and_wide_again_has_what_it_carries() {
         settled(&wide, HIGH)
     );
     assert!(freeze(&wide) <= ms(300), "{:?}", freeze(&wide));
+    figures
 }
 
 /// A publisher of a single layer, which takes 1.5 Mbit/s.

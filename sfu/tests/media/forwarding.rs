@@ -67,11 +67,11 @@ fn answer_has_h264_first() {
         "{answer}"
     );
     assert!(answer.contains("a=ice-lite"));
-    // Feedback for the publisher's bandwidth estimation, and none from subscribers.
+    // Feedback for bandwidth estimation on either side.
     assert!(answer.contains("transport-wide-cc-extensions"));
     w.run(Duration::from_millis(500));
     let s = w.subscribe("a", 0, good());
-    assert!(!w.peers[s].answer.contains("transport-wide-cc-extensions"));
+    assert!(w.peers[s].answer.contains("transport-wide-cc-extensions"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::format::{Codec as RtcCodec, PayloadParams};
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive, TcpType};
-use str0m::rtp::{ExtensionMap, ExtensionValues, RtpWrite};
+use str0m::rtp::{Extension, ExtensionMap, ExtensionValues, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 use str0m_netem::{Input as NetInput, Netem, NetemConfig, Output as NetOutput};
 
@@ -204,7 +204,7 @@ impl Peer {
         now: Instant,
         net: NetemConfig,
     ) -> (Self, Offer) {
-        Self::with_layers(role, stream, number, now, net, &[], false)
+        Self::with_layers(role, stream, number, now, net, &[], Knows::default())
     }
 
     pub fn with_layers(
@@ -214,18 +214,18 @@ impl Peer {
         now: Instant,
         net: NetemConfig,
         rids: &[&'static str],
-        red: bool,
+        knows: Knows,
     ) -> (Self, Offer) {
         let mut rtc = RtcConfig::new()
             .set_rtp_mode(true)
             .clear_codecs()
-            .enable_opus(true, red)
+            .enable_opus(true, knows.red)
             .enable_vp8(true)
             .enable_h264(true)
             .enable_av1(true)
             .set_extension_map(match role {
                 Role::Publisher => extensions(),
-                Role::Subscriber => ExtensionMap::standard(),
+                Role::Subscriber => receiving(knows.feedback),
             })
             .build(now);
         let address = SocketAddr::from(([192, 0, 2, 1], 10_000 + number));
@@ -654,6 +654,33 @@ impl Peer {
             rx.request_keyframe(KeyframeRequestKind::Pli);
         }
     }
+}
+
+/// What a client makes use of.
+#[derive(Debug, Clone, Copy)]
+pub struct Knows {
+    /// Redundant sound (RED).
+    pub red: bool,
+    /// Feedback for the server's bandwidth estimation, where it makes the offer.
+    pub feedback: bool,
+}
+
+impl Default for Knows {
+    fn default() -> Self {
+        Self {
+            red: false,
+            feedback: true,
+        }
+    }
+}
+
+fn receiving(feedback: bool) -> ExtensionMap {
+    if feedback {
+        return ExtensionMap::standard();
+    }
+    let mut map = ExtensionMap::empty();
+    map.set(4, Extension::RtpMid);
+    map
 }
 
 /// What browsers offer when they send layers, and answer when they are offered it. Where they offer

@@ -69,7 +69,9 @@ impl Session {
     fn negotiate(new: NewSession<'_>) -> Result<(Self, String), String> {
         let purpose = match new.role {
             Role::Publisher => Purpose::Publisher,
-            Role::Subscriber => Purpose::Subscriber,
+            Role::Subscriber => Purpose::Subscriber {
+                estimates: new.offer.feedback,
+            },
         };
         let creds = IceCreds::new();
         let mut rtc = codec::build_rtc(purpose, new.redundancy, new.cert, creds.clone(), new.now);
@@ -223,10 +225,22 @@ impl Answers {
 pub(crate) enum Purpose {
     /// The client sends one stream.
     Publisher,
-    /// The client receives one stream and makes the offer.
-    Subscriber,
+    /// The client receives one stream and makes the offer, with or without the feedback that a
+    /// bandwidth estimate needs.
+    Subscriber { estimates: bool },
     /// The client receives streams that the server offers.
     Receiver,
+}
+
+impl Purpose {
+    /// The server estimates what the link carries.
+    pub(crate) fn estimates(self) -> bool {
+        match self {
+            Self::Publisher => false,
+            Self::Subscriber { estimates } => estimates,
+            Self::Receiver => true,
+        }
+    }
 }
 
 /// Announces the server's addresses.
