@@ -67,11 +67,26 @@ fn answer_has_h264_first() {
         "{answer}"
     );
     assert!(answer.contains("a=ice-lite"));
-    // Feedback for bandwidth estimation on either side.
+    // Feedback for the publisher's bandwidth estimation.
     assert!(answer.contains("transport-wide-cc-extensions"));
-    w.run(Duration::from_millis(500));
-    let s = w.subscribe("a", 0, good());
-    assert!(w.peers[s].answer.contains("transport-wide-cc-extensions"));
+}
+
+#[test]
+fn viewers_give_feedback_where_there_are_pictures_to_choose_from() {
+    let mut w = World::new(2);
+    w.publish("one", good());
+    w.publish_layers("three", good(), &["l", "m", "h"]);
+    // On the other worker nothing is known of a stream before its first viewer.
+    for core in [0, 1] {
+        for name in ["one", "three"] {
+            w.run(Duration::from_secs(2));
+            w.subscribe(name, core, good());
+            w.run(Duration::from_secs(2));
+            let s = w.subscribe(name, core, good());
+            let has = w.peers[s].answer.contains("transport-wide-cc-extensions");
+            assert_eq!(has, name == "three", "{name} on {core}");
+        }
+    }
 }
 
 #[test]

@@ -7,13 +7,14 @@ use relay::StreamId;
 
 use super::Core;
 use super::upkeep::first_numbers;
+use crate::media::forward::picture::Picture;
 use crate::media::fragment;
 use crate::media::offer::CheckedOffer;
 use crate::media::room::{Room, Source};
-use crate::media::session::{Kinds, NewSession, Session, Side};
+use crate::media::session::{Kinds, NewSession, Purpose, Session, Side};
 use crate::media::slots::SlotKey;
 use crate::worker::api::{
-    Accepted, OfferError, PatchError, Patched, Role, SessionId, SessionRef, UnknownSession,
+    Accepted, OfferError, PatchError, Patched, SessionId, SessionRef, UnknownSession,
 };
 
 impl Core {
@@ -33,7 +34,7 @@ impl Core {
         if let Some(room) = self.rooms.get_mut(room) {
             room.source = Source::Local;
         }
-        let accepted = self.open(now, Role::Publisher, stream, room, session, offer);
+        let accepted = self.open(now, Purpose::Publisher, stream, room, session, offer);
         if accepted.is_ok()
             && let Some(room) = self.rooms.get_mut(room)
         {
@@ -77,7 +78,10 @@ impl Core {
             Some(codec) => offer.for_video(codec),
             None => Cow::Borrowed(offer),
         };
-        let accepted = self.open(now, Role::Subscriber, stream, room, session, &offer);
+        let purpose = Purpose::Subscriber {
+            estimates: offer.feedback && self.has_choice(room),
+        };
+        let accepted = self.open(now, purpose, stream, room, session, &offer);
         if accepted.is_ok() {
             let key = self.by_id.get(&session).copied();
             if let Some(key) = key
@@ -105,10 +109,33 @@ impl Core {
         accepted
     }
 
+    /// True if a stream's viewers may get different pictures, as far as is known. Where they all
+    /// get the same an estimate would be of no use, and costs more than the forwarding itself.
+    fn has_choice(&self, room: SlotKey) -> bool {
+        let Some(room) = self.rooms.get(room) else {
+            return false;
+        };
+        let is_layered = |key| match self.sessions.get(key).map(|s| &s.side) {
+            Some(Side::Publisher(publisher)) => publisher.has_layers,
+            _ => false,
+        };
+        let ends = [Picture::Small, Picture::Large];
+        match room.source {
+            Source::Local => {
+                let [small, large] = ends.map(|picture| room.target(picture));
+                room.publisher.is_some_and(is_layered) || small != large
+            }
+            Source::Remote { .. } => {
+                let [small, large] = ends.map(|picture| room.rates()[picture.index()]);
+                small != large || large == 0
+            }
+        }
+    }
+
     pub(super) fn open(
         &mut self,
         now: Instant,
-        role: Role,
+        purpose: Purpose,
         stream: &StreamId,
         room: SlotKey,
         id: SessionId,
@@ -123,7 +150,7 @@ impl Core {
         let etag = self.new_etag();
         let (session, answer) = Session::accept(NewSession {
             id,
-            role,
+            purpose,
             stream: stream.clone(),
             room,
             offer,

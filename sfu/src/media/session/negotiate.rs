@@ -27,7 +27,7 @@ use crate::media::forward::subscription::Subscription;
 use crate::media::fragment;
 use crate::media::offer::CheckedOffer;
 use crate::media::slots::SlotKey;
-use crate::worker::api::{OfferError, Role, SessionId};
+use crate::worker::api::{OfferError, SessionId};
 
 /// What the server needs to answer again: the offers are the client's.
 pub(crate) struct Answers {
@@ -42,7 +42,7 @@ pub(crate) struct Answers {
 /// What a new session needs.
 pub(crate) struct NewSession<'a> {
     pub(crate) id: SessionId,
-    pub(crate) role: Role,
+    pub(crate) purpose: Purpose,
     pub(crate) stream: StreamId,
     pub(crate) room: SlotKey,
     pub(crate) offer: &'a CheckedOffer,
@@ -67,14 +67,14 @@ impl Session {
     }
 
     fn negotiate(new: NewSession<'_>) -> Result<(Self, String), String> {
-        let purpose = match new.role {
-            Role::Publisher => Purpose::Publisher,
-            Role::Subscriber => Purpose::Subscriber {
-                estimates: new.offer.feedback,
-            },
-        };
         let creds = IceCreds::new();
-        let mut rtc = codec::build_rtc(purpose, new.redundancy, new.cert, creds.clone(), new.now);
+        let mut rtc = codec::build_rtc(
+            new.purpose,
+            new.redundancy,
+            new.cert,
+            creds.clone(),
+            new.now,
+        );
         let local_candidates = add_candidates(&mut rtc, new.local);
         let parsed = SdpOffer::from_sdp_string(&new.offer.sdp).map_err(|e| e.to_string())?;
         let remote = credentials(&new.offer.sdp).ok_or("it has no ICE credentials")?;
@@ -105,8 +105,8 @@ impl Session {
             audio: new.offer.audio,
             video: new.offer.video,
         };
-        let side = match new.role {
-            Role::Publisher => {
+        let side = match new.purpose {
+            Purpose::Publisher => {
                 let codecs = known_codecs(&rtc);
                 let red = red(&rtc);
                 Side::Publisher(Box::new(Publisher::new(
@@ -118,7 +118,7 @@ impl Session {
                     red,
                 )))
             }
-            Role::Subscriber => Side::Subscriber(subscriber(
+            Purpose::Subscriber { .. } | Purpose::Receiver => Side::Subscriber(subscriber(
                 &mut rtc, &added, new.first, new.stream, new.room,
             )),
         };
