@@ -66,6 +66,9 @@ fn extensions(purpose: Purpose) -> ExtensionMap {
         // Feedback for the sender's bandwidth estimation: the browser's, or the server's.
         map.set(3, Extension::TransportSequenceNumber);
     }
+    if purpose != Purpose::Publisher {
+        map.set(5, Extension::PlayoutDelay);
+    }
     if purpose == Purpose::Publisher {
         map.set(10, Extension::RtpStreamId);
         map.set(11, Extension::RepairedRtpStreamId);
@@ -105,7 +108,7 @@ const H264: [(u8, u8, bool, u32); 8] = [
 const FIRST_ESTIMATE: Bitrate = Bitrate::mbps(5);
 
 /// How often a WHEP session without feedback says how many packets were asked for again.
-const STATS_INTERVAL: Duration = Duration::from_secs(5);
+const STATS_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How often the sessions of rooms say how their packets travel.
 pub(crate) const FIGURES_INTERVAL: Duration = Duration::from_secs(2);

@@ -1,7 +1,7 @@
 //! One RTP packet on its way through a room.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use packager::rtp::{Codec, MediaKind};
 use str0m::rtp::VideoOrientation;
@@ -23,6 +23,9 @@ pub struct Extensions {
     pub voice: Option<bool>,
     /// Rotation of the picture (3GPP TS 26.114).
     pub orientation: Option<VideoOrientation>,
+    /// How long it is to be held back before it is shown, as far as its publisher's network is
+    /// concerned (libwebrtc's `playout-delay`).
+    pub hold: Option<Duration>,
 }
 
 /// One RTP packet as a room sees it; a clone shares the payload.

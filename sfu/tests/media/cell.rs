@@ -32,8 +32,6 @@ pub enum Pattern {
 pub enum Receiver {
     /// By its own offer (WHEP).
     Viewer,
-    /// The same without feedback for an estimate of the bandwidth.
-    Silent,
     /// As a page in a room does: the server makes the offers and estimates the bandwidth.
     Page,
 }
@@ -150,10 +148,7 @@ impl Cell {
             tx.set_rtx_cache(1_000, Duration::from_secs(3), None);
         }
         let s = match self.receiver {
-            Receiver::Viewer | Receiver::Silent => {
-                w.knows.feedback = self.receiver == Receiver::Viewer;
-                w.subscribe("a", 0, self.net(Side::Subscriber))
-            }
+            Receiver::Viewer => w.subscribe("a", 0, self.net(Side::Subscriber)),
             Receiver::Page => {
                 let page = w.open_page(0, self.net(Side::Subscriber));
                 let offer = w.receive(page, &["a"], &[]).expect("received");

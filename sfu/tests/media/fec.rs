@@ -124,6 +124,7 @@ mod tests {
                     codec: Codec::H264,
                     payload,
                     descriptor: None,
+                    hold: None,
                 };
                 if !lost.contains(&seq) {
                     let part = fec.take(&got).map(|(part, _)| part);

@@ -129,6 +129,7 @@ mod tests {
                     codec: Codec::H264,
                     payload: payload.clone(),
                     descriptor: None,
+                    hold: None,
                 });
                 seq += 1;
             }

@@ -1,7 +1,7 @@
 //! Frames whose packets can be checked, and the invariants of what a subscriber got.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use packager::rtp::Codec;
 
@@ -80,6 +80,8 @@ pub struct Got {
     pub payload: Vec<u8>,
     /// The dependency descriptor.
     pub descriptor: Option<Vec<u8>>,
+    /// How long the client is to hold it back.
+    pub hold: Option<Duration>,
 }
 
 /// The frames of a subscriber's video, after the invariants have been checked:

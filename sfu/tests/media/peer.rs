@@ -204,7 +204,7 @@ impl Peer {
         now: Instant,
         net: NetemConfig,
     ) -> (Self, Offer) {
-        Self::with_layers(role, stream, number, now, net, &[], Knows::default())
+        Self::with_layers(role, stream, number, now, net, &[], false)
     }
 
     pub fn with_layers(
@@ -214,18 +214,18 @@ impl Peer {
         now: Instant,
         net: NetemConfig,
         rids: &[&'static str],
-        knows: Knows,
+        red: bool,
     ) -> (Self, Offer) {
         let mut rtc = RtcConfig::new()
             .set_rtp_mode(true)
             .clear_codecs()
-            .enable_opus(true, knows.red)
+            .enable_opus(true, red)
             .enable_vp8(true)
             .enable_h264(true)
             .enable_av1(true)
             .set_extension_map(match role {
                 Role::Publisher => extensions(),
-                Role::Subscriber => receiving(knows.feedback),
+                Role::Subscriber => receiving(),
             })
             .build(now);
         let address = SocketAddr::from(([192, 0, 2, 1], 10_000 + number));
@@ -506,6 +506,7 @@ impl Peer {
                     payload: packet.payload.to_vec(),
                     descriptor: dependency::Bytes::take(&packet.header.ext_vals)
                         .map(|bytes| bytes.as_slice().to_vec()),
+                    hold: packet.header.ext_vals.play_delay_min.map(Duration::from),
                 };
                 if let Some(page) = &mut self.page {
                     let ssrc = packet.header.ssrc;
@@ -656,30 +657,9 @@ impl Peer {
     }
 }
 
-/// What a client makes use of.
-#[derive(Debug, Clone, Copy)]
-pub struct Knows {
-    /// Redundant sound (RED).
-    pub red: bool,
-    /// Feedback for the server's bandwidth estimation, where it makes the offer.
-    pub feedback: bool,
-}
-
-impl Default for Knows {
-    fn default() -> Self {
-        Self {
-            red: false,
-            feedback: true,
-        }
-    }
-}
-
-fn receiving(feedback: bool) -> ExtensionMap {
-    if feedback {
-        return ExtensionMap::standard();
-    }
-    let mut map = ExtensionMap::empty();
-    map.set(4, Extension::RtpMid);
+fn receiving() -> ExtensionMap {
+    let mut map = ExtensionMap::standard();
+    map.set(5, Extension::PlayoutDelay);
     map
 }
 
@@ -687,6 +667,7 @@ fn receiving(feedback: bool) -> ExtensionMap {
 /// to receive, they leave descriptors out.
 fn extensions() -> ExtensionMap {
     let mut map = ExtensionMap::standard();
+    map.set(5, Extension::PlayoutDelay);
     map.set(12, dependency::extension());
     map
 }

@@ -12,7 +12,7 @@ pub enum Buffer {
     /// (`jitterBufferTarget`).
     Deep,
     /// As Chromium does by itself: frames that were sent again do not count, but add a round trip to
-    /// the server.
+    /// the server. What the server asks for (`playout-delay`) is the least.
     Plain { rtt: Duration },
 }
 
@@ -34,6 +34,8 @@ pub struct Player {
     recent: Vec<(Instant, Duration)>,
     hold: Duration,
     hold_at: Instant,
+    /// What the server has asked for last.
+    asked: Duration,
     /// The report.
     pub seen: Seen,
 }
@@ -71,6 +73,7 @@ impl Player {
             recent: Vec::new(),
             hold: Duration::ZERO,
             hold_at: origin,
+            asked: Duration::ZERO,
             seen: Seen::default(),
         }
     }
@@ -83,6 +86,7 @@ impl Player {
     /// Takes a packet.
     pub fn take(&mut self, got: &Got) {
         let part = frames::parse(got.codec, &got.payload).expect("payload is as it was made");
+        self.asked = got.hold.unwrap_or(self.asked);
         self.take_part(part, got.at);
     }
 
@@ -172,7 +176,8 @@ impl Player {
             Buffer::Plain { rtt } => match quantile(&mut added, 1.0) > LEAST_HOLD {
                 true => LEAST_HOLD + rtt,
                 false => LEAST_HOLD,
-            },
+            }
+            .max(self.asked),
         };
     }
 }
@@ -248,6 +253,7 @@ mod tests {
                             codec: Codec::H264,
                             payload,
                             descriptor: None,
+                            hold: None,
                         });
                     }
                 }

@@ -30,7 +30,7 @@ fn bursts(percent: f32) -> NetemConfig {
 
 fn world() -> World {
     let mut w = World::new(1);
-    w.knows.red = true;
+    w.red = true;
     w
 }
 
@@ -77,11 +77,11 @@ fn offers_and_answers_have_it_before_plain_sound_if_the_client_knows_it() {
             assert!(section.contains("useinbandfec=1"), "{section}");
         }
     }
-    w.knows.red = false;
+    w.red = false;
     let plain = w.subscribe("a", 0, good());
     assert!(!w.peers[plain].answer.contains("red/48000"));
     let mut w = World::with(1, |config| config.audio_redundancy = false);
-    w.knows.red = true;
+    w.red = true;
     let p = w.publish("a", good());
     assert!(!w.peers[p].answer.contains("red/48000"));
 }
@@ -102,7 +102,7 @@ fn what_a_publisher_repeats_fills_its_losses_for_everybody() {
         sender.layers[0].on = false;
         w.run_until(secs(10), "connected", |w| w.published == 1);
         // The one does not know redundant sound, and gets none.
-        w.knows.red = false;
+        w.red = false;
         let s = w.subscribe("a", 0, good());
         w.run(secs(1));
         w.relayed.clear();
@@ -190,8 +190,6 @@ fn redundancy_begins_with_the_losses_and_ends_after_them() {
     let mut w = world();
     w.publish("a", good());
     w.run(secs(1));
-    // Its link is known by its reports alone, of which the first one comes late.
-    w.knows.feedback = false;
     let s = w.subscribe("a", 0, good());
     w.run(Duration::from_millis(800));
     assert!(w.peers[s].heard.redundant > 10, "nothing is known yet");
@@ -224,7 +222,7 @@ fn what_subscribers_lack_by_loss_and_repetition() {
     ] {
         let lack = |redundancy: bool| {
             let mut w = world();
-            w.knows.red = redundancy;
+            w.red = redundancy;
             let p = w.publish("a", good());
             let sender = w.peers[p].sender.as_mut().expect("a publisher");
             sender.layers[0].on = false;

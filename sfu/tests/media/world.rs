@@ -12,7 +12,7 @@ use sfu::worker::{
 use str0m_netem::{Input as NetInput, NetemConfig, Output as NetOutput};
 
 use crate::egress::Egress;
-use crate::peer::{Knows, Peer};
+use crate::peer::Peer;
 
 pub struct World {
     pub now: Instant,
@@ -37,8 +37,8 @@ pub struct World {
     pub egress: Option<Egress>,
     /// Drops lane messages from home while true.
     pub lanes_full: bool,
-    /// What peers make use of.
-    pub knows: Knows,
+    /// Peers know redundant sound (RED).
+    pub red: bool,
     next: u16,
 }
 
@@ -102,7 +102,7 @@ impl World {
             lane_packets: 0,
             egress: None,
             lanes_full: false,
-            knows: Knows::default(),
+            red: false,
             next: 1,
         }
     }
@@ -114,7 +114,7 @@ impl World {
     pub fn publish_layers(&mut self, name: &str, net: NetemConfig, rids: &[&'static str]) -> usize {
         let role = Role::Publisher;
         let (mut peer, offer) =
-            Peer::with_layers(role, name, self.next, self.now, net, rids, self.knows);
+            Peer::with_layers(role, name, self.next, self.now, net, rids, self.red);
         let id = self.new_id();
         let checked = offer::check(&offer.sdp, Role::Publisher).expect("offer is accepted");
         let accepted = self.cores[0]
@@ -139,7 +139,7 @@ impl World {
     ) -> Result<usize, OfferError> {
         let role = Role::Subscriber;
         let (mut peer, offer) =
-            Peer::with_layers(role, name, self.next, self.now, net, &[], self.knows);
+            Peer::with_layers(role, name, self.next, self.now, net, &[], self.red);
         let id = self.new_id();
         let checked = offer::check(&offer.sdp, Role::Subscriber)?;
         let home = (at != 0).then_some(0);
@@ -158,7 +158,7 @@ impl World {
     }
 
     pub fn open_page_with(&mut self, at: usize, net: NetemConfig, h264: bool) -> usize {
-        let mut peer = Peer::page(self.next, self.now, net, h264, self.knows.red);
+        let mut peer = Peer::page(self.next, self.now, net, h264, self.red);
         peer.session = Some(self.new_id());
         peer.core = at;
         self.peers.push(peer);

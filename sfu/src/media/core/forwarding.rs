@@ -197,6 +197,7 @@ impl Core {
         if !session.awaits_video(feed, target) {
             return;
         }
+        session.keep_for_repair(feed, room.rates()[picture.index()]);
         let written = match target.zip(room.fresh(target, now)) {
             Some((target, packets)) => session.enter(feed, packets, target.layers, now),
             None => Written::default(),

@@ -2,6 +2,7 @@
 
 mod choke;
 mod eager;
+mod hold;
 mod link;
 mod negotiate;
 mod offers;

@@ -258,6 +258,7 @@ impl Session {
                 audio_level: values.audio_level,
                 voice: values.voice_activity,
                 orientation: values.video_orientation,
+                hold: self.repair.hold(received),
             },
             place,
             dependency,

@@ -7,11 +7,14 @@
 //!
 //! A link that loses because it is full is not filled further: there are no copies while packets
 //! stand in a queue, and never more than a part of the media.
+//!
+//! Its pictures are held back for as long as repair takes: see [`hold`](super::hold).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use str0m::Rtc;
 
+use super::hold::{Hold, Ramp};
 use super::subscriber::Subscriber;
 use super::{Session, Side};
 
@@ -27,6 +30,7 @@ pub(super) struct Repair {
     rtx: Vec<u32>,
     /// Retransmissions that may go out twice until the next judgement.
     copies: u64,
+    hold: Hold,
 }
 
 impl Repair {
@@ -38,7 +42,7 @@ impl Repair {
 
     /// Judges by what was counted since the last time. Loss as receiver reports have it would not
     /// do: what was repaired may be left out there.
-    fn judge(&mut self, rtt: Option<Duration>) -> bool {
+    fn judge(&mut self, now: Instant, rtt: Option<Duration>) -> bool {
         let (nacks, packets) = (
             std::mem::take(&mut self.nacks),
             std::mem::take(&mut self.packets),
@@ -50,7 +54,14 @@ impl Repair {
         self.is_lossy =
             nacks > 0 && nacks.saturating_mul(LOSSY) >= packets && !rtt.is_some_and(is_queued);
         self.copies = packets / COPIES;
+        let again = self.is_lossy.then(|| nacks as f64 / packets.max(1) as f64);
+        self.hold.note(now, again, rtt);
         self.is_lossy
+    }
+
+    /// How long pictures are to be held back; `None` if nobody needs to be told.
+    pub(super) fn hold(&mut self, now: Instant) -> Option<Duration> {
+        self.hold.asked(now).map(|ramp| ramp.at(now))
     }
 
     /// True if a datagram is to be sent twice.
@@ -75,12 +86,15 @@ impl Repair {
 
 impl Session {
     /// Judges the network by the newest statistics.
-    pub(super) fn mend(&mut self) {
-        if self.repair.judge(self.figures.rtt)
-            && let Side::Subscriber(subscriber) = &self.side
-        {
+    pub(super) fn mend(&mut self, now: Instant) {
+        let is_lossy = self.repair.judge(now, self.figures.rtt);
+        let Side::Subscriber(subscriber) = &mut self.side else {
+            return;
+        };
+        if is_lossy {
             self.repair.rtx = subscriber.resends(&mut self.rtc);
         }
+        subscriber.set_hold(self.repair.hold.asked(now));
     }
 }
 
@@ -94,6 +108,14 @@ impl Subscriber {
             .filter_map(|outgoing| api.stream_tx(&outgoing.writer.ssrc)?.rtx())
             .map(|ssrc| *ssrc)
             .collect()
+    }
+
+    /// What is asked of the client with each packet from now on.
+    fn set_hold(&mut self, hold: Option<Ramp>) {
+        let outgoing = self.lines.iter_mut().filter_map(|l| l.outgoing.as_mut());
+        for outgoing in outgoing {
+            outgoing.writer.hold = hold;
+        }
     }
 }
 
@@ -146,28 +168,31 @@ mod tests {
 
     #[test]
     fn copies_are_a_part_of_the_media_at_most() {
+        let now = Instant::now();
         let mut repair = lossy(&[9]);
         assert_eq!([RTX; 3].map(|rtx| repair.repeats(rtx)), [true, true, false]);
         repair.note(9, 400);
-        assert!(repair.judge(None));
+        assert!(repair.judge(now, None));
         let copies = (0..400).filter(|_| repair.repeats(RTX)).count();
         assert_eq!(copies, 100);
     }
 
     #[test]
     fn a_nack_for_fifty_packets_is_loss_until_there_are_fewer() {
+        let now = Instant::now();
         let mut repair = Repair::default();
-        assert!(!repair.judge(None));
+        assert!(!repair.judge(now, None));
         repair.note(4, 200);
-        assert!(repair.judge(None));
+        assert!(repair.judge(now, None));
         repair.note(4, 201);
-        assert!(!repair.judge(None));
+        assert!(!repair.judge(now, None));
         repair.note(0, 0);
-        assert!(!repair.judge(None));
+        assert!(!repair.judge(now, None));
     }
 
     #[test]
     fn a_full_queue_gets_no_copies() {
+        let now = Instant::now();
         let mut repair = Repair::default();
         for (rtt, is_lossy) in [
             (ms(300), true),
@@ -179,7 +204,7 @@ mod tests {
             (ms(250), true),
         ] {
             repair.note(10, 100);
-            assert_eq!(repair.judge(rtt), is_lossy, "{rtt:?}");
+            assert_eq!(repair.judge(now, rtt), is_lossy, "{rtt:?}");
         }
     }
 }

@@ -135,7 +135,7 @@ impl Session {
         }
         // Receivers are looked at more often than they are told of.
         self.figures_at = Some(now + FIGURES_INTERVAL - WAY_INTERVAL / 2);
-        self.mend();
+        self.mend(now);
         Some(std::mem::take(&mut self.figures))
     }
 }

@@ -305,6 +305,16 @@ impl Session {
         Some(subscriber.feeds.get(feed)?.stream.clone())
     }
 
+    /// Keeps as much of a feed's video for repair as is of use at so many bits a second. To be called
+    /// before it is entered: what was sent so far is forgotten if it is to be more than before.
+    pub(crate) fn keep_for_repair(&mut self, feed: usize, bps: u64) {
+        if let Side::Subscriber(subscriber) = &mut self.side
+            && let Some(outgoing) = subscriber.outgoing_mut(feed, MediaKind::Video)
+        {
+            outgoing.writer.keep_for(&mut self.rtc, bps);
+        }
+    }
+
     /// Lets a feed in to some layers at the cached start of a group of pictures.
     pub(crate) fn enter(
         &mut self,

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use packager::rtp::{Codec, MediaKind};
 use str0m::Rtc;
-use str0m::media::Pt;
+use str0m::media::{MediaTime, Pt};
 use str0m::rtp::{ExtensionValues, RtpWrite, Ssrc, StreamTx};
 
+use super::hold::Ramp;
 use crate::media::codec;
 use crate::media::forward::rewrite::Rewritten;
 use crate::media::packet::MediaPacket;
@@ -17,6 +18,10 @@ pub(super) struct Writer {
     pub(super) ssrc: Ssrc,
     pub(super) payload_types: PayloadTypes,
     pub(super) sent: u64,
+    /// How long the client is to hold pictures back for its own network.
+    pub(super) hold: Option<Ramp>,
+    /// Packets of a video that are kept to be sent again.
+    kept: usize,
     /// What sound is repeated of, where the line has RED.
     history: History,
     /// Packets written since the last drain.
@@ -46,6 +51,8 @@ impl Writer {
             ssrc,
             payload_types,
             sent: 0,
+            hold: None,
+            kept: RTX_PACKETS,
             history: History::default(),
             queued: 0,
             backlog: VecDeque::new(),
@@ -55,7 +62,19 @@ impl Writer {
     /// Sends nothing again of what was sent so far.
     pub(super) fn give_up_repair(&self, rtc: &mut Rtc) {
         if let Some(tx) = rtc.direct_api().stream_tx(&self.ssrc) {
-            keep_for_repair(tx);
+            tx.set_rtx_cache(self.kept, RTX_AGE, Some(RTX_RATIO));
+        }
+    }
+
+    /// Keeps as many packets of a video as it sends in half a second at so many bits a second. What
+    /// was sent before is not sent again then.
+    pub(super) fn keep_for(&mut self, rtc: &mut Rtc, bps: u64) {
+        let packets = usize::try_from(bps / (2 * PACKET_BITS)).unwrap_or(usize::MAX);
+        let kept = packets.clamp(RTX_PACKETS, MAX_RTX_PACKETS);
+        // Rates move all the time, and what is kept goes with each change.
+        if kept > self.kept + self.kept / 2 {
+            self.kept = kept;
+            self.give_up_repair(rtc);
         }
     }
 
@@ -133,6 +152,13 @@ impl Writer {
             let bytes = &dependency.description.bytes;
             bytes.put(dependency.frame_number, &mut values);
         }
+        let own = self.hold.map(|ramp| ramp.at(packet.received));
+        let hold = packet.extensions.hold.max(own);
+        if let Some(hold) = hold.filter(|_| packet.kind == MediaKind::Video) {
+            let hundredths = u64::try_from(hold.as_millis() / 10).unwrap_or(0);
+            values.play_delay_min = Some(MediaTime::from_hundredths(hundredths));
+            values.play_delay_max = Some(MediaTime::from_hundredths(LONGEST_PLAY_DELAY));
+        }
         let write = RtpWrite::new(
             pt,
             numbers.seq.into(),
@@ -164,9 +190,18 @@ fn has_descriptors(codec: Codec) -> bool {
 /// Packets written to str0m between two drains of a session.
 const MAX_QUEUED: usize = 16;
 
-/// Packets kept for retransmission: half a second of a 1.9 Mbit/s stream. Each costs 432 bytes of
+/// Packets kept for retransmission: half a second of a 1.7 Mbit/s stream. Each costs 432 bytes of
 /// bookkeeping for each subscriber; the payload is shared.
 const RTX_PACKETS: usize = 96;
+
+/// The same for the best streams: half a second of 7 Mbit/s.
+const MAX_RTX_PACKETS: usize = 400;
+
+/// Of a packet of a stream that sends many.
+const PACKET_BITS: u64 = 8 * 1_100;
+
+/// What libwebrtc takes for no bound, in hundredths of a second.
+const LONGEST_PLAY_DELAY: u64 = 1_000;
 
 /// Older packets are of no use: a player has given them up.
 const RTX_AGE: Duration = Duration::from_secs(1);
