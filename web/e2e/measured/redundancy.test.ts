@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { LabBrowser, until, WebliveServer } from './harness';
-import type { Impairments } from './impairment';
-import { Network } from './network';
-import { enterAs, PATIENCE, type RoomPage } from './rooms';
+import { LabBrowser, until, WebliveServer } from '../harness';
+import type { Impairments } from '../impairment';
+import { Network } from '../network';
+import { enterAs, PATIENCE, type RoomPage } from '../rooms';
 
 const CARD = { width: 320, height: 240, frameRate: 10 };
 

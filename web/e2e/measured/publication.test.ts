@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { LabBrowser, type LabPage, until, WebliveServer } from './harness';
-import type { RecoverySeen } from './lab/recovery';
-import { PATIENCE } from './rooms';
+import { LabBrowser, type LabPage, until, WebliveServer } from '../harness';
+import type { RecoverySeen } from '../lab/recovery';
+import { PATIENCE } from '../rooms';
 
 const ROOM = 'publication';
 
