@@ -3,6 +3,7 @@
 mod choke;
 mod eager;
 mod hold;
+mod incoming;
 mod link;
 mod negotiate;
 mod offers;
@@ -21,6 +22,7 @@ use str0m::net::Receive;
 use str0m::{Event, IceCreds, Input, Output, Rtc, RtcError};
 
 pub(crate) use self::choke::{Pauses, WAY_INTERVAL};
+pub(crate) use self::incoming::NewReport;
 use self::link::Link;
 pub(crate) use self::link::{Spending, Way};
 use self::negotiate::Answers;
@@ -28,7 +30,7 @@ pub(crate) use self::negotiate::{NewSession, Purpose};
 use self::offers::Offers;
 pub(crate) use self::offers::{KINDS, NewReceiver};
 use self::path::Path;
-pub(crate) use self::publisher::{Kinds, NewReport, Publisher};
+pub(crate) use self::publisher::{Kinds, Publisher};
 use self::repair::Repair;
 use self::stats::{Figures, Totals};
 pub(crate) use self::subscriber::{Feed, Subscriber, Written};
