@@ -136,6 +136,15 @@ describe('the examples', () => {
     await push.close();
   });
 
+  test('a button says nothing before its page knows what it does', async () => {
+    const page = await browser.newPage();
+    await page.route('**/api/server', (route) => setTimeout(() => void route.continue(), 1_000));
+    await page.goto(server.url('/examples/chat.html?room=7006&user=zoe'));
+    await page.click('#enter');
+    await page.locator('#log > div, #messages > li', { hasText: 'entered' }).first().waitFor({ timeout: PATIENCE });
+    await page.close();
+  });
+
   test('two pages chat', async () => {
     const [anna, ben] = await Promise.all([open('chat.html?room=7002&user=anna'), open('chat.html?room=7002&user=ben')]);
     await anna.click('#enter');

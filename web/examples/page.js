@@ -12,6 +12,8 @@ frame();
  * page's own back end signs it, and here it comes with the address: `?app=…&user=…&sig=…`. `?room=…` names the room.
  */
 export const me = await access().catch((error) => (failed(error), nobody()));
+// The example comes behind this file, and says what its buttons do; a click before that would be lost.
+setTimeout(() => (document.querySelector('.stage').inert = false));
 element('who').textContent = `${meta('room') === '0' ? '' : `room ${me.roomId}, `}user ${me.userId}`;
 
 /** Writes a line. Addresses of this server become links. */
@@ -117,6 +119,7 @@ function frame() {
       make('a', { href: location.pathname + location.search.replace(/([?&])user=[^&]*&?/, '$1'), target: '_blank', rel: 'noopener' }, 'open it as another user')));
   const logged = make('div', { id: 'log', role: 'log', tabIndex: 0, ariaLabel: 'What happens' });
   const stage = make('section', { className: 'stage', ariaLabel: 'The example' }, ...here.childNodes, logged);
+  [stage.inert, here.inert] = [here.inert, false];
   const source = make('section', { className: 'source', ariaLabel: 'Its code' });
   here.append(head, make('div', { className: 'columns' }, stage, source));
   const files = [meta('source') || `${FILE}.js`, ...(meta('source') ? [] : [`${FILE}.html`])];
