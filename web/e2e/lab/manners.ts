@@ -391,8 +391,8 @@ function plays(id: string): { picture: boolean; sound: boolean } {
 
 /** The code or the state that an event tells. */
 function wordOf(data: unknown): unknown {
-  const { code, state } = (data ?? {}) as { code?: unknown; state?: unknown };
-  return code ?? state ?? null;
+  const { code, state, cause } = (data ?? {}) as { code?: unknown; state?: unknown; cause?: unknown };
+  return cause instanceof Error ? `${String(code)}: ${cause.message}` : (code ?? state ?? null);
 }
 
 function element(id: string): HTMLElement {

@@ -21,7 +21,7 @@ export class HlsPlayer extends Player {
   #bytes = 0;
   #seconds = 0;
   #codec: string | null = null;
-  #mediaErrors = 0;
+  #recoveredAt = 0;
 
   constructor(url: string, video: HTMLVideoElement, latency: Partial<LatencyOptions> = {}) {
     super(url, video);
@@ -79,14 +79,14 @@ export class HlsPlayer extends Player {
       manifestLoadPolicy: {
         default: {
           maxTimeToFirstByteMs: 10_000,
-          maxLoadTimeMs: 20_000,
+          maxLoadTimeMs: 10_000,
           timeoutRetry: { maxNumRetry: 2, retryDelayMs: 0, maxRetryDelayMs: 0 },
-          errorRetry: { maxNumRetry: 0, retryDelayMs: 1000, maxRetryDelayMs: 8000 },
+          errorRetry: null,
         },
       },
     });
     this.#engine = engine;
-    engine.on(Hls.Events.ERROR, (_, data) => void this.#onError(Hls, data));
+    engine.on(Hls.Events.ERROR, (_, data) => void this.#onError(data));
     // A playlist that has ended before it was opened is what the server still keeps of a broadcast that is over.
     engine.once(Hls.Events.LEVEL_LOADED, (_, { details }) => details.live || this.#isOver());
     engine.on(Hls.Events.FRAG_LOADED, (_, { frag }) => this.#count(frag.stats.total, frag.duration));
@@ -134,13 +134,15 @@ export class HlsPlayer extends Player {
     this.#seconds = this.#seconds * 0.66 + seconds;
   }
 
-  async #onError(Hls: HlsJs, data: ErrorData): Promise<void> {
+  async #onError(data: ErrorData): Promise<void> {
     if (!data.fatal || !this.#engine) return;
-    if (data.type === Hls.ErrorTypes.MEDIA_ERROR && this.#mediaErrors < 2) {
-      this.#mediaErrors += 1;
+    // Stalled with enough in its buffer: the machine is too slow, which may pass. Of other errors two at once are a
+    // stream that does not decode, two in an hour are not.
+    if (data.details === 'bufferStalledError' || (data.type === 'mediaError' && Date.now() - this.#recoveredAt > RECOVERY)) {
+      this.#recoveredAt = Date.now();
       this.#engine.recoverMediaError();
       void this.play(this.video);
-    } else if (data.type === Hls.ErrorTypes.NETWORK_ERROR) {
+    } else if (data.type === 'networkError') {
       await this.#explain(data.error.message);
     } else {
       this.fail(new WebliveError('media', `HLS: ${data.details}: ${data.error.message}`, true));
@@ -158,6 +160,9 @@ export class HlsPlayer extends Player {
     }
   }
 }
+
+/** Milliseconds in which a player begins anew at most once. */
+const RECOVERY = 30_000;
 
 /** Milliseconds between two looks at the delay. */
 const KEEP_EVERY = 1_000;
