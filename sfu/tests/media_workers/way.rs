@@ -17,6 +17,8 @@ pub(crate) struct Connection {
     local: SocketAddr,
     socket: Option<TcpSocket>,
     pub(crate) stream: Option<TcpStream>,
+    /// Known of a connection that is over as well.
+    peer: Option<SocketAddr>,
     decoder: Decoder,
     packets: VecDeque<Vec<u8>>,
     /// The server has ended it.
@@ -40,6 +42,7 @@ impl Way {
             local: socket.local_addr().expect("address"),
             socket: Some(socket),
             stream: None,
+            peer: None,
             decoder: Decoder::default(),
             packets: VecDeque::new(),
             ended: false,
@@ -100,6 +103,7 @@ impl Connection {
     async fn send(&mut self, packet: &[u8], to: SocketAddr) {
         if let Some(socket) = self.socket.take() {
             self.stream = socket.connect(to).await.ok();
+            self.peer = Some(to);
         }
         self.unsent
             .extend_from_slice(&(packet.len() as u16).to_be_bytes());
@@ -123,6 +127,6 @@ impl Connection {
                 })
                 .expect("frames");
         }
-        Some((self.packets.pop_front()?, stream.peer_addr().ok()?))
+        Some((self.packets.pop_front()?, self.peer?))
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::outbox::Outbox;
 use super::{Arrival, LineId};
@@ -97,6 +97,9 @@ impl Line {
         let end = self.carry(&arrivals).await;
         // The client reads what is on its way, and then the end.
         let _ = socket2::SockRef::from(&self.stream).shutdown(Shutdown::Write);
+        if end == LineEnd::Session {
+            let _ = timeout(LAST_WORDS, self.drain()).await;
+        }
         let _ = arrivals.send(Arrival::Ended { line: self.id, end }).await;
     }
 
@@ -148,6 +151,20 @@ impl Line {
                 }
                 () = self.changed.notified() => {}
                 () = sleep_until(until) => return end,
+            }
+        }
+    }
+
+    /// Reads until the client has ended the connection too: one that is closed with something unread
+    /// is reset, and what was said last may be lost with it (RFC 1122 section 4.2.2.13).
+    async fn drain(&self) {
+        let mut buffer = [0; READ];
+        while self.stream.readable().await.is_ok() {
+            match self.stream.try_read(&mut buffer) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return,
             }
         }
     }
@@ -210,5 +227,5 @@ const PROOF: Duration = Duration::from_secs(5);
 /// Longer than ICE waits for a check; a client that has taken another path forgets this one.
 const SILENCE: Duration = Duration::from_secs(20);
 
-/// For what waits when a session ends.
+/// For what waits when a session ends, and then for the client to read it.
 const LAST_WORDS: Duration = Duration::from_secs(1);
