@@ -132,7 +132,8 @@ fn write_fmp4(c: &mut Criterion) {
                 video: &segment.video,
                 audio: &segment.audio,
                 audio_timescale: 48_000,
-                end: MediaTime::from_duration(SEGMENT),
+                video_end: MediaTime::from_duration(SEGMENT),
+                starts_segment: true,
             }))
             .unwrap()
         });

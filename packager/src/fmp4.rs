@@ -85,8 +85,7 @@ pub fn init_section(
 
 /// One fragment's worth of frames, all of one initialization section.
 ///
-/// `end` is where the following fragment starts: it ends the last video sample. Frames are in
-/// decode order within their track.
+/// Frames are in decode order within their track.
 #[derive(Debug, Clone, Copy)]
 pub struct Fragment<'a> {
     /// `mfhd` sequence number, rising by one a fragment.
@@ -97,11 +96,14 @@ pub struct Fragment<'a> {
     pub audio: &'a [AudioFrame],
     /// Timescale of the audio track: its sample rate in Hz.
     pub audio_timescale: u32,
-    /// Start of the next fragment.
-    pub end: MediaTime,
+    /// Where the last video sample ends: when the picture after it is shown.
+    pub video_end: MediaTime,
+    /// A `styp` stands before it, as before the first fragment of a segment.
+    pub starts_segment: bool,
 }
 
-/// Writes `styp`, `moof`, `mdat`. A track without frames has no `traf`.
+/// Writes `moof` and `mdat`, and `styp` before them where a segment starts. A track without
+/// frames has no `traf`.
 pub fn fragment(fragment: &Fragment<'_>) -> Result<Bytes, Fmp4Error> {
     let video_bytes: usize = fragment.video.iter().map(|frame| frame.data.len()).sum();
     let audio_bytes: usize = fragment.audio.iter().map(|frame| frame.data.len()).sum();
@@ -130,12 +132,14 @@ pub fn fragment(fragment: &Fragment<'_>) -> Result<Bytes, Fmp4Error> {
         }
     }
     head.clear();
-    let styp = Styp {
-        major_brand: FourCC::new(b"msdh"),
-        minor_version: 0,
-        compatible_brands: vec![FourCC::new(b"msdh"), FourCC::new(b"cmfs")],
-    };
-    styp.encode(&mut head)?;
+    if fragment.starts_segment {
+        let styp = Styp {
+            major_brand: FourCC::new(b"msdh"),
+            minor_version: 0,
+            compatible_brands: vec![FourCC::new(b"msdh"), FourCC::new(b"cmfs")],
+        };
+        styp.encode(&mut head)?;
+    }
     moof.encode(&mut head)?;
 
     let mut out = BytesMut::with_capacity(head.len() + MDAT_HEADER + video_bytes + audio_bytes);
@@ -162,7 +166,7 @@ fn video_traf(fragment: &Fragment<'_>) -> Option<Traf> {
     let entries: Vec<TrunEntry> = fragment
         .video
         .iter()
-        .zip(next.chain([fragment.end]))
+        .zip(next.chain([fragment.video_end]))
         .map(|(frame, next)| {
             let dts = frame.dts.as_hz(hz);
             let offset = signed_difference(frame.pts.as_hz(hz), dts);
@@ -416,7 +420,8 @@ mod tests {
             video: &video,
             audio: &audio,
             audio_timescale: 48_000,
-            end: MediaTime::from_millis(66),
+            video_end: MediaTime::from_millis(66),
+            starts_segment: true,
         })
         .unwrap();
         insta::assert_snapshot!(crate::test_media::hex(&written));
@@ -434,7 +439,8 @@ mod tests {
                 video: &video,
                 audio: &audio,
                 audio_timescale: 48_000,
-                end: MediaTime::from_millis(2000),
+                video_end: MediaTime::from_millis(2000),
+                starts_segment: true,
             })
             .unwrap(),
         );
@@ -465,7 +471,8 @@ mod tests {
             video: &video,
             audio: &[],
             audio_timescale: 48_000,
-            end,
+            video_end: end,
+            starts_segment: true,
         })
         .unwrap();
         let (moof, _) = decode_fragment(&data);
@@ -497,7 +504,8 @@ mod tests {
             video: &video,
             audio: &audio,
             audio_timescale: 48_000,
-            end: MediaTime::from_millis(100),
+            video_end: MediaTime::from_millis(100),
+            starts_segment: true,
         })
         .unwrap();
         let (moof, from_moof) = decode_fragment(&data);
@@ -516,7 +524,8 @@ mod tests {
             video: &video,
             audio: &[],
             audio_timescale: 48_000,
-            end: MediaTime::from_millis(200),
+            video_end: MediaTime::from_millis(200),
+            starts_segment: true,
         })
         .unwrap();
         let (moof, _) = decode_fragment(&data);
@@ -540,7 +549,8 @@ mod tests {
             video: &[],
             audio: &audio,
             audio_timescale: 48_000,
-            end: year,
+            video_end: year,
+            starts_segment: true,
         })
         .unwrap();
         let (moof, _) = decode_fragment(&data);

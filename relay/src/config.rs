@@ -21,6 +21,8 @@ pub struct RelayConfig {
     pub first_media_wait: Duration,
     /// Target duration of an HLS Media Segment.
     pub segment_duration: Duration,
+    /// Part Target Duration of Low-Latency HLS. Without one playlists name no parts.
+    pub part_duration: Option<Duration>,
     /// Media Segments named by a playlist; more where they are short, so that three target
     /// durations are never undercut (RFC 8216, section 6.2.2).
     pub playlist_segments: usize,
@@ -43,6 +45,7 @@ impl Default for RelayConfig {
             keep_ended: Duration::from_secs(60),
             first_media_wait: Duration::from_secs(5),
             segment_duration: Duration::from_secs(2),
+            part_duration: Some(Duration::from_millis(250)),
             playlist_segments: 6,
             max_viewer_lag: Duration::from_secs(3),
             // Ten seconds at 25 Mbit/s: more than a key frame distance of any browser.

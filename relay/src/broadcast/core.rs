@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use packager::flv;
 use packager::frames::{AudioConfig, AudioFrame, Frame, VideoFrame};
-use packager::hls::{InitSection, Segment, Segmenter, SegmenterConfig, SegmenterOutput};
+use packager::hls::{InitSection, Part, Segment, Segmenter, SegmenterConfig, SegmenterOutput};
 use packager::rtp::{Codec, MediaKind, RtpPacket, Tracks};
 use packager::time::MediaTime;
 use packager::timeline::{Timeline, TimelineConfig, TimelineCounters};
@@ -43,8 +43,10 @@ pub(super) enum Output {
     Tag(Tag),
     /// The initialization section of the segments that follow.
     Init(InitSection),
-    /// A Media Segment and the wall clock of its start.
-    Segment(Segment, SystemTime),
+    /// The next part of a Media Segment; with the first the wall clock of its start.
+    Part(Part, Option<SystemTime>),
+    /// The Media Segment of the parts so far.
+    Segment(Segment),
     /// Work for the transcoder.
     Audio(AudioWork),
     /// Ask the publisher for a key frame.
@@ -89,17 +91,13 @@ pub(super) struct Core {
 
 impl Core {
     pub(super) fn new(
-        target: Duration,
+        config: SegmenterConfig,
         tracks: Tracks,
         metrics: Arc<Metrics>,
         now: Instant,
         wall: SystemTime,
     ) -> Self {
         let tracks = carried(tracks);
-        let config = SegmenterConfig {
-            target,
-            ..SegmenterConfig::default()
-        };
         Self {
             tracks,
             metrics,
@@ -113,7 +111,7 @@ impl Core {
             has_sounded: false,
             verdict: None,
             wish: KeyframeWish::default(),
-            max_gop: target.min(MAX_GOP),
+            max_gop: config.target.min(MAX_GOP),
             last_video: None,
             last_keyframe: None,
             silence: SilenceWatch::new(now),
@@ -159,6 +157,7 @@ impl Core {
         self.wish.satisfy();
         self.last_keyframe = None;
         self.silence.handle_publisher(now, self.tracks.audio);
+        self.segmenter.restart();
         self.interleaver.expect(self.expected());
         self.out.push_back(Output::Audio(AudioWork::Restart));
     }
@@ -464,6 +463,11 @@ impl Core {
         while let Some(output) = self.segmenter.poll() {
             self.out.push_back(match output {
                 SegmenterOutput::Init(init) => Output::Init(init),
+                SegmenterOutput::Part(part) => {
+                    let starts_segment = part.starts_segment;
+                    let wall = starts_segment.then(|| self.wall.of_segment(part.start));
+                    Output::Part(part, wall)
+                }
                 SegmenterOutput::Segment(segment) => {
                     self.metrics.segments.inc();
                     let is_dependent = !segment.is_independent;
@@ -471,8 +475,7 @@ impl Core {
                         .segments_dependent
                         .inc_by(u64::from(is_dependent));
                     self.metrics.segment_bytes.inc_by(segment.data.len() as u64);
-                    let wall = self.wall.of_segment(segment.start);
-                    Output::Segment(segment, wall)
+                    Output::Segment(segment)
                 }
             });
         }

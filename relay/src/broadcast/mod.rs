@@ -23,12 +23,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use packager::h264::VideoConfig;
+use packager::hls::PlaylistConfig;
 use packager::rtp::{Codec, Tracks};
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::config::RelayConfig;
 use crate::flv::{Ring, RingLimits};
-use crate::hls::{Store, StoreConfig};
+use crate::hls::Store;
 use crate::ingest::{IngestItem, KeyframeAsker, Over};
 use crate::limits::Seats;
 use crate::stream_id::StreamId;
@@ -104,8 +105,9 @@ impl Broadcast {
             max_age: config.max_viewer_lag * 2,
             max_lag: config.max_viewer_lag,
         };
-        let store = StoreConfig {
+        let playlist = PlaylistConfig {
             target: config.segment_duration,
+            part: config.part_duration,
             window: config.playlist_segments,
         };
         let status = Status {
@@ -113,7 +115,7 @@ impl Broadcast {
             has_playlist: false,
         };
         Self {
-            store: Store::new(store, id.clone(), stamp),
+            store: Store::new(playlist, id.clone(), stamp),
             id,
             ring: Arc::new(Ring::new(limits)),
             seats: Seats::new(config.max_viewers_per_broadcast),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use packager::frames::AudioFrame;
-use packager::hls::{InitSection, Segment};
+use packager::hls::{InitSection, Segment, SegmenterConfig};
 use packager::rtp::{Codec, Tracks};
 use prometheus::Registry;
 
@@ -29,6 +29,8 @@ pub(crate) struct Rig {
     pub(crate) frames: Vec<AudioFrame>,
     pub(crate) inits: Vec<InitSection>,
     pub(crate) segments: Vec<(Segment, SystemTime)>,
+    /// Of the segment under way.
+    wall: Option<SystemTime>,
     /// When a key frame was asked for.
     pub(crate) asked: Vec<Instant>,
     pub(crate) refused: Option<Codec>,
@@ -47,13 +49,23 @@ impl Rig {
         Self {
             start: now,
             now,
-            core: Core::new(target, tracks, metrics.clone(), now, wall0()),
+            core: Core::new(
+                SegmenterConfig {
+                    target,
+                    ..SegmenterConfig::default()
+                },
+                tracks,
+                metrics.clone(),
+                now,
+                wall0(),
+            ),
             transcoder: AudioTranscoder::new(128_000).unwrap(),
             metrics,
             tags: Vec::new(),
             frames: Vec::new(),
             inits: Vec::new(),
             segments: Vec::new(),
+            wall: None,
             asked: Vec::new(),
             refused: None,
             refusals: 0,
@@ -103,7 +115,11 @@ impl Rig {
             match output {
                 Output::Tag(tag) => self.tags.push((self.now, tag)),
                 Output::Init(init) => self.inits.push(init),
-                Output::Segment(segment, wall) => self.segments.push((segment, wall)),
+                Output::Part(_, wall) => self.wall = wall.or(self.wall),
+                Output::Segment(segment) => {
+                    self.segments
+                        .push((segment, self.wall.expect("its first part")));
+                }
                 Output::RequestKeyframe => self.asked.push(self.now),
                 Output::Accepted => self.accepted += 1,
                 Output::Refused(codec) => {

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use packager::frames::AudioFrame;
+use packager::hls::SegmenterConfig;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 use tracing::{debug, error, info, warn};
@@ -98,8 +99,13 @@ impl Drop for Over {
 
 impl Task {
     fn new(broadcast: Arc<Broadcast>, context: Context, publisher: Publisher) -> Self {
+        let segmenter = SegmenterConfig {
+            target: context.config.segment_duration,
+            part: context.config.part_duration,
+            ..SegmenterConfig::default()
+        };
         let core = Core::new(
-            context.config.segment_duration,
+            segmenter,
             publisher.tracks,
             context.metrics.clone(),
             now(),
@@ -229,10 +235,11 @@ impl Task {
                 }
                 Output::Init(init) => {
                     debug!(stream = %self.broadcast.id, version = init.version, codecs = init.codecs, "initialization section");
-                    self.broadcast.store.push_init(&init);
+                    self.broadcast.store.push_init(init);
                 }
-                Output::Segment(segment, wall) => {
-                    self.broadcast.store.push_segment(&segment, wall);
+                Output::Part(part, wall) => self.broadcast.store.push_part(&part, wall),
+                Output::Segment(segment) => {
+                    self.broadcast.store.push_segment(&segment);
                     self.broadcast.status.send_if_modified(|status| {
                         !std::mem::replace(&mut status.has_playlist, true)
                     });

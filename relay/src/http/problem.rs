@@ -7,6 +7,7 @@ use packager::rtp::Codec;
 use serde::Serialize;
 
 use super::body::Body;
+use super::directives::BadDirective;
 use super::route::NoRoute;
 use crate::stream_id::StreamId;
 
@@ -24,6 +25,9 @@ pub(crate) enum Problem {
     Codec(StreamId, Codec),
     NoTracks(StreamId),
     NotYet(StreamId),
+    Directive(BadDirective),
+    /// What a player waits for did not come.
+    Stalled(StreamId),
     TooManyViewers {
         limit: usize,
     },
@@ -48,14 +52,16 @@ struct Document {
 impl Problem {
     fn status(&self) -> StatusCode {
         match self {
-            Self::NoRoute(NoRoute::Id(_)) => StatusCode::BAD_REQUEST,
+            Self::NoRoute(NoRoute::Id(_)) | Self::Directive(_) => StatusCode::BAD_REQUEST,
             Self::NoRoute(NoRoute::Unknown)
             | Self::UnknownStream(_)
             | Self::Ended(_)
             | Self::UnknownFile(..) => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Codec(..) | Self::NoTracks(_) => StatusCode::CONFLICT,
-            Self::NotYet(_) | Self::TooManyViewers { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotYet(_) | Self::Stalled(_) | Self::TooManyViewers { .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Range { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
         }
     }
@@ -71,6 +77,8 @@ impl Problem {
             Self::Codec(..) => "Codec cannot be played over FLV or HLS",
             Self::NoTracks(_) => "Stream has nothing to play over FLV or HLS",
             Self::NotYet(_) => "Stream has no picture yet",
+            Self::Directive(_) => "Not a delivery directive",
+            Self::Stalled(_) => "Stream stands still",
             Self::TooManyViewers { .. } => "Too many viewers",
             Self::Range { .. } => "Range not satisfiable",
         }
@@ -87,6 +95,8 @@ impl Problem {
             Self::Codec(..) => "codec-not-supported",
             Self::NoTracks(_) => "no-tracks",
             Self::NotYet(_) => "not-yet",
+            Self::Directive(_) => "bad-directive",
+            Self::Stalled(_) => "stalled",
             Self::TooManyViewers { .. } => "limit-reached",
             Self::Range { .. } => "range-not-satisfiable",
         }
@@ -116,6 +126,10 @@ impl Problem {
             Self::NotYet(id) => {
                 format!("the stream {id} is live but has no complete segment yet; try again")
             }
+            Self::Directive(error) => error.to_string(),
+            Self::Stalled(id) => {
+                format!("nothing more of the stream {id} came in time; ask for its playlist again")
+            }
             Self::TooManyViewers { limit } => format!("the limit of {limit} viewers is reached"),
             Self::Range { len } => format!("the file has {len} bytes"),
         }
@@ -142,7 +156,7 @@ impl Problem {
             Self::Method(_) => {
                 headers.insert(ALLOW, HeaderValue::from_static(METHODS));
             }
-            Self::NotYet(_) => {
+            Self::NotYet(_) | Self::Stalled(_) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Self::TooManyViewers { .. } => {

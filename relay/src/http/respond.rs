@@ -1,5 +1,7 @@
 //! Responses with their headers: caching, entity tags, ranges, CORS.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{
     ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
@@ -61,14 +63,21 @@ pub(super) fn flv(body: Body) -> Response<Body> {
     response
 }
 
-pub(super) fn playlist(file: &File, asked: &Asked<'_>) -> Response<Body> {
+/// A playlist that caches may keep for a while, or the newest one.
+pub(super) fn playlist(file: &File, asked: &Asked<'_>, keep: Option<Duration>) -> Response<Body> {
     let mut response = if asked.has(&file.etag) {
         status(StatusCode::NOT_MODIFIED)
     } else {
         whole(&file.data, asked)
     };
     set(&mut response, CONTENT_TYPE, "application/vnd.apple.mpegurl");
-    set(&mut response, CACHE_CONTROL, PLAYLIST_CACHE);
+    match keep {
+        Some(keep) => {
+            let text = format!("public, max-age={}", keep.as_secs());
+            set_text(&mut response, CACHE_CONTROL, &text);
+        }
+        None => set(&mut response, CACHE_CONTROL, PLAYLIST_CACHE),
+    }
     set_text(&mut response, ETAG, &file.etag);
     response
 }

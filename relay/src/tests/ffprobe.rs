@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::task::{Context, Poll, Waker};
 
+use packager::hls::{Part, PlaylistConfig};
 use packager::rtp::Tracks;
 use prometheus::{IntCounter, IntGauge};
 use serde_json::Value;
@@ -15,7 +16,7 @@ use super::*;
 use crate::broadcast::rig::Rig;
 use crate::broadcast::testing::Tone;
 use crate::flv::{BodyCounters, FlvBody, Ring, RingLimits, Tag};
-use crate::hls::{Store, StoreConfig};
+use crate::hls::{Lookup, Store};
 use crate::limits::{Seat, Seats};
 
 /// The pictures' access units: `seconds` at 25 a second, a key frame every two seconds.
@@ -133,17 +134,30 @@ fn flv_file(tags: impl IntoIterator<Item = Tag>) -> Vec<u8> {
 
 /// Writes playlist, sections and segments into `folder`; returns the playlist's path.
 fn hls_folder(rig: &Rig, folder: &Path) -> PathBuf {
-    let config = StoreConfig {
+    let config = PlaylistConfig {
         target: Duration::from_secs(2),
+        part: None,
         window: 100,
     };
     let store = Store::new(config, id("a"), "stamp".to_owned());
-    rig.inits.iter().for_each(|init| store.push_init(init));
+    rig.inits
+        .iter()
+        .for_each(|init| store.push_init(init.clone()));
     for (segment, wall) in &rig.segments {
-        store.push_segment(segment, *wall);
+        let whole = Part {
+            init: segment.init,
+            data: segment.data.clone(),
+            start: segment.start,
+            duration: segment.duration,
+            starts_segment: true,
+            is_independent: segment.is_independent,
+            discontinuity: segment.discontinuity,
+        };
+        store.push_part(&whole, Some(*wall));
+        store.push_segment(segment);
     }
     store.end();
-    let playlist = store.playlist().unwrap().data;
+    let playlist = store.playlist(false).unwrap().data;
     fs::create_dir_all(folder.join("a")).unwrap();
     let inits = rig
         .inits
@@ -151,8 +165,10 @@ fn hls_folder(rig: &Rig, folder: &Path) -> PathBuf {
         .map(|i| format!("stamp-init{}.mp4", i.version));
     let segments = (0..rig.segments.len()).map(|n| format!("stamp-{n}.m4s"));
     for name in inits.chain(segments) {
-        let data = store.file(&name).unwrap().data;
-        fs::write(folder.join("a").join(name), data).unwrap();
+        let Lookup::Found(file) = store.file(&name) else {
+            panic!("{name} is not there");
+        };
+        fs::write(folder.join("a").join(name), file.data).unwrap();
     }
     let path = folder.join("a.m3u8");
     fs::write(&path, playlist).unwrap();

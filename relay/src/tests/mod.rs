@@ -2,6 +2,7 @@
 
 mod http_rules;
 mod lifecycle;
+mod low_latency;
 mod viewers;
 
 #[cfg(feature = "aac")]

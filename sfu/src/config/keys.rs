@@ -273,6 +273,14 @@ const SERVER_KEYS: &[Key] = &[
         },
     ),
     Key::new(
+        "relay.part_duration",
+        "Longest Partial Segment of Low-Latency HLS, 0s for plain HLS",
+        |s, raw| {
+            s.relay.part_duration = value::duration_or_none(raw, SECOND / 10..=SECOND)?;
+            Ok(())
+        },
+    ),
+    Key::new(
         "relay.window",
         "Media Segments in an HLS Media Playlist",
         |s, raw| {

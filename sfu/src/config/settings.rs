@@ -137,6 +137,9 @@ pub struct RelaySettings {
     /// Length of a Media Segment, cut at the first IDR after it.
     #[serde(serialize_with = "duration_as_text")]
     pub segment_duration: Duration,
+    /// Part Target Duration of Low-Latency HLS; zero without.
+    #[serde(serialize_with = "duration_as_text")]
+    pub part_duration: Duration,
     /// Media Segments in a Media Playlist; more while they are short, so that three target
     /// durations stay.
     pub window: usize,
@@ -241,6 +244,7 @@ impl Default for Settings {
             relay: RelaySettings {
                 mode: RelayMode::Automatic,
                 segment_duration: Duration::from_secs(2),
+                part_duration: Duration::from_millis(250),
                 window: 6,
                 max_latency: Duration::from_secs(3),
                 linger: Duration::from_secs(15),

@@ -32,14 +32,16 @@ pub(super) async fn sign(response: Response, query: &str) -> Response {
     Response::from_parts(head, Body::from(signed))
 }
 
-/// Our own playlists have addresses on lines of their own and in `EXT-X-MAP` (RFC 8216 §4.3.2.5),
-/// none of them with a query.
+/// Our own playlists have addresses on lines of their own and as the `URI` of tags (RFC 8216bis
+/// §4.4), none of them with a query.
 fn sign_text(text: &str, query: &str) -> String {
     let mut signed = String::with_capacity(2 * text.len());
     for line in text.lines() {
-        if let Some(uri) = line.strip_prefix(MAP) {
-            let (uri, rest) = uri.split_once('"').unwrap_or((uri, ""));
-            signed += &format!("{MAP}{uri}?{query}\"{rest}");
+        if line.starts_with('#')
+            && let Some((tag, uri)) = line.split_once(URI)
+            && let Some((uri, rest)) = uri.split_once('"')
+        {
+            signed += &format!("{tag}{URI}{uri}?{query}\"{rest}");
         } else if line.is_empty() || line.starts_with('#') {
             signed += line;
         } else {
@@ -51,9 +53,9 @@ fn sign_text(text: &str, query: &str) -> String {
 }
 
 const PLAYLIST: &str = "application/vnd.apple.mpegurl";
-const MAP: &str = "#EXT-X-MAP:URI=\"";
+const URI: &str = "URI=\"";
 
-/// The largest window has 60 segments of some 200 bytes each.
+/// The largest window has 60 segments of some 200 bytes each, and the parts of three.
 const MAX_PLAYLIST: usize = 1 << 20;
 
 #[cfg(test)]
@@ -61,7 +63,8 @@ mod tests {
     use super::*;
 
     const TEXT: &str = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-MAP:URI=\"a/x-init0.mp4\"\n\
-        #EXTINF:2.000,\na/x-0.m4s\n#EXT-X-ENDLIST\n";
+        #EXT-X-PART:DURATION=0.25000,URI=\"a/x-0.0.m4s\",INDEPENDENT=YES\n#EXTINF:2.000,\na/x-0.m4s\n\
+        #EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"a/x-1.0.m4s\"\n#EXT-X-ENDLIST\n";
 
     fn playlist(body: &str) -> Response {
         let headers = [
@@ -95,8 +98,8 @@ mod tests {
     fn m3u8_has_the_same_tags(signed: &str) {
         let tags = |text: &str| {
             text.lines()
-                .filter(|line| line.starts_with('#') && !line.starts_with(MAP))
-                .map(str::to_owned)
+                .filter(|line| line.starts_with('#'))
+                .map(|line| line.replace("?k=v", ""))
                 .collect::<Vec<_>>()
         };
         assert_eq!(tags(signed), tags(TEXT));

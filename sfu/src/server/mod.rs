@@ -285,6 +285,7 @@ fn relay_config(settings: &Settings) -> RelayConfig {
     let relay = &settings.relay;
     RelayConfig {
         segment_duration: relay.segment_duration,
+        part_duration: (!relay.part_duration.is_zero()).then_some(relay.part_duration),
         playlist_segments: relay.window,
         max_viewer_lag: relay.max_latency,
         linger: relay.linger,

@@ -65,9 +65,9 @@ export class HlsPlayer extends Player {
       return;
     }
     const { target, max, rate } = this.#latency;
-    // Seconds or numbers of segments: hls.js does not take a mixture.
+    // As close to the end as the playlist says (PART-HOLD-BACK, HOLD-BACK), or seconds: hls.js does not take a mixture.
     const delay = target === undefined
-      ? { liveSyncDurationCount: 2, liveMaxLatencyDurationCount: 5 }
+      ? { liveMaxLatencyDurationCount: 5 }
       : { liveSyncDuration: target, liveMaxLatencyDuration: Math.max(max ?? HLS_LATENCY.max, target + 1) };
     const engine = new Hls({
       // Fragmented MP4 needs next to no work, and a worker would have to be fetched first.

@@ -1,6 +1,11 @@
+mod parts;
+
+use std::sync::Arc;
+
 use mp4_atom::{Moof, ReadFrom, Styp};
 
 use super::*;
+use crate::h264::VideoConfig;
 use crate::test_media::{PPS, SPS_320X180, SPS_640X360};
 
 fn config(sps: &[u8]) -> Arc<VideoConfig> {
@@ -32,8 +37,12 @@ struct Source {
 
 impl Source {
     fn new(video: bool, audio: bool) -> Self {
+        Self::with(SegmenterConfig::default(), video, audio)
+    }
+
+    fn with(config: SegmenterConfig, video: bool, audio: bool) -> Self {
         Self {
-            segmenter: Segmenter::new(SegmenterConfig::default(), video, audio),
+            segmenter: Segmenter::new(config, video, audio),
             audio: audio.then(aac),
             next_sound: 0,
             outputs: Vec::new(),
@@ -77,7 +86,7 @@ impl Source {
             .iter()
             .filter_map(|output| match output {
                 SegmenterOutput::Segment(segment) => Some(segment),
-                SegmenterOutput::Init(_) => None,
+                _ => None,
             })
             .collect()
     }
@@ -87,7 +96,7 @@ impl Source {
             .iter()
             .filter_map(|output| match output {
                 SegmenterOutput::Init(init) => Some(init),
-                SegmenterOutput::Segment(_) => None,
+                _ => None,
             })
             .collect()
     }
@@ -211,6 +220,33 @@ fn a_change_of_resolution_is_one_new_map_and_one_discontinuity() {
     assert!(segments[first_small..].iter().all(|s| s.init == 1));
     assert_eq!(source.inits().len(), 2);
     assert_contiguous(&segments);
+}
+
+#[test]
+fn another_source_is_a_discontinuity_at_its_first_key_frame() {
+    let config = config(SPS_640X360);
+    let mut source = Source::new(true, true);
+    for frame in 0..240 {
+        if frame == 95 {
+            source.segmenter.restart();
+        }
+        source.picture(frame * 33, frame % 60 == 0 || frame == 100, &config);
+    }
+    let segments = source.segments();
+    let restarted: Vec<_> = segments.iter().filter(|s| s.discontinuity).collect();
+    assert_eq!(restarted.len(), 1);
+    assert_eq!(restarted[0].start.as_millis(), 3_300);
+    assert!(restarted[0].is_independent);
+    assert_eq!(source.inits().len(), 1);
+    assert_contiguous(&segments);
+
+    let mut sound = Source::new(false, true);
+    sound.sound_until(5_000);
+    sound.segmenter.restart();
+    sound.sound_until(10_000);
+    let restarted = sound.segments().iter().filter(|s| s.discontinuity).count();
+    assert_eq!(restarted, 1);
+    assert_contiguous(&sound.segments());
 }
 
 #[test]
@@ -422,6 +458,7 @@ fn what_is_held_for_the_other_track_is_bounded() {
     }
     // Sound was waited for no longer than the bytes allow, and nothing was lost.
     assert!(matches!(segmenter.poll(), Some(SegmenterOutput::Init(_))));
+    assert!(matches!(segmenter.poll(), Some(SegmenterOutput::Part(_))));
     assert!(matches!(
         segmenter.poll(),
         Some(SegmenterOutput::Segment(_))

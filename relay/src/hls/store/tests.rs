@@ -1,0 +1,207 @@
+use packager::time::MediaTime;
+
+use super::*;
+
+fn store(part: Option<Duration>) -> Store {
+    let config = PlaylistConfig {
+        target: Duration::from_secs(2),
+        part,
+        window: 3,
+    };
+    Store::new(config, "a".parse().unwrap(), "stamp".to_owned())
+}
+
+fn low_latency() -> Store {
+    store(Some(Duration::from_millis(250)))
+}
+
+fn init(version: u32) -> InitSection {
+    InitSection {
+        version,
+        data: Bytes::from(format!("init {version}")),
+        codecs: String::new(),
+    }
+}
+
+fn push_part(store: &Store, number: u64, index: usize, init: u32) {
+    let part = Part {
+        init,
+        data: Bytes::from(format!("part {number}.{index};")),
+        start: MediaTime::from_millis(2_000 * number + 240 * index as u64),
+        duration: Duration::from_millis(240),
+        starts_segment: index == 0,
+        is_independent: index == 0,
+        discontinuity: false,
+    };
+    store.push_part(&part, (index == 0).then_some(SystemTime::UNIX_EPOCH));
+}
+
+/// Ends the segment of the parts so far.
+fn end_segment(store: &Store, number: u64, parts: usize, init: u32, duration: Duration) {
+    let data = (0..parts).map(|index| format!("part {number}.{index};"));
+    store.push_segment(&Segment {
+        init,
+        data: Bytes::from(data.collect::<String>()),
+        start: MediaTime::from_millis(2_000 * number),
+        duration,
+        is_independent: true,
+        discontinuity: false,
+    });
+}
+
+/// A segment of one part.
+fn push_segment(store: &Store, number: u64, init: u32, duration: Duration) {
+    push_part(store, number, 0, init);
+    end_segment(store, number, 1, init, duration);
+}
+
+const TWO: Duration = Duration::from_secs(2);
+
+fn data(store: &Store, name: &str) -> Option<Bytes> {
+    match store.file(name) {
+        Lookup::Found(file) => Some(file.data),
+        _ => None,
+    }
+}
+
+fn text(store: &Store) -> String {
+    String::from_utf8(store.playlist(false).unwrap().data.to_vec()).unwrap()
+}
+
+#[test]
+fn the_playlist_names_files_that_are_there() {
+    let store = store(None);
+    assert!(store.playlist(false).is_none());
+    store.push_init(init(0));
+    push_segment(&store, 0, 0, TWO);
+    let text = text(&store);
+    assert!(text.contains("\na/stamp-0.m4s\n"), "{text}");
+    assert!(text.contains("URI=\"a/stamp-init0.mp4\""), "{text}");
+    assert!(!text.contains("EXT-X-PART"), "{text}");
+    assert_eq!(data(&store, "stamp-0.m4s").unwrap(), "part 0.0;");
+    assert_eq!(data(&store, "stamp-init0.mp4").unwrap(), "init 0");
+    assert!(matches!(store.file("other-0.m4s"), Lookup::Unknown));
+    assert!(matches!(store.file("stamp-1.0.m4s"), Lookup::Unknown));
+}
+
+#[test]
+fn parts_are_there_while_their_segment_grows_and_after() {
+    let store = low_latency();
+    store.push_init(init(0));
+    push_segment(&store, 0, 0, TWO);
+    for index in 0..3 {
+        let name = format!("stamp-1.{index}.m4s");
+        assert!(matches!(store.file(&name), Lookup::Next), "{name}");
+        push_part(&store, 1, index, 0);
+        assert_eq!(data(&store, &name).unwrap(), format!("part 1.{index};"));
+        assert!(text(&store).contains(&format!("URI=\"a/{name}\"")));
+    }
+    assert!(text(&store).ends_with("#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"a/stamp-1.3.m4s\"\n"));
+    assert!(matches!(store.file("stamp-1.m4s"), Lookup::Unknown));
+    assert!(matches!(store.file("stamp-1.4.m4s"), Lookup::Unknown));
+    end_segment(&store, 1, 3, 0, TWO);
+    assert_eq!(
+        data(&store, "stamp-1.m4s").unwrap(),
+        "part 1.0;part 1.1;part 1.2;"
+    );
+    assert_eq!(data(&store, "stamp-1.1.m4s").unwrap(), "part 1.1;");
+    // It was hinted at, and the segment has ended without it.
+    assert!(matches!(store.file("stamp-1.3.m4s"), Lookup::Unknown));
+    assert!(matches!(store.file("stamp-2.0.m4s"), Lookup::Next));
+    store.end();
+    assert!(matches!(store.file("stamp-2.0.m4s"), Lookup::Unknown));
+    assert!(text(&store).ends_with("a/stamp-1.m4s\n#EXT-X-ENDLIST\n"));
+}
+
+#[test]
+fn a_position_is_reached_with_its_part_or_the_first_of_the_next_segment() {
+    let store = low_latency();
+    store.push_init(init(0));
+    push_segment(&store, 0, 0, TWO);
+    assert!(store.has(0, None) && store.has(0, Some(0)) && !store.has(0, Some(1)));
+    assert!(!store.has(1, None) && !store.has(1, Some(0)));
+    let mut edge = store.edge();
+    edge.mark_unchanged();
+    push_part(&store, 1, 0, 0);
+    assert!(edge.has_changed().unwrap());
+    assert!(store.has(0, Some(1)), "behind the last part of segment 0");
+    assert!(store.has(1, Some(0)) && !store.has(1, Some(1)) && !store.has(1, None));
+    end_segment(&store, 1, 1, 0, TWO);
+    assert!(store.has(1, None) && !store.has(1, Some(1)));
+    // Long gone, whatever parts it had.
+    for number in 2..20 {
+        push_segment(&store, number, 0, TWO);
+    }
+    assert!(store.has(0, Some(100)) && !store.has(u64::MAX, None));
+    store.end();
+    assert!(store.has(u64::MAX, Some(3)));
+}
+
+#[test]
+fn a_segment_stays_for_its_duration_and_that_of_a_playlist_and_its_section_with_it() {
+    let store = store(None);
+    store.push_init(init(0));
+    for number in 0..3 {
+        push_segment(&store, number, 0, TWO);
+    }
+    store.push_init(init(1));
+    let kept = |n: u64| data(&store, &format!("stamp-{n}.m4s")).is_some();
+    // Segment 0 leaves the playlist with segment 3; 2 s and 6 s later it may go.
+    for number in 3..7 {
+        push_segment(&store, number, 1, TWO);
+        assert!(kept(0), "after segment {number}");
+    }
+    push_segment(&store, 7, 1, TWO);
+    assert!(!kept(0) && kept(1));
+    assert!(data(&store, "stamp-init0.mp4").is_some());
+    for number in 8..10 {
+        push_segment(&store, number, 1, TWO);
+    }
+    assert!(data(&store, "stamp-init0.mp4").is_none());
+    assert!(data(&store, "stamp-init1.mp4").is_some());
+}
+
+#[test]
+fn what_is_kept_is_bounded_however_short_the_segments_are() {
+    let store = store(None);
+    for number in 0..200 {
+        let duration = Duration::from_millis(if number < 20 { 2_000 } else { 1 });
+        push_segment(&store, number, 0, duration);
+        assert!(store.read().segments.len() <= (MAX_WINDOWS + SPARE_WINDOWS) * 3);
+    }
+}
+
+#[test]
+fn the_entity_tag_changes_with_the_text() {
+    let store = low_latency();
+    store.push_init(init(0));
+    push_segment(&store, 0, 0, TWO);
+    let first = store.playlist(false).unwrap();
+    assert_eq!(store.playlist(false).unwrap().etag, first.etag);
+    push_part(&store, 1, 0, 0);
+    let second = store.playlist(false).unwrap();
+    assert_ne!(second.etag, first.etag);
+    store.end();
+    let ended = store.playlist(false).unwrap();
+    assert_ne!(ended.etag, second.etag);
+    assert!(ended.data.ends_with(b"#EXT-X-ENDLIST\n"));
+}
+
+#[test]
+fn an_update_is_another_entity() {
+    let store = low_latency();
+    store.push_init(init(0));
+    for number in 0..30 {
+        // Short ones are many, up to the bound.
+        push_segment(&store, number, 0, Duration::from_millis(1_200));
+    }
+    let (whole, delta) = (
+        store.playlist(false).unwrap(),
+        store.playlist(true).unwrap(),
+    );
+    assert_eq!(
+        whole.data, delta.data,
+        "nothing is farther than twelve seconds"
+    );
+    assert_eq!(whole.etag, delta.etag);
+}
