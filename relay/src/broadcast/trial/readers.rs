@@ -57,8 +57,6 @@ pub(super) struct Fragment {
     pub(super) sounds: Vec<Sound>,
     /// Start and end of the picture's and the sound's track.
     pub(super) spans: [Option<(f64, f64)>; 2],
-    /// When the last picture and the last sound begin.
-    pub(super) last_start: [f64; 2],
 }
 
 /// Reads a part of a segment behind its initialization section.
@@ -95,7 +93,6 @@ pub(super) fn fmp4(init: &[u8], part: &[u8]) -> Result<Fragment, String> {
                         origin: origin_of(data),
                     });
                 }
-                read.last_start[usize::from(!is_video)] = seconds;
                 time += u64::from(trun.sample_durations[index]);
             }
             read.spans[usize::from(!is_video)] = Some((base as f64 / hz, time as f64 / hz));

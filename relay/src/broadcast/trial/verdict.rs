@@ -50,7 +50,7 @@ pub(super) struct Verdict {
     last_sound: Option<Sound>,
     /// The newest sound that was captured, by its media time less its capture, by publisher.
     offset: HashMap<u8, (f64, f64)>,
-    /// When the last picture and the last sound of the parts begin, and when they end.
+    /// Where the pictures and the sound of the parts so far end, as they say, and their part does.
     track_ends: [Option<(f64, f64)>; 2],
     short_part: Option<f64>,
     pub(super) segments: u64,
@@ -142,16 +142,17 @@ impl Verdict {
         };
         for (index, span) in fragment.spans.iter().enumerate() {
             let Some((start, end)) = *span else { continue };
-            if let Some((last, before)) = self.track_ends[index] {
+            if let Some((before, part_end)) = self.track_ends[index] {
                 // What was to stand for the rest of its segment ends when the camera is back.
-                let is_back = index == 0 && start > last + STALL;
+                let is_back = index == 0 && start > part_end - 1e-4;
                 if (start < before - 1e-4 && !is_back) || start > before + 1.5 * FRAME {
                     self.wrong.push(format!(
                         "a part's track {index} begins at {start}, not {before}"
                     ));
                 }
             }
-            self.track_ends[index] = Some((fragment.last_start[index], end));
+            let part_end = part.start.as_duration() + part.duration;
+            self.track_ends[index] = Some((end, part_end.as_secs_f64()));
         }
         let sound = fragment
             .sounds
@@ -211,6 +212,3 @@ const FRAME: f64 = 1_024.0 / 48_000.0;
 
 /// Part Target Duration in seconds.
 const PART: f64 = 0.25;
-
-/// Seconds without a picture after which sound goes on alone.
-const STALL: f64 = 1.0;
