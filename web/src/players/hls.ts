@@ -67,7 +67,7 @@ export class HlsPlayer extends Player {
     const { target, max, rate } = this.#latency;
     // As close to the end as the playlist says (PART-HOLD-BACK, HOLD-BACK), or seconds: hls.js does not take a mixture.
     const delay = target === undefined
-      ? { liveMaxLatencyDurationCount: 5 }
+      ? {}
       : { liveSyncDuration: target, liveMaxLatencyDuration: Math.max(max ?? HLS_LATENCY.max, target + 1) };
     const engine = new Hls({
       // Fragmented MP4 needs next to no work, and a worker would have to be fetched first.
