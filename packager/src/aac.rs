@@ -41,9 +41,54 @@ pub fn audio_specific_config(
     }
 }
 
+/// Sample rate and channels of an AudioSpecificConfig, if it is AAC-LC with frames of 1,024
+/// samples, one of the rates by index and one or two channels.
+pub fn read_audio_specific_config(asc: &[u8]) -> Option<(u32, u8)> {
+    let bits = u16::from_be_bytes(*asc.first_chunk()?);
+    let (index, channels) = (bits >> 7 & 0xf, (bits >> 3 & 0xf) as u8);
+    let has_long_frames = bits & FRAME_LENGTH_960 == 0;
+    let rate = *SAMPLE_RATES.get(usize::from(index))?;
+    (bits >> 11 == AAC_LC && has_long_frames && matches!(channels, 1 | 2))
+        .then_some((rate, channels))
+}
+
+/// An access unit of silence, of one or two channels at any rate: a `raw_data_block` of one element
+/// whose `max_sfb` is 0, so that it has no spectrum (ISO/IEC 14496-3 tables 4.3 to 4.6 and 4.50).
+pub fn silence(channels: u8) -> &'static [u8] {
+    match channels {
+        // ID_SCE, 26 zeros, ID_END.
+        1 => &[0, 0, 0, 0x07],
+        // ID_CPE, element_instance_tag 0, common_window 1, 35 zeros, ID_END.
+        _ => &[0x21, 0, 0, 0, 0, 0x1c],
+    }
+}
+
+/// frameLengthFlag of GASpecificConfig (ISO/IEC 14496-3 §4.4.1).
+const FRAME_LENGTH_960: u16 = 1 << 2;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        for rate in SAMPLE_RATES {
+            for channels in [1, 2] {
+                let asc = audio_specific_config(rate, channels).expect("a known rate");
+                assert_eq!(read_audio_specific_config(&asc), Some((rate, channels)));
+            }
+        }
+        // HE-AAC, frames of 960 samples, 5.1, a rate in words, half of it.
+        for other in [
+            &[0x2b, 0x92][..],
+            &[0x11, 0x94],
+            &[0x11, 0xb0],
+            &[0x17, 0x80],
+            &[0x11],
+        ] {
+            assert_eq!(read_audio_specific_config(other), None, "{other:02x?}");
+        }
+    }
 
     #[test]
     fn known_configs_are_byte_exact() {

@@ -1,13 +1,17 @@
-//! FLV (Adobe Flash Video File Format Specification 10.1, annex E): AVC and AAC tags.
+//! FLV (Adobe Flash Video File Format Specification 10.1, annex E): AVC and AAC tags, and tags of VP9
+//! and AV1 (Enhanced RTMP v2, "Enhanced Video").
 //!
 //! Every function gives whole tags, each followed by its `PreviousTagSize`, so that a stream is
 //! a plain concatenation: [`header`], [`metadata_tag`], sequence headers, frames.
 
+pub mod demux;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::frames::{AudioConfig, AudioFrame, VideoFrame};
-use crate::h264::VideoConfig;
+use crate::h264::repeated_picture;
 use crate::time::MediaTime;
+use crate::video::{VideoCodec, VideoConfig};
 
 const AUDIO_TAG: u8 = 8;
 const VIDEO_TAG: u8 = 9;
@@ -47,6 +51,8 @@ pub fn header(video: bool, audio: bool) -> Bytes {
 pub struct Metadata<'a> {
     /// The video track, if there is one.
     pub video: Option<&'a VideoConfig>,
+    /// Pictures a second, where they are known.
+    pub frame_rate: Option<u32>,
     /// The audio track, if there is one.
     pub audio: Option<&'a AudioConfig>,
 }
@@ -60,7 +66,13 @@ pub fn metadata_tag(metadata: &Metadata<'_>) -> Bytes {
     if let Some(video) = metadata.video {
         properties.push(("width", Value::Number(video.width().into())));
         properties.push(("height", Value::Number(video.height().into())));
-        properties.push(("videocodecid", Value::Number(CODEC_AVC.into())));
+        if let Some(rate) = metadata.frame_rate {
+            properties.push(("framerate", Value::Number(rate.into())));
+        }
+        properties.push((
+            "videocodecid",
+            Value::Number(codec_id(video.codec()).into()),
+        ));
     }
     if let Some(audio) = metadata.audio {
         properties.push(("audiocodecid", Value::Number(FORMAT_AAC.into())));
@@ -99,10 +111,22 @@ pub fn metadata_tag(metadata: &Metadata<'_>) -> Bytes {
     tag(SCRIPT_TAG, MediaTime::ZERO, &[&data])
 }
 
-/// The AVC sequence header: the decoder configuration record.
+/// `videocodecid`: CodecID, or the FourCC of those that have none (E-RTMP v2, "Enhancing onMetaData").
+fn codec_id(codec: VideoCodec) -> u32 {
+    match codec {
+        VideoCodec::H264 => CODEC_AVC.into(),
+        VideoCodec::Vp9 | VideoCodec::Av1 => u32::from_be_bytes(codec.four_cc()),
+    }
+}
+
+/// The sequence header: the decoder configuration record.
 pub fn video_sequence_header(time: MediaTime, config: &VideoConfig) -> Bytes {
-    let head = [KEY_FRAME << 4 | CODEC_AVC, 0, 0, 0, 0];
-    tag(VIDEO_TAG, time, &[&head, config.configuration_record()])
+    let head = VideoHead::new(config.codec(), KEY_FRAME, SEQUENCE_START, 0);
+    tag(
+        VIDEO_TAG,
+        time,
+        &[head.bytes(), config.configuration_record()],
+    )
 }
 
 /// The AAC sequence header: the AudioSpecificConfig.
@@ -121,23 +145,107 @@ pub fn video_tag(frame: &VideoFrame) -> Result<Bytes, TagTooLarge> {
         - i64::try_from(frame.dts.as_millis()).unwrap_or(i64::MAX);
     // CompositionTime has 24 bits with a sign.
     let offset = offset.clamp(-0x80_0000, 0x7f_ffff) as i32;
-    let [_, high, middle, low] = offset.to_be_bytes();
-    let head = [kind << 4 | CODEC_AVC, 1, high, middle, low];
-    checked_tag(VIDEO_TAG, frame.dts, &[&head, &frame.data])
+    let head = VideoHead::new(frame.config.codec(), kind, CODED_FRAMES, offset);
+    checked_tag(VIDEO_TAG, frame.dts, &[head.bytes(), &frame.data])
 }
 
-/// A tag of an inter picture that holds an access unit delimiter (Rec. ITU-T H.264, 7.3.2.4) and no
-/// picture: decoders pass over it.
-pub fn empty_picture_tag(time: MediaTime) -> Bytes {
-    let head = [INTER_FRAME << 4 | CODEC_AVC, 1, 0, 0, 0];
-    // Its length in four bytes, the type, and "slices of any type".
-    tag(VIDEO_TAG, time, &[&head, &[0, 0, 0, 2, 0x09, 0xf0]])
+/// Tags to send before the sequence header of another configuration than `told`, when the last
+/// picture was `last`: two at most.
+///
+/// Players that keep back a picture to learn its duration and hand on two at once (mpegts.js, flv.js)
+/// have up to two in hand at a sequence header, and give them to the decoder behind it. A browser
+/// drops them there: the picture stands, for seconds where two are missing. A key frame among them
+/// is not dropped but decoded by the wrong parameter sets, which ends the playback. So two pictures
+/// follow that show the same again; where there are none, an empty one behind a key frame.
+pub fn closing_tags(time: MediaTime, told: &VideoConfig, last: &LastPicture) -> Vec<Bytes> {
+    let at = |before: u64| {
+        let time = MediaTime::from_millis(time.as_millis().saturating_sub(before));
+        time.max(last.time)
+    };
+    let inter = VideoHead::new(told.codec(), INTER_FRAME, CODED_FRAMES, 0);
+    let repeated = |picture: &[u8]| repeated_picture(told, picture);
+    if let Some(first) = repeated(&coded_picture(&last.tag))
+        && let Some(second) = repeated(&first)
+    {
+        return vec![
+            tag(VIDEO_TAG, at(2), &[inter.bytes(), &first]),
+            tag(VIDEO_TAG, at(1), &[inter.bytes(), &second]),
+        ];
+    }
+    let empty = empty_picture(told.codec()).filter(|_| last.is_keyframe);
+    let empty = empty.map(|data| tag(VIDEO_TAG, time, &[inter.bytes(), data]));
+    empty.into_iter().collect()
+}
+
+/// The last picture that was sent.
+#[derive(Debug, Clone)]
+pub struct LastPicture {
+    /// Its tag, whole.
+    pub tag: Bytes,
+    /// When it is decoded.
+    pub time: MediaTime,
+    /// Whether it is a key frame.
+    pub is_keyframe: bool,
+}
+
+/// The coded picture in a [`video_tag`]; empty if it is none.
+pub fn coded_picture(tag: &Bytes) -> Bytes {
+    let start = TAG_HEADER + size_of::<VideoHead>();
+    let end = tag.len().saturating_sub(PREVIOUS_TAG_SIZE);
+    match start < end {
+        true => tag.slice(start..end),
+        false => Bytes::new(),
+    }
+}
+
+/// A delimiter and no picture (Rec. ITU-T H.264, 7.3.2.4; AV1 specification, 5.6): decoders pass over
+/// it. VP9 has nothing of the kind.
+fn empty_picture(codec: VideoCodec) -> Option<&'static [u8]> {
+    match codec {
+        VideoCodec::H264 => Some(&DELIMITER),
+        // The type, and that it is empty.
+        VideoCodec::Av1 => Some(&[0x12, 0]),
+        VideoCodec::Vp9 => None,
+    }
 }
 
 /// An AAC access unit.
 pub fn audio_tag(frame: &AudioFrame) -> Result<Bytes, TagTooLarge> {
     checked_tag(AUDIO_TAG, frame.pts, &[&[AAC_TAG_HEADER, 1], &frame.data])
 }
+
+/// An access unit delimiter of H.264: its length in four bytes, the type, and "slices of any type".
+const DELIMITER: [u8; 6] = [0, 0, 0, 2, 0x09, 0xf0];
+
+/// What stands before the data of a video tag: five bytes in any case.
+struct VideoHead([u8; 5]);
+
+impl VideoHead {
+    /// `packet` is AVCPacketType, or VideoPacketType with the same numbers. Only AVC has room for a
+    /// composition time: pictures of VP9 and AV1 are shown in the order in which they are decoded.
+    fn new(codec: VideoCodec, frame: u8, packet: u8, composition_time: i32) -> Self {
+        match codec {
+            VideoCodec::H264 => {
+                let [_, high, middle, low] = composition_time.to_be_bytes();
+                Self([frame << 4 | CODEC_AVC, packet, high, middle, low])
+            }
+            VideoCodec::Vp9 | VideoCodec::Av1 => {
+                let [a, b, c, d] = codec.four_cc();
+                Self([IS_EX_HEADER | frame << 4 | packet, a, b, c, d])
+            }
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// AVCPacketType (E.4.3.1) and VideoPacketType (E-RTMP v2): the sequence header, and a frame.
+const SEQUENCE_START: u8 = 0;
+const CODED_FRAMES: u8 = 1;
+/// E-RTMP v2: a VideoPacketType and a FourCC stand in the place of CodecID.
+const IS_EX_HEADER: u8 = 0x80;
 
 /// E.4.3.1 FrameType.
 const KEY_FRAME: u8 = 1;
@@ -195,12 +303,16 @@ mod tests {
 
     use scuffle_flv::file::FlvFile;
     use scuffle_flv::tag::FlvTagData;
+    use scuffle_flv::video::body::VideoTagBody;
+    use scuffle_flv::video::body::enhanced::{
+        ExVideoTagBody, VideoPacket, VideoPacketCodedFrames, VideoPacketSequenceStart,
+    };
 
     use super::*;
-    use crate::test_media::{PPS, SPS_640X360};
+    use crate::test_media::{self, PPS, SPS_640X360};
 
     fn video_config() -> Arc<VideoConfig> {
-        Arc::new(VideoConfig::new(SPS_640X360, &[PPS]).unwrap())
+        Arc::new(VideoConfig::h264(SPS_640X360, &[PPS]).unwrap())
     }
 
     fn picture(ms: u64, is_keyframe: bool) -> VideoFrame {
@@ -245,6 +357,7 @@ mod tests {
         let audio = AudioConfig::aac_lc(48_000, 2).unwrap();
         let metadata = Metadata {
             video: Some(&video_config()),
+            frame_rate: Some(30),
             audio: Some(&audio),
         };
         let tag = metadata_tag(&metadata);
@@ -284,6 +397,104 @@ mod tests {
     }
 
     #[test]
+    fn tags_of_vp9_and_av1_are_byte_exact() {
+        for (codec, four_cc) in [(VideoCodec::Vp9, b"vp09"), (VideoCodec::Av1, b"av01")] {
+            let config = test_media::video_config(codec);
+            let tag = video_sequence_header(MediaTime::ZERO, &config);
+            assert_eq!(tag[11], 0x90);
+            assert_eq!(&tag[12..16], four_cc);
+            assert_eq!(&tag[16..tag.len() - 4], &config.configuration_record()[..]);
+            let frame = VideoFrame {
+                config,
+                data: Bytes::from_static(&[1, 2, 3]),
+                ..picture(40, true)
+            };
+            let tag = video_tag(&frame).unwrap();
+            let mut expected = vec![9, 0, 0, 8, 0, 0, 40, 0, 0, 0, 0, 0x91];
+            expected.extend_from_slice(four_cc);
+            expected.extend_from_slice(&[1, 2, 3, 0, 0, 0, 19]);
+            assert_eq!(&tag[..], expected);
+            let is_keyframe = false;
+            let inter = VideoFrame {
+                is_keyframe,
+                ..frame
+            };
+            assert_eq!(video_tag(&inter).unwrap()[11], 0xa1);
+        }
+    }
+
+    #[test]
+    fn metadata_names_what_has_no_codec_id_by_its_four_cc() {
+        let config = test_media::video_config(VideoCodec::Av1);
+        let tag = metadata_tag(&Metadata {
+            video: Some(&config),
+            ..Metadata::default()
+        });
+        let mut expected = b"videocodecid\0".to_vec();
+        expected.extend_from_slice(&f64::from(0x6176_3031).to_be_bytes());
+        assert!(tag.windows(expected.len()).any(|bytes| bytes == expected));
+    }
+
+    #[test]
+    fn another_demuxer_reads_vp9_and_av1() {
+        for codec in [VideoCodec::Vp9, VideoCodec::Av1] {
+            let config = test_media::video_config(codec);
+            let mut stream = header(true, false).to_vec();
+            stream.extend(video_sequence_header(MediaTime::ZERO, &config));
+            let key = VideoFrame {
+                config: config.clone(),
+                ..picture(0, true)
+            };
+            let last = LastPicture {
+                tag: video_tag(&key).unwrap(),
+                time: key.dts,
+                is_keyframe: true,
+            };
+            stream.extend_from_slice(&last.tag);
+            for closing in closing_tags(MediaTime::from_millis(33), &config, &last) {
+                stream.extend_from_slice(&closing);
+            }
+            let file = FlvFile::demux(&mut Cursor::new(Bytes::from(stream))).unwrap();
+            let packets = file.tags.into_iter().map(|tag| match tag.data {
+                FlvTagData::Video(video) => match video.body {
+                    VideoTagBody::Enhanced(ExVideoTagBody::NoMultitrack {
+                        video_four_cc,
+                        packet,
+                    }) => {
+                        assert_eq!(video_four_cc.0, codec.four_cc());
+                        packet
+                    }
+                    other => panic!("{other:?}"),
+                },
+                other => panic!("{other:?}"),
+            });
+            let packets: Vec<_> = packets.collect();
+            match (&packets[0], codec) {
+                (
+                    VideoPacket::SequenceStart(VideoPacketSequenceStart::Av1(record)),
+                    VideoCodec::Av1,
+                ) => {
+                    assert_eq!((record.seq_profile, record.seq_level_idx_0), (0, 1));
+                }
+                (
+                    VideoPacket::SequenceStart(VideoPacketSequenceStart::Other(record)),
+                    VideoCodec::Vp9,
+                ) => {
+                    assert_eq!(record.as_ref(), [0, 30, 0x82, 2, 2, 2, 0, 0]);
+                }
+                (other, _) => panic!("{other:?}"),
+            }
+            let frames = packets[1..].iter().map(|packet| match packet {
+                VideoPacket::CodedFrames(VideoPacketCodedFrames::Other(data)) => &data[..],
+                other => panic!("{other:?}"),
+            });
+            let expected: &[&[u8]] = &[&[0, 0, 0, 2, 0x65, 0x88], &[0x12, 0]];
+            let count = if codec == VideoCodec::Av1 { 2 } else { 1 };
+            assert!(frames.eq(expected[..count].iter().copied()));
+        }
+    }
+
+    #[test]
     fn a_frame_above_24_bits_of_length_is_refused() {
         let mut frame = picture(0, true);
         frame.data = Bytes::from(vec![0; MAX_DATA_SIZE]);
@@ -301,6 +512,7 @@ mod tests {
         let start = MediaTime::from_millis(1_000);
         let metadata = Metadata {
             video: Some(&video),
+            frame_rate: None,
             audio: Some(&audio),
         };
         let mut stream = header(true, true).to_vec();

@@ -1,26 +1,31 @@
 //! Fragmented MP4 for HLS (ISO/IEC 14496-12 and -15, RFC 8216 section 3.3): the Media
 //! Initialization Section and fragments of one `moof` and one `mdat`.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use mp4_atom::{
-    Atom, Audio, Avc1, Avcc, Codec, Dinf, Dref, DrefEntry, Encode, Esds, FourCC, Ftyp, Hdlr, Mdhd,
-    Mdia, Mfhd, Minf, Moof, Moov, Mp4a, Mvex, Mvhd, Smhd, Stbl, Stco, Stsd, Styp, Tfdt, Tfhd, Tkhd,
-    Traf, Trak, Trex, Trun, TrunEntry, Url, Visual, Vmhd, esds,
+    Atom, Audio, Av01, Av1c, Avc1, Avcc, Codec, Dinf, Dref, DrefEntry, Encode, Esds, FourCC, Ftyp,
+    Hdlr, Mdhd, Mdia, Mfhd, Minf, Moof, Moov, Mp4a, Mvex, Mvhd, Smhd, Stbl, Stco, Stsd, Styp, Tfdt,
+    Tfhd, Tkhd, Traf, Trak, Trex, Trun, TrunEntry, Url, Visual, Vmhd, Vp09, VpcC, esds,
 };
 
 use crate::frames::{AudioConfig, AudioFrame, VideoFrame};
-use crate::h264::VideoConfig;
 use crate::time::MediaTime;
+use crate::video::{VideoCodec, VideoConfig};
 
 /// Timescale of video tracks: the RTP clock of video (RFC 6184 section 8.1).
 pub const VIDEO_TIMESCALE: u32 = 90_000;
 
-const VIDEO_TRACK: u32 = 1;
-const AUDIO_TRACK: u32 = 2;
+pub(crate) const VIDEO_TRACK: u32 = 1;
+pub(crate) const AUDIO_TRACK: u32 = 2;
 
 // ISO/IEC 14496-12 section 8.8.3.1: sample_depends_on, sample_is_non_sync_sample.
 const SYNC_SAMPLE: u32 = 0x0200_0000;
 const NON_SYNC_SAMPLE: u32 = 0x0101_0000;
+/// The flag in it.
+pub(crate) const NON_SYNC: u32 = 0x0001_0000;
 
 /// A box that could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -28,9 +33,9 @@ pub enum Fmp4Error {
     /// Neither a video nor an audio configuration was given.
     #[error("an initialization section needs a video or an audio track, or both")]
     NoTrack,
-    /// The parameter sets do not make a decoder configuration record.
-    #[error("the H.264 parameter sets do not make a decoder configuration record: {0}")]
-    ParameterSets(mp4_atom::Error),
+    /// What the decoder must know is no decoder configuration record.
+    #[error("the decoder configuration record does not read: {0}")]
+    Record(mp4_atom::Error),
     /// A value does not fit into its box.
     #[error("a value does not fit into its MP4 box: {0}")]
     Encode(#[from] mp4_atom::Error),
@@ -83,10 +88,33 @@ pub fn init_section(
     Ok(out.into())
 }
 
+/// A whole MP4 file of one key frame, which is shown for [`STILL`].
+pub fn still(config: &Arc<VideoConfig>, data: Bytes) -> Result<Bytes, Fmp4Error> {
+    let frame = VideoFrame {
+        dts: MediaTime::ZERO,
+        pts: MediaTime::ZERO,
+        is_keyframe: true,
+        config: config.clone(),
+        data,
+    };
+    let init = init_section(Some(config), None)?;
+    let fragment = fragment(&Fragment {
+        sequence: 1,
+        video: &[frame],
+        audio: &[],
+        audio_timescale: 48_000,
+        video_end: MediaTime::from_duration(STILL),
+        starts_segment: false,
+    })?;
+    Ok([init, fragment].concat().into())
+}
+
+/// As long as a picture of 25 a second.
+pub const STILL: Duration = Duration::from_millis(40);
+
 /// One fragment's worth of frames, all of one initialization section.
 ///
-/// `end` is where the following fragment starts: it ends the last video sample. Frames are in
-/// decode order within their track.
+/// Frames are in decode order within their track.
 #[derive(Debug, Clone, Copy)]
 pub struct Fragment<'a> {
     /// `mfhd` sequence number, rising by one a fragment.
@@ -97,11 +125,14 @@ pub struct Fragment<'a> {
     pub audio: &'a [AudioFrame],
     /// Timescale of the audio track: its sample rate in Hz.
     pub audio_timescale: u32,
-    /// Start of the next fragment.
-    pub end: MediaTime,
+    /// Where the last video sample ends: when the picture after it is shown.
+    pub video_end: MediaTime,
+    /// A `styp` stands before it, as before the first fragment of a segment.
+    pub starts_segment: bool,
 }
 
-/// Writes `styp`, `moof`, `mdat`. A track without frames has no `traf`.
+/// Writes `moof` and `mdat`, and `styp` before them where a segment starts. A track without
+/// frames has no `traf`.
 pub fn fragment(fragment: &Fragment<'_>) -> Result<Bytes, Fmp4Error> {
     let video_bytes: usize = fragment.video.iter().map(|frame| frame.data.len()).sum();
     let audio_bytes: usize = fragment.audio.iter().map(|frame| frame.data.len()).sum();
@@ -130,12 +161,14 @@ pub fn fragment(fragment: &Fragment<'_>) -> Result<Bytes, Fmp4Error> {
         }
     }
     head.clear();
-    let styp = Styp {
-        major_brand: FourCC::new(b"msdh"),
-        minor_version: 0,
-        compatible_brands: vec![FourCC::new(b"msdh"), FourCC::new(b"cmfs")],
-    };
-    styp.encode(&mut head)?;
+    if fragment.starts_segment {
+        let styp = Styp {
+            major_brand: FourCC::new(b"msdh"),
+            minor_version: 0,
+            compatible_brands: vec![FourCC::new(b"msdh"), FourCC::new(b"cmfs")],
+        };
+        styp.encode(&mut head)?;
+    }
     moof.encode(&mut head)?;
 
     let mut out = BytesMut::with_capacity(head.len() + MDAT_HEADER + video_bytes + audio_bytes);
@@ -158,16 +191,22 @@ const MDAT_HEADER: usize = 8;
 fn video_traf(fragment: &Fragment<'_>) -> Option<Traf> {
     let first = fragment.video.first()?;
     let hz = VIDEO_TIMESCALE;
-    let next = fragment.video.iter().skip(1).map(|frame| frame.dts);
+    let next = fragment.video.iter().skip(1);
+    let next = next.map(|frame| frame.dts.as_hz(hz));
+    // Never short of what playlists say, be it by a tick: players who change to another variant
+    // take what they have for the way to find its next segment.
+    let end = fragment.video_end.as_hz(hz);
+    let is_short = MediaTime::from_hz(end, hz) < fragment.video_end;
+    let end = end.saturating_add(u64::from(is_short));
     let entries: Vec<TrunEntry> = fragment
         .video
         .iter()
-        .zip(next.chain([fragment.end]))
+        .zip(next.chain([end]))
         .map(|(frame, next)| {
             let dts = frame.dts.as_hz(hz);
             let offset = signed_difference(frame.pts.as_hz(hz), dts);
             TrunEntry {
-                duration: Some(clamp_u32(next.as_hz(hz).saturating_sub(dts)).max(1)),
+                duration: Some(clamp_u32(next.saturating_sub(dts)).max(1)),
                 size: Some(clamp_u32(frame.data.len() as u64)),
                 flags: Some(if frame.is_keyframe {
                     SYNC_SAMPLE
@@ -244,29 +283,56 @@ fn signed_difference(a: u64, b: u64) -> i64 {
 }
 
 fn video_track(config: &VideoConfig) -> Result<Trak, Fmp4Error> {
-    let avcc = Avcc::decode_body(&mut &config.configuration_record()[..])
-        .map_err(Fmp4Error::ParameterSets)?;
     let (width, height) = (config.width(), config.height());
-    let entry = Codec::Avc1(Avc1 {
-        visual: Visual {
-            data_reference_index: 1,
-            width,
-            height,
-            ..Default::default()
-        },
-        avcc,
-        btrt: None,
-        colr: None,
-        pasp: None,
-        taic: None,
-        fiel: None,
-        spatial: None,
-    });
+    let entry = sample_entry(config).map_err(Fmp4Error::Record)?;
     let mut track = track(VIDEO_TRACK, VIDEO_TIMESCALE, *b"vide", "video", entry);
     track.tkhd.width = width.into();
     track.tkhd.height = height.into();
     track.mdia.minf.vmhd = Some(Vmhd::default());
     Ok(track)
+}
+
+/// The sample entry with the decoder configuration record in its box (ISO/IEC 14496-15 section
+/// 5.4.2.1, and the ISO Media File Format Bindings of VP9 and AV1).
+fn sample_entry(config: &VideoConfig) -> Result<Codec, mp4_atom::Error> {
+    let visual = Visual {
+        data_reference_index: 1,
+        width: config.width(),
+        height: config.height(),
+        ..Default::default()
+    };
+    let mut record = &config.configuration_record()[..];
+    Ok(match config.codec() {
+        VideoCodec::H264 => Codec::Avc1(Avc1 {
+            visual,
+            avcc: Avcc::decode_body(&mut record)?,
+            btrt: None,
+            colr: None,
+            pasp: None,
+            taic: None,
+            fiel: None,
+            spatial: None,
+        }),
+        VideoCodec::Vp9 => Codec::Vp09(Vp09 {
+            visual,
+            // The box has version 1 and no flags before the record.
+            vpcc: VpcC::decode_body(&mut &[&[1, 0, 0, 0], record].concat()[..])?,
+            btrt: None,
+            colr: None,
+            pasp: None,
+            spatial: None,
+        }),
+        VideoCodec::Av1 => Codec::Av01(Av01 {
+            visual,
+            av1c: Av1c::decode_body(&mut record)?,
+            btrt: None,
+            ccst: None,
+            colr: None,
+            pasp: None,
+            taic: None,
+            spatial: None,
+        }),
+    })
 }
 
 fn audio_track(config: &AudioConfig) -> Trak {
@@ -356,10 +422,10 @@ mod tests {
     use mp4_atom::ReadFrom;
 
     use super::*;
-    use crate::test_media::{PPS, SPS_640X360};
+    use crate::test_media::{self, PPS, SPS_640X360};
 
     fn video_config() -> Arc<VideoConfig> {
-        Arc::new(VideoConfig::new(SPS_640X360, &[PPS]).unwrap())
+        Arc::new(VideoConfig::h264(SPS_640X360, &[PPS]).unwrap())
     }
 
     fn audio_config() -> AudioConfig {
@@ -416,7 +482,8 @@ mod tests {
             video: &video,
             audio: &audio,
             audio_timescale: 48_000,
-            end: MediaTime::from_millis(66),
+            video_end: MediaTime::from_millis(66),
+            starts_segment: true,
         })
         .unwrap();
         insta::assert_snapshot!(crate::test_media::hex(&written));
@@ -434,7 +501,8 @@ mod tests {
                 video: &video,
                 audio: &audio,
                 audio_timescale: 48_000,
-                end: MediaTime::from_millis(2000),
+                video_end: MediaTime::from_millis(2000),
+                starts_segment: true,
             })
             .unwrap(),
         );
@@ -465,7 +533,8 @@ mod tests {
             video: &video,
             audio: &[],
             audio_timescale: 48_000,
-            end,
+            video_end: end,
+            starts_segment: true,
         })
         .unwrap();
         let (moof, _) = decode_fragment(&data);
@@ -497,7 +566,8 @@ mod tests {
             video: &video,
             audio: &audio,
             audio_timescale: 48_000,
-            end: MediaTime::from_millis(100),
+            video_end: MediaTime::from_millis(100),
+            starts_segment: true,
         })
         .unwrap();
         let (moof, from_moof) = decode_fragment(&data);
@@ -516,7 +586,8 @@ mod tests {
             video: &video,
             audio: &[],
             audio_timescale: 48_000,
-            end: MediaTime::from_millis(200),
+            video_end: MediaTime::from_millis(200),
+            starts_segment: true,
         })
         .unwrap();
         let (moof, _) = decode_fragment(&data);
@@ -540,12 +611,40 @@ mod tests {
             video: &[],
             audio: &audio,
             audio_timescale: 48_000,
-            end: year,
+            video_end: year,
+            starts_segment: true,
         })
         .unwrap();
         let (moof, _) = decode_fragment(&data);
         let base = moof.traf[0].tfdt.as_ref().unwrap().base_media_decode_time;
         assert_eq!(base, 365 * 86_400 * 48_000);
+    }
+
+    #[test]
+    fn sample_entries_of_vp9_and_av1_carry_their_records() {
+        for (codec, entry, record) in [
+            (VideoCodec::Vp9, b"vp09", b"vpcC"),
+            (VideoCodec::Av1, b"av01", b"av1C"),
+        ] {
+            let config = test_media::video_config(codec);
+            let section = init_section(Some(&config), None).unwrap();
+            let boxes = |name: &[u8; 4]| {
+                let found = section.windows(4).position(|bytes| bytes == name);
+                section.slice(found.expect("it is there")..)
+            };
+            // Behind reserved bytes, the data reference index and what QuickTime left there.
+            let size = &boxes(entry)[4 + 8 + 16..][..4];
+            assert_eq!(size, [2, 128, 1, 104], "640x360");
+            let mut body = boxes(record).slice(4..);
+            if codec == VideoCodec::Vp9 {
+                assert_eq!(body.split_to(4).as_ref(), [1, 0, 0, 0], "version and flags");
+            }
+            assert!(body.starts_with(config.configuration_record()));
+            let mut reader = Cursor::new(&section[..]);
+            Ftyp::read_from(&mut reader).unwrap();
+            let moov = Moov::read_from(&mut reader).unwrap();
+            assert_eq!(moov.trak[0].mdia.minf.stbl.stsd.codecs.len(), 1);
+        }
     }
 
     #[test]

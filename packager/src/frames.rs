@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::aac;
-use crate::h264::VideoConfig;
 use crate::time::MediaTime;
+use crate::video::VideoConfig;
 
 /// One coded picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,10 +19,11 @@ pub struct VideoFrame {
     pub pts: MediaTime,
     /// Decoding can start here.
     pub is_keyframe: bool,
-    /// The parameter sets in force. The same `Arc` as the frame before unless
+    /// What a decoder must know. The same `Arc` as the frame before unless
     /// their content differs.
     pub config: Arc<VideoConfig>,
-    /// NAL units, each with a 4-byte length before it (ISO/IEC 14496-15).
+    /// The bytes of an fMP4 sample: of H.264 NAL units, each with a 4-byte length before it
+    /// (ISO/IEC 14496-15).
     pub data: Bytes,
 }
 

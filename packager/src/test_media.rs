@@ -1,10 +1,12 @@
-//! Small H.264 material for tests and fuzz bodies: parameter sets that parse,
-//! slices that name them, and a seeded source of numbers.
+//! Small material for tests and fuzz bodies: H.264 parameter sets that parse and slices that name
+//! them, VP9 and AV1 frames that begin as an encoder's do, and a seeded source of numbers.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::rtp::RtpPacket;
+#[cfg(test)]
+use crate::video::{Depacketizer, DepacketizerLimits, VideoCodec, VideoConfig};
 
 /// Constrained Baseline, level 3.0, 640x360 (with cropping).
 pub(crate) const SPS_640X360: &[u8] = &[0x67, 0x42, 0xc0, 0x1e, 0xda, 0x02, 0x80, 0xbf, 0xe5, 0x40];
@@ -17,6 +19,20 @@ pub(crate) const SPS_HIGH_1080: &[u8] = &[
 ];
 /// PPS 0 of SPS 0.
 pub(crate) const PPS: &[u8] = &[0x68, 0xce, 0x3c, 0x80];
+
+/// The start of a VP9 key frame of libvpx: profile 0, 320x180.
+#[cfg(test)]
+pub(crate) const VP9_KEY_320X180: &[u8] = &[
+    0x82, 0x49, 0x83, 0x42, 0x00, 0x13, 0xf0, 0x0b, 0x36, 0x06, 0x38, 0x24, 0x1c, 0x18, 0x4a, 0x00,
+];
+/// The AV1 sequence header of libaom: main profile, level 2.0, 320x180.
+pub(crate) const AV1_SEQUENCE_320X180: &[u8] = &[
+    0x00, 0x00, 0x00, 0x04, 0x3c, 0xfe, 0xcc, 0xda, 0xf9, 0x00, 0x40,
+];
+/// The AV1 sequence header of SVT-AV1: main profile, level 2.1, 640x360.
+pub(crate) const AV1_SEQUENCE_640X360: &[u8] = &[
+    0x00, 0x00, 0x00, 0x0c, 0xc4, 0xff, 0x67, 0x3e, 0xfe, 0x40, 0x10,
+];
 
 /// xorshift64*: the same numbers from the same seed, for ever.
 pub(crate) struct Numbers(u64);
@@ -97,6 +113,110 @@ pub(crate) fn avcc(nals: &[Vec<u8>]) -> Vec<u8> {
         data.extend_from_slice(nal);
     }
     data
+}
+
+/// The header of a VP9 key frame of profile 0, each side at least 1.
+pub(crate) fn vp9_key(width: u16, height: u16) -> Vec<u8> {
+    // Sync code, colour space and range, then both sizes less one.
+    let size = u64::from(width - 1) << 16 | u64::from(height - 1);
+    let mut frame = vec![0x82, 0x49, 0x83, 0x42];
+    frame.extend_from_slice(&(size << 28).to_be_bytes()[..5]);
+    frame
+}
+
+/// A VP9 frame of `length` bytes after its header, drawn from `numbers`.
+pub(crate) fn vp9_frame(is_key: bool, length: usize, numbers: &mut Numbers) -> Vec<u8> {
+    let mut frame = if is_key {
+        vp9_key(640, 360)
+    } else {
+        vec![0x86]
+    };
+    frame.extend((0..length).map(|_| numbers.next() as u8));
+    frame
+}
+
+/// A VP9 frame as RTP payloads of at most `mtu` bytes, with picture ids of 15 bits.
+pub(crate) fn vp9_payloads(frame: &[u8], mtu: usize) -> Vec<Vec<u8>> {
+    let parts: Vec<&[u8]> = frame.chunks(mtu - 3).collect();
+    let payload = |(index, part): (usize, &&[u8])| {
+        let starts = if index == 0 { 0x08 } else { 0 };
+        let ends = if index + 1 == parts.len() { 0x04 } else { 0 };
+        [&[0x80 | starts | ends, 0x80, 0x07][..], part].concat()
+    };
+    parts.iter().enumerate().map(payload).collect()
+}
+
+/// The OBUs of an AV1 temporal unit without sizes: a sequence header before a key frame.
+pub(crate) fn av1_unit(is_key: bool, length: usize, numbers: &mut Numbers) -> Vec<Vec<u8>> {
+    let mut frame = vec![0x30, if is_key { 0x10 } else { 0x30 }];
+    frame.extend((0..length).map(|_| numbers.next() as u8));
+    match is_key {
+        true => vec![[&[0x08], AV1_SEQUENCE_640X360].concat(), frame],
+        false => vec![frame],
+    }
+}
+
+/// OBUs as RTP payloads of at most `mtu` bytes: as many elements in each as fit, none with a count.
+pub(crate) fn av1_payloads(obus: &[Vec<u8>], mtu: usize) -> Vec<Vec<u8>> {
+    // Elements are shorter than 16,384 bytes: two bytes for the length of each.
+    let is_new = obus.iter().any(|obu| obu[0] == 0x08);
+    let mut payloads = vec![vec![if is_new { 0x08 } else { 0 }]];
+    for obu in obus {
+        let mut rest = &obu[..];
+        while let Some(payload) = payloads.last_mut().filter(|_| !rest.is_empty()) {
+            let room = mtu.saturating_sub(payload.len() + 2);
+            let (part, tail) = rest.split_at(rest.len().min(room));
+            if !part.is_empty() {
+                payload.push(part.len() as u8 | 0x80);
+                payload.push((part.len() >> 7) as u8);
+                payload.extend_from_slice(part);
+            }
+            if !tail.is_empty() {
+                let goes_on = tail.len() < obu.len();
+                payload[0] |= if goes_on { 0x40 } else { 0 };
+                payloads.push(vec![if goes_on { 0x80 } else { 0 }]);
+            }
+            rest = tail;
+        }
+    }
+    payloads
+}
+
+/// OBUs as an fMP4 sample has them.
+pub(crate) fn av1_sample(obus: &[Vec<u8>]) -> Vec<u8> {
+    let mut data = Vec::new();
+    for obu in obus {
+        let length = obu.len() - 1;
+        data.push(obu[0] | 0x02);
+        if length >= 0x80 {
+            data.push(length as u8 | 0x80);
+            data.push((length >> 7) as u8);
+        } else {
+            data.push(length as u8);
+        }
+        data.extend_from_slice(&obu[1..]);
+    }
+    data
+}
+
+/// The configuration that a key frame of 640x360 brings.
+#[cfg(test)]
+pub(crate) fn video_config(codec: VideoCodec) -> Arc<VideoConfig> {
+    let mut numbers = Numbers::new(1);
+    let payloads = match codec {
+        VideoCodec::H264 => {
+            let nals = [SPS_640X360, PPS].map(<[u8]>::to_vec);
+            payloads(&[&nals[..], &[slice(true, 40, &mut numbers)]].concat(), 200)
+        }
+        VideoCodec::Vp9 => vp9_payloads(&vp9_key(640, 360), 200),
+        VideoCodec::Av1 => av1_payloads(&av1_unit(true, 40, &mut numbers), 200),
+    };
+    let mut depacketizer = Depacketizer::new(codec, DepacketizerLimits::default());
+    for packet in Packets::new(0).unit(0, payloads) {
+        depacketizer.handle_packet(&packet);
+    }
+    let unit = depacketizer.poll_access_unit();
+    unit.expect("a whole key frame").config
 }
 
 /// Numbers packets one after the other.

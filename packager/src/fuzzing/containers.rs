@@ -1,19 +1,20 @@
-//! What is written to FLV and fMP4 reads back the same.
+//! What is written to FLV, fMP4 and MPEG-TS reads back the same.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use mp4_atom::{Atom, Header, Moof, Moov, ReadAtom, ReadFrom};
+use mp4_atom::{Atom, Header, Moof, Moov, ReadAtom, ReadFrom, Styp};
 
 use super::input::Input;
 use crate::flv;
 use crate::fmp4::{self, Fragment};
 use crate::frames::{AudioConfig, AudioFrame, Frame, VideoFrame};
-use crate::h264::VideoConfig;
-use crate::hls::segmenter::{Segmenter, SegmenterConfig, SegmenterOutput};
+use crate::hls::segmenter::{Part, Segment, Segmenter, SegmenterConfig, SegmenterOutput};
 use crate::test_media::{PPS, SPS_320X180, SPS_640X360};
 use crate::time::MediaTime;
+use crate::ts::{self, Program};
+use crate::video::VideoConfig;
 
 /// Every tag gives back its kind, time, length and bytes.
 pub fn flv_round_trip(data: &[u8]) {
@@ -58,6 +59,38 @@ pub fn flv_round_trip(data: &[u8]) {
     assert!(rest.is_empty());
 }
 
+/// Any bytes are read to their end or refused, whatever pieces they come in, without holding more
+/// than a tag.
+pub fn flv_demuxer(data: &[u8]) {
+    let (&piece, data) = data.split_first().unwrap_or((&0, &[]));
+    let mut stream = flv::header(true, true).to_vec();
+    stream.extend_from_slice(data);
+    let (mut whole, mut pieces) = (flv::demux::Demuxer::new(), flv::demux::Demuxer::new());
+    whole.handle(&stream);
+    let read = |demuxer: &mut flv::demux::Demuxer| {
+        let mut found = Vec::new();
+        loop {
+            match demuxer.poll() {
+                Ok(Some(next)) => found.push(next),
+                Ok(None) => return (found, None),
+                Err(error) => return (found, Some(error)),
+            }
+        }
+    };
+    let expected = read(&mut whole);
+    let mut all = Vec::new();
+    for piece in stream.chunks(usize::from(piece) + 1) {
+        pieces.handle(piece);
+        let (found, error) = read(&mut pieces);
+        all.extend(found);
+        if error.is_some() {
+            assert_eq!((all, error), expected);
+            return;
+        }
+    }
+    assert_eq!((all, None), expected);
+}
+
 /// Every sample gives back its time, size, flags and bytes.
 pub fn fmp4_round_trip(data: &[u8]) {
     let (video, audio) = split(frames(data));
@@ -72,7 +105,8 @@ pub fn fmp4_round_trip(data: &[u8]) {
         video: &video,
         audio: &audio,
         audio_timescale: 48_000,
-        end,
+        video_end: end,
+        starts_segment: true,
     })
     .expect("small frames fit");
     let (moof, bytes) = read_fragment(&written);
@@ -105,18 +139,90 @@ pub fn fmp4_round_trip(data: &[u8]) {
             time += u64::from(sample.duration.expect("duration"));
         }
         if is_video {
-            assert_eq!(time, end.as_hz(90_000));
+            assert!(MediaTime::from_hz(time, 90_000) >= end);
+            assert!(time <= end.as_hz(90_000).saturating_add(1));
         }
     }
 }
 
-/// Every frame goes into one segment at most, in order, but for the last key
-/// frame, which fills a segment without pictures; and no segment is announced
-/// longer than its target.
+/// Every frame of a segment comes out of its Transport Stream, in order, and segments follow each
+/// other without a gap in their counters.
+pub fn ts_round_trip(data: &[u8]) {
+    let audio_config = AudioConfig::aac_lc(48_000, 2).expect("48 kHz stereo");
+    let mut segmenter = Segmenter::new(SegmenterConfig::default(), true, true);
+    for frame in frames(data) {
+        match frame {
+            Frame::Video(mut frame) => {
+                // One NAL unit, with no zeros in it and none at its end.
+                let unit: Vec<u8> = frame.data.iter().map(|byte| byte | 1).collect();
+                let length = (unit.len() as u32).to_be_bytes();
+                frame.data = [&length[..], &unit].concat().into();
+                segmenter.push_video(frame);
+            }
+            Frame::Audio(frame) => segmenter.push_audio(&audio_config, frame),
+        }
+    }
+    segmenter.finish();
+    let (mut program, mut number) = (None, 0);
+    let mut read = ts::check::Read::default();
+    while let Some(output) = segmenter.poll() {
+        match output {
+            SegmenterOutput::Init(init) => {
+                let (video, audio) = (init.video.as_deref(), init.audio.as_ref());
+                program = Program::new(video, audio, init.version).ok();
+            }
+            SegmenterOutput::Part(_) => {}
+            SegmenterOutput::Segment(segment) => {
+                let program = program.as_ref().expect("its section comes before it");
+                let written = ts::segment(program, number, &segment.data).expect("a segment");
+                read.take(&written);
+                number += 1;
+                check_frames(&mut read, &segment.data);
+            }
+        }
+    }
+}
+
+/// What was read since the last segment is what the fragment of this one has.
+fn check_frames(read: &mut ts::check::Read, fragment: &[u8]) {
+    let (moof, bytes) = read_fragment(fragment);
+    for pair in read.clock.windows(2) {
+        assert!((1..1 << 32).contains(&ts::check::since(pair[1], pair[0])));
+    }
+    read.clock.clear();
+    let mut pictures = read.pictures.drain(..);
+    let mut sounds = read.sounds.drain(..);
+    for traf in &moof.traf {
+        let run = &traf.trun[0];
+        let mut offset = usize::try_from(run.data_offset.expect("offset")).expect("positive");
+        for sample in run.samples.iter() {
+            let size = sample.size.expect("size") as usize;
+            let data = &bytes[offset..offset + size];
+            offset += size;
+            if traf.tfhd.track_id == 1 {
+                let picture = pictures.next().expect("a picture");
+                assert_eq!(picture.nals.last().expect("a slice"), &data[4..]);
+                let is_sync = sample.flags.expect("flags") & 0x1_0000 == 0;
+                assert_eq!(picture.is_random_access, is_sync);
+                assert!(ts::check::since(picture.pts, picture.dts) < 1 << 32);
+            } else {
+                assert_eq!(sounds.next().expect("sound").data, data);
+            }
+        }
+    }
+    assert!(pictures.next().is_none() && sounds.next().is_none());
+}
+
+/// Every frame goes into one part at most, in order, but for the last key frame, which fills a
+/// segment without pictures; no segment is announced longer than its target and no part longer
+/// than its own, and a segment is its parts.
 pub fn hls_segments(data: &[u8]) {
+    let (first, data) = data.split_first().unwrap_or((&0, data));
+    let part = (first & 1 == 0).then_some(Duration::from_millis(250));
     let frames = frames(data);
     let audio_config = AudioConfig::aac_lc(48_000, 2).expect("48 kHz stereo");
     let limits = SegmenterConfig {
+        part,
         max_bytes: 20_000,
         ..Default::default()
     };
@@ -133,50 +239,96 @@ pub fn hls_segments(data: &[u8]) {
     segmenter.finish();
     outputs.extend(std::iter::from_fn(|| segmenter.poll()));
 
+    let mut to_come = ToCome {
+        video: video.into_iter(),
+        audio: audio.into_iter(),
+        last_keyframe: Bytes::new(),
+    };
     let (mut init, mut is_first) = (None, true);
-    let mut last_keyframe = Bytes::new();
-    let (mut video, mut audio) = (video.into_iter(), audio.into_iter());
+    let mut parts: Vec<Part> = Vec::new();
     for output in outputs {
-        let segment = match output {
+        match output {
             SegmenterOutput::Init(section) => {
                 let mut bytes = section.data.as_ref();
                 let ftyp = Header::read_from(&mut bytes).expect("a box");
                 bytes.advance(ftyp.size.expect("a size"));
                 assert!(!Moov::read_from(&mut bytes).expect("moov").trak.is_empty());
                 assert!(init.is_none_or(|version| version + 1 == section.version));
+                assert!(parts.is_empty(), "a segment of two sections");
                 init = Some(section.version);
-                continue;
             }
-            SegmenterOutput::Segment(segment) => segment,
-        };
-        assert_eq!(Some(segment.init), init, "its init section comes before it");
-        assert!(
-            segment.duration.as_secs_f64().round() <= 2.0,
-            "{:?}",
-            segment.duration
-        );
-        assert!(!(is_first && segment.discontinuity));
-        is_first = false;
-        let (moof, bytes) = read_fragment(&segment.data);
-        assert!(!moof.traf.is_empty(), "an empty segment");
+            SegmenterOutput::Part(part) => {
+                assert_eq!(Some(part.init), init, "its init section comes before it");
+                assert_eq!(part.starts_segment, parts.is_empty());
+                if let Some(before) = parts.last() {
+                    // A duration in nanoseconds may lose one tick.
+                    let end = before.start.saturating_add(before.duration);
+                    assert!(end.ticks_since(part.start).abs() <= 1);
+                }
+                to_come.take(&part);
+                parts.push(part);
+            }
+            SegmenterOutput::Segment(segment) => {
+                check_segment(&segment, &std::mem::take(&mut parts), limits.part);
+                assert!(!(is_first && segment.discontinuity));
+                is_first = false;
+            }
+        }
+    }
+}
+
+fn check_segment(segment: &Segment, parts: &[Part], target: Option<Duration>) {
+    let whole: Vec<u8> = parts.iter().flat_map(|part| part.data.to_vec()).collect();
+    assert_eq!(whole, segment.data);
+    assert_eq!(parts[0].start, segment.start);
+    assert!(parts.iter().all(|part| part.init == segment.init));
+    let seconds = segment.duration.as_secs_f64();
+    assert!(seconds.round() <= 2.0, "{seconds}");
+    let Some(target) = target else {
+        assert_eq!(parts.len(), 1);
+        return;
+    };
+    let tick = Duration::from_micros(1);
+    assert!(parts.iter().all(|part| part.duration <= target + tick));
+    let (_, others) = parts.split_last().expect("a part");
+    let least = target.mul_f64(0.85);
+    assert!(
+        others
+            .iter()
+            .all(|p| p.is_independent || p.duration + tick >= least)
+    );
+}
+
+/// The frames that were not seen yet.
+struct ToCome {
+    video: std::vec::IntoIter<VideoFrame>,
+    audio: std::vec::IntoIter<AudioFrame>,
+    last_keyframe: Bytes,
+}
+
+impl ToCome {
+    fn take(&mut self, part: &Part) {
+        let (moof, bytes) = read_fragment(&part.data);
         for traf in &moof.traf {
             let run = &traf.trun[0];
+            let is_video = traf.tfhd.track_id == 1;
             let mut offset = usize::try_from(run.data_offset.expect("offset")).expect("positive");
             for sample in run.samples.iter() {
                 let size = sample.size.expect("size") as usize;
                 let found = &bytes[offset..offset + size];
                 offset += size;
-                if traf.tfhd.track_id == 1 && run.samples.len() == 1 && found == last_keyframe {
+                let is_alone = is_video && run.samples.len() == 1;
+                if is_alone && part.starts_segment && found == self.last_keyframe {
                     continue;
                 }
                 let is_sync = sample.flags.expect("flags") & 0x1_0000 == 0;
-                if traf.tfhd.track_id == 1 && is_sync {
-                    last_keyframe = Bytes::copy_from_slice(found);
+                if is_video && is_sync {
+                    self.last_keyframe = Bytes::copy_from_slice(found);
                 }
                 // Some may be left out before it, none may come twice or late.
-                let is_next = match traf.tfhd.track_id {
-                    1 => video.any(|frame| frame.data == found),
-                    _ => audio.any(|frame| frame.data == found),
+                let is_next = match is_video {
+                    true => self.video.any(|frame| frame.data == found),
+                    false => self.audio.any(|frame| frame.data == found),
                 };
                 assert!(is_next, "a frame that is not among those to come");
             }
@@ -188,7 +340,7 @@ pub fn hls_segments(data: &[u8]) {
 fn frames(data: &[u8]) -> Vec<Frame> {
     let mut input = Input(data);
     let configs = [SPS_640X360, SPS_320X180]
-        .map(|sps| Arc::new(VideoConfig::new(sps, &[PPS]).expect("real sets")));
+        .map(|sps| Arc::new(VideoConfig::h264(sps, &[PPS]).expect("real sets")));
     let start = MediaTime(input.u64() >> 16);
     let (mut config, mut clock) = (0, start);
     let mut audio_pts = start;
@@ -251,10 +403,13 @@ fn split(frames: Vec<Frame>) -> (Vec<VideoFrame>, Vec<AudioFrame>) {
 /// The `moof`, and all bytes from its start.
 fn read_fragment(written: &[u8]) -> (Moof, &[u8]) {
     let mut rest = written;
-    let styp = Header::read_from(&mut rest).expect("a box");
-    rest.advance(styp.size.expect("a size"));
-    let from_moof = rest;
-    let header = Header::read_from(&mut rest).expect("a box");
+    let mut from_moof = rest;
+    let mut header = Header::read_from(&mut rest).expect("a box");
+    if header.kind == Styp::KIND {
+        rest.advance(header.size.expect("a size"));
+        from_moof = rest;
+        header = Header::read_from(&mut rest).expect("a box");
+    }
     assert_eq!(header.kind, Moof::KIND);
     let moof = Moof::read_atom(&header, &mut rest).expect("a moof");
     (moof, from_moof)

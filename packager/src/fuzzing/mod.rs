@@ -8,8 +8,8 @@ mod input;
 mod network;
 mod timeline;
 
-pub use containers::{flv_round_trip, fmp4_round_trip, hls_segments};
-pub use network::{h264_depacketizer, h264_over_a_bad_network};
+pub use containers::{flv_demuxer, flv_round_trip, fmp4_round_trip, hls_segments, ts_round_trip};
+pub use network::{av1_depacketizer, h264_depacketizer, h264_over_a_bad_network, vp9_depacketizer};
 pub use timeline::reorder_and_timeline;
 
 #[cfg(test)]
@@ -43,6 +43,16 @@ mod tests {
     }
 
     #[test]
+    fn vp9_depacketizer_holds_on_seeded_input() {
+        run(vp9_depacketizer, 7);
+    }
+
+    #[test]
+    fn av1_depacketizer_holds_on_seeded_input() {
+        run(av1_depacketizer, 8);
+    }
+
+    #[test]
     fn reorder_and_timeline_hold_on_seeded_input() {
         run(reorder_and_timeline, 3);
     }
@@ -53,6 +63,11 @@ mod tests {
     }
 
     #[test]
+    fn flv_demuxer_holds_on_seeded_input() {
+        run(flv_demuxer, 7);
+    }
+
+    #[test]
     fn fmp4_round_trip_holds_on_seeded_input() {
         run(fmp4_round_trip, 5);
     }
@@ -60,5 +75,10 @@ mod tests {
     #[test]
     fn hls_segments_hold_on_seeded_input() {
         run(hls_segments, 6);
+    }
+
+    #[test]
+    fn ts_round_trip_holds_on_seeded_input() {
+        run(ts_round_trip, 9);
     }
 }

@@ -1,4 +1,4 @@
-//! H.264 from the network: garbage, and good frames over a bad network.
+//! Video from the network: garbage, and good frames over a bad network.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,15 +7,16 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::input::Input;
-use crate::h264::{AccessUnit, Depacketizer, DepacketizerLimits};
+use crate::h264::{Depacketizer, repeated_picture};
 use crate::patience::Waits;
 use crate::reorder::{Ordered, Reorder, ReorderConfig};
 use crate::rtp::RtpPacket;
 use crate::test_media::{self, Numbers, PPS, Packets, SPS_320X180, SPS_640X360};
+use crate::video::{self, AccessUnit, DepacketizerLimits, VideoCodec};
 
 const MAX_ACCESS_UNIT: usize = 4_096;
 
-/// Any payloads: no panic, bounds kept, and what comes out is well-formed.
+/// Any payloads: no panic, bounds kept, and what comes out is well-formed and can be repeated or not.
 pub fn h264_depacketizer(data: &[u8]) {
     let mut input = Input(data);
     let limits = DepacketizerLimits {
@@ -60,6 +61,97 @@ pub fn h264_depacketizer(data: &[u8]) {
                 "a picture that nothing starts"
             );
             check_unit(&unit);
+            if let Some(repeated) = repeated_picture(&unit.config, &unit.data) {
+                assert!(repeated_picture(&unit.config, &repeated).is_some());
+            }
+            needs_keyframe = false;
+        }
+        needs_keyframe |= depacketizer.needs_keyframe();
+    }
+}
+
+/// Any VP9 payloads: no panic, bounds kept, and what comes out starts with a key frame.
+pub fn vp9_depacketizer(data: &[u8]) {
+    let key = |numbers: &mut Numbers| {
+        let frame = test_media::vp9_frame(true, 30, numbers);
+        test_media::vp9_payloads(&frame, 1_200).concat()
+    };
+    depacketizer(VideoCodec::Vp9, data, key, |unit| {
+        assert_eq!(unit.data[0] >> 6, 2, "a frame marker");
+    });
+}
+
+/// Any AV1 payloads: no panic, bounds kept, and what comes out starts with a key frame and consists
+/// of whole OBUs.
+pub fn av1_depacketizer(data: &[u8]) {
+    let key = |numbers: &mut Numbers| {
+        let obus = test_media::av1_unit(true, 30, numbers);
+        test_media::av1_payloads(&obus, 1_200).concat()
+    };
+    depacketizer(VideoCodec::Av1, data, key, |unit| {
+        let mut rest = &unit.data[..];
+        while let Some((header, tail)) = rest.split_first() {
+            assert_eq!(header & 0x82, 0x02, "a size field");
+            rest = &tail[usize::from(header >> 2 & 1)..];
+            let (mut size, mut shift) = (0, 0);
+            loop {
+                size |= usize::from(rest[0] & 0x7f) << shift;
+                shift += 7;
+                let is_last = rest[0] & 0x80 == 0;
+                rest = &rest[1..];
+                if is_last {
+                    break;
+                }
+            }
+            rest = &rest[size..];
+        }
+    });
+}
+
+fn depacketizer(
+    codec: VideoCodec,
+    data: &[u8],
+    key: impl Fn(&mut Numbers) -> Vec<u8>,
+    check: impl Fn(&AccessUnit),
+) {
+    let mut input = Input(data);
+    let limits = DepacketizerLimits {
+        max_access_unit: MAX_ACCESS_UNIT,
+        max_ready: 2,
+    };
+    let mut depacketizer = video::Depacketizer::new(codec, limits);
+    let received = Instant::now();
+    let (mut seq, mut time) = (u64::from(input.u32()), input.u32());
+    let mut needs_keyframe = true;
+    while !input.is_empty() {
+        let flags = input.byte();
+        seq += if flags & 0x0f == 0 { 2 } else { 1 };
+        if flags & 0x30 == 0x10 {
+            time = time.wrapping_add(u32::from(input.u16()));
+        }
+        // Something valid, so that garbage meets a decodable stream.
+        let payload = if flags & 0xc0 == 0x40 {
+            key(&mut Numbers::new(seq))
+        } else {
+            let length = usize::from(input.byte());
+            input.take(length).to_vec()
+        };
+        depacketizer.handle_packet(&RtpPacket {
+            seq,
+            time,
+            marker: flags & 0x20 != 0,
+            payload: Arc::from(payload),
+            received,
+        });
+        while let Some(unit) = depacketizer.poll_access_unit() {
+            assert!(
+                unit.is_keyframe || !needs_keyframe,
+                "a picture that nothing starts"
+            );
+            assert!(!unit.data.is_empty() && unit.data.len() <= MAX_ACCESS_UNIT + 1_100);
+            assert_eq!(unit.config.codec(), codec);
+            assert!(unit.config.width() > 0 && unit.config.height() > 0);
+            check(&unit);
             needs_keyframe = false;
         }
         needs_keyframe |= depacketizer.needs_keyframe();

@@ -1,23 +1,10 @@
-//! VideoConfig: the parameter sets in force, compared by content.
-
-use std::fmt;
+//! The configuration that H.264 parameter sets make.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use h264_reader::nal::sps::{ChromaFormat, SeqParameterSet};
 
 use super::nal::{self, bits, nal_type};
-
-/// What a decoder must know before the first frame.
-///
-/// Two are equal when their parameter sets are equal byte for byte.
-#[derive(Clone)]
-pub struct VideoConfig {
-    sps: Bytes,
-    pps: Vec<Bytes>,
-    width: u16,
-    height: u16,
-    record: Bytes,
-}
+use crate::video::{Description, VideoCodec, VideoConfig};
 
 /// Why parameter sets make no [`VideoConfig`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,7 +50,7 @@ pub enum BadParameterSets {
 impl VideoConfig {
     /// The configuration made of one SPS and the PPSs that refer to it, each a
     /// NAL unit without start code or length.
-    pub fn new(sps: &[u8], pps: &[&[u8]]) -> Result<Self, BadParameterSets> {
+    pub fn h264(sps: &[u8], pps: &[&[u8]]) -> Result<Self, BadParameterSets> {
         let sps = nal::trimmed(sps);
         let parsed = ParsedSps::new(sps)?;
         if pps.is_empty() || pps.len() > MAX_PPS {
@@ -77,72 +64,16 @@ impl VideoConfig {
             {
                 return Err(BadParameterSets::Pps { length: pps.len() });
             }
-            sets.push(Bytes::copy_from_slice(pps));
+            sets.push(pps);
         }
-        Ok(VideoConfig {
-            record: configuration_record(sps, &sets, &parsed),
-            sps: Bytes::copy_from_slice(sps),
-            pps: sets,
+        Ok(Description {
+            codec: VideoCodec::H264,
             width: parsed.width,
             height: parsed.height,
-        })
-    }
-
-    /// The sequence parameter set as a NAL unit.
-    pub fn sps(&self) -> &Bytes {
-        &self.sps
-    }
-
-    /// The picture parameter sets as NAL units, by rising id.
-    pub fn pps(&self) -> &[Bytes] {
-        &self.pps
-    }
-
-    /// Luma samples across after cropping.
-    pub fn width(&self) -> u16 {
-        self.width
-    }
-
-    /// Luma samples down after cropping.
-    pub fn height(&self) -> u16 {
-        self.height
-    }
-
-    /// The AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1): the
-    /// payload of `avcC` and of FLV's sequence header.
-    pub fn configuration_record(&self) -> &Bytes {
-        &self.record
-    }
-
-    /// The RFC 6381 codec string, as in `avc1.42E01F`.
-    pub fn codec_string(&self) -> String {
-        // The SPS has parsed, so these three bytes are there.
-        match self.sps.as_ref() {
-            [_, profile, constraints, level, ..] => {
-                format!("avc1.{profile:02X}{constraints:02X}{level:02X}")
-            }
-            _ => "avc1".to_owned(),
+            codec_string: codec_string(sps),
+            record: configuration_record(sps, &sets, &parsed),
         }
-    }
-}
-
-impl PartialEq for VideoConfig {
-    fn eq(&self, other: &Self) -> bool {
-        self.sps == other.sps && self.pps == other.pps
-    }
-}
-
-impl Eq for VideoConfig {}
-
-impl fmt::Debug for VideoConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "VideoConfig({} {}x{})",
-            self.codec_string(),
-            self.width,
-            self.height
-        )
+        .into())
     }
 }
 
@@ -227,7 +158,18 @@ fn check_length(set: &[u8]) -> Result<(), BadParameterSets> {
     Ok(())
 }
 
-fn configuration_record(sps: &[u8], pps: &[Bytes], parsed: &ParsedSps) -> Bytes {
+/// RFC 6381 section 3.3.
+fn codec_string(sps: &[u8]) -> String {
+    // The SPS has parsed, so these three bytes are there.
+    match sps {
+        [_, profile, constraints, level, ..] => {
+            format!("avc1.{profile:02X}{constraints:02X}{level:02X}")
+        }
+        _ => "avc1".to_owned(),
+    }
+}
+
+fn configuration_record(sps: &[u8], pps: &[&[u8]], parsed: &ParsedSps) -> Bytes {
     let length = 11 + 4 + sps.len() + pps.iter().map(|pps| 2 + pps.len()).sum::<usize>();
     let mut record = BytesMut::with_capacity(length);
     record.put_u8(1); // configurationVersion
@@ -258,14 +200,14 @@ mod tests {
 
     #[test]
     fn size_and_codec_string_come_from_the_sps() {
-        let config = VideoConfig::new(SPS_640X360, &[PPS]).expect("a real SPS");
+        let config = VideoConfig::h264(SPS_640X360, &[PPS]).expect("a real SPS");
         assert_eq!((config.width(), config.height()), (640, 360));
         assert_eq!(config.codec_string(), "avc1.42C01E");
     }
 
     #[test]
     fn the_configuration_record_is_byte_exact() {
-        let config = VideoConfig::new(SPS_640X360, &[PPS]).expect("a real SPS");
+        let config = VideoConfig::h264(SPS_640X360, &[PPS]).expect("a real SPS");
         let mut expected = vec![1, 0x42, 0xc0, 0x1e, 0xff, 0xe1, 0, SPS_640X360.len() as u8];
         expected.extend_from_slice(SPS_640X360);
         expected.extend_from_slice(&[1, 0, PPS.len() as u8]);
@@ -275,7 +217,7 @@ mod tests {
 
     #[test]
     fn high_profile_adds_chroma_and_bit_depth() {
-        let config = VideoConfig::new(SPS_HIGH_1080, &[PPS]).expect("a real SPS");
+        let config = VideoConfig::h264(SPS_HIGH_1080, &[PPS]).expect("a real SPS");
         assert_eq!((config.width(), config.height()), (1920, 1080));
         assert!(
             config
@@ -286,43 +228,43 @@ mod tests {
 
     #[test]
     fn equality_is_of_content() {
-        let config = VideoConfig::new(SPS_640X360, &[PPS]);
-        assert_eq!(config, VideoConfig::new(SPS_640X360, &[PPS]));
-        assert_ne!(config, VideoConfig::new(SPS_320X180, &[PPS]));
+        let config = VideoConfig::h264(SPS_640X360, &[PPS]);
+        assert_eq!(config, VideoConfig::h264(SPS_640X360, &[PPS]));
+        assert_ne!(config, VideoConfig::h264(SPS_320X180, &[PPS]));
         assert_ne!(
             config,
-            VideoConfig::new(SPS_640X360, &[&[0x68, 0xce, 0x3c, 0x81]])
+            VideoConfig::h264(SPS_640X360, &[&[0x68, 0xce, 0x3c, 0x81]])
         );
     }
 
     #[test]
     fn broken_sets_are_named() {
         assert!(matches!(
-            VideoConfig::new(&[], &[PPS]),
+            VideoConfig::h264(&[], &[PPS]),
             Err(BadParameterSets::Sps { .. })
         ));
         assert!(matches!(
-            VideoConfig::new(PPS, &[PPS]),
+            VideoConfig::h264(PPS, &[PPS]),
             Err(BadParameterSets::Sps { .. })
         ));
         for cut in 1..SPS_640X360.len() - 1 {
-            let result = VideoConfig::new(&SPS_640X360[..cut], &[PPS]);
+            let result = VideoConfig::h264(&SPS_640X360[..cut], &[PPS]);
             assert!(
                 matches!(result, Err(BadParameterSets::Sps { .. })),
                 "cut at {cut}"
             );
         }
         assert_eq!(
-            VideoConfig::new(SPS_640X360, &[]),
+            VideoConfig::h264(SPS_640X360, &[]),
             Err(BadParameterSets::PpsCount { count: 0 })
         );
         assert_eq!(
-            VideoConfig::new(SPS_640X360, &[&[0x68]]),
+            VideoConfig::h264(SPS_640X360, &[&[0x68]]),
             Err(BadParameterSets::Pps { length: 1 })
         );
         let long = [0x67; MAX_PARAMETER_SET + 1];
         assert_eq!(
-            VideoConfig::new(&long, &[PPS]),
+            VideoConfig::h264(&long, &[PPS]),
             Err(BadParameterSets::TooLong {
                 length: MAX_PARAMETER_SET + 1
             })
@@ -349,6 +291,6 @@ mod tests {
             }
             sps.push(byte);
         }
-        assert!(VideoConfig::new(&sps, &[PPS]).is_err());
+        assert!(VideoConfig::h264(&sps, &[PPS]).is_err());
     }
 }

@@ -1,76 +1,14 @@
 //! RFC 6184 depacketizer: RTP payloads in, whole access units out.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 
-use super::config::VideoConfig;
 use super::nal::{self, nal_type};
 use super::sets::ParameterSets;
 use crate::rtp::RtpPacket;
-
-/// One whole picture.
-#[derive(Clone, Debug)]
-pub struct AccessUnit {
-    /// The RTP timestamp of all its packets.
-    pub rtp_time: u32,
-    /// When its last packet came in.
-    pub received: Instant,
-    /// It consists of IDR slices only, and its parameter sets are known.
-    pub is_keyframe: bool,
-    /// The parameter sets in force; a new `Arc` only when their content differs.
-    pub config: Arc<VideoConfig>,
-    /// Its slices, each with a 4-byte length before it. Parameter sets, SEI,
-    /// delimiters and filler are left out.
-    pub data: Bytes,
-}
-
-/// How much a [`Depacketizer`] holds.
-#[derive(Clone, Copy, Debug)]
-pub struct DepacketizerLimits {
-    /// Bytes in one access unit.
-    pub max_access_unit: usize,
-    /// Access units waiting to be polled.
-    pub max_ready: usize,
-}
-
-impl Default for DepacketizerLimits {
-    /// 4 MiB (a key frame of 2160p at a high rate has about 1 MiB), and 4
-    /// access units (one packet completes at most two).
-    fn default() -> Self {
-        DepacketizerLimits {
-            max_access_unit: 4 << 20,
-            max_ready: 4,
-        }
-    }
-}
-
-/// What a [`Depacketizer`] has dropped so far, by reason.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DepacketizerCounters {
-    /// Packets not above the sequence number before them.
-    pub stale_packets: u64,
-    /// Access units with a packet missing in their middle.
-    pub units_lost: u64,
-    /// Access units after a loss whose first packet may be missing.
-    pub units_headless: u64,
-    /// Access units with a payload that RFC 6184 does not allow.
-    pub units_malformed: u64,
-    /// Access units above [`DepacketizerLimits::max_access_unit`].
-    pub units_too_large: u64,
-    /// IDRs whose parameter sets are not known.
-    pub units_without_sets: u64,
-    /// Pictures whose parameter sets changed without an IDR.
-    pub units_changed_sets: u64,
-    /// Whole pictures that nothing before them allows to decode.
-    pub units_awaiting_keyframe: u64,
-    /// Access units that nobody polled.
-    pub units_unpolled: u64,
-    /// Parameter sets that do not parse, or are too many.
-    pub bad_parameter_sets: u64,
-}
+use crate::video::{AccessUnit, DepacketizerCounters, DepacketizerLimits};
 
 /// Puts access units together from packets in rising order of their sequence
 /// numbers.

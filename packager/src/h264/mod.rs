@@ -4,7 +4,9 @@
 mod config;
 mod depacketizer;
 mod nal;
+mod repeat;
 mod sets;
 
-pub use config::{BadParameterSets, VideoConfig};
-pub use depacketizer::{AccessUnit, Depacketizer, DepacketizerCounters, DepacketizerLimits};
+pub use config::BadParameterSets;
+pub use depacketizer::Depacketizer;
+pub use repeat::repeated_picture;

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::config::{BadParameterSets, MAX_PARAMETER_SET, MAX_PPS, ParsedSps, VideoConfig};
+use super::config::{BadParameterSets, MAX_PARAMETER_SET, MAX_PPS, ParsedSps};
 use super::nal::{self, PpsIds};
+use crate::video::VideoConfig;
 
 /// Parameter sets by id. Bounded: 32 SPS ids exist, and [`MAX_PPS`] PPSs of
 /// [`MAX_PARAMETER_SET`] bytes are held.
@@ -13,6 +14,8 @@ pub(crate) struct ParameterSets {
     sps: BTreeMap<u8, Vec<u8>>,
     pps: BTreeMap<u8, (u8, Vec<u8>)>,
     active: Option<Arc<VideoConfig>>,
+    /// The id of the SPS in `active`.
+    active_sps: u8,
     /// The content has changed since `active` was made.
     changed: bool,
 }
@@ -56,12 +59,14 @@ impl ParameterSets {
     /// already active unless the content differs.
     pub(crate) fn activate(&mut self, pps_id: u8) -> Option<Arc<VideoConfig>> {
         let (sps_id, _) = self.pps.get(&pps_id)?;
+        let sps_id = *sps_id;
         if let Some(active) = self.active.as_ref().filter(|_| !self.changed)
-            && self.sps.get(sps_id).is_some_and(|sps| active.sps() == sps)
+            && self.active_sps == sps_id
         {
             return Some(active.clone());
         }
-        let config = self.config(*sps_id)?;
+        let config = self.config(sps_id)?;
+        self.active_sps = sps_id;
         match &self.active {
             Some(active) if **active == config => {}
             _ => self.active = Some(Arc::new(config)),
@@ -91,7 +96,7 @@ impl ParameterSets {
             .filter(|(of, _)| *of == sps_id)
             .map(|(_, pps)| pps.as_slice())
             .collect();
-        VideoConfig::new(self.sps.get(&sps_id)?, &pps).ok()
+        VideoConfig::h264(self.sps.get(&sps_id)?, &pps).ok()
     }
 }
 

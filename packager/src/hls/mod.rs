@@ -1,7 +1,13 @@
-//! HLS (RFC 8216): frames to Media Segments, Media Segments to a live Media Playlist.
+//! HLS (RFC 8216, RFC 8216bis): frames to Media Segments and their parts, these to a live Media
+//! Playlist.
 
+mod multivariant;
 pub mod playlist;
 pub mod segmenter;
 
-pub use playlist::{LivePlaylist, MAX_WINDOWS, PlaylistSegment};
-pub use segmenter::{InitSection, Segment, Segmenter, SegmenterConfig, SegmenterOutput};
+pub use multivariant::{Rates, Variant, multivariant};
+pub use playlist::{
+    HOLD_BACK, HOLD_BACK_OF_SIZES, LivePlaylist, MAX_WINDOWS, PlaylistConfig, PlaylistPart,
+    SegmentHead, VodSegment, vod_playlist,
+};
+pub use segmenter::{InitSection, Part, Segment, Segmenter, SegmenterConfig, SegmenterOutput};

@@ -244,6 +244,21 @@ impl Timeline {
         u64::try_from(held).ok().map(MediaTime::from_ticks)
     }
 
+    /// The media time of `rtp_time` on the clock of the track `kind`, for a
+    /// source that is sent beside the track and was put on its clock. Unlike
+    /// [`media_time`](Self::media_time) it does not ask for packets of the
+    /// track that are as new, and may go back by what the track is slewed.
+    pub fn time_beside(&self, kind: MediaKind, rtp_time: u32) -> Option<MediaTime> {
+        if self.state != State::Placed {
+            return None;
+        }
+        let track = self.track(kind)?;
+        let media = track.local(rtp_time)?.saturating_add(track.offset?);
+        u64::try_from(media.max(track.floor))
+            .ok()
+            .map(MediaTime::from_ticks)
+    }
+
     /// The media time that a packet of the track `kind` would have that came at
     /// `now` without delay on the way.
     pub fn time_on_arrival(&mut self, kind: MediaKind, now: Instant) -> Option<MediaTime> {

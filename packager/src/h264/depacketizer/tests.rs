@@ -1,3 +1,7 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+
 use super::*;
 use crate::test_media::{Numbers, PPS, Packets, SPS_320X180, SPS_640X360, avcc, payloads, slice};
 use proptest::prelude::*;

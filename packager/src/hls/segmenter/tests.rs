@@ -1,10 +1,16 @@
+mod parts;
+mod places;
+
+use std::sync::Arc;
+
 use mp4_atom::{Moof, ReadFrom, Styp};
 
 use super::*;
 use crate::test_media::{PPS, SPS_320X180, SPS_640X360};
+use crate::video::VideoConfig;
 
 fn config(sps: &[u8]) -> Arc<VideoConfig> {
-    Arc::new(VideoConfig::new(sps, &[PPS]).unwrap())
+    Arc::new(VideoConfig::h264(sps, &[PPS]).unwrap())
 }
 
 fn picture(ms: u64, is_keyframe: bool, config: &Arc<VideoConfig>) -> VideoFrame {
@@ -32,8 +38,12 @@ struct Source {
 
 impl Source {
     fn new(video: bool, audio: bool) -> Self {
+        Self::with(SegmenterConfig::default(), video, audio)
+    }
+
+    fn with(config: SegmenterConfig, video: bool, audio: bool) -> Self {
         Self {
-            segmenter: Segmenter::new(SegmenterConfig::default(), video, audio),
+            segmenter: Segmenter::new(config, video, audio),
             audio: audio.then(aac),
             next_sound: 0,
             outputs: Vec::new(),
@@ -77,7 +87,7 @@ impl Source {
             .iter()
             .filter_map(|output| match output {
                 SegmenterOutput::Segment(segment) => Some(segment),
-                SegmenterOutput::Init(_) => None,
+                _ => None,
             })
             .collect()
     }
@@ -87,7 +97,7 @@ impl Source {
             .iter()
             .filter_map(|output| match output {
                 SegmenterOutput::Init(init) => Some(init),
-                SegmenterOutput::Segment(_) => None,
+                _ => None,
             })
             .collect()
     }
@@ -133,10 +143,25 @@ fn assert_both_tracks_follow(segments: &[&Segment], hole: Duration) {
 
 fn assert_contiguous(segments: &[&Segment]) {
     for pair in segments.windows(2) {
-        let end = pair[0].start.saturating_add(pair[0].duration);
-        // A duration in nanoseconds may lose one tick.
-        assert!(end.ticks_since(pair[1].start).abs() <= 1);
+        for duration in [pair[0].duration, pair[0].lasts] {
+            let end = pair[0].start.saturating_add(duration);
+            // A duration in nanoseconds may lose one tick.
+            assert!(end.ticks_since(pair[1].start).abs() <= 1);
+        }
     }
+}
+
+#[test]
+fn a_segment_that_ends_late_says_by_itself_how_long_it_lasts() {
+    let config = config(SPS_640X360);
+    let mut source = Source::new(true, false);
+    for ms in [0, 33, 66, 7_000, 7_033, 9_000, 9_033] {
+        source.picture(ms, ms == 0 || ms == 9_000, &config);
+    }
+    let segments = source.segments();
+    let longest = SegmenterConfig::default().target + Duration::from_millis(499);
+    assert_eq!(segments[0].duration, longest, "for a live playlist");
+    assert_eq!(segments[0].lasts.as_millis(), 7_000);
 }
 
 #[test]
@@ -211,6 +236,33 @@ fn a_change_of_resolution_is_one_new_map_and_one_discontinuity() {
     assert!(segments[first_small..].iter().all(|s| s.init == 1));
     assert_eq!(source.inits().len(), 2);
     assert_contiguous(&segments);
+}
+
+#[test]
+fn another_source_is_a_discontinuity_at_its_first_key_frame() {
+    let config = config(SPS_640X360);
+    let mut source = Source::new(true, true);
+    for frame in 0..240 {
+        if frame == 95 {
+            source.segmenter.restart();
+        }
+        source.picture(frame * 33, frame % 60 == 0 || frame == 100, &config);
+    }
+    let segments = source.segments();
+    let restarted: Vec<_> = segments.iter().filter(|s| s.discontinuity).collect();
+    assert_eq!(restarted.len(), 1);
+    assert_eq!(restarted[0].start.as_millis(), 3_300);
+    assert!(restarted[0].is_independent);
+    assert_eq!(source.inits().len(), 1);
+    assert_contiguous(&segments);
+
+    let mut sound = Source::new(false, true);
+    sound.sound_until(5_000);
+    sound.segmenter.restart();
+    sound.sound_until(10_000);
+    let restarted = sound.segments().iter().filter(|s| s.discontinuity).count();
+    assert_eq!(restarted, 1);
+    assert_contiguous(&sound.segments());
 }
 
 #[test]
@@ -422,6 +474,7 @@ fn what_is_held_for_the_other_track_is_bounded() {
     }
     // Sound was waited for no longer than the bytes allow, and nothing was lost.
     assert!(matches!(segmenter.poll(), Some(SegmenterOutput::Init(_))));
+    assert!(matches!(segmenter.poll(), Some(SegmenterOutput::Part(_))));
     assert!(matches!(
         segmenter.poll(),
         Some(SegmenterOutput::Segment(_))

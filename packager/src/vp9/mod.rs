@@ -1,0 +1,7 @@
+//! VP9: RTP payloads to frames (RFC 9628), and what a decoder must know before the first one.
+
+mod descriptor;
+mod header;
+mod picture;
+
+pub(crate) use picture::Picture;
