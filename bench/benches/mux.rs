@@ -12,9 +12,10 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use packager::flv;
 use packager::fmp4::{self, Fragment};
 use packager::frames::{AudioFrame, VideoFrame};
-use packager::h264::{Depacketizer, DepacketizerLimits};
+use packager::h264::Depacketizer;
 use packager::rtp::RtpPacket;
 use packager::time::MediaTime;
+use packager::video::DepacketizerLimits;
 use relay::transcoder::AudioTranscoder;
 
 /// Two seconds of the generated broadcast: one segment.
@@ -132,7 +133,8 @@ fn write_fmp4(c: &mut Criterion) {
                 video: &segment.video,
                 audio: &segment.audio,
                 audio_timescale: 48_000,
-                end: MediaTime::from_duration(SEGMENT),
+                video_end: MediaTime::from_duration(SEGMENT),
+                starts_segment: true,
             }))
             .unwrap()
         });

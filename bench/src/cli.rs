@@ -8,6 +8,8 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 
+use crate::edge::run::EdgeOptions;
+use crate::flv::slow::SlowOptions;
 use crate::rtc::answer::CandidateFilter;
 use crate::rtc::run::RtcOptions;
 use crate::rtc::signalling::{Bearer, checked_url};
@@ -27,9 +29,11 @@ enum Command {
     /// One generated publisher by WHIP, many subscribers by WHEP.
     Rtc(RtcArgs),
     /// Many viewers of an HTTP-FLV stream.
-    Flv(HttpArgs),
+    Flv(FlvArgs),
     /// Many viewers of an HLS stream.
     Hls(HttpArgs),
+    /// Viewers of all kinds through an nginx, and what they cost its origin.
+    Edge(EdgeArgs),
 }
 
 /// What all generators share.
@@ -100,6 +104,40 @@ struct HttpArgs {
     common: CommonArgs,
 }
 
+#[derive(Debug, Args)]
+struct FlvArgs {
+    /// As many viewers more that read too slowly, after a window without them.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=20_000))]
+    slow: u32,
+    /// Bits a second that each of them reads; a tenth of `--bitrate` if it is not given.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1_000..=50_000_000))]
+    slow_rate: Option<u32>,
+    #[command(flatten)]
+    http: HttpArgs,
+}
+
+#[derive(Debug, Args)]
+struct EdgeArgs {
+    /// WHIP endpoint of the origin to publish to; its last segment is the stream.
+    #[arg(long)]
+    whip: String,
+    /// Configuration for an nginx between, as deploy/nginx/edge.conf is; without it the viewers
+    /// ask the origin itself.
+    #[arg(long)]
+    conf: Option<PathBuf>,
+    /// How many players of Low-Latency HLS.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(0..=20_000))]
+    low_latency: u32,
+    /// How many players of whole segments.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=20_000))]
+    plain: u32,
+    /// How many viewers of HTTP-FLV.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=20_000))]
+    flv: u32,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
 impl Cli {
     /// Runs the command and writes its report to `out`.
     ///
@@ -128,12 +166,42 @@ impl Cli {
                 common.write(&report, out)
             }
             Command::Flv(args) => {
-                let report = crate::flv::run::run(args.crowd()?).await?;
-                args.common.write(&report, out)
+                let http = &args.http;
+                let slow = (args.slow > 0).then_some(SlowOptions {
+                    viewers: args.slow,
+                    rate_bps: args.slow_rate.unwrap_or(http.common.bitrate / 10),
+                });
+                let report = crate::flv::run::run(http.crowd()?, slow).await?;
+                http.common.write(&report, out)
             }
             Command::Hls(args) => {
                 let report = crate::hls::run::run(args.crowd()?).await?;
                 args.common.write(&report, out)
+            }
+            Command::Edge(args) => {
+                let common = &args.common;
+                let filter = common.filter();
+                let conf = args.conf.as_ref().map(|path| {
+                    std::fs::read_to_string(path)
+                        .with_context(|| format!("cannot read {}", path.display()))
+                });
+                let report = crate::edge::run::run(EdgeOptions {
+                    publish: PublishOptions {
+                        whip: checked_url(&args.whip, filter)?,
+                        token: common.token.clone(),
+                        filter,
+                        source: common.source(),
+                    },
+                    conf: conf.transpose()?,
+                    low_latency: args.low_latency,
+                    plain: args.plain,
+                    flv: args.flv,
+                    duration: common.duration(),
+                    pid: common.pid,
+                    warm_up: WARM_UP,
+                })
+                .await?;
+                common.write(&report, out)
             }
         }
     }

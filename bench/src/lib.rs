@@ -5,6 +5,7 @@
 //! datagrams on real sockets.
 
 pub mod cli;
+pub mod edge;
 pub mod flv;
 pub mod histogram;
 pub mod hls;

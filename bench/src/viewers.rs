@@ -1,6 +1,7 @@
 //! What a crowd of HTTP viewers counts, and the report of it.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -114,12 +115,28 @@ pub struct CrowdOptions {
     pub warm_up: Duration,
 }
 
+/// Viewers that come once the others were measured without them.
+pub struct SlowCrowd {
+    /// How many.
+    pub viewers: u32,
+    /// What they do, see [`Crowd::run`].
+    pub view: Box<SlowView>,
+}
+
+/// One slow viewer, until it is dropped or fails.
+pub type SlowView = dyn Fn(Arc<Counters>, Option<Instant>) -> SlowViewing + Send + Sync;
+
+/// See [`SlowView`].
+pub type SlowViewing = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
+
 /// Viewers of one kind.
 pub struct Crowd {
     /// How they are called in the report, `FLV` for one.
     pub protocol: &'static str,
     /// What is counted as a unit, `tags` for one.
     pub unit: &'static str,
+    /// Others beside them.
+    pub slow: Option<SlowCrowd>,
     /// What they do.
     pub options: CrowdOptions,
 }
@@ -142,6 +159,7 @@ impl Crowd {
         let Self {
             protocol,
             unit,
+            slow,
             options,
         } = self;
         let mut publishing = match &options.publish {
@@ -183,13 +201,24 @@ impl Crowd {
             }
             sleep(Duration::from_millis(10)).await;
         }
+        let slow = match slow {
+            Some(slow) => Some(SlowRun::begin(slow, &options, &counters, epoch).await?),
+            None => None,
+        };
         let (start, start_usage) = (counters.tally(), options.pid.map(Usage::of).transpose()?);
         let own = Usage::of(std::process::id())?;
         counters.measuring.store(true, Ordering::Relaxed);
+        if let Some(slow) = &slow {
+            slow.counters.measuring.store(true, Ordering::Relaxed);
+        }
         sleep(options.duration).await;
         counters.measuring.store(false, Ordering::Relaxed);
         let (end, end_usage) = (counters.tally(), options.pid.map(Usage::of).transpose()?);
         let own = Usage::of(std::process::id())?.cpu - own.cpu;
+        let slow = match slow {
+            Some(slow) => Some(slow.end(end_usage).await),
+            None => None,
+        };
         viewers.shutdown().await;
         if let Some(publishing) = &mut publishing {
             publishing.stop().await;
@@ -218,6 +247,7 @@ impl Crowd {
             skips: end.skips - start.skips,
             faults: counters.faults.load(Ordering::Relaxed),
             delay: quantiles(&counters.delay),
+            slow,
             generator_cpu_percent: percent(own),
             server_cpu_percent: start_usage
                 .zip(end_usage)
@@ -231,7 +261,7 @@ impl Crowd {
 }
 
 /// Waits until `url` answers with success.
-async fn wait_for(url: &Url) -> anyhow::Result<()> {
+pub(crate) async fn wait_for(url: &Url) -> anyhow::Result<()> {
     let client = reqwest::Client::builder().no_proxy().build()?;
     let give_up = Instant::now() + START_WITHIN;
     loop {
@@ -245,6 +275,107 @@ async fn wait_for(url: &Url) -> anyhow::Result<()> {
         );
         sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// Slow viewers that are there.
+struct SlowRun {
+    viewers: JoinSet<()>,
+    count: u32,
+    counters: Arc<Counters>,
+    delay_before: Option<Quantiles>,
+    usage_before: Option<Usage>,
+    began: Instant,
+}
+
+impl SlowRun {
+    /// Measures the others, then starts the slow ones and lets them fall behind.
+    async fn begin(
+        slow: SlowCrowd,
+        options: &CrowdOptions,
+        others: &Counters,
+        epoch: Option<Instant>,
+    ) -> anyhow::Result<Self> {
+        others.measuring.store(true, Ordering::Relaxed);
+        sleep(options.duration).await;
+        others.measuring.store(false, Ordering::Relaxed);
+        let delay_before = quantiles(&others.delay);
+        if let Ok(mut delay) = others.delay.lock() {
+            *delay = Histogram::default();
+        }
+        let usage_before = options.pid.map(Usage::of).transpose()?;
+        let counters = Arc::new(Counters::default());
+        let (mut viewers, began) = (JoinSet::new(), Instant::now());
+        for _ in 0..slow.viewers {
+            let viewer = (slow.view)(Arc::clone(&counters), epoch);
+            let counters = Arc::clone(&counters);
+            viewers.spawn(async move {
+                if let Err(e) = viewer.await {
+                    counters.note_failure(&e);
+                }
+            });
+            sleep(Duration::from_millis(5)).await;
+        }
+        sleep(FALL_BEHIND).await;
+        Ok(Self {
+            viewers,
+            count: slow.viewers,
+            counters,
+            delay_before,
+            usage_before,
+            began,
+        })
+    }
+
+    async fn end(mut self, usage: Option<Usage>) -> SlowReport {
+        let seconds = self.began.elapsed().as_secs_f64();
+        let tally = self.counters.tally();
+        self.viewers.shutdown().await;
+        let grown = |after: Usage, before: Usage| after.rss.saturating_sub(before.rss);
+        SlowReport {
+            viewers: self.count.into(),
+            ended_early: self.counters.failed.load(Ordering::Relaxed),
+            first_failure: self
+                .counters
+                .first_failure
+                .lock()
+                .ok()
+                .and_then(|why| why.clone()),
+            kilobits_per_second_each: tally.bytes as f64 * 8.0
+                / 1e3
+                / seconds
+                / f64::from(self.count.max(1)),
+            skips: tally.skips,
+            delay: quantiles(&self.counters.delay),
+            others_delay_before: self.delay_before,
+            server_rss_each_bytes: usage
+                .zip(self.usage_before)
+                .map(|(after, before)| grown(after, before) / u64::from(self.count.max(1))),
+        }
+    }
+}
+
+/// In which slow viewers reach the bound of their delay, and what keeps it.
+const FALL_BEHIND: Duration = Duration::from_secs(20);
+
+/// What slow viewers measured, and the others without them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SlowReport {
+    /// How many came.
+    pub viewers: u64,
+    /// How many were closed.
+    pub ended_early: u64,
+    /// The first reason for that.
+    pub first_failure: Option<String>,
+    /// What each of them read.
+    pub kilobits_per_second_each: f64,
+    /// Times media time jumped ahead of one.
+    pub skips: u64,
+    /// How old the pictures were that they read, within the window.
+    pub delay: Option<Quantiles>,
+    /// The other viewers' delay in a window before these came.
+    pub others_delay_before: Option<Quantiles>,
+    /// Growth of the server's resident memory for each of them.
+    pub server_rss_each_bytes: Option<u64>,
 }
 
 /// What a broadcast needs before its viewers find a full playlist and a group
@@ -285,6 +416,8 @@ pub struct ViewersReport {
     pub faults: u64,
     /// From the publisher's socket to the viewer, where stamps tell.
     pub delay: Option<Quantiles>,
+    /// The slow viewers, if there were any.
+    pub slow: Option<SlowReport>,
     /// CPU of this load generator, % of one core.
     pub generator_cpu_percent: f64,
     /// CPU of the server, % of one core.
@@ -323,6 +456,23 @@ impl fmt::Display for ViewersReport {
         )?;
         if self.delay.is_some() {
             row("delay", times(&self.delay))?;
+        }
+        if let Some(slow) = &self.slow {
+            row("delay before", times(&slow.others_delay_before))?;
+            row(
+                "slow viewers",
+                format!(
+                    "{} at {:.0} kbit/s each: {} skips, {} ended early",
+                    slow.viewers, slow.kilobits_per_second_each, slow.skips, slow.ended_early
+                ),
+            )?;
+            row("their delay", times(&slow.delay))?;
+            if let Some(bytes) = slow.server_rss_each_bytes {
+                row("their memory", format!("{:.0} kB each", bytes as f64 / 1e3))?;
+            }
+            if let Some(why) = &slow.first_failure {
+                row("first slow failure", why.clone())?;
+            }
         }
         row(
             "troubles",

@@ -5,6 +5,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use bench::cli::PublishOptions;
+use bench::flv::slow::SlowOptions;
 use bench::rtc::answer::CandidateFilter;
 use bench::rtc::run::{Publishing, RtcOptions};
 use bench::rtc::signalling::Bearer;
@@ -73,14 +74,20 @@ async fn a_webrtc_run_measures_joins_and_delivery() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_flv_run_sees_pictures_and_their_delay() {
     let server = server().await;
-    let report = bench::flv::run::run(CrowdOptions {
-        url: url(&server, "live/load.flv"),
-        viewers: 3,
-        duration: Duration::from_secs(2),
-        pid: Some(std::process::id()),
-        publish: publish(&server),
-        warm_up: Duration::from_secs(1),
-    })
+    let report = bench::flv::run::run(
+        CrowdOptions {
+            url: url(&server, "live/load.flv"),
+            viewers: 3,
+            duration: Duration::from_secs(2),
+            pid: Some(std::process::id()),
+            publish: publish(&server),
+            warm_up: Duration::from_secs(1),
+        },
+        Some(SlowOptions {
+            viewers: 5,
+            rate_bps: 190_000,
+        }),
+    )
     .await
     .unwrap();
     assert_eq!(report.without_picture, 0, "{:?}", report.first_failure);
@@ -89,6 +96,18 @@ async fn an_flv_run_sees_pictures_and_their_delay() {
     assert!(report.units_per_second > 3.0 * 60.0);
     assert!(report.delay.unwrap().count > 100);
     assert!(report.server_rss_bytes.unwrap() > 1_000_000);
+    let slow = report.slow.unwrap();
+    assert_eq!(
+        (slow.viewers, slow.ended_early),
+        (5, 0),
+        "{:?}",
+        slow.first_failure
+    );
+    assert!(slow.others_delay_before.unwrap().count > 100);
+    // A tenth of what they need, for more than twenty seconds.
+    assert!(slow.skips >= 5, "{}", slow.skips);
+    assert!(slow.kilobits_per_second_each < 300.0);
+    assert!(slow.delay.is_some());
     server.shut_down().await;
 }
 

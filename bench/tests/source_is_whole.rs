@@ -5,8 +5,9 @@
 use std::time::{Duration, Instant};
 
 use bench::source::{Source, SourceConfig};
-use packager::h264::{Depacketizer, DepacketizerCounters, DepacketizerLimits};
+use packager::h264::Depacketizer;
 use packager::rtp::RtpPacket;
+use packager::video::{DepacketizerCounters, DepacketizerLimits};
 
 #[test]
 fn the_depacketizer_finds_every_picture_and_nothing_to_drop() {

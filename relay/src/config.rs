@@ -21,14 +21,22 @@ pub struct RelayConfig {
     pub first_media_wait: Duration,
     /// Target duration of an HLS Media Segment.
     pub segment_duration: Duration,
+    /// Part Target Duration of Low-Latency HLS. Without one playlists name no parts.
+    pub part_duration: Option<Duration>,
     /// Media Segments named by a playlist; more where they are short, so that three target
     /// durations are never undercut (RFC 8216, section 6.2.2).
     pub playlist_segments: usize,
     /// How far an FLV viewer may fall behind the live edge before it skips to the newest key
-    /// frame.
+    /// frame; twice that where there is no newer one, and it goes on without pictures until the
+    /// next one comes.
     pub max_viewer_lag: Duration,
     /// Bytes of FLV tags kept for all viewers of one broadcast.
     pub max_ring_bytes: usize,
+    /// How old the key frame may be that an FLV viewer starts at. What is older is not kept.
+    pub max_gop: Duration,
+    /// How long an FLV viewer may take nothing of what waits for it. See
+    /// [`ViewerWatch`](crate::ViewerWatch).
+    pub viewer_timeout: Duration,
     /// AAC bit rate in bits a second.
     pub aac_bit_rate_bps: u32,
 }
@@ -43,10 +51,14 @@ impl Default for RelayConfig {
             keep_ended: Duration::from_secs(60),
             first_media_wait: Duration::from_secs(5),
             segment_duration: Duration::from_secs(2),
+            part_duration: Some(Duration::from_millis(250)),
             playlist_segments: 6,
             max_viewer_lag: Duration::from_secs(3),
             // Ten seconds at 25 Mbit/s: more than a key frame distance of any browser.
             max_ring_bytes: 32 << 20,
+            // Encoders that answer no request have key frame distances of 2 to 10 s.
+            max_gop: Duration::from_secs(30),
+            viewer_timeout: Duration::from_secs(10),
             aac_bit_rate_bps: 128_000,
         }
     }

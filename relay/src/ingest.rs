@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use packager::rtp::{Codec, MediaKind, RtpPacket, SenderReport};
+use packager::flv::demux::Demuxed;
+use packager::picture::{Picture, Pictures};
+use packager::rtp::{Codec, MediaKind, RtpPacket, SenderReport, Tracks};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -13,9 +15,62 @@ use crate::metrics::Metrics;
 /// about 1,100 packets a second, so "full" means that the task did not run for two seconds.
 pub(crate) const LANE_ITEMS: usize = 2_048;
 
-/// Called by the relay when it needs a key frame. Never called more than twice a second for one
-/// publisher; must not block.
-pub type KeyframeAsker = Arc<dyn Fn() + Send + Sync>;
+/// Batches of frames that wait for the broadcast's task. Each is what one read of a connection
+/// brought: full, it holds the connection up and drops nothing.
+const LANE_BATCHES: usize = 8;
+
+/// Called by the relay when it needs a key frame of some pictures. Never called more than twice a
+/// second for one picture of a publisher; must not block.
+pub type KeyframeAsker = Arc<dyn Fn(Pictures) + Send + Sync>;
+
+/// What a publisher has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Publication {
+    /// The kinds of media.
+    pub tracks: Tracks,
+    /// The pictures that its video comes in: more than the large one with simulcast.
+    pub pictures: Pictures,
+}
+
+impl From<Tracks> for Publication {
+    /// Without simulcast.
+    fn from(tracks: Tracks) -> Self {
+        let pictures = Pictures::of_layers(1);
+        Self { tracks, pictures }
+    }
+}
+
+/// One of the RTP streams of a publisher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Track {
+    /// Its sound.
+    Audio,
+    /// One of its pictures.
+    Video(Picture),
+}
+
+impl Track {
+    /// The large picture.
+    pub const LARGE: Self = Self::Video(Picture::Large);
+
+    /// What kind of media it is.
+    pub const fn kind(self) -> MediaKind {
+        match self {
+            Self::Audio => MediaKind::Audio,
+            Self::Video(_) => MediaKind::Video,
+        }
+    }
+}
+
+impl From<MediaKind> for Track {
+    /// The large picture.
+    fn from(kind: MediaKind) -> Self {
+        match kind {
+            MediaKind::Audio => Self::Audio,
+            MediaKind::Video => Self::LARGE,
+        }
+    }
+}
 
 /// What a publisher sends into its broadcast.
 #[derive(Debug, Clone)]
@@ -23,7 +78,7 @@ pub enum IngestItem {
     /// One RTP packet of the publisher, without retransmission wrapping.
     Rtp {
         /// The track.
-        kind: MediaKind,
+        track: Track,
         /// The codec that the payload type stands for.
         codec: Codec,
         /// The packet.
@@ -32,7 +87,7 @@ pub enum IngestItem {
     /// An RTCP sender report of one track.
     SenderReport {
         /// The track.
-        kind: MediaKind,
+        track: Track,
         /// The report.
         report: SenderReport,
     },
@@ -40,7 +95,7 @@ pub enum IngestItem {
     /// will not come.
     Switched {
         /// The track.
-        kind: MediaKind,
+        track: Track,
     },
 }
 
@@ -49,6 +104,30 @@ pub enum IngestItem {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the lane to the broadcast is full ({LANE_ITEMS} items); the item is dropped")]
 pub struct IngestFull;
+
+/// What another server sends into a broadcast.
+#[derive(Debug, Clone)]
+pub enum FrameItem {
+    /// The next frames, in the order of that server.
+    Frames(Vec<Demuxed>),
+    /// The connection is another one, which announces these tracks: frames that came already may
+    /// come again, or time starts anew.
+    Reconnected(Tracks),
+}
+
+/// Where the items of a publisher come from.
+#[derive(Debug)]
+pub(crate) enum Lane {
+    Packets(mpsc::Receiver<IngestItem>),
+    Frames(mpsc::Receiver<FrameItem>),
+}
+
+impl Lane {
+    /// Whether frames come, and not RTP.
+    pub(crate) fn is_of_frames(&self) -> bool {
+        matches!(self, Self::Frames(_))
+    }
+}
 
 /// The right to send media into a broadcast. Dropping it says that the publisher is gone and may
 /// come back; [`Ingest::end`] that nobody will.
@@ -106,5 +185,44 @@ impl Ingest {
     /// True once another publisher took the broadcast over, or the relay shut down.
     pub fn is_closed(&self) -> bool {
         self.lane.is_closed()
+    }
+}
+
+/// The right to send another server's frames into a broadcast. Dropping it says that they may come
+/// again; [`FrameIngest::end`] that they will not.
+#[derive(Debug)]
+pub struct FrameIngest {
+    lane: mpsc::Sender<FrameItem>,
+    is_over: Over,
+}
+
+/// Nobody takes the frames any more: another publisher took the broadcast over, or the relay shut
+/// down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the broadcast takes no more frames")]
+pub struct IngestClosed;
+
+impl FrameIngest {
+    pub(crate) fn new() -> (Self, mpsc::Receiver<FrameItem>, Over) {
+        let (lane, items) = mpsc::channel(LANE_BATCHES);
+        let is_over = Over::default();
+        let ingest = Self {
+            lane,
+            is_over: Arc::clone(&is_over),
+        };
+        (ingest, items, is_over)
+    }
+
+    /// Ends the broadcast once what was sent is out; see [`Ingest::end`].
+    pub fn end(self) {
+        self.is_over.store(true, Ordering::Release);
+    }
+
+    /// Hands an item to the broadcast's task, and waits while that has as much as it may have.
+    ///
+    /// # Errors
+    /// [`IngestClosed`]: nothing more will be taken.
+    pub async fn send(&self, item: FrameItem) -> Result<(), IngestClosed> {
+        self.lane.send(item).await.map_err(|_| IngestClosed)
     }
 }

@@ -9,12 +9,15 @@
 
 mod broadcast;
 mod config;
+pub mod edge;
 mod flv;
 mod hls;
 mod http;
 mod ingest;
 mod limits;
 mod metrics;
+pub mod push;
+pub mod record;
 mod relay;
 mod stream_id;
 #[cfg(test)]
@@ -22,8 +25,13 @@ mod tests;
 pub mod transcoder;
 
 pub use crate::config::RelayConfig;
-pub use crate::http::Body;
-pub use crate::ingest::{Ingest, IngestFull, IngestItem, KeyframeAsker};
+pub use crate::flv::{FlvStream, ViewerOver, ViewerWatch};
+pub use crate::http::{Body, Wanted};
+pub use crate::ingest::{
+    FrameIngest, FrameItem, Ingest, IngestClosed, IngestFull, IngestItem, KeyframeAsker,
+    Publication, Track,
+};
 pub use crate::relay::{PublishError, Relay, StartError};
 pub use crate::stream_id::{InvalidStreamId, StreamId};
+pub use packager::picture::{Picture, Pictures};
 pub use packager::rtp::Tracks;

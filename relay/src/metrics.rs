@@ -18,11 +18,13 @@ pub(crate) struct Metrics {
     pub(crate) segments: IntCounter,
     pub(crate) segments_dependent: IntCounter,
     pub(crate) segment_bytes: IntCounter,
+    pub(crate) transport_segments: IntCounter,
     pub(crate) requests: IntCounterVec,
     pub(crate) gops: IntCounter,
     pub(crate) keyframe_requests: IntCounter,
     pub(crate) ingest_full: IntCounter,
     pub(crate) viewer_skips: IntCounter,
+    pub(crate) viewers_closed: IntCounterVec,
     pub(crate) audio_frames: IntCounter,
     pub(crate) audio_busy: Counter,
     pub(crate) audio_filled: CounterVec,
@@ -35,7 +37,7 @@ pub(crate) struct Metrics {
 impl Metrics {
     pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let new = Register { registry };
-        Ok(Self {
+        let metrics = Self {
             broadcasts: new.gauge("broadcasts", "Broadcasts that are live or linger.")?,
             viewers: new.gauge_vec("viewers", "Viewers with an open body.", "protocol")?,
             refused: new.counter_vec(
@@ -59,6 +61,10 @@ impl Metrics {
                 "hls_segment_bytes_total",
                 "Bytes of HLS Media Segments written.",
             )?,
+            transport_segments: new.counter(
+                "hls_ts_segments_total",
+                "HLS Media Segments written as MPEG-TS, for players that asked for them.",
+            )?,
             requests: new.counter_vec(
                 "requests_total",
                 "HTTP requests answered, by what was asked for.",
@@ -74,6 +80,11 @@ impl Metrics {
             viewer_skips: new.counter(
                 "viewer_skips_total",
                 "Times a slow viewer skipped to the newest key frame.",
+            )?,
+            viewers_closed: new.counter_vec(
+                "viewers_closed_total",
+                "FLV viewers whose stream has ended, by reason.",
+                "reason",
             )?,
             audio_frames: new.counter("transcoder_frames_total", "AAC frames made from Opus.")?,
             audio_busy: new.seconds(
@@ -105,7 +116,23 @@ impl Metrics {
                 "Irregular clocks, reports and sequences of publishers, by what was met.",
                 "event",
             )?,
-        })
+        };
+        // Shown from the start, so that what rises from nothing is seen to rise.
+        for protocol in ["flv", "ws_flv", "hls_waiting"] {
+            metrics.viewers.with_label_values(&[protocol]);
+        }
+        for limit in ["broadcasts", "variant_names", "viewers", "waiting_viewers"] {
+            metrics.refused.with_label_values(&[limit]);
+        }
+        for reason in ["left", "ended", "stalled", "revoked"] {
+            metrics.viewers_closed.with_label_values(&[reason]);
+        }
+        for event in ["source_changed", "source_continued"] {
+            metrics.timeline_events.with_label_values(&[event]);
+        }
+        metrics.requests.with_label_values(&["ts_playlist"]);
+        metrics.count_drop("ts_segment", 0);
+        Ok(metrics)
     }
 
     /// Counts that a publisher's clock, reports or sequence were irregular `n` times.

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
+use std::fmt;
 use std::hash::BuildHasher;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use packager::rtp::Tracks;
@@ -12,9 +13,9 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use crate::broadcast::{self, Broadcast, Context, Phase, Publisher};
+use crate::broadcast::{self, Broadcast, Context, Phase, Publisher, Variant};
 use crate::config::RelayConfig;
-use crate::ingest::{Ingest, KeyframeAsker};
+use crate::ingest::{FrameIngest, Ingest, KeyframeAsker, Lane, Publication};
 use crate::limits::Seats;
 use crate::metrics::Metrics;
 use crate::stream_id::StreamId;
@@ -28,7 +29,6 @@ pub struct Relay {
     pub(crate) inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) config: Arc<RelayConfig>,
     pub(crate) metrics: Arc<Metrics>,
@@ -37,6 +37,27 @@ pub(crate) struct Inner {
     runtime: Handle,
     shutdown: watch::Sender<bool>,
     broadcasts: Mutex<HashMap<StreamId, Arc<Broadcast>>>,
+    /// Told of each publisher that is taken on.
+    on_publish: OnceLock<OnPublish>,
+}
+
+type OnPublish = Box<dyn Fn(&Arc<Broadcast>, Arrival) + Send + Sync>;
+
+/// What a publisher finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// Nothing: its broadcast begins.
+    Begins,
+    /// A live broadcast, which it takes over.
+    TakesOver,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a relay cannot start.
@@ -61,6 +82,21 @@ pub enum PublishError {
         /// [`RelayConfig::max_broadcasts`].
         limit: usize,
     },
+    /// The stream is live with media that comes in the other way: RTP of a publisher, or frames of
+    /// another server.
+    #[error("cannot publish {id}: it is live with media that comes in another way")]
+    OtherWay {
+        /// The stream that was to be published.
+        id: StreamId,
+    },
+    /// Addresses of this name are those of another stream's variant.
+    #[error("cannot publish {id}: {of} is live in several sizes, and has its variant at this name")]
+    OfVariant {
+        /// The stream that was to be published.
+        id: StreamId,
+        /// The stream that has the variant.
+        of: StreamId,
+    },
     /// The relay shuts down.
     #[error("cannot publish {id}: the relay shuts down")]
     ShuttingDown {
@@ -84,6 +120,7 @@ impl Relay {
             runtime,
             shutdown: watch::Sender::new(false),
             broadcasts: Mutex::default(),
+            on_publish: OnceLock::new(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -93,6 +130,10 @@ impl Relay {
     /// Starts a broadcast, or takes over the live one of the same id: its viewers stay and its
     /// media time goes on. The former publisher's [`Ingest`] is closed.
     ///
+    /// A broadcast that starts with several pictures has a variant for each, and one of its sound:
+    /// `/live/{id}.m3u8` is a Multivariant Playlist then. They stay for as long as it lives; one
+    /// whose picture another publisher lacks shows what comes nearest.
+    ///
     /// May be called from any thread. `ask_keyframe` is called on the broadcast's task.
     ///
     /// # Errors
@@ -100,46 +141,90 @@ impl Relay {
     pub fn publish(
         &self,
         id: &StreamId,
-        tracks: Tracks,
+        publication: impl Into<Publication>,
         ask_keyframe: KeyframeAsker,
     ) -> Result<Ingest, PublishError> {
-        let inner = &self.inner;
-        let (ingest, lane, is_over) = Ingest::new(inner.metrics.clone());
-        let mut publisher = Publisher {
-            lane,
+        let (ingest, lane, is_over) = Ingest::new(self.inner.metrics.clone());
+        let publisher = Publisher {
+            lane: Lane::Packets(lane),
             is_over,
-            tracks,
+            publication: publication.into(),
             ask_keyframe,
         };
+        self.take_on(id, publisher)?;
+        Ok(ingest)
+    }
+
+    /// The same with frames that another server has made: H.264 and AAC go on as they are, with
+    /// that server's times for as long as these rise.
+    ///
+    /// # Errors
+    /// [`PublishError`].
+    pub fn publish_frames(
+        &self,
+        id: &StreamId,
+        tracks: Tracks,
+    ) -> Result<FrameIngest, PublishError> {
+        let (ingest, lane, is_over) = FrameIngest::new();
+        let publisher = Publisher {
+            lane: Lane::Frames(lane),
+            is_over,
+            publication: tracks.into(),
+            ask_keyframe: Arc::new(|_| {}),
+        };
+        self.take_on(id, publisher)?;
+        Ok(ingest)
+    }
+
+    fn take_on(&self, id: &StreamId, mut publisher: Publisher) -> Result<(), PublishError> {
+        let inner = &self.inner;
         let mut broadcasts = inner.broadcasts();
         // Within the lock: a shutdown that begins now sees the broadcast.
         if *inner.shutdown.borrow() {
             return Err(PublishError::ShuttingDown { id: id.clone() });
         }
-        if let Some(live) = broadcasts.get(id) {
+        if let Some(live) = broadcasts.get(id).cloned() {
+            let is_of_frames = publisher.lane.is_of_frames();
+            if !live.is_ended() && live.is_of_frames != is_of_frames {
+                return Err(PublishError::OtherWay { id: id.clone() });
+            }
             match live.hand_over(publisher) {
-                Ok(()) => return Ok(ingest),
+                Ok(()) => {
+                    drop(broadcasts);
+                    inner.tell(&live, Arrival::TakesOver);
+                    return Ok(());
+                }
                 Err(back) => publisher = back,
             }
+        }
+        let refused = |limit| inner.metrics.refused.with_label_values(&[limit]).inc();
+        if let Some((of, _)) = variant_of(&broadcasts, id)
+            && !of.is_ended()
+        {
+            refused("variant_names");
+            let (id, of) = (id.clone(), of.id.clone());
+            return Err(PublishError::OfVariant { id, of });
         }
         let live = broadcasts.values().filter(|b| !b.is_ended()).count();
         let limit = inner.config.max_broadcasts;
         if live >= limit {
-            inner
-                .metrics
-                .refused
-                .with_label_values(&["broadcasts"])
-                .inc();
+            refused("broadcasts");
             return Err(PublishError::TooManyBroadcasts {
                 id: id.clone(),
                 limit,
             });
         }
-        let broadcast = Arc::new(Broadcast::new(id.clone(), &inner.config, new_stamp()));
+        let broadcast = Arc::new(Broadcast::new(
+            id.clone(),
+            &publisher,
+            &inner.config,
+            &new_stamp(),
+        ));
         broadcasts.insert(id.clone(), broadcast.clone());
         drop(broadcasts);
+        inner.tell(&broadcast, Arrival::Begins);
         inner.runtime.spawn(self.clone().keep(broadcast, publisher));
-        Ok(ingest)
+        Ok(())
     }
 
     /// Width and height in pixels of a broadcast's picture: from the parameter sets of its
@@ -169,9 +254,68 @@ impl Relay {
         }
     }
 
+    /// The stream that an id in an address speaks of: itself, or that of which it names a variant
+    /// (`{id}_h`, `{id}_m`, `{id}_l`, `{id}_audio`).
+    pub fn stream_of(&self, id: &StreamId) -> StreamId {
+        self.look_up(id)
+            .map_or_else(|| id.clone(), |(broadcast, _)| broadcast.id.clone())
+    }
+
+    /// The broadcast that an id speaks of, and the variant if it names one. A stream of that very
+    /// id comes first.
+    pub(crate) fn look_up(&self, id: &StreamId) -> Option<(Arc<Broadcast>, Option<usize>)> {
+        let broadcasts = self.inner.broadcasts();
+        if let Some(broadcast) = broadcasts.get(id) {
+            return Some((broadcast.clone(), None));
+        }
+        let (broadcast, index) = variant_of(&broadcasts, id)?;
+        Some((broadcast.clone(), Some(index)))
+    }
+
+    /// The variants of a broadcast whose addresses speak of them: one whose name was another
+    /// stream's when the broadcast began has none, and neither has that of a single size.
+    pub(crate) fn addressed<'a>(&self, broadcast: &'a Broadcast) -> Vec<Addressed<'a>> {
+        // Each playlist of Low-Latency HLS asks, many times a second.
+        if broadcast.variants().len() < 2 {
+            return Vec::new();
+        }
+        let broadcasts = self.inner.broadcasts();
+        let named = broadcast.variants().iter().map(|variant| Addressed {
+            name: format!("{}_{}", broadcast.id, variant.content.name()),
+            variant,
+        });
+        named
+            .filter(|named| !broadcasts.contains_key(named.name.as_str()))
+            .collect()
+    }
+
+    /// True once [`Relay::shutdown`] was called.
+    pub fn is_shutting_down(&self) -> bool {
+        *self.inner.shutdown.borrow()
+    }
+
+    /// Whether there is something of a broadcast of this id, live or ended not long ago.
+    pub fn has(&self, id: &StreamId) -> bool {
+        self.look_up(id).is_some()
+    }
+
     /// The broadcast of this id, live or ended not long ago.
     pub(crate) fn broadcast(&self, id: &StreamId) -> Option<Arc<Broadcast>> {
         self.inner.broadcasts().get(id).cloned()
+    }
+
+    /// Calls this with each publisher's broadcast from now on, before any media of that publisher is
+    /// there. The first one that asks for it is told.
+    pub(crate) fn on_publish(
+        &self,
+        told: impl Fn(&Arc<Broadcast>, Arrival) + Send + Sync + 'static,
+    ) {
+        let _ = self.inner.on_publish.set(Box::new(told));
+    }
+
+    /// Where its tasks run.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.inner.runtime
     }
 
     /// Runs a broadcast and forgets it some time after its end.
@@ -188,6 +332,23 @@ impl Relay {
         broadcast::run(entry.broadcast.clone(), context, publisher).await;
         sleep(entry.relay.inner.config.stay()).await;
     }
+}
+
+/// A variant, and its name in addresses.
+pub(crate) struct Addressed<'a> {
+    pub(crate) name: String,
+    pub(crate) variant: &'a Variant,
+}
+
+/// The broadcast of which an id names a variant, and the variant's place. One of a single size has
+/// no such names: what is called like that is another stream, which may be live elsewhere.
+fn variant_of<'a>(
+    broadcasts: &'a HashMap<StreamId, Arc<Broadcast>>,
+    id: &StreamId,
+) -> Option<(&'a Arc<Broadcast>, usize)> {
+    let (base, name) = id.as_str().rsplit_once('_')?;
+    let broadcast = broadcasts.get(base).filter(|b| b.variants().len() > 1)?;
+    Some((broadcast, broadcast.position(name)?))
 }
 
 /// A broadcast's place among the others, which it leaves on drop: some time after its end, or at
@@ -209,6 +370,12 @@ impl Drop for Entry {
 }
 
 impl Inner {
+    fn tell(&self, broadcast: &Arc<Broadcast>, arrival: Arrival) {
+        if let Some(on_publish) = self.on_publish.get() {
+            on_publish(broadcast, arrival);
+        }
+    }
+
     fn broadcasts(&self) -> MutexGuard<'_, HashMap<StreamId, Arc<Broadcast>>> {
         self.broadcasts
             .lock()

@@ -1,5 +1,6 @@
 //! The public name of a broadcast.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -36,6 +37,13 @@ impl FromStr for StreamId {
             Some(character) => Err(InvalidStreamId::Character { character }),
             None => Ok(Self(text.into())),
         }
+    }
+}
+
+/// For maps that are looked into by the text.
+impl Borrow<str> for StreamId {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

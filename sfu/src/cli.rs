@@ -14,7 +14,7 @@ use crate::config::{
     self, ConfigErrors, LoadError, Loaded, MediaAddresses, Settings, Task, TokenRequest,
 };
 use crate::http::server_config;
-use crate::server::Server;
+use crate::server::{EdgeServer, Server, StartError, StepReport};
 use crate::telemetry;
 use crate::webhook::echo::{self, EchoOptions};
 use crate::words::check_words;
@@ -35,7 +35,7 @@ pub fn run() -> ExitCode {
         Err(LoadError::Wrong(errors)) => return refuse(&errors),
     };
     match &loaded.task {
-        Task::Serve => serve(&loaded),
+        Task::Serve | Task::Edge => serve(&loaded),
         Task::Check => check(&loaded.settings),
         Task::UserSig(request) => print_token(&loaded.settings, request),
         Task::WebhookEcho(listen, options) => webhook_echo(*listen, options.clone()),
@@ -52,12 +52,12 @@ fn serve(loaded: &Loaded) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("cannot start threads: {error}")),
     };
-    let code = runtime.block_on(serve_until_signal(settings));
+    let code = runtime.block_on(serve_until_signal(&loaded.task, settings));
     leave(runtime);
     code
 }
 
-async fn serve_until_signal(settings: &Settings) -> ExitCode {
+async fn serve_until_signal(task: &Task, settings: &Settings) -> ExitCode {
     let signals = (
         signal(SignalKind::terminate()),
         signal(SignalKind::interrupt()),
@@ -65,12 +65,12 @@ async fn serve_until_signal(settings: &Settings) -> ExitCode {
     let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
         return fail("cannot listen for signals");
     };
-    let server = match Server::start(settings).await {
+    let server = match Running::start(task, settings).await {
         Ok(server) => server,
         Err(error) => return fail(&error.to_string()),
     };
     // Whoever started the program may have closed our standard output.
-    let _ = writeln!(io::stdout(), "weblive: demo page at {}", server.page());
+    let _ = writeln!(io::stdout(), "weblive: {}", server.greeting());
     let name = tokio::select! {
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
@@ -85,6 +85,35 @@ async fn serve_until_signal(settings: &Settings) -> ExitCode {
         _ = async { tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} } } => {
             tracing::warn!("a second signal: the shutdown is cut short");
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// What runs until a signal.
+enum Running {
+    Whole(Box<Server>),
+    Edge(Box<EdgeServer>),
+}
+
+impl Running {
+    async fn start(task: &Task, settings: &Settings) -> Result<Self, StartError> {
+        Ok(match task {
+            Task::Edge => Self::Edge(Box::new(EdgeServer::start(settings).await?)),
+            _ => Self::Whole(Box::new(Server::start(settings).await?)),
+        })
+    }
+
+    fn greeting(&self) -> String {
+        match self {
+            Self::Whole(server) => format!("demo page at {}", server.page()),
+            Self::Edge(server) => format!("edge at {}", server.address()),
+        }
+    }
+
+    async fn shut_down(self) -> Vec<StepReport> {
+        match self {
+            Self::Whole(server) => server.shut_down().await,
+            Self::Edge(server) => server.shut_down().await,
         }
     }
 }

@@ -7,6 +7,8 @@ pub mod http;
 pub mod images;
 pub mod live;
 pub mod media;
+pub mod push;
+pub mod record;
 pub mod server;
 pub mod signal;
 pub mod store;

@@ -8,6 +8,7 @@ use anyhow::{Context, ensure};
 use reqwest::{Client, Url};
 
 use super::reader::{FlvReader, Tag, TagKind};
+use super::slow::SlowOptions;
 use crate::stamp::Stamp;
 use crate::viewers::{Counters, Crowd, CrowdOptions, ViewersReport};
 
@@ -17,7 +18,10 @@ use crate::viewers::{Counters, Crowd, CrowdOptions, ViewersReport};
 ///
 /// When nothing can be published or the HTTP client does not start. Viewers
 /// that fail are counted, not errors.
-pub async fn run(options: CrowdOptions) -> anyhow::Result<ViewersReport> {
+pub async fn run(
+    options: CrowdOptions,
+    slow: Option<SlowOptions>,
+) -> anyhow::Result<ViewersReport> {
     let client = Client::builder()
         .connect_timeout(Duration::from_secs(10))
         .no_proxy()
@@ -27,6 +31,7 @@ pub async fn run(options: CrowdOptions) -> anyhow::Result<ViewersReport> {
     let crowd = Crowd {
         protocol: "FLV",
         unit: "tags",
+        slow: slow.map(|slow| slow.crowd(url.clone())),
         options,
     };
     crowd
@@ -34,7 +39,8 @@ pub async fn run(options: CrowdOptions) -> anyhow::Result<ViewersReport> {
         .await
 }
 
-async fn view(
+/// One viewer.
+pub(crate) async fn view(
     client: Client,
     url: Url,
     counters: Arc<Counters>,
@@ -48,34 +54,22 @@ async fn view(
         .with_context(|| format!("no answer from {url}"))?;
     let status = response.status();
     ensure!(status.is_success(), "{url} answers {status}");
-    let mut reader = FlvReader::new();
-    let mut viewer = Viewer {
-        asked,
-        epoch,
-        counters,
-        had_picture: false,
-        last_arrival: None,
-        last_video: None,
-    };
+    let mut viewer = Viewer::new(counters, epoch);
+    viewer.asked = asked;
     let mut had_byte = false;
     while let Some(chunk) = response.chunk().await.context("the stream broke off")? {
         if !had_byte {
             had_byte = true;
             viewer.counters.note_first_byte(asked.elapsed());
         }
-        let len = chunk.len() as u64;
-        viewer.counters.bytes.fetch_add(len, Ordering::Relaxed);
-        let now = Instant::now();
-        let read = reader.handle(&chunk, |tag| viewer.handle(now, &tag));
-        if read.is_err() {
-            viewer.counters.faults.fetch_add(1, Ordering::Relaxed);
-        }
-        read?;
+        viewer.take(&chunk)?;
     }
     anyhow::bail!("the stream ended")
 }
 
-struct Viewer {
+/// What one viewer sees.
+pub(super) struct Viewer {
+    reader: FlvReader,
     asked: Instant,
     epoch: Option<Instant>,
     counters: Arc<Counters>,
@@ -90,6 +84,35 @@ const STALL: Duration = Duration::from_millis(500);
 const SKIP_MS: u32 = 500;
 
 impl Viewer {
+    /// One that asks now.
+    pub(super) fn new(counters: Arc<Counters>, epoch: Option<Instant>) -> Self {
+        Self {
+            reader: FlvReader::new(),
+            asked: Instant::now(),
+            epoch,
+            counters,
+            had_picture: false,
+            last_arrival: None,
+            last_video: None,
+        }
+    }
+
+    /// Takes the next bytes of the body.
+    pub(super) fn take(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        let len = bytes.len() as u64;
+        self.counters.bytes.fetch_add(len, Ordering::Relaxed);
+        let now = Instant::now();
+        let mut tags = Vec::new();
+        let read = self.reader.handle(bytes, |tag| tags.push(tag));
+        for tag in &tags {
+            self.handle(now, tag);
+        }
+        if read.is_err() {
+            self.counters.faults.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(read?)
+    }
+
     fn handle(&mut self, now: Instant, tag: &Tag) {
         if tag.is_config {
             return;

@@ -24,7 +24,31 @@ pub struct MediaPlaylist {
     pub ended: bool,
     /// The segments in order.
     pub segments: Vec<Segment>,
+    /// The parts in order, of segments and of the one that has begun.
+    pub parts: Vec<Part>,
+    /// Distance from the end at which players of parts start (`PART-HOLD-BACK`).
+    pub part_hold_back: Option<Duration>,
+    /// URI of the part that comes next (`EXT-X-PRELOAD-HINT`).
+    pub hint: Option<String>,
 }
+
+/// A Partial Segment (RFC 8216bis section 4.4.4.9).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Where it stands.
+    pub position: Position,
+    /// Its URI, relative to the playlist.
+    pub uri: String,
+    /// URI of its Media Initialization Section.
+    pub map: Option<String>,
+    /// Its length.
+    pub duration: Duration,
+    /// Whether it begins with a key frame.
+    pub is_independent: bool,
+}
+
+/// Media sequence number of a segment, and the index of a part in it.
+pub type Position = (u64, usize);
 
 /// A Media Segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +75,27 @@ pub enum PlaylistError {
     BadValue(&'static str),
 }
 
+impl MediaPlaylist {
+    /// Where the part after the last one stands.
+    pub fn next_position(&self) -> Position {
+        let msn = self.first + self.segments.len() as u64;
+        let parts = self.parts.iter().rev();
+        (msn, parts.take_while(|part| part.position.0 == msn).count())
+    }
+
+    /// The parts that a player starts with: from the hold back on, and from the independent one
+    /// before that.
+    pub fn parts_to_start_with(&self) -> &[Part] {
+        let hold_back = self.part_hold_back.unwrap_or_default();
+        let mut behind = Duration::ZERO;
+        let start = self.parts.iter().rposition(|part| {
+            behind += part.duration;
+            behind >= hold_back && part.is_independent
+        });
+        &self.parts[start.unwrap_or(0)..]
+    }
+}
+
 impl Playlist {
     /// Reads a playlist.
     ///
@@ -66,7 +111,9 @@ impl Playlist {
         let (mut first, mut ended) = (0, false);
         let (mut map, mut duration) = (None, None);
         let mut variant = false;
+        let (mut part_hold_back, mut hint) = (None, None);
         let mut segments = Vec::new();
+        let mut parts: Vec<Part> = Vec::new();
         for line in lines {
             if let Some(value) = line.strip_prefix("#EXT-X-TARGETDURATION:") {
                 let seconds = number(value, "EXT-X-TARGETDURATION")?;
@@ -74,11 +121,30 @@ impl Playlist {
             } else if let Some(value) = line.strip_prefix("#EXT-X-MEDIA-SEQUENCE:") {
                 first = number(value, "EXT-X-MEDIA-SEQUENCE")?;
             } else if let Some(value) = line.strip_prefix("#EXTINF:") {
-                let seconds = value.split(',').next().and_then(|v| v.trim().parse().ok());
-                let length = seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
+                let length = value.split(',').next().and_then(|v| seconds(v.trim()));
                 duration = Some(length.ok_or(PlaylistError::BadValue("EXTINF"))?);
             } else if let Some(value) = line.strip_prefix("#EXT-X-MAP:") {
-                map = uri_attribute(value);
+                map = attribute(value, "URI").map(str::to_owned);
+            } else if let Some(value) = line.strip_prefix("#EXT-X-SERVER-CONTROL:") {
+                part_hold_back = attribute(value, "PART-HOLD-BACK").and_then(seconds);
+            } else if let Some(value) = line.strip_prefix("#EXT-X-PART:") {
+                let msn = first + segments.len() as u64;
+                let of_it = parts.iter().rev().take_while(|p| p.position.0 == msn);
+                let index = of_it.count();
+                let uri = attribute(value, "URI");
+                let duration = attribute(value, "DURATION").and_then(seconds);
+                let bad = PlaylistError::BadValue("EXT-X-PART");
+                parts.push(Part {
+                    position: (msn, index),
+                    uri: uri.ok_or(bad)?.to_owned(),
+                    map: map.clone(),
+                    duration: duration.ok_or(bad)?,
+                    is_independent: attribute(value, "INDEPENDENT") == Some("YES"),
+                });
+            } else if let Some(value) = line.strip_prefix("#EXT-X-PRELOAD-HINT:") {
+                if attribute(value, "TYPE") == Some("PART") {
+                    hint = attribute(value, "URI").map(str::to_owned);
+                }
             } else if line.starts_with("#EXT-X-STREAM-INF:") {
                 variant = true;
             } else if line == "#EXT-X-ENDLIST" {
@@ -100,6 +166,9 @@ impl Playlist {
             first,
             ended,
             segments,
+            parts,
+            part_hold_back,
+            hint,
         }))
     }
 }
@@ -111,9 +180,26 @@ fn number(value: &str, tag: &'static str) -> Result<u64, PlaylistError> {
         .map_err(|_| PlaylistError::BadValue(tag))
 }
 
-fn uri_attribute(attributes: &str) -> Option<String> {
-    let (_, rest) = attributes.split_once("URI=\"")?;
-    Some(rest.split_once('"')?.0.to_owned())
+fn seconds(text: &str) -> Option<Duration> {
+    Duration::try_from_secs_f64(text.parse().ok()?).ok()
+}
+
+/// The value of an attribute (RFC 8216 section 4.2), without quotes.
+fn attribute<'a>(mut list: &'a str, name: &str) -> Option<&'a str> {
+    loop {
+        let (found, rest) = list.split_once('=')?;
+        let (value, rest) = match rest.strip_prefix('"') {
+            Some(quoted) => {
+                let (value, rest) = quoted.split_once('"')?;
+                (value, rest.strip_prefix(',').unwrap_or(rest))
+            }
+            None => rest.split_once(',').unwrap_or((rest, "")),
+        };
+        if found.trim() == name {
+            return Some(value);
+        }
+        list = rest;
+    }
 }
 
 #[cfg(test)]
@@ -145,6 +231,34 @@ mod tests {
             Playlist::parse(text),
             Ok(Playlist::Multivariant("low.m3u8".into()))
         );
+    }
+
+    #[test]
+    fn parts_stand_where_the_next_request_needs_them() {
+        let text = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n\
+                    #EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=0.750\n\
+                    #EXT-X-MEDIA-SEQUENCE:7\n#EXT-X-MAP:URI=\"a/init.mp4\"\n\
+                    #EXT-X-PART:DURATION=0.5,URI=\"a/7.0.m4s\",INDEPENDENT=YES\n\
+                    #EXT-X-PART:DURATION=0.5,URI=\"a/7.1.m4s\"\n#EXTINF:1.0,\na/7.m4s\n\
+                    #EXT-X-PART:DURATION=0.5,URI=\"a/8.0.m4s\",INDEPENDENT=YES\n\
+                    #EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"a/8.1.m4s\"\n";
+        let Ok(Playlist::Media(playlist)) = Playlist::parse(text) else {
+            panic!("not a Media Playlist");
+        };
+        let positions: Vec<_> = playlist.parts.iter().map(|p| p.position).collect();
+        assert_eq!(positions, [(7, 0), (7, 1), (8, 0)]);
+        assert_eq!(playlist.next_position(), (8, 1));
+        assert_eq!(playlist.hint.as_deref(), Some("a/8.1.m4s"));
+        // The newest part alone is too near to the end, the one before it needs the first.
+        assert_eq!(playlist.parts_to_start_with().len(), 3);
+        let begun = text.replace(
+            "#EXT-X-PART:DURATION=0.5,URI=\"a/8.0.m4s\",INDEPENDENT=YES\n",
+            "",
+        );
+        let Ok(Playlist::Media(begun)) = Playlist::parse(&begun) else {
+            panic!("not a Media Playlist");
+        };
+        assert_eq!(begun.next_position(), (8, 0));
     }
 
     #[test]

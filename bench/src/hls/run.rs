@@ -22,12 +22,14 @@ pub async fn run(options: CrowdOptions) -> anyhow::Result<ViewersReport> {
     let crowd = Crowd {
         protocol: "HLS",
         unit: "segments",
+        slow: None,
         options,
     };
     crowd.run(|counters, _| view(url.clone(), counters)).await
 }
 
-async fn view(url: Url, counters: Arc<Counters>) -> anyhow::Result<()> {
+/// One player of whole segments.
+pub(crate) async fn view(url: Url, counters: Arc<Counters>) -> anyhow::Result<()> {
     // A client a viewer: connections are kept, but not shared.
     let client = Client::builder()
         .timeout(Duration::from_secs(10))
@@ -150,15 +152,15 @@ impl Viewer {
     }
 }
 
-/// A player that starts with its first segment and plays on while it has any.
+/// A player that starts with what it has first and plays on while it has any.
 #[derive(Debug)]
-struct Playback {
-    dry_at: Instant,
+pub(super) struct Playback {
+    pub(super) dry_at: Instant,
 }
 
 impl Playback {
-    /// Takes a segment; `true` when the player stood still before it came.
-    fn add(&mut self, now: Instant, duration: Duration) -> bool {
+    /// Takes media; `true` when the player stood still before it came.
+    pub(super) fn add(&mut self, now: Instant, duration: Duration) -> bool {
         let stalled = now > self.dry_at;
         self.dry_at = self.dry_at.max(now) + duration;
         stalled

@@ -1,24 +1,31 @@
 //! The muxer of one broadcast, without clocks and sockets: packets, AAC frames and time in; FLV
-//! tags, HLS segments, key frame requests and audio work out.
+//! tags and HLS segments of each variant, key frame requests and audio work out.
+
+mod of_frames;
+mod variants;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use packager::flv;
-use packager::frames::{AudioConfig, AudioFrame, Frame, VideoFrame};
-use packager::hls::{InitSection, Segment, Segmenter, SegmenterConfig, SegmenterOutput};
+use packager::frames::{AudioConfig, AudioFrame, VideoFrame};
+use packager::hls::{InitSection, Part, Segment, SegmenterConfig};
+use packager::picture::{Picture, Pictures};
 use packager::rtp::{Codec, MediaKind, RtpPacket, Tracks};
 use packager::time::MediaTime;
 use packager::timeline::{Timeline, TimelineConfig, TimelineCounters};
+use packager::video::VideoCodec;
 
+use super::frames::FrameInput;
 use super::inputs::{AudioInput, VideoInput};
-use super::interleave::Interleaver;
 use super::keyframes::KeyframeWish;
+use super::layer::Layer;
+use super::mux::Mux;
 use super::silence::SilenceWatch;
+use super::variant::{Content, contents};
 use super::wall::WallClock;
-use crate::flv::{Tag, TagKind};
-use crate::ingest::IngestItem;
+use crate::flv::Tag;
+use crate::ingest::{IngestItem, Publication, Track};
 use crate::metrics::Metrics;
 use crate::transcoder::{self, AudioWork};
 
@@ -33,26 +40,37 @@ const KEYFRAME_GRACE: Duration = Duration::from_millis(150);
 /// camera is off.
 const VIDEO_ABSENT: Duration = Duration::from_secs(1);
 
-/// How long FLV viewers wait for an announced video track before they get sound alone.
-const VIDEO_WAIT: Duration = Duration::from_secs(3);
-
 /// What the core wants done.
 #[derive(Debug)]
 pub(super) enum Output {
-    /// The next FLV tag.
-    Tag(Tag),
-    /// The initialization section of the segments that follow.
-    Init(InitSection),
-    /// A Media Segment and the wall clock of its start.
-    Segment(Segment, SystemTime),
+    /// What a variant of this index goes on with.
+    Media(usize, Media),
     /// Work for the transcoder.
     Audio(AudioWork),
-    /// Ask the publisher for a key frame.
-    RequestKeyframe,
+    /// Ask the publisher for a key frame of these pictures.
+    RequestKeyframe(Pictures),
+    /// The frames that follow are of another source than those before.
+    NewSource,
+    /// The format of the sound is another one from here on.
+    NewSound,
     /// The video codec is known and can be carried, or there is no video.
     Accepted,
     /// The video codec cannot be carried.
     Refused(Codec),
+}
+
+/// What comes out of a variant.
+#[derive(Debug)]
+pub(super) enum Media {
+    /// The next FLV tag.
+    Tag(Tag),
+    /// The initialization section of the segments that follow, and the discontinuities that other
+    /// variants had before this one began.
+    Init(InitSection, u64),
+    /// The next part of a Media Segment; with the first the wall clock of its start.
+    Part(Part, Option<SystemTime>),
+    /// The Media Segment of the parts so far.
+    Segment(Segment),
 }
 
 /// See the module.
@@ -67,6 +85,8 @@ pub(super) struct Core {
     wall: WallClock,
     video: VideoInput,
     audio: AudioInput,
+    /// In place of the two above, where frames come and not packets.
+    frames: Option<FrameInput>,
     audio_config: Option<Arc<AudioConfig>>,
     /// The transcoder has made sound, which then never stops: players that were told of an audio
     /// track wait for it.
@@ -78,30 +98,40 @@ pub(super) struct Core {
     last_video: Option<Instant>,
     last_keyframe: Option<MediaTime>,
     silence: SilenceWatch,
-    interleaver: Interleaver,
-    superseded_reported: u64,
-    /// First sound that came while announced video did not.
-    sound_alone_since: Option<MediaTime>,
-    segmenter: Segmenter,
-    segmenter_dropped: u64,
+    /// What each variant has.
+    contents: Vec<Content>,
+    /// The variants: that of the large picture first.
+    variants: Vec<Mux>,
+    /// The lesser pictures of variants, in the same order.
+    layers: Vec<Layer>,
     out: VecDeque<Output>,
 }
 
 impl Core {
     pub(super) fn new(
-        target: Duration,
-        tracks: Tracks,
+        config: SegmenterConfig,
+        publication: Publication,
         metrics: Arc<Metrics>,
         now: Instant,
         wall: SystemTime,
     ) -> Self {
-        let tracks = carried(tracks);
-        let config = SegmenterConfig {
-            target,
-            ..SegmenterConfig::default()
-        };
+        let tracks = carried(publication.tracks);
+        let contents = contents(publication);
+        let variants = contents.iter().map(|content| {
+            let expected = content.of(tracks);
+            Mux::new(config, expected, metrics.clone())
+        });
+        let lesser = contents
+            .iter()
+            .skip(1)
+            .filter_map(|content| content.picture());
         Self {
             tracks,
+            variants: variants.collect(),
+            layers: lesser
+                .map(|picture| Layer::new(picture, publication.pictures))
+                .collect(),
+            contents,
             metrics,
             timeline: Timeline::new(TimelineConfig::default(), tracks),
             timeline_reported: TimelineCounters::default(),
@@ -109,19 +139,15 @@ impl Core {
             wall: WallClock::new(now, wall),
             video: VideoInput::new(),
             audio: AudioInput::new(),
+            frames: None,
             audio_config: aac_config().map(Arc::new),
             has_sounded: false,
             verdict: None,
             wish: KeyframeWish::default(),
-            max_gop: target.min(MAX_GOP),
+            max_gop: config.target.min(MAX_GOP),
             last_video: None,
             last_keyframe: None,
             silence: SilenceWatch::new(now),
-            interleaver: Interleaver::new(tracks),
-            superseded_reported: 0,
-            sound_alone_since: None,
-            segmenter: Segmenter::new(config, tracks.video, tracks.audio),
-            segmenter_dropped: 0,
             out: VecDeque::new(),
         }
     }
@@ -136,22 +162,20 @@ impl Core {
         self.tracks.audio || self.has_sounded
     }
 
-    /// The tracks that frames come of.
-    fn expected(&self) -> Tracks {
-        Tracks {
-            audio: self.sounds(),
-            ..self.tracks
-        }
-    }
-
     /// True if no track can be carried.
     pub(super) fn has_nothing(&self) -> bool {
         !self.tracks.video && !self.tracks.audio
     }
 
     /// Another publisher goes on; the old one's packets are void.
-    pub(super) fn handle_republish(&mut self, now: Instant, tracks: Tracks) {
-        self.tracks = carried(tracks);
+    pub(super) fn handle_republish(&mut self, now: Instant, publication: Publication) {
+        if let Some(frames) = &mut self.frames {
+            frames.reconnect(publication.tracks);
+            // Viewers are told once more that there is something to see.
+            self.verdict = None;
+            return;
+        }
+        self.tracks = carried(publication.tracks);
         self.timeline.republish(self.tracks);
         self.video.restart();
         self.audio = AudioInput::new();
@@ -159,13 +183,23 @@ impl Core {
         self.wish.satisfy();
         self.last_keyframe = None;
         self.silence.handle_publisher(now, self.tracks.audio);
-        self.interleaver.expect(self.expected());
+        for layer in &mut self.layers {
+            layer.handle_republish(publication.pictures);
+        }
+        for (content, mux) in self.contents.iter().zip(&mut self.variants) {
+            // Sound alone goes by the pictures, if there are any.
+            if !self.tracks.video || content.picture().is_some() {
+                mux.restart();
+            }
+        }
+        self.expect();
         self.out.push_back(Output::Audio(AudioWork::Restart));
     }
 
     /// The publisher is gone: nobody is there to be asked.
     pub(super) fn handle_publisher_gone(&mut self) {
         self.wish.satisfy();
+        self.layers.iter_mut().for_each(Layer::handle_gone);
         self.silence.handle_gone();
     }
 
@@ -178,22 +212,41 @@ impl Core {
     pub(super) fn handle_ingest(&mut self, now: Instant, item: IngestItem) {
         match item {
             IngestItem::Rtp {
-                kind,
+                track,
                 codec,
                 packet,
             } => {
-                if codec.kind() != kind || !self.tracks.has(kind) {
+                if codec.kind() != track.kind() || !self.tracks.has(track.kind()) {
                     self.metrics.count_drop("track_not_announced", 1);
                     return;
                 }
-                self.handle_rtp(now, codec, packet);
+                match track {
+                    Track::Audio => self.handle_sound_packet(now, packet),
+                    Track::Video(picture) => {
+                        self.handle_video_packet(now, picture, codec, packet);
+                    }
+                }
             }
-            IngestItem::SenderReport { kind, report } => {
-                self.timeline.handle_sender_report(kind, &report);
+            IngestItem::SenderReport { track, report } => {
+                if let Track::Video(picture) = track {
+                    for layer in &mut self.layers {
+                        layer.handle_report(picture, &report);
+                    }
+                }
+                if is_main(track) {
+                    self.timeline.handle_sender_report(track.kind(), &report);
+                }
             }
-            IngestItem::Switched { kind } => match kind {
-                MediaKind::Audio => self.audio.switch(),
-                MediaKind::Video => self.video.switch(),
+            IngestItem::Switched { track } => match track {
+                Track::Audio => self.audio.switch(),
+                Track::Video(picture) => {
+                    for layer in &mut self.layers {
+                        layer.switch(picture);
+                    }
+                    if picture == Picture::Large {
+                        self.video.switch();
+                    }
+                }
             },
         }
         self.advance(now);
@@ -207,7 +260,9 @@ impl Core {
             return;
         }
         self.has_sounded = true;
-        self.interleaver.push_audio(now, frame);
+        for mux in &mut self.variants {
+            mux.push_audio(now, frame.clone());
+        }
         self.advance(now);
     }
 
@@ -219,7 +274,7 @@ impl Core {
         self.audio = AudioInput::new();
         self.out
             .retain(|output| !matches!(output, Output::Audio(_)));
-        self.interleaver.expect(self.expected());
+        self.expect();
         self.advance(now);
     }
 
@@ -235,10 +290,11 @@ impl Core {
             self.video.next_timeout(),
             self.audio.next_timeout(),
             self.wish.next_timeout(),
-            self.interleaver.next_timeout(),
             self.silence.next_timeout(),
         ]
         .into_iter()
+        .chain(self.layers.iter().map(Layer::next_timeout))
+        .chain(self.variants.iter().map(Mux::next_timeout))
         .flatten()
         .min()
     }
@@ -249,50 +305,74 @@ impl Core {
 
     /// Writes out all that waits: the broadcast is over.
     pub(super) fn finish(&mut self) {
-        while let Some(frame) = self.interleaver.drain() {
-            self.emit(frame);
+        let audio = self.audio_config.clone();
+        for mux in &mut self.variants {
+            mux.finish(audio.as_ref());
         }
-        self.segmenter.finish();
-        self.poll_segmenter();
+        self.poll_variants();
     }
 
-    fn handle_rtp(&mut self, now: Instant, codec: Codec, packet: RtpPacket) {
-        let received = packet.received;
-        match codec {
-            Codec::H264 => {
-                // Another codec stays refused until a key frame says that H.264 goes on.
-                if self.verdict.is_none() {
-                    self.judge(Ok(()));
-                }
-                self.last_video = Some(now);
-                self.timeline
-                    .handle_rtp(MediaKind::Video, packet.time, received);
-                self.video.push(packet);
-                if self.video.needs_keyframe() {
-                    let grace = match self.last_keyframe {
-                        Some(_) => Duration::ZERO,
-                        None => KEYFRAME_GRACE,
-                    };
-                    self.wish.want(now, grace);
-                }
-            }
-            Codec::Opus => {
-                if matches!(self.verdict, Some(Err(_))) {
-                    self.metrics.count_drop("codec_not_carried", 1);
-                    return;
-                }
-                if !self.tracks.video {
-                    self.judge(Ok(()));
-                }
-                self.timeline
-                    .handle_rtp(MediaKind::Audio, packet.time, received);
-                self.silence.handle_arrival(now);
-                self.audio.push(packet);
-            }
-            Codec::Vp8 | Codec::Vp9 | Codec::Av1 => {
+    fn handle_sound_packet(&mut self, now: Instant, packet: RtpPacket) {
+        if matches!(self.verdict, Some(Err(_))) {
+            self.metrics.count_drop("codec_not_carried", 1);
+            return;
+        }
+        if !self.tracks.video {
+            self.judge(Ok(()));
+        }
+        self.timeline
+            .handle_rtp(MediaKind::Audio, packet.time, packet.received);
+        self.silence.handle_arrival(now);
+        self.audio.push(packet);
+    }
+
+    fn handle_video_packet(
+        &mut self,
+        now: Instant,
+        picture: Picture,
+        codec: Codec,
+        packet: RtpPacket,
+    ) {
+        let Some(carried) = VideoCodec::of(codec) else {
+            if picture == Picture::Large {
                 self.judge(Err(codec));
-                self.metrics.count_drop("codec_not_carried", 1);
             }
+            self.metrics.count_drop("codec_not_carried", 1);
+            return;
+        };
+        let mut is_taken = picture == Picture::Large;
+        for layer in &mut self.layers {
+            if picture == Picture::Large {
+                layer.note_large(packet.time, packet.received);
+            }
+            if layer.source() == Some(picture) {
+                layer.push(now, carried, packet.clone(), &self.metrics);
+                is_taken = true;
+            }
+        }
+        if !is_taken {
+            self.metrics.count_drop("picture_without_variant", 1);
+        }
+        if picture == Picture::Large {
+            self.handle_large_packet(now, carried, packet);
+        }
+    }
+
+    fn handle_large_packet(&mut self, now: Instant, codec: VideoCodec, packet: RtpPacket) {
+        // A refused codec stays so until a key frame says that one that is carried goes on.
+        if self.verdict.is_none() {
+            self.judge(Ok(()));
+        }
+        self.last_video = Some(now);
+        self.timeline
+            .handle_rtp(MediaKind::Video, packet.time, packet.received);
+        self.video.push(codec, packet, &self.metrics);
+        if self.video.needs_keyframe() {
+            let grace = match self.last_keyframe {
+                Some(_) => Duration::ZERO,
+                None => KEYFRAME_GRACE,
+            };
+            self.wish.want(now, grace);
         }
     }
 
@@ -321,11 +401,15 @@ impl Core {
                 time: opus.time,
             }));
         }
-        while let Some((frame, received)) = self.video.poll(now, &mut self.timeline, &self.metrics)
-        {
+        while let Some((frame, received)) = {
+            let timeline = &mut self.timeline;
+            let place = |time| timeline.media_time(MediaKind::Video, time);
+            self.video.poll(now, place, &self.metrics)
+        } {
             self.wall.note(frame.pts, received);
             self.handle_picture(now, frame);
         }
+        self.advance_layers(now);
         if self.sounds() {
             let time = |now| self.timeline.time_on_arrival(MediaKind::Audio, now);
             if let Some((from, until)) = self.silence.poll(now, time) {
@@ -336,11 +420,18 @@ impl Core {
         self.video.report(&self.metrics);
         self.audio.report(&self.metrics);
         self.report_timeline();
-        while let Some(frame) = self.interleaver.pop(now) {
-            self.emit(frame);
+        let audio = self.audio_config.clone();
+        for index in 0..self.variants.len() {
+            if let Some(mux) = self.variants.get_mut(index) {
+                mux.advance(now, audio.as_ref());
+            }
+            self.keep_in_step(now);
         }
-        self.report_superseded();
-        self.poll_segmenter();
+        self.poll_variants();
+        self.ask_keyframes(now);
+    }
+
+    fn ask_keyframes(&mut self, now: Instant) {
         let is_video_absent = self
             .last_video
             .is_none_or(|last| now.saturating_duration_since(last) >= VIDEO_ABSENT);
@@ -350,8 +441,17 @@ impl Core {
         if is_video_absent {
             self.wish.satisfy();
         }
+        let mut wanted = Pictures::NONE;
         if self.wish.poll(now) {
-            self.out.push_back(Output::RequestKeyframe);
+            wanted.insert(Picture::Large);
+        }
+        for layer in &mut self.layers {
+            if layer.poll_wish(now) {
+                wanted.extend(layer.source());
+            }
+        }
+        if !wanted.is_empty() {
+            self.out.push_back(Output::RequestKeyframe(wanted));
         }
     }
 
@@ -380,60 +480,8 @@ impl Core {
             self.out
                 .push_back(Output::Audio(AudioWork::Fill { from, until }));
         }
-        self.interleaver.push_video(now, frame);
-    }
-
-    fn emit(&mut self, frame: Frame) {
-        match frame {
-            Frame::Video(frame) => {
-                self.sound_alone_since = None;
-                let kind = if frame.is_keyframe {
-                    TagKind::Keyframe(frame.config.clone())
-                } else {
-                    TagKind::Picture
-                };
-                self.emit_tag(frame.dts, kind, flv::video_tag(&frame));
-                self.segmenter.push_video(frame);
-            }
-            Frame::Audio(frame) => {
-                let Some(config) = self.audio_config.clone() else {
-                    return;
-                };
-                let since = *self.sound_alone_since.get_or_insert(frame.pts);
-                let is_awaiting_video = self.tracks.video
-                    && self.last_keyframe.is_none()
-                    && !self.silence.has_seen_pictures()
-                    && frame.pts.since(since) < VIDEO_WAIT;
-                if !is_awaiting_video {
-                    let kind = TagKind::Audio(config.clone());
-                    self.emit_tag(frame.pts, kind, flv::audio_tag(&frame));
-                }
-                self.segmenter.push_audio(&config, frame);
-            }
-        }
-    }
-
-    fn emit_tag(
-        &mut self,
-        time: MediaTime,
-        kind: TagKind,
-        tag: Result<bytes::Bytes, flv::TagTooLarge>,
-    ) {
-        match tag {
-            Ok(bytes) => {
-                self.metrics.tags.inc();
-                self.metrics.tag_bytes.inc_by(bytes.len() as u64);
-                self.out.push_back(Output::Tag(Tag { time, bytes, kind }));
-            }
-            Err(_) => self.metrics.count_drop("flv_tag_too_large", 1),
-        }
-    }
-
-    fn report_superseded(&mut self) {
-        let superseded = self.interleaver.superseded();
-        let new = superseded - std::mem::replace(&mut self.superseded_reported, superseded);
-        if new > 0 {
-            self.metrics.count_drop("keyframe_superseded", new);
+        if let Some(main) = self.variants.first_mut() {
+            main.push_video(now, frame);
         }
     }
 
@@ -459,30 +507,6 @@ impl Core {
             self.metrics.count_event(event, after - before);
         }
     }
-
-    fn poll_segmenter(&mut self) {
-        while let Some(output) = self.segmenter.poll() {
-            self.out.push_back(match output {
-                SegmenterOutput::Init(init) => Output::Init(init),
-                SegmenterOutput::Segment(segment) => {
-                    self.metrics.segments.inc();
-                    let is_dependent = !segment.is_independent;
-                    self.metrics
-                        .segments_dependent
-                        .inc_by(u64::from(is_dependent));
-                    self.metrics.segment_bytes.inc_by(segment.data.len() as u64);
-                    let wall = self.wall.of_segment(segment.start);
-                    Output::Segment(segment, wall)
-                }
-            });
-        }
-        let dropped = self.segmenter.dropped_frames();
-        if dropped > self.segmenter_dropped {
-            self.metrics
-                .count_drop("hls_frame", dropped - self.segmenter_dropped);
-            self.segmenter_dropped = dropped;
-        }
-    }
 }
 
 /// The tracks that this build can carry.
@@ -491,6 +515,11 @@ fn carried(tracks: Tracks) -> Tracks {
         audio: tracks.audio && transcoder::AVAILABLE,
         ..tracks
     }
+}
+
+/// True if the timeline goes by the track: sound, and the large picture.
+fn is_main(track: Track) -> bool {
+    matches!(track, Track::Audio | Track::LARGE)
 }
 
 fn aac_config() -> Option<AudioConfig> {

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use packager::frames::{DecodeClock, VideoFrame};
-use packager::h264::{AccessUnit, Depacketizer, DepacketizerCounters, DepacketizerLimits};
 use packager::opus;
 use packager::patience::Waits;
 use packager::reorder::{Ordered, Reorder, ReorderConfig, ReorderCounters};
 use packager::rtp::{MediaKind, RtpPacket};
 use packager::time::MediaTime;
 use packager::timeline::Timeline;
+use packager::video::{
+    AccessUnit, Depacketizer, DepacketizerCounters, DepacketizerLimits, VideoCodec,
+};
 
 use crate::metrics::Metrics;
 
@@ -23,11 +25,17 @@ const MAX_UNPLACED: usize = 256;
 /// retransmission over 30 ms of round trip would come in time; then the decoder bridges the gap.
 const AUDIO_WAIT: Duration = Duration::from_millis(60);
 
-/// H.264 packets to frames.
+/// A packet of another codec that is this far behind the newest one is late; further behind, it is of
+/// a sequence that starts anew.
+const MAX_LATE: u64 = 1_024;
+
+/// Video packets to frames.
 #[derive(Debug)]
 pub(super) struct VideoInput {
     reorder: Reorder,
     depacketizer: Depacketizer,
+    /// The number of the newest packet.
+    newest: Option<u64>,
     unplaced: VecDeque<AccessUnit>,
     decode_clock: DecodeClock,
     reported: (ReorderCounters, DepacketizerCounters),
@@ -37,7 +45,8 @@ impl VideoInput {
     pub(super) fn new() -> Self {
         Self {
             reorder: Reorder::new(ReorderConfig::default()),
-            depacketizer: Depacketizer::new(DepacketizerLimits::default()),
+            depacketizer: Depacketizer::new(VideoCodec::H264, DepacketizerLimits::default()),
+            newest: None,
             unplaced: VecDeque::new(),
             decode_clock: DecodeClock::default(),
             reported: Default::default(),
@@ -53,16 +62,39 @@ impl VideoInput {
         };
     }
 
-    pub(super) fn push(&mut self, packet: RtpPacket) {
+    /// Takes a packet in. One of another codec than those before starts over with a key frame.
+    pub(super) fn push(&mut self, codec: VideoCodec, packet: RtpPacket, metrics: &Metrics) {
+        if codec != self.depacketizer.codec() {
+            let is_late = self
+                .newest
+                .is_some_and(|newest| packet.seq < newest && newest - packet.seq < MAX_LATE);
+            if is_late {
+                metrics.count_drop("video_of_old_codec", 1);
+                return;
+            }
+            self.follow(codec, metrics);
+        }
+        self.newest = self.newest.max(Some(packet.seq));
         // A refused packet is counted by the reorder itself.
         let _ = self.reorder.push(packet);
     }
 
-    /// The next frame, with the arrival of its last packet.
+    /// Another codec goes on: what waits of the one before does not come out any more, except whole
+    /// pictures.
+    fn follow(&mut self, codec: VideoCodec, metrics: &Metrics) {
+        self.report(metrics);
+        self.reorder = Reorder::new(ReorderConfig::default());
+        self.depacketizer = Depacketizer::new(codec, DepacketizerLimits::default());
+        self.reported = Default::default();
+        self.newest = None;
+    }
+
+    /// The next frame, with the arrival of its last packet. `place` gives the media time of an RTP
+    /// time, or nothing while that is not known.
     pub(super) fn poll(
         &mut self,
         now: Instant,
-        timeline: &mut Timeline,
+        mut place: impl FnMut(u32) -> Option<MediaTime>,
         metrics: &Metrics,
     ) -> Option<(VideoFrame, Instant)> {
         while let Some(ordered) = self.reorder.pop(now) {
@@ -80,7 +112,7 @@ impl VideoInput {
             }
         }
         let unit = self.unplaced.front()?;
-        let pts = timeline.media_time(MediaKind::Video, unit.rtp_time)?;
+        let pts = place(unit.rtp_time)?;
         let unit = self.unplaced.pop_front()?;
         let frame = VideoFrame {
             dts: self.decode_clock.next(pts),
@@ -165,6 +197,11 @@ impl VideoInput {
                 "video_bad_parameter_sets",
                 units.bad_parameter_sets,
                 new.1.bad_parameter_sets,
+            ),
+            (
+                "video_layer_left_out",
+                units.layer_packets,
+                new.1.layer_packets,
             ),
         ] {
             if after > before {

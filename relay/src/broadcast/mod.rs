@@ -1,9 +1,12 @@
 //! One live broadcast: the core that muxes, the task that drives it, and what viewers see.
 
 mod core;
+mod frames;
 mod inputs;
 mod interleave;
 mod keyframes;
+mod layer;
+mod mux;
 #[cfg(feature = "aac")]
 #[cfg(test)]
 pub(crate) mod rig;
@@ -17,30 +20,36 @@ mod tests;
 #[cfg(feature = "aac")]
 #[cfg(test)]
 mod trial;
+mod variant;
 mod wall;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use packager::h264::VideoConfig;
-use packager::rtp::{Codec, Tracks};
-use tokio::sync::{Notify, mpsc, watch};
+use packager::hls::{HOLD_BACK, HOLD_BACK_OF_SIZES, PlaylistConfig};
+use packager::picture::Picture;
+use packager::rtp::Codec;
+use packager::video::VideoConfig;
+use tokio::sync::{Notify, watch};
 
 use crate::config::RelayConfig;
 use crate::flv::{Ring, RingLimits};
-use crate::hls::{Store, StoreConfig};
-use crate::ingest::{IngestItem, KeyframeAsker, Over};
+use crate::hls::Store;
+use crate::ingest::{KeyframeAsker, Lane, Over, Publication};
 use crate::limits::Seats;
 use crate::stream_id::StreamId;
 
 pub(crate) use task::{Context, run};
+pub(crate) use variant::{Content, Variant};
 
 /// What viewers and publishers share of one broadcast.
 #[derive(Debug)]
 pub(crate) struct Broadcast {
     pub(crate) id: StreamId,
-    pub(crate) ring: Arc<Ring>,
-    pub(crate) store: Store,
+    /// Its media comes as frames of another server, and not as RTP.
+    pub(crate) is_of_frames: bool,
+    /// What viewers choose from, that of the large picture first.
+    variants: Vec<Variant>,
     pub(crate) seats: Seats,
     pub(crate) status: watch::Sender<Status>,
     /// Of the publisher that sends now: width in the upper half, 0 while there is no picture.
@@ -53,8 +62,6 @@ pub(crate) struct Broadcast {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Status {
     pub(crate) phase: Phase,
-    /// The playlist has a segment.
-    pub(crate) has_playlist: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,47 +88,86 @@ struct Desk {
 
 /// A publisher that takes a broadcast on or over.
 pub(crate) struct Publisher {
-    pub(crate) lane: mpsc::Receiver<IngestItem>,
+    pub(crate) lane: Lane,
     /// Whether the broadcast ends with the lane.
     pub(crate) is_over: Over,
-    pub(crate) tracks: Tracks,
+    pub(crate) publication: Publication,
     pub(crate) ask_keyframe: KeyframeAsker,
 }
 
 impl std::fmt::Debug for Publisher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Publisher")
-            .field("tracks", &self.tracks)
+            .field("publication", &self.publication)
             .finish_non_exhaustive()
     }
 }
 
 impl Broadcast {
-    pub(crate) fn new(id: StreamId, config: &RelayConfig, stamp: String) -> Self {
+    pub(crate) fn new(
+        id: StreamId,
+        publisher: &Publisher,
+        config: &RelayConfig,
+        stamp: &str,
+    ) -> Self {
         let limits = RingLimits {
             max_bytes: config.max_ring_bytes,
             // Twice the lag that a viewer may have: it skips long before its tags are gone.
             max_age: config.max_viewer_lag * 2,
             max_lag: config.max_viewer_lag,
+            max_gop: config.max_gop,
         };
-        let store = StoreConfig {
+        let contents = variant::contents(publisher.publication);
+        let playlist = PlaylistConfig {
+            hold_back: match contents.len() {
+                1 => HOLD_BACK,
+                _ => HOLD_BACK_OF_SIZES,
+            },
             target: config.segment_duration,
+            part: config.part_duration,
             window: config.playlist_segments,
         };
+        let variants = contents.into_iter().map(|content| {
+            let stamp = match content {
+                Content::Picture(Picture::Large) => stamp.to_owned(),
+                lesser => format!("{stamp}{}", lesser.name()),
+            };
+            Variant {
+                content,
+                ring: Arc::new(Ring::new(limits)),
+                store: Store::new(playlist, id.clone(), stamp),
+            }
+        });
         let status = Status {
             phase: Phase::Starting,
-            has_playlist: false,
         };
         Self {
-            store: Store::new(store, id.clone(), stamp),
+            variants: variants.collect(),
+            is_of_frames: publisher.lane.is_of_frames(),
             id,
-            ring: Arc::new(Ring::new(limits)),
             seats: Seats::new(config.max_viewers_per_broadcast),
             status: watch::Sender::new(status),
             picture: AtomicU32::new(0),
             desk: Mutex::default(),
             arrivals: Notify::new(),
         }
+    }
+
+    /// Its variants, that of the large picture first.
+    pub(crate) fn variants(&self) -> &[Variant] {
+        &self.variants
+    }
+
+    /// The variant at a place; that of the large picture where none is named.
+    pub(crate) fn variant(&self, index: Option<usize>) -> &Variant {
+        let named = index.and_then(|index| self.variants.get(index));
+        named.unwrap_or(&self.variants[0])
+    }
+
+    /// The place of the variant with this name in addresses.
+    pub(crate) fn position(&self, name: &str) -> Option<usize> {
+        let mut variants = self.variants.iter();
+        variants.position(|variant| variant.content.name() == name)
     }
 
     /// Leaves a publisher for the task to take on. False if the broadcast is over.

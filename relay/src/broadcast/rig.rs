@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use packager::flv::demux::Demuxed;
 use packager::frames::AudioFrame;
-use packager::hls::{InitSection, Segment};
+use packager::hls::{InitSection, Segment, SegmenterConfig};
 use packager::rtp::{Codec, Tracks};
 use prometheus::Registry;
 
-use super::core::{Core, Output};
+use super::core::{Core, Media, Output};
 use super::testing::{Publisher, Tone};
 use crate::flv::{Tag, TagKind};
-use crate::ingest::IngestItem;
+use crate::ingest::{FrameItem, IngestItem};
 use crate::metrics::Metrics;
 use crate::transcoder::{AudioTranscoder, AudioWork};
 
@@ -29,11 +30,15 @@ pub(crate) struct Rig {
     pub(crate) frames: Vec<AudioFrame>,
     pub(crate) inits: Vec<InitSection>,
     pub(crate) segments: Vec<(Segment, SystemTime)>,
+    /// Of the segment under way.
+    wall: Option<SystemTime>,
     /// When a key frame was asked for.
     pub(crate) asked: Vec<Instant>,
     pub(crate) refused: Option<Codec>,
     pub(crate) refusals: usize,
     pub(crate) accepted: usize,
+    /// Sources that began after the first.
+    pub(crate) sources: usize,
 }
 
 impl Rig {
@@ -47,18 +52,53 @@ impl Rig {
         Self {
             start: now,
             now,
-            core: Core::new(target, tracks, metrics.clone(), now, wall0()),
+            core: Core::new(
+                SegmenterConfig {
+                    target,
+                    ..SegmenterConfig::default()
+                },
+                tracks.into(),
+                metrics.clone(),
+                now,
+                wall0(),
+            ),
             transcoder: AudioTranscoder::new(128_000).unwrap(),
             metrics,
             tags: Vec::new(),
             frames: Vec::new(),
             inits: Vec::new(),
             segments: Vec::new(),
+            wall: None,
             asked: Vec::new(),
             refused: None,
             refusals: 0,
             accepted: 0,
+            sources: 0,
         }
+    }
+
+    /// One that takes the frames of another server, from `start` on.
+    pub(crate) fn of_frames(tracks: Tracks, start: Instant) -> Self {
+        let mut rig = Self::new(tracks);
+        let config = SegmenterConfig::default();
+        (rig.start, rig.now) = (start, start);
+        let metrics = rig.metrics.clone();
+        rig.core = Core::of_frames(config, tracks.into(), metrics, start, wall0());
+        rig
+    }
+
+    /// Takes frames that come at `now`.
+    pub(crate) fn feed_frames(&mut self, now: Instant, frames: Vec<Demuxed>) {
+        self.feed_frame_item(now, FrameItem::Frames(frames));
+    }
+
+    /// Takes what another server's connection brings at `now`.
+    pub(crate) fn feed_frame_item(&mut self, now: Instant, item: FrameItem) {
+        self.run_to(now);
+        let wall = wall0() + (self.now - self.start);
+        self.core.handle_wall_clock(self.now, wall);
+        self.core.handle_frames(self.now, item);
+        self.drain();
     }
 
     /// Lets time pass up to `now`, with all timeouts on the way.
@@ -92,6 +132,12 @@ impl Rig {
         self.drain();
     }
 
+    /// Another publisher goes on.
+    pub(crate) fn republish(&mut self, tracks: Tracks) {
+        self.core.handle_republish(self.now, tracks.into());
+        self.drain();
+    }
+
     /// Ends the broadcast.
     pub(crate) fn finish(&mut self) {
         self.core.finish();
@@ -101,11 +147,17 @@ impl Rig {
     pub(crate) fn drain(&mut self) {
         while let Some(output) = self.core.poll_output() {
             match output {
-                Output::Tag(tag) => self.tags.push((self.now, tag)),
-                Output::Init(init) => self.inits.push(init),
-                Output::Segment(segment, wall) => self.segments.push((segment, wall)),
-                Output::RequestKeyframe => self.asked.push(self.now),
+                Output::Media(_, Media::Tag(tag)) => self.tags.push((self.now, tag)),
+                Output::Media(_, Media::Init(init, _)) => self.inits.push(init),
+                Output::Media(_, Media::Part(_, wall)) => self.wall = wall.or(self.wall),
+                Output::Media(_, Media::Segment(segment)) => {
+                    self.segments
+                        .push((segment, self.wall.expect("its first part")));
+                }
+                Output::RequestKeyframe(_) => self.asked.push(self.now),
                 Output::Accepted => self.accepted += 1,
+                Output::NewSource => self.sources += 1,
+                Output::NewSound => {}
                 Output::Refused(codec) => {
                     self.refused = Some(codec);
                     self.refusals += 1;

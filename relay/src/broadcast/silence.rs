@@ -115,11 +115,6 @@ impl SilenceWatch {
         self.noise_at
     }
 
-    /// A picture has come.
-    pub(super) fn has_seen_pictures(&self) -> bool {
-        self.first_picture.is_some()
-    }
-
     fn cover(&mut self, from: MediaTime, until: MediaTime) -> Option<(MediaTime, MediaTime)> {
         let covered = self.covered.unwrap_or(from);
         if until < covered.saturating_add(FILL_STEP) {

@@ -6,15 +6,16 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use packager::frames::AudioFrame;
+use packager::hls::SegmenterConfig;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 use tracing::{debug, error, info, warn};
 
-use super::core::{Core, Output};
+use super::core::{Core, Media, Output};
 use super::{Broadcast, Phase, Publisher};
 use crate::config::RelayConfig;
-use crate::flv::{Tag, TagKind};
-use crate::ingest::{self, IngestItem, KeyframeAsker};
+use crate::flv::{Ring, Tag, TagKind};
+use crate::ingest::{self, FrameItem, IngestItem, KeyframeAsker, Lane};
 use crate::metrics::Metrics;
 use crate::transcoder::{AudioWork, TranscoderThread};
 
@@ -42,15 +43,14 @@ struct Task {
     broadcast: Arc<Broadcast>,
     context: Context,
     core: Core,
-    lane: Option<mpsc::Receiver<IngestItem>>,
+    lane: Option<Lane>,
     /// Read once the lane is closed: the broadcast ends then.
     is_over: ingest::Over,
     ask_keyframe: KeyframeAsker,
     transcoder: Option<TranscoderThread>,
     aac: Option<mpsc::Receiver<AudioFrame>>,
-    /// Tags for the ring, and since when they are held.
-    held: Vec<Tag>,
-    held_since: Option<Instant>,
+    /// Tags for the ring of each variant, and since when they are held.
+    held: Vec<Held>,
     /// The log says that this publisher's codec is refused.
     has_logged_refusal: bool,
     /// No transcoder is started any more.
@@ -59,10 +59,17 @@ struct Task {
     alone_until: Option<Instant>,
 }
 
+/// Tags that wait for the next picture.
+#[derive(Debug, Default)]
+struct Held {
+    tags: Vec<Tag>,
+    since: Option<Instant>,
+}
+
 /// Runs a broadcast from its first publisher to its end, when the last publisher has been gone
 /// for [`RelayConfig::linger`] or the relay shuts down.
 pub(crate) async fn run(broadcast: Arc<Broadcast>, context: Context, publisher: Publisher) {
-    info!(stream = %broadcast.id, tracks = ?publisher.tracks, "broadcast starts");
+    info!(stream = %broadcast.id, publication = ?publisher.publication, "broadcast starts");
     let _over = Over::when_dropped(broadcast.clone(), context.metrics.clone());
     let mut task = Task::new(broadcast, context, publisher);
     task.live().await;
@@ -88,8 +95,10 @@ impl Drop for Over {
             error!(stream = %self.broadcast.id, "the task of a broadcast panicked");
         }
         self.broadcast.close_desk_at_once();
-        self.broadcast.store.end();
-        self.broadcast.ring.close();
+        for variant in self.broadcast.variants() {
+            variant.store.end();
+            variant.ring.close();
+        }
         self.broadcast.set_phase(Phase::Ended);
         self.metrics.broadcasts.dec();
         info!(stream = %self.broadcast.id, "broadcast ends");
@@ -98,14 +107,25 @@ impl Drop for Over {
 
 impl Task {
     fn new(broadcast: Arc<Broadcast>, context: Context, publisher: Publisher) -> Self {
-        let core = Core::new(
-            context.config.segment_duration,
-            publisher.tracks,
+        let segmenter = SegmenterConfig {
+            target: context.config.segment_duration,
+            part: context.config.part_duration,
+            ..SegmenterConfig::default()
+        };
+        let new = match publisher.lane {
+            Lane::Packets(_) => Core::new,
+            Lane::Frames(_) => Core::of_frames,
+        };
+        let core = new(
+            segmenter,
+            publisher.publication,
             context.metrics.clone(),
             now(),
             SystemTime::now(),
         );
+        let held = broadcast.variants().iter().map(|_| Held::default());
         let task = Self {
+            held: held.collect(),
             broadcast,
             context,
             core,
@@ -114,8 +134,6 @@ impl Task {
             ask_keyframe: publisher.ask_keyframe,
             transcoder: None,
             aac: None,
-            held: Vec::new(),
-            held_since: None,
             has_logged_refusal: false,
             is_ending: false,
             alone_until: None,
@@ -126,7 +144,9 @@ impl Task {
 
     /// Says to viewers what the publisher has.
     fn announce(&self) {
-        self.broadcast.ring.set_audio(self.core.audio_config());
+        for variant in self.broadcast.variants() {
+            variant.ring.set_publisher(self.core.audio_config());
+        }
         self.broadcast.set_phase(if self.core.has_nothing() {
             Phase::NoTracks
         } else {
@@ -134,12 +154,18 @@ impl Task {
         });
     }
 
+    fn announce_sound(&self) {
+        for variant in self.broadcast.variants() {
+            variant.ring.set_audio(self.core.audio_config());
+        }
+    }
+
     async fn live(&mut self) {
         let broadcast = self.broadcast.clone();
         let mut shutdown = self.context.shutdown.clone();
         let mut shut_down =
             pin!(async move { shutdown.wait_for(|is_down| *is_down).await.map(drop) });
-        let mut batch = Vec::with_capacity(BATCH);
+        let mut batch = Batch::default();
         loop {
             self.apply();
             let deadline = self.deadline();
@@ -156,10 +182,8 @@ impl Task {
                 taken = receive(&mut self.lane, &mut batch) => {
                     let now = now();
                     self.core.handle_wall_clock(now, SystemTime::now());
-                    for item in batch.drain(..) {
-                        self.core.handle_ingest(now, item);
-                    }
-                    if taken == 0 {
+                    batch.drain_into(&mut self.core, now);
+                    if !taken {
                         debug!(stream = %broadcast.id, "publisher is gone");
                         self.lane = None;
                         self.core.handle_publisher_gone();
@@ -200,19 +224,24 @@ impl Task {
             .next_timeout()
             .into_iter()
             .chain(self.alone_until)
-            .chain(self.held_since.map(|since| since + TAG_WAIT))
+            .chain(
+                self.held
+                    .iter()
+                    .filter_map(|held| held.since)
+                    .map(|since| since + TAG_WAIT),
+            )
             .min()
             .unwrap_or_else(|| now() + Duration::from_secs(3_600))
     }
 
     fn take_over(&mut self, publisher: Publisher) {
-        info!(stream = %self.broadcast.id, tracks = ?publisher.tracks, "publisher takes over");
+        info!(stream = %self.broadcast.id, publication = ?publisher.publication, "publisher takes over");
         self.lane = Some(publisher.lane);
         self.is_over = publisher.is_over;
         self.ask_keyframe = publisher.ask_keyframe;
         self.alone_until = None;
         self.has_logged_refusal = false;
-        self.core.handle_republish(now(), publisher.tracks);
+        self.core.handle_republish(now(), publisher.publication);
         self.broadcast.set_picture(None);
         self.announce();
     }
@@ -221,29 +250,25 @@ impl Task {
     fn apply(&mut self) {
         while let Some(output) = self.core.poll_output() {
             match output {
-                Output::Tag(tag) => {
-                    if let TagKind::Keyframe(config) = &tag.kind {
-                        self.broadcast.set_picture(Some(config));
-                    }
-                    self.held.push(tag);
-                }
-                Output::Init(init) => {
-                    debug!(stream = %self.broadcast.id, version = init.version, codecs = init.codecs, "initialization section");
-                    self.broadcast.store.push_init(&init);
-                }
-                Output::Segment(segment, wall) => {
-                    self.broadcast.store.push_segment(&segment, wall);
-                    self.broadcast.status.send_if_modified(|status| {
-                        !std::mem::replace(&mut status.has_playlist, true)
-                    });
-                }
+                Output::Media(variant, media) => self.apply_media(variant, media),
                 Output::Audio(work) => self.submit(work),
-                Output::RequestKeyframe => {
+                Output::NewSource => {
+                    let audio = self.core.audio_config();
+                    for (held, variant) in self.held.iter_mut().zip(self.broadcast.variants()) {
+                        held.flush(&variant.ring);
+                        variant.ring.set_publisher(audio.clone());
+                    }
+                }
+                Output::NewSound => self.announce_sound(),
+                Output::RequestKeyframe(pictures) => {
                     self.context.metrics.keyframe_requests.inc();
-                    (self.ask_keyframe)();
+                    (self.ask_keyframe)(pictures);
                 }
                 Output::Accepted => {
-                    self.broadcast.ring.reopen();
+                    self.broadcast
+                        .variants()
+                        .iter()
+                        .for_each(|v| v.ring.reopen());
                     self.broadcast.set_phase(Phase::Live);
                 }
                 Output::Refused(codec) => {
@@ -251,33 +276,55 @@ impl Task {
                         info!(stream = %self.broadcast.id, codec = codec.name(), "FLV and HLS cannot carry this codec");
                     }
                     self.broadcast.set_phase(Phase::Refused(codec));
-                    self.broadcast.ring.close();
+                    self.broadcast
+                        .variants()
+                        .iter()
+                        .for_each(|v| v.ring.close());
                 }
             }
         }
         self.release_tags();
     }
 
-    /// Hands the held tags to the viewers if a picture is among them or they were held long
-    /// enough.
-    fn release_tags(&mut self) {
-        if self.held.is_empty() {
+    /// Hands a variant what has come out for it.
+    fn apply_media(&mut self, index: usize, media: Media) {
+        let (variants, is_main) = (self.broadcast.variants(), index == 0);
+        let (Some(variant), Some(held)) = (variants.get(index), self.held.get_mut(index)) else {
             return;
-        }
-        let now = now();
-        let since = *self.held_since.get_or_insert(now);
-        let has_picture = self
-            .held
-            .iter()
-            .any(|tag| !matches!(tag.kind, TagKind::Audio(_)));
-        if has_picture || now >= since + TAG_WAIT {
-            self.flush_tags();
+        };
+        match media {
+            Media::Tag(tag) => {
+                if let TagKind::Keyframe(config) = &tag.kind
+                    && is_main
+                {
+                    self.broadcast.set_picture(Some(config));
+                }
+                held.tags.push(tag);
+            }
+            Media::Init(init, discontinuities) => {
+                debug!(stream = %self.broadcast.id, variant = variant.content.name(), version = init.version, codecs = init.codecs, "initialization section");
+                variant.store.begin_after(discontinuities);
+                variant.store.push_init(init);
+            }
+            Media::Part(part, wall) => variant.store.push_part(&part, wall),
+            Media::Segment(segment) => variant.store.push_segment(&segment),
         }
     }
 
-    fn flush_tags(&mut self) {
-        self.held_since = None;
-        self.broadcast.ring.append(self.held.drain(..));
+    /// Hands the held tags to the viewers if a picture is among them or they were held long
+    /// enough.
+    fn release_tags(&mut self) {
+        let now = now();
+        for (held, variant) in self.held.iter_mut().zip(self.broadcast.variants()) {
+            if held.tags.is_empty() {
+                continue;
+            }
+            let since = *held.since.get_or_insert(now);
+            let is_picture = |tag: &Tag| !matches!(tag.kind, TagKind::Audio(_));
+            if held.tags.iter().any(is_picture) || now >= since + TAG_WAIT {
+                held.flush(&variant.ring);
+            }
+        }
     }
 
     fn submit(&mut self, work: AudioWork) {
@@ -311,20 +358,29 @@ impl Task {
         self.aac = None;
         self.transcoder = None;
         self.core.handle_audio_failure(now());
-        self.broadcast.ring.set_audio(self.core.audio_config());
+        self.announce_sound();
     }
 
     /// Writes out what is left.
     async fn end(&mut self) {
-        if let Some(mut lane) = self.lane.take() {
-            lane.close();
-            let now = now();
-            // At most as many as the lane holds.
-            while let Ok(item) = lane.try_recv() {
-                self.core.handle_ingest(now, item);
+        // At most as many items as the lane holds.
+        let closed_at = now();
+        match self.lane.take() {
+            Some(Lane::Packets(mut lane)) => {
+                lane.close();
+                while let Ok(item) = lane.try_recv() {
+                    self.core.handle_ingest(closed_at, item);
+                }
             }
-            self.apply();
+            Some(Lane::Frames(mut lane)) => {
+                lane.close();
+                while let Ok(item) = lane.try_recv() {
+                    self.core.handle_frames(closed_at, item);
+                }
+            }
+            None => {}
         }
+        self.apply();
         self.is_ending = true;
         // Without its input the thread ends once its queue is done.
         self.transcoder = None;
@@ -341,7 +397,16 @@ impl Task {
         }
         self.core.finish();
         self.apply();
-        self.flush_tags();
+        for (held, variant) in self.held.iter_mut().zip(self.broadcast.variants()) {
+            held.flush(&variant.ring);
+        }
+    }
+}
+
+impl Held {
+    fn flush(&mut self, ring: &Ring) {
+        self.since = None;
+        ring.append(self.tags.drain(..));
     }
 }
 
@@ -350,13 +415,32 @@ fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-/// Takes what is in the lane: 0 when the publisher is gone; waits for ever without a lane.
-async fn receive(
-    lane: &mut Option<mpsc::Receiver<IngestItem>>,
-    batch: &mut Vec<IngestItem>,
-) -> usize {
+/// What one step takes from the lane.
+#[derive(Default)]
+struct Batch {
+    packets: Vec<IngestItem>,
+    frames: Option<FrameItem>,
+}
+
+impl Batch {
+    fn drain_into(&mut self, core: &mut Core, now: Instant) {
+        for item in self.packets.drain(..) {
+            core.handle_ingest(now, item);
+        }
+        if let Some(item) = self.frames.take() {
+            core.handle_frames(now, item);
+        }
+    }
+}
+
+/// Takes what is in the lane: false when the publisher is gone; waits for ever without a lane.
+async fn receive(lane: &mut Option<Lane>, batch: &mut Batch) -> bool {
     match lane {
-        Some(lane) => lane.recv_many(batch, BATCH).await,
+        Some(Lane::Packets(lane)) => lane.recv_many(&mut batch.packets, BATCH).await > 0,
+        Some(Lane::Frames(lane)) => {
+            batch.frames = lane.recv().await;
+            batch.frames.is_some()
+        }
         None => std::future::pending().await,
     }
 }

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use packager::frames::{AudioFrame, VideoFrame};
-use packager::h264::VideoConfig;
 use packager::rtp::{Codec, MediaKind, RtpPacket, SenderReport};
 use packager::time::MediaTime;
+use packager::video::VideoConfig;
 
-use crate::ingest::IngestItem;
+use crate::ingest::{IngestItem, Track};
 
 /// Constrained Baseline, level 3.0, 640x360.
 pub(crate) const SPS_640X360: &[u8] = &[0x67, 0x42, 0xc0, 0x1e, 0xda, 0x02, 0x80, 0xbf, 0xe5, 0x40];
@@ -35,7 +35,7 @@ pub(crate) fn video_frame(ms: u64, is_keyframe: bool) -> VideoFrame {
 }
 
 pub(crate) fn video_config(sps: &[u8]) -> Arc<VideoConfig> {
-    Arc::new(VideoConfig::new(sps, &[PPS]).unwrap())
+    Arc::new(VideoConfig::h264(sps, &[PPS]).unwrap())
 }
 
 /// A frame at `ms` of 1,024 samples.
@@ -95,16 +95,22 @@ impl Publisher {
     /// The packets of an access unit captured at `ms`.
     pub(crate) fn access_unit(&mut self, ms: f64, nals: &[Vec<u8>]) -> Vec<IngestItem> {
         let payloads = payloads(nals);
-        self.video_packets(ms, payloads)
+        self.video_packets(ms, Codec::H264, payloads)
     }
 
-    fn video_packets(&mut self, ms: f64, payloads: Vec<Vec<u8>>) -> Vec<IngestItem> {
+    /// The packets of a picture captured at `ms`.
+    pub(crate) fn video_packets(
+        &mut self,
+        ms: f64,
+        codec: Codec,
+        payloads: Vec<Vec<u8>>,
+    ) -> Vec<IngestItem> {
         let last = payloads.len() - 1;
         let packets = payloads.into_iter().enumerate().map(|(index, payload)| {
             self.video_seq += 1;
             IngestItem::Rtp {
-                kind: MediaKind::Video,
-                codec: Codec::H264,
+                track: Track::LARGE,
+                codec,
                 packet: RtpPacket {
                     seq: self.video_seq,
                     time: self.video_time(ms),
@@ -122,7 +128,7 @@ impl Publisher {
     pub(crate) fn sound(&mut self, ms: f64, opus: &[u8]) -> IngestItem {
         self.audio_seq += 1;
         IngestItem::Rtp {
-            kind: MediaKind::Audio,
+            track: Track::Audio,
             codec: Codec::Opus,
             packet: RtpPacket {
                 seq: self.audio_seq,
@@ -138,7 +144,7 @@ impl Publisher {
     pub(crate) fn reports(&self, ms: f64) -> [IngestItem; 2] {
         let ntp = ((4_000_000_000.0 + ms / 1_000.0) * 4_294_967_296.0) as u64;
         [MediaKind::Audio, MediaKind::Video].map(|kind| IngestItem::SenderReport {
-            kind,
+            track: kind.into(),
             report: SenderReport {
                 ntp,
                 rtp_time: match kind {

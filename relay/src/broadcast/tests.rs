@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use packager::rtp::{Codec, MediaKind, Tracks};
+use packager::rtp::{Codec, Tracks};
 use packager::time::MediaTime;
 
 use super::rig::{Rig, Session, is_audio, wall0};
 use super::testing::{AacPlayer, Publisher, SPS_320X180, SPS_640X360, Tone};
 use crate::flv::TagKind;
-use crate::ingest::IngestItem;
+use crate::ingest::{IngestItem, Track};
 
 const AUDIO: Tracks = Tracks {
     video: false,
@@ -28,7 +28,7 @@ fn is_video(item: &IngestItem) -> bool {
     matches!(
         item,
         IngestItem::Rtp {
-            kind: MediaKind::Video,
+            track: Track::LARGE,
             ..
         }
     )
@@ -148,7 +148,7 @@ fn a_republish_goes_on_in_media_time() {
     session.send(&mut rig, 5_000.0, keep);
     rig.run_to(rig.now + Duration::from_millis(1_000));
     let end = *rig.video_times().last().unwrap();
-    rig.core.handle_republish(rig.now, Tracks::BOTH);
+    rig.core.handle_republish(rig.now, Tracks::BOTH.into());
     rig.drain();
     let mut session = Session::new(&rig, Tracks::BOTH);
     session.publisher.video_base = 77;
@@ -159,8 +159,8 @@ fn a_republish_goes_on_in_media_time() {
     let next = video.iter().copied().find(|t| *t > end).unwrap();
     assert!((500..1_500).contains(&(next - end)), "{end} then {next}");
     assert!(video.last().unwrap() - next > 4_500);
-    // Equal parameter sets: players need not be told anything.
-    assert_eq!(rig.discontinuities(), 0);
+    // Equal parameter sets: nothing but that another encoder goes on.
+    assert_eq!(rig.discontinuities(), 1);
     assert_eq!(rig.init_versions(), [0]);
     let audio = rig.audio_times();
     assert!(
@@ -175,7 +175,7 @@ fn a_publisher_without_sound_between_two_with_it_is_silence() {
     let mut session = Session::new(&rig, Tracks::BOTH);
     session.send(&mut rig, 5_000.0, keep);
     for (tracks, ms) in [(VIDEO, 15_000.0), (Tracks::BOTH, 5_000.0)] {
-        rig.core.handle_republish(rig.now, tracks);
+        rig.core.handle_republish(rig.now, tracks.into());
         rig.drain();
         assert!(rig.core.audio_config().is_some());
         Session::new(&rig, tracks).send(&mut rig, ms, keep);
@@ -194,7 +194,8 @@ fn a_publisher_without_sound_between_two_with_it_is_silence() {
         }
     }
     assert_eq!(rig.init_versions(), [0]);
-    assert_eq!(rig.discontinuities(), 0);
+    // One with each publisher.
+    assert_eq!(rig.discontinuities(), 2);
 }
 
 #[test]
@@ -381,7 +382,7 @@ fn a_wish_for_a_key_frame_ends_with_its_publisher() {
         let asked = rig.asked.len();
         assert!(asked > 0);
         if is_taken_over {
-            rig.core.handle_republish(rig.now, VIDEO);
+            rig.core.handle_republish(rig.now, VIDEO.into());
         } else {
             rig.core.handle_publisher_gone();
         }
@@ -431,11 +432,11 @@ fn another_video_codec_is_refused_by_name_and_h264_is_taken_back() {
     session.send(&mut rig, 2_000.0, |_, item| {
         vec![match item {
             IngestItem::Rtp {
-                kind: MediaKind::Video,
+                track: Track::LARGE,
                 packet,
                 ..
             } => IngestItem::Rtp {
-                kind: MediaKind::Video,
+                track: Track::LARGE,
                 codec: Codec::Vp8,
                 packet,
             },
@@ -445,7 +446,7 @@ fn another_video_codec_is_refused_by_name_and_h264_is_taken_back() {
     assert_eq!(rig.refused, Some(Codec::Vp8));
     assert!(rig.tags.is_empty());
     assert!(rig.metrics.dropped("codec_not_carried") > 100);
-    rig.core.handle_republish(rig.now, Tracks::BOTH);
+    rig.core.handle_republish(rig.now, Tracks::BOTH.into());
     let mut session = Session::new(&rig, Tracks::BOTH);
     session.send(&mut rig, 3_000.0, keep);
     rig.check();
@@ -513,7 +514,7 @@ fn a_transcoder_that_ended_gets_no_more_work_before_the_next_publisher() {
     session.send(&mut rig, 8_000.0, keep);
     assert_eq!(rig.frames.len(), frames);
     assert!(rig.core.audio_config().is_none());
-    rig.core.handle_republish(rig.now, Tracks::BOTH);
+    rig.core.handle_republish(rig.now, Tracks::BOTH.into());
     Session::new(&rig, Tracks::BOTH).send(&mut rig, 2_000.0, keep);
     rig.check();
     assert!(rig.frames.len() > frames + 50);

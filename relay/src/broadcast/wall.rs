@@ -64,6 +64,11 @@ impl WallClock {
             };
             self.origin = Some(moved);
         }
+        self.of_other(start)
+    }
+
+    /// The wall clock of a segment of another variant, which moves nothing.
+    pub(super) fn of_other(&mut self, start: MediaTime) -> SystemTime {
         // Without a frame to go by, the segment starts now, and the next ones follow it.
         let now = self.anchor.1;
         let origin = *self

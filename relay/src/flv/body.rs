@@ -1,4 +1,4 @@
-//! One HTTP-FLV viewer: a cursor, and which configurations it was told.
+//! One FLV viewer: a cursor, and which configurations it was told.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use packager::flv::{self, Metadata};
+use packager::flv::{self, LastPicture, Metadata};
 use packager::frames::AudioConfig;
-use packager::h264::VideoConfig;
-use packager::time::MediaTime;
-use prometheus::IntCounter;
+use packager::video::VideoConfig;
+use prometheus::{IntCounter, IntCounterVec};
 use tokio::sync::futures::OwnedNotified;
 
-use super::ring::{Cursor, Next, Ring, Tag, TagKind};
+use super::ring::{Cursor, Next, Ring, StartAt, Tag, TagKind};
+use super::watch::ViewerWatch;
 use crate::limits::Seat;
 
 /// The bytes of one viewer's stream. Costs a cursor and the few bytes of headers that wait to
@@ -26,12 +26,18 @@ pub(crate) struct FlvBody {
     /// Pictures up to the next key frame do not decode: the viewer started or skipped onto
     /// sound.
     needs_keyframe: bool,
+    /// What follows is of another publisher, which `onMetaData` has not told yet.
+    is_of_other: bool,
     video: Option<Arc<VideoConfig>>,
     audio: Option<Arc<AudioConfig>>,
-    /// The last picture was a key frame.
-    after_keyframe: bool,
+    /// The last picture that was sent.
+    last: Option<LastPicture>,
+    has_ended: bool,
     pending: VecDeque<Bytes>,
+    /// The most bytes that are handed out at once.
+    piece: usize,
     news: Pin<Box<OwnedNotified>>,
+    watch: ViewerWatch,
     counters: BodyCounters,
     _seat: Seat,
 }
@@ -45,53 +51,121 @@ pub(crate) struct BodyCounters {
     pub(crate) skips: IntCounter,
     /// Pictures left out because they do not decode without a key frame.
     pub(crate) undecodable: IntCounter,
+    /// Ends, by reason; of those that are counted so.
+    pub(crate) closed: Option<IntCounterVec>,
+}
+
+/// What is there for a viewer.
+enum Found {
+    Bytes,
+    Nothing,
+    End,
 }
 
 impl FlvBody {
-    pub(crate) fn new(ring: Arc<Ring>, seat: Seat, counters: BodyCounters) -> Self {
+    pub(crate) fn new(
+        ring: Arc<Ring>,
+        start_at: StartAt,
+        piece: usize,
+        watch: ViewerWatch,
+        seat: Seat,
+        counters: BodyCounters,
+    ) -> Self {
         let news = Box::pin(ring.news().clone().notified_owned());
         Self {
             ring,
-            cursor: Cursor::default(),
+            cursor: Cursor::new(start_at),
             begun: false,
             needs_keyframe: true,
+            is_of_other: false,
             video: None,
             audio: None,
-            after_keyframe: false,
+            last: None,
+            has_ended: false,
             pending: VecDeque::new(),
+            piece: piece.max(1),
             news,
+            watch,
             counters,
             _seat: seat,
         }
     }
 
+    /// Tells when the viewer is to be closed.
+    pub(crate) fn watch(&self) -> &ViewerWatch {
+        &self.watch
+    }
+
     /// The next bytes; `None` at the end of the broadcast.
     pub(crate) fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
-            if let Some(bytes) = self.pending.pop_front() {
-                self.counters.sent.inc_by(bytes.len() as u64);
+            if let Some(bytes) = self.pop() {
                 return Poll::Ready(Some(bytes));
             }
             // Listening starts before looking, so that nothing is missed in between.
             self.news.as_mut().enable();
-            match self.ring.next(&mut self.cursor) {
-                Next::Tag { tag, skipped } => {
-                    if skipped {
-                        self.counters.skips.inc();
-                        self.needs_keyframe = true;
-                    }
-                    self.take(tag);
+            match self.look() {
+                Found::Bytes => {}
+                Found::End => {
+                    self.has_ended = true;
+                    return Poll::Ready(None);
                 }
-                Next::End => return Poll::Ready(None),
-                Next::Wait => match self.news.as_mut().poll(cx) {
+                Found::Nothing => match self.news.as_mut().poll(cx) {
                     Poll::Ready(()) => {
                         let news = self.ring.news().clone().notified_owned();
                         self.news.set(news);
                     }
-                    Poll::Pending => return Poll::Pending,
+                    Poll::Pending => {
+                        self.watch.note_caught_up();
+                        return Poll::Pending;
+                    }
                 },
             }
         }
+    }
+
+    /// The next bytes if they are there and no more than that.
+    pub(crate) fn ready_bytes(&mut self, most: usize) -> Option<Bytes> {
+        if self.pending.is_empty() {
+            self.look();
+        }
+        let fits = self.pending.front()?.len() <= most;
+        fits.then(|| self.pop()).flatten()
+    }
+
+    fn pop(&mut self) -> Option<Bytes> {
+        let front = self.pending.front_mut()?;
+        let bytes = if front.len() > self.piece {
+            front.split_to(self.piece)
+        } else {
+            self.pending.pop_front()?
+        };
+        self.counters.sent.inc_by(bytes.len() as u64);
+        self.watch.note_given(bytes.len() as u64);
+        Some(bytes)
+    }
+
+    /// Reads on until something is pending.
+    fn look(&mut self) -> Found {
+        while self.pending.is_empty() {
+            match self.ring.next(&mut self.cursor) {
+                Next::Tag {
+                    tag,
+                    skipped,
+                    is_of_other,
+                } => {
+                    if skipped {
+                        self.counters.skips.inc();
+                        self.needs_keyframe = true;
+                    }
+                    self.is_of_other |= is_of_other;
+                    self.take(tag);
+                }
+                Next::End => return Found::End,
+                Next::Wait => return Found::Nothing,
+            }
+        }
+        Found::Bytes
     }
 
     fn take(&mut self, tag: Tag) {
@@ -107,61 +181,102 @@ impl FlvBody {
             self.begun = true;
             self.begin(&tag);
         }
-        match &tag.kind {
-            TagKind::Keyframe(config) => {
-                self.tell_video(config, tag.time);
-                self.after_keyframe = true;
-            }
-            TagKind::Picture => self.after_keyframe = false,
-            TagKind::Audio(config) => self.tell_audio(config, tag.time),
+        self.tell(&tag);
+        if !matches!(tag.kind, TagKind::Audio(_)) {
+            self.last = Some(LastPicture {
+                tag: tag.bytes.clone(),
+                time: tag.time,
+                is_keyframe: matches!(tag.kind, TagKind::Keyframe(_)),
+            });
         }
         self.pending.push_back(tag.bytes);
     }
 
     fn begin(&mut self, first: &Tag) {
-        let video = match &first.kind {
-            TagKind::Keyframe(config) => Some(config),
-            TagKind::Picture | TagKind::Audio(_) => None,
-        };
+        let has_video = matches!(first.kind, TagKind::Keyframe(_));
         let audio = match &first.kind {
             TagKind::Audio(config) => Some(config.clone()),
-            _ => self.ring.audio(),
+            TagKind::Keyframe(_) | TagKind::Picture => self.ring.audio(),
         };
         self.pending
-            .push_back(flv::header(video.is_some(), audio.is_some()));
-        let metadata = Metadata {
-            video: video.map(|config| &**config),
-            audio: audio.as_deref(),
-        };
-        self.pending.push_back(flv::metadata_tag(&metadata));
-        if let Some(video) = video {
-            self.tell_video(video, first.time);
+            .push_back(flv::header(has_video, audio.is_some()));
+        // Both sequence headers come first: some players wait for those that the file header
+        // promises.
+        if !has_video {
+            return;
         }
+        self.tell(first);
         if let Some(audio) = audio {
-            self.tell_audio(&audio, first.time);
+            self.pending
+                .push_back(flv::audio_sequence_header(first.time, &audio));
+            self.audio = Some(audio);
         }
     }
 
-    fn tell_video(&mut self, config: &Arc<VideoConfig>, time: MediaTime) {
-        if self.video.as_ref().is_none_or(|told| told != config) {
-            if self.after_keyframe {
-                // Players that keep back one picture to learn its duration (mpegts.js, flv.js) hand
-                // it to the decoder behind the next configuration. Browsers drop one that is no key
-                // frame there; a key frame of another configuration ends their playback.
-                self.pending.push_back(flv::empty_picture_tag(time));
+    /// Tells what decoding the tag needs, and what has changed.
+    fn tell(&mut self, tag: &Tag) {
+        match &tag.kind {
+            TagKind::Picture => {}
+            TagKind::Keyframe(config) => {
+                let is_new = self.video.as_ref().is_none_or(|told| told != config);
+                if is_new && let Some((told, last)) = self.video.as_ref().zip(self.last.as_ref()) {
+                    let closing = flv::closing_tags(tag.time, told, last);
+                    self.pending.extend(closing);
+                }
+                if is_new || std::mem::take(&mut self.is_of_other) {
+                    self.is_of_other = false;
+                    let audio = self.audio.clone().or_else(|| self.ring.audio());
+                    self.tell_metadata(Some(config), audio.as_deref());
+                }
+                if is_new {
+                    self.pending
+                        .push_back(flv::video_sequence_header(tag.time, config));
+                    self.video = Some(config.clone());
+                }
             }
-            self.video = Some(config.clone());
-            self.pending
-                .push_back(flv::video_sequence_header(time, config));
+            TagKind::Audio(config) => {
+                let is_new = self.audio.as_ref().is_none_or(|told| told != config);
+                // A new publisher's pictures are waited for if the last one had some.
+                let is_of_other = self.is_of_other && self.video.is_none();
+                if is_new || is_of_other {
+                    self.is_of_other &= !is_of_other;
+                    let video = self.video.clone();
+                    self.tell_metadata(video.as_deref(), Some(config));
+                }
+                if is_new {
+                    self.pending
+                        .push_back(flv::audio_sequence_header(tag.time, config));
+                    self.audio = Some(config.clone());
+                }
+            }
         }
     }
 
-    fn tell_audio(&mut self, config: &Arc<AudioConfig>, time: MediaTime) {
-        if self.audio.as_ref().is_none_or(|told| told != config) {
-            self.audio = Some(config.clone());
-            self.pending
-                .push_back(flv::audio_sequence_header(time, config));
+    fn tell_metadata(&mut self, video: Option<&VideoConfig>, audio: Option<&AudioConfig>) {
+        let frame_rate = video.and_then(|_| self.ring.frame_rate());
+        self.pending.push_back(flv::metadata_tag(&Metadata {
+            video,
+            frame_rate,
+            audio,
+        }));
+    }
+}
+
+impl Drop for FlvBody {
+    fn drop(&mut self) {
+        let reason = if self.watch.has_stalled() {
+            "stalled"
+        } else if self.watch.is_revoked() {
+            "revoked"
+        } else if self.has_ended {
+            "ended"
+        } else {
+            "left"
+        };
+        if let Some(closed) = &self.counters.closed {
+            closed.with_label_values(&[reason]).inc();
         }
+        self.watch.note_gone();
     }
 }
 
@@ -179,7 +294,8 @@ mod tests {
     use std::task::Waker;
     use std::time::Duration;
 
-    use prometheus::IntGauge;
+    use packager::time::MediaTime;
+    use prometheus::{IntGauge, Opts};
 
     use super::*;
     use crate::broadcast::testing::{SPS_320X180, SPS_640X360, video_config};
@@ -192,13 +308,22 @@ mod tests {
             sent: count(),
             skips: count(),
             undecodable: count(),
+            closed: IntCounterVec::new(Opts::new("closed", "closed"), &["reason"]).ok(),
         }
     }
 
     fn body(ring: &Arc<Ring>, counters: &BodyCounters) -> FlvBody {
         let gauge = IntGauge::new("viewers", "viewers").unwrap();
         let seat = Seat::take(&Seats::new(1), &Seats::new(1), gauge).unwrap();
-        FlvBody::new(ring.clone(), seat, counters.clone())
+        let watch = ViewerWatch::new(Duration::from_secs(10));
+        FlvBody::new(
+            ring.clone(),
+            StartAt::Newest,
+            usize::MAX,
+            watch,
+            seat,
+            counters.clone(),
+        )
     }
 
     fn ring() -> Arc<Ring> {
@@ -206,6 +331,7 @@ mod tests {
             max_bytes: 1 << 20,
             max_age: Duration::from_secs(6),
             max_lag: Duration::from_secs(3),
+            max_gop: Duration::from_secs(30),
         }))
     }
 
@@ -260,7 +386,8 @@ mod tests {
         let begin = ["file header", "metadata", "audio header", "sound"];
         assert_eq!(read(&mut body), begin);
         ring.append([picture(4_010), sound(4_021), key(4_043), picture(4_076)]);
-        assert_eq!(read(&mut body), ["sound", "video header", "key", "picture"]);
+        let told = ["metadata", "video header", "key", "picture"];
+        assert_eq!(read(&mut body), [&["sound"][..], &told].concat());
         assert_eq!(counters.undecodable.get(), 1);
     }
 
@@ -287,13 +414,89 @@ mod tests {
         assert_eq!(read(&mut body).last(), Some(&"key"));
         ring.append([other_key(900), picture(933)]);
         let seen = read(&mut body);
-        assert_eq!(seen, ["empty picture", "video header", "key", "picture"]);
+        let told = ["metadata", "video header", "key", "picture"];
+        assert_eq!(seen, [&["empty picture"][..], &told].concat());
         // A picture that is no key frame does no harm there.
         ring.append([key(966), picture(999), other_key(1_033)]);
         let seen = read(&mut body);
         assert_eq!(
             seen,
-            ["video header", "key", "picture", "video header", "key"]
+            [&told[..], &["metadata", "video header", "key"]].concat()
         );
+    }
+
+    #[test]
+    fn metadata_is_told_again_for_another_publisher() {
+        let (ring, counters) = (ring(), counters());
+        ring.set_publisher(None);
+        ring.append([key(0), picture(33)]);
+        let mut body = body(&ring, &counters);
+        let begin = ["file header", "metadata", "video header", "key", "picture"];
+        assert_eq!(read(&mut body), begin);
+        ring.set_publisher(None);
+        ring.append([sound(60), key(66), picture(99), key(133)]);
+        // The first publisher announced no sound.
+        let told = ["metadata", "audio header", "sound", "metadata", "key"];
+        assert_eq!(read(&mut body), [&told[..], &["picture", "key"]].concat());
+    }
+
+    #[test]
+    fn metadata_is_told_again_for_another_publisher_of_sound_alone() {
+        let (ring, counters) = (ring(), counters());
+        ring.set_publisher(None);
+        ring.append([sound(0)]);
+        let mut body = body(&ring, &counters);
+        let begin = ["file header", "metadata", "audio header", "sound"];
+        assert_eq!(read(&mut body), begin);
+        ring.set_publisher(None);
+        ring.append([sound(21), sound(43)]);
+        assert_eq!(read(&mut body), ["metadata", "sound", "sound"]);
+    }
+
+    #[test]
+    fn metadata_has_the_frame_rate_once_it_is_known() {
+        let (ring, counters) = (ring(), counters());
+        ring.append([key(0)]);
+        ring.append((1..30).map(|n| picture(n * 40)));
+        let mut body = body(&ring, &counters);
+        let mut cx = Context::from_waker(Waker::noop());
+        let Poll::Ready(Some(_)) = body.poll_bytes(&mut cx) else {
+            panic!("no file header");
+        };
+        let Poll::Ready(Some(metadata)) = body.poll_bytes(&mut cx) else {
+            panic!("no metadata");
+        };
+        let config = video_config(SPS_640X360);
+        let expected = flv::metadata_tag(&Metadata {
+            video: Some(&config),
+            frame_rate: Some(25),
+            audio: None,
+        });
+        assert_eq!(metadata, expected);
+    }
+
+    #[test]
+    fn large_tags_are_handed_out_in_pieces_and_ends_are_counted() {
+        let (ring, counters) = (ring(), counters());
+        ring.append([key(0)]);
+        let mut body = body(&ring, &counters);
+        body.piece = 4;
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut all = Vec::new();
+        while let Poll::Ready(Some(bytes)) = body.poll_bytes(&mut cx) {
+            assert!((1..=4).contains(&bytes.len()));
+            all.extend_from_slice(&bytes);
+        }
+        assert!(all.starts_with(b"FLV") && all.ends_with(b"key"));
+        assert_eq!(counters.sent.get(), all.len() as u64);
+        drop(body);
+        ring.close();
+        let mut other = self::body(&ring, &counters);
+        while let Poll::Ready(Some(_)) = other.poll_bytes(&mut cx) {}
+        drop(other);
+        for reason in ["left", "ended"] {
+            let closed = counters.closed.as_ref().unwrap();
+            assert_eq!(closed.with_label_values(&[reason]).get(), 1);
+        }
     }
 }

@@ -6,12 +6,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use packager::frames::AudioConfig;
-use packager::h264::VideoConfig;
 use packager::time::MediaTime;
+use packager::video::VideoConfig;
 use tokio::sync::Notify;
 
 /// Video that stopped for this long no longer decides where viewers start: sound does.
 const VIDEO_STALE: Duration = Duration::from_secs(3);
+
+/// Pictures further apart than this are a pause, not a frame rate.
+const PICTURE_GAP: Duration = Duration::from_millis(500);
+
+/// A frame rate is told once so much of it was seen.
+const RATE_WINDOW: Duration = Duration::from_millis(400);
 
 /// Bounds of a [`Ring`].
 #[derive(Debug, Clone, Copy)]
@@ -20,8 +26,22 @@ pub(crate) struct RingLimits {
     pub(crate) max_bytes: usize,
     /// Media time that is kept; more only where the newest group of pictures is longer.
     pub(crate) max_age: Duration,
-    /// How far behind the newest tag a cursor may be before it skips.
+    /// How far behind the newest tag a cursor may be before it skips to the newest key frame. At
+    /// twice that it skips to the live edge, where no newer key frame is to be had.
     pub(crate) max_lag: Duration,
+    /// How old the key frame may be that viewers start at.
+    pub(crate) max_gop: Duration,
+}
+
+/// Where a viewer's stream begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum StartAt {
+    /// At the newest key frame: the player is as near to the live edge as can be.
+    #[default]
+    Newest,
+    /// At the oldest key frame within [`RingLimits::max_lag`]: the player has whole groups of
+    /// pictures in its buffer from the first moment.
+    Earlier,
 }
 
 /// One FLV tag and what decoding it needs.
@@ -66,6 +86,10 @@ struct State {
     /// Where a viewer starts.
     start: Option<Start>,
     last_video: Option<MediaTime>,
+    /// Counts publishers.
+    publisher: u64,
+    /// Index of the first tag that may be of the publisher who sends now.
+    publisher_from: u64,
     /// The sound that viewers are to expect.
     audio: Option<Arc<AudioConfig>>,
     newest: MediaTime,
@@ -81,15 +105,34 @@ struct Start {
 /// A viewer's place in a [`Ring`].
 #[derive(Debug, Default)]
 pub(crate) struct Cursor {
+    start_at: StartAt,
     /// Index of the next tag; `None` before the start is known.
     next: Option<u64>,
+    /// How old the start was, which is no fault of the viewer's until it has caught up.
+    headroom: Duration,
+    /// Whose the tag read last was.
+    publisher: Option<u64>,
+}
+
+impl Cursor {
+    pub(crate) fn new(start_at: StartAt) -> Self {
+        Self {
+            start_at,
+            ..Self::default()
+        }
+    }
 }
 
 /// What a cursor finds.
 #[derive(Debug)]
 pub(crate) enum Next {
-    /// The next tag. `skipped` says that tags before it were left out.
-    Tag { tag: Tag, skipped: bool },
+    /// The next tag. `skipped` says that tags before it were left out, `is_of_other` that it is
+    /// the first one of another publisher.
+    Tag {
+        tag: Tag,
+        skipped: bool,
+        is_of_other: bool,
+    },
     /// Nothing yet.
     Wait,
     /// Nothing any more.
@@ -139,7 +182,16 @@ impl Ring {
         }
     }
 
-    /// Says which sound viewers are to expect, before its first tag comes.
+    /// Says that a publisher begins, and which sound viewers are to expect before its first tag
+    /// comes.
+    pub(crate) fn set_publisher(&self, audio: Option<Arc<AudioConfig>>) {
+        let mut state = self.write();
+        state.publisher += 1;
+        state.publisher_from = state.end();
+        state.audio = audio;
+    }
+
+    /// Says which sound viewers are to expect from the same publisher.
     pub(crate) fn set_audio(&self, audio: Option<Arc<AudioConfig>>) {
         self.write().audio = audio;
     }
@@ -149,45 +201,78 @@ impl Ring {
         self.read().audio.clone()
     }
 
+    /// Pictures a second that the publisher sends now, as far as what is kept tells.
+    pub(crate) fn frame_rate(&self) -> Option<u32> {
+        let state = self.read();
+        let skip = state.publisher_from.saturating_sub(state.first);
+        let mut pictures = state
+            .tags
+            .iter()
+            .skip(usize::try_from(skip).unwrap_or(usize::MAX))
+            .filter(|tag| !matches!(tag.kind, TagKind::Audio(_)))
+            .map(|tag| tag.time);
+        let mut last = pictures.next()?;
+        let (mut steps, mut sum) = (0_u32, Duration::ZERO);
+        for time in pictures {
+            let step = time.since(last);
+            last = time;
+            if step <= PICTURE_GAP {
+                steps = steps.saturating_add(1);
+                sum = sum.saturating_add(step);
+            }
+        }
+        let rate = f64::from(steps) / sum.as_secs_f64();
+        (sum >= RATE_WINDOW).then_some(rate.round() as u32)
+    }
+
     /// The next tag for `cursor`, which moves on.
     pub(crate) fn next(&self, cursor: &mut Cursor) -> Next {
         let state = self.read();
+        let nothing = if state.closed { Next::End } else { Next::Wait };
         let mut skipped = false;
-        let mut index = match cursor.next {
+        let index = match cursor.next {
             // The ring was reopened meanwhile, or the tag is gone.
             Some(index) if index < state.first => {
                 skipped = true;
-                match state.start {
-                    Some(start) => start.index,
-                    None if state.closed => return Next::End,
-                    None => return Next::Wait,
-                }
+                state.landing(&self.limits)
             }
-            Some(index) => index,
-            None => match state.start {
-                Some(start) => start.index,
-                None if state.closed => return Next::End,
-                None => return Next::Wait,
+            Some(index) => match state.overtaken(index, cursor.headroom, &self.limits) {
+                Some(landing) => {
+                    skipped = true;
+                    Some(landing)
+                }
+                None => Some(index),
             },
+            None => state.beginning(cursor.start_at, &self.limits),
         };
-        if let (Some(start), Some(tag)) = (state.start, state.tag(index))
-            && start.index > index
-            && state.newest.since(tag.time) > self.limits.max_lag
-        {
-            index = start.index;
-            skipped = true;
+        let Some(index) = index else { return nothing };
+        let Some(tag) = state.tag(index) else {
+            cursor.headroom = Duration::ZERO;
+            return nothing;
+        };
+        if cursor.next.is_none() {
+            cursor.headroom = state.newest.since(tag.time);
+        } else if skipped {
+            cursor.headroom = Duration::ZERO;
         }
-        match state.tag(index) {
-            Some(tag) => {
-                cursor.next = Some(index + 1);
-                Next::Tag {
-                    tag: tag.clone(),
-                    skipped,
-                }
-            }
-            None if state.closed => Next::End,
-            None => Next::Wait,
+        cursor.next = Some(index + 1);
+        let publisher = state.publisher_of(index);
+        let is_of_other = cursor.publisher.is_some_and(|last| last != publisher);
+        cursor.publisher = Some(publisher);
+        Next::Tag {
+            tag: tag.clone(),
+            skipped,
+            is_of_other,
         }
+    }
+
+    /// The newest key frame that is held.
+    pub(crate) fn newest_keyframe(&self) -> Option<(Arc<VideoConfig>, Tag)> {
+        let state = self.read();
+        state.tags.iter().rev().find_map(|tag| match &tag.kind {
+            TagKind::Keyframe(config) => Some((config.clone(), tag.clone())),
+            TagKind::Picture | TagKind::Audio(_) => None,
+        })
     }
 
     /// Told at every [`Ring::append`] and [`Ring::close`].
@@ -203,8 +288,9 @@ impl Ring {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Tags that are kept, and their bytes.
     #[cfg(test)]
-    fn held(&self) -> (usize, usize) {
+    pub(crate) fn held(&self) -> (usize, usize) {
         let state = self.read();
         (state.tags.len(), state.bytes)
     }
@@ -218,6 +304,57 @@ impl State {
     fn tag(&self, index: u64) -> Option<&Tag> {
         let offset = index.checked_sub(self.first)?;
         self.tags.get(usize::try_from(offset).ok()?)
+    }
+
+    /// Whose the tag is. Those before the last publisher count as one.
+    fn publisher_of(&self, index: u64) -> u64 {
+        self.publisher - u64::from(index < self.publisher_from)
+    }
+
+    /// Where a viewer begins; `None` while there is no place to.
+    fn beginning(&self, start_at: StartAt, limits: &RingLimits) -> Option<u64> {
+        let start = self.start?;
+        if start_at == StartAt::Newest {
+            return Some(start.index);
+        }
+        let is_place = |tag: &Tag| match tag.kind {
+            TagKind::Keyframe(_) => true,
+            TagKind::Picture => false,
+            TagKind::Audio(_) => !start.is_keyframe,
+        };
+        let earlier = self
+            .tags
+            .iter()
+            .position(|tag| self.newest.since(tag.time) <= limits.max_lag && is_place(tag));
+        // Where even the newest key frame is older than that, it is the one.
+        Some(earlier.map_or(start.index, |offset| {
+            start.index.min(self.first + offset as u64)
+        }))
+    }
+
+    /// Where a viewer at `index` has to skip to, if it is too far behind.
+    fn overtaken(&self, index: u64, headroom: Duration, limits: &RingLimits) -> Option<u64> {
+        let lag = self.newest.since(self.tag(index)?.time);
+        let landing = self.landing(limits)?;
+        let newer = self.start.is_some_and(|start| start.index > index);
+        let bound = if newer {
+            limits.max_lag
+        } else {
+            limits.max_lag.saturating_mul(2)
+        };
+        (landing > index && lag > bound.saturating_add(headroom)).then_some(landing)
+    }
+
+    /// Where a viewer who fell behind goes on: at the newest key frame, or at the live edge where
+    /// that is too old itself. `None` while there is no place to.
+    fn landing(&self, limits: &RingLimits) -> Option<u64> {
+        let start = self.start?;
+        let age = self.newest.since(self.tag(start.index)?.time);
+        Some(if age > limits.max_lag.saturating_mul(2) {
+            self.end() - 1
+        } else {
+            start.index
+        })
     }
 
     fn push(&mut self, tag: Tag) {
@@ -250,7 +387,8 @@ impl State {
             let needed = self
                 .start
                 .is_some_and(|s| s.is_keyframe && s.index == self.first);
-            if !(too_big || too_old && !needed) {
+            let outlived = self.newest.since(oldest.time) > limits.max_gop;
+            if !(too_big || too_old && (!needed || outlived)) {
                 return;
             }
             self.bytes -= oldest.bytes.len();
@@ -265,153 +403,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::broadcast::testing::{SPS_640X360, video_config};
-
-    fn ring(max_bytes: usize) -> Ring {
-        Ring::new(RingLimits {
-            max_bytes,
-            max_age: Duration::from_secs(6),
-            max_lag: Duration::from_secs(3),
-        })
-    }
-
-    fn tag(ms: u64, kind: TagKind) -> Tag {
-        Tag {
-            time: MediaTime::from_millis(ms),
-            bytes: Bytes::from_static(&[0; 100]),
-            kind,
-        }
-    }
-
-    fn key(ms: u64) -> Tag {
-        tag(ms, TagKind::Keyframe(video_config(SPS_640X360)))
-    }
-
-    fn picture(ms: u64) -> Tag {
-        tag(ms, TagKind::Picture)
-    }
-
-    fn sound(ms: u64) -> Tag {
-        let config = AudioConfig::aac_lc(48_000, 2).unwrap();
-        tag(ms, TagKind::Audio(Arc::new(config)))
-    }
-
-    /// Times of all tags that are there for the cursor, and how often it skipped.
-    fn read(ring: &Ring, cursor: &mut Cursor) -> (Vec<u64>, usize) {
-        let mut times = Vec::new();
-        let mut skips = 0;
-        while let Next::Tag { tag, skipped } = ring.next(cursor) {
-            times.push(tag.time.as_millis());
-            skips += usize::from(skipped);
-        }
-        (times, skips)
-    }
-
-    #[test]
-    fn a_viewer_starts_at_the_newest_key_frame() {
-        let ring = ring(1 << 20);
-        ring.append([key(0), picture(33), key(66), sound(70), picture(99)]);
-        let mut cursor = Cursor::default();
-        assert_eq!(read(&ring, &mut cursor), (vec![66, 70, 99], 0));
-        ring.append([picture(133)]);
-        assert_eq!(read(&ring, &mut cursor), (vec![133], 0));
-        assert!(matches!(ring.next(&mut cursor), Next::Wait));
-    }
-
-    #[test]
-    fn a_viewer_waits_for_the_first_key_frame() {
-        let ring = ring(1 << 20);
-        ring.append([picture(0)]);
-        let mut cursor = Cursor::default();
-        assert!(matches!(ring.next(&mut cursor), Next::Wait));
-        ring.append([key(33)]);
-        assert_eq!(read(&ring, &mut cursor), (vec![33], 0));
-    }
-
-    #[test]
-    fn sound_alone_starts_at_the_live_edge() {
-        let ring = ring(1 << 20);
-        ring.append((0..100).map(|n| sound(n * 21)));
-        let mut cursor = Cursor::default();
-        assert_eq!(read(&ring, &mut cursor), (vec![99 * 21], 0));
-    }
-
-    #[test]
-    fn sound_starts_viewers_once_the_picture_has_stopped() {
-        let ring = ring(1 << 20);
-        ring.append([key(0)]);
-        ring.append((0..200).map(|n| sound(n * 21)));
-        let mut cursor = Cursor::default();
-        assert_eq!(read(&ring, &mut cursor).0, [199 * 21]);
-    }
-
-    #[test]
-    fn a_slow_viewer_skips_to_the_newest_key_frame() {
-        let ring = ring(1 << 20);
-        ring.append([key(0), picture(33)]);
-        let mut cursor = Cursor::default();
-        assert!(matches!(ring.next(&mut cursor), Next::Tag { .. }));
-        // Behind by more than the bound, but there is no newer key frame to skip to.
-        ring.append([picture(2_000), picture(3_100)]);
-        assert!(matches!(
-            ring.next(&mut cursor),
-            Next::Tag { skipped: false, .. }
-        ));
-        ring.append([key(5_200), picture(5_300)]);
-        assert_eq!(read(&ring, &mut cursor), (vec![5_200, 5_300], 1));
-    }
-
-    #[test]
-    fn a_viewer_whose_tags_are_gone_goes_on_at_the_newest_key_frame() {
-        let ring = ring(1 << 20);
-        ring.append([key(0)]);
-        let mut cursor = Cursor::default();
-        read(&ring, &mut cursor);
-        for second in 1..20 {
-            ring.append([key(second * 1_000), picture(second * 1_000 + 500)]);
-        }
-        assert_eq!(read(&ring, &mut cursor), (vec![19_000, 19_500], 1));
-    }
-
-    #[test]
-    fn time_bounds_the_ring_but_keeps_the_newest_group() {
-        let ring = ring(1 << 20);
-        for second in 0..60 {
-            ring.append([key(second * 1_000)]);
-        }
-        assert_eq!(ring.held(), (7, 700));
-        // A publisher that sends no key frame for 20 s.
-        ring.append((0..20).map(|n| picture(60_000 + n * 1_000)));
-        let mut cursor = Cursor::default();
-        assert_eq!(read(&ring, &mut cursor).0.len(), 21);
-    }
-
-    #[test]
-    fn bytes_bound_the_ring_even_within_a_group() {
-        let ring = ring(1_000);
-        ring.append([key(0)]);
-        ring.append((1..100).map(|n| picture(n * 33)));
-        assert_eq!(ring.held(), (10, 1_000));
-        let mut late = Cursor::default();
-        assert!(matches!(ring.next(&mut late), Next::Wait));
-        ring.append([key(4_000)]);
-        assert_eq!(read(&ring, &mut late).0, [4_000]);
-    }
-
-    #[test]
-    fn a_closed_ring_is_read_to_its_end() {
-        let ring = ring(1 << 20);
-        ring.append([key(0), picture(33)]);
-        ring.close();
-        let mut cursor = Cursor::default();
-        assert_eq!(read(&ring, &mut cursor).0, [0, 33]);
-        assert!(matches!(ring.next(&mut cursor), Next::End));
-        let mut nobody = Cursor::default();
-        ring.reopen();
-        assert!(matches!(ring.next(&mut nobody), Next::Wait));
-        ring.append([key(66)]);
-        assert_eq!(read(&ring, &mut nobody).0, [66]);
-    }
-}
+mod tests;

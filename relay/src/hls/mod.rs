@@ -2,4 +2,4 @@
 
 mod store;
 
-pub(crate) use store::{File, Store, StoreConfig};
+pub(crate) use store::{Edge, File, Finished, Lookup, Reading, Report, Store, Summary};

@@ -1,38 +1,102 @@
 //! The relay's HTTP: what each address answers.
 
 mod body;
+mod directives;
+mod latency;
+mod multivariant;
 mod problem;
 mod respond;
 mod route;
 
 use std::future::Future;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, Uri, Version};
 use prometheus::IntCounter;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 pub use body::Body;
 
 use crate::broadcast::{Broadcast, Phase, Status};
-use crate::flv::{BodyCounters, FlvBody};
+use crate::flv::{BodyCounters, FlvBody, FlvStream, StartAt, ViewerWatch};
+use crate::hls::{File, Lookup, Store};
 use crate::limits::{Full, Seat};
 use crate::relay::Relay;
 use crate::stream_id::StreamId;
+use directives::{Directives, Position};
 use problem::Problem;
-use respond::{Asked, flv, media, playlist, preflight, with_cors};
-use route::Route;
+use respond::{Asked, flv, media, playlist, preflight, still, transport, with_cors};
+use route::{NoRoute, Route};
+
+/// How long the list of variants waits for one that has not begun when the large picture has.
+const VARIANT_WAIT: Duration = Duration::from_millis(500);
 
 /// How long an FLV request waits to learn whether its stream can be played at all.
 const VERDICT_WAIT: Duration = Duration::from_secs(2);
 
+/// The largest HTTP/2 frame that every client takes (RFC 9113 section 6.5.2). A tag is handed over
+/// in such pieces there, so that a viewer who takes some of a large one is seen to make progress.
+const HTTP2_PIECE: usize = 16_384;
+
+/// Above this an [`FlvStream`] hands over a tag in several batches.
+const STREAM_PIECE: usize = 64 << 10;
+
+/// How an FLV stream is carried.
+#[derive(Clone, Copy)]
+struct Carrier {
+    /// In the metrics.
+    protocol: &'static str,
+    /// The most bytes at once.
+    piece: usize,
+}
+
+/// What an address below `/live/` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// `/live/{id}.flv`
+    Flv,
+    /// `/live/{id}.m3u8` or `/live/{id}/ts.m3u8`
+    Playlist,
+    /// `/live/{id}.mp4`
+    Still,
+    /// What a playlist names.
+    File,
+}
+
+impl Wanted {
+    /// Reads an address and its query, whatever is live.
+    ///
+    /// # Errors
+    /// The response that `GET` has where nothing can ever be.
+    pub fn read(uri: &Uri) -> Result<Self, Box<Response<Body>>> {
+        let wanted = match route::parse(uri.path()) {
+            Ok(Route::Flv(_)) => start_at(uri).map(|_| Self::Flv),
+            Ok(Route::Playlist(_)) => directives(uri).map(|_| Self::Playlist),
+            Ok(Route::TransportPlaylist(_)) => Ok(Self::Playlist),
+            Ok(Route::Still(_)) => Ok(Self::Still),
+            Ok(Route::File(..)) => Ok(Self::File),
+            Err(error) => Err(Problem::NoRoute(error)),
+        };
+        wanted.map_err(|problem| Box::new(with_cors(problem.into_response())))
+    }
+}
+
 impl Relay {
     /// Answers a request below `/live/`: `GET`, `HEAD` and `OPTIONS` of `/live/{id}.flv`,
-    /// `/live/{id}.m3u8` and the files that a playlist names. Everything else is refused with
+    /// `/live/{id}.m3u8`, the files that a playlist names, `/live/{id}/ts.m3u8`, the playlist with
+    /// segments of MPEG-TS, and `/live/{id}.mp4`, the newest key frame as a file of one picture.
+    /// Everything else is refused with
     /// `application/problem+json` (RFC 9457). Every response carries its CORS headers.
     ///
-    /// The request's body is not read. A playlist that has no segment yet is waited for.
+    /// `?latency=low` and `?latency=smooth` choose where an FLV stream begins: at the newest key
+    /// frame, which is the default, or with whole groups of pictures from as far back as
+    /// [`RelayConfig::max_viewer_lag`](crate::RelayConfig::max_viewer_lag) allows. FLV responses
+    /// have a [`ViewerWatch`] among their extensions.
+    ///
+    /// The request's body is not read. A playlist that has no segment yet is waited for, and so is
+    /// the part of a segment that comes next, or a playlist with it (RFC 8216bis section 6.2.5.2).
     pub fn handle<B>(
         &self,
         request: Request<B>,
@@ -41,19 +105,43 @@ impl Relay {
         let relay = self.clone();
         async move {
             let answer = relay
-                .answer(&head.method, head.uri.path(), &head.headers)
+                .answer(&head.method, &head.uri, &head.headers, head.version)
                 .await;
             with_cors(answer.unwrap_or_else(Problem::into_response))
         }
     }
 
+    /// The stream that `GET` of the address answers with, `/live/{id}.flv` with its query, for
+    /// another transport than HTTP's: a WebSocket. It counts as a viewer like any other.
+    ///
+    /// # Errors
+    /// The response that `GET` has where it refuses.
+    pub async fn flv_stream(&self, uri: &Uri) -> Result<FlvStream, Response<Body>> {
+        let open = async {
+            let route = route::parse(uri.path()).map_err(Problem::NoRoute)?;
+            let Route::Flv(id) = route else {
+                return Err(Problem::NoRoute(NoRoute::Unknown));
+            };
+            self.count("ws_flv");
+            let carrier = Carrier {
+                protocol: "ws_flv",
+                piece: STREAM_PIECE,
+            };
+            self.open_flv(&id, start_at(uri)?, carrier).await
+        };
+        open.await
+            .map(FlvStream::new)
+            .map_err(|problem| with_cors(problem.into_response()))
+    }
+
     async fn answer(
         &self,
         method: &Method,
-        path: &str,
+        uri: &Uri,
         headers: &HeaderMap,
+        version: Version,
     ) -> Result<Response<Body>, Problem> {
-        let route = route::parse(path).map_err(Problem::NoRoute)?;
+        let route = route::parse(uri.path()).map_err(Problem::NoRoute)?;
         let is_head = match *method {
             Method::GET => false,
             Method::HEAD => true,
@@ -64,94 +152,331 @@ impl Relay {
         match route {
             Route::Flv(id) => {
                 self.count("flv");
-                self.answer_flv(id, is_head).await
+                let carrier = Carrier {
+                    protocol: "flv",
+                    piece: if version >= Version::HTTP_2 {
+                        HTTP2_PIECE
+                    } else {
+                        usize::MAX
+                    },
+                };
+                self.answer_flv(id, start_at(uri)?, is_head, carrier).await
             }
             Route::Playlist(id) => {
                 self.count("playlist");
-                self.answer_playlist(id, &asked).await
+                self.answer_playlist(id, directives(uri)?, &asked).await
+            }
+            Route::TransportPlaylist(id) => {
+                self.count("ts_playlist");
+                self.answer_transport_playlist(id, &asked).await
+            }
+            Route::Still(id) => {
+                self.count("still");
+                self.answer_still(&id, &asked).await
             }
             Route::File(id, name) => {
                 self.count("segment");
-                self.answer_file(id, name, &asked)
+                self.answer_file(id, name, &asked).await
             }
         }
     }
 
-    async fn answer_flv(&self, id: StreamId, is_head: bool) -> Result<Response<Body>, Problem> {
-        let broadcast = self.live(&id)?;
+    async fn answer_flv(
+        &self,
+        id: StreamId,
+        start_at: StartAt,
+        is_head: bool,
+        carrier: Carrier,
+    ) -> Result<Response<Body>, Problem> {
+        if self.is_shutting_down() {
+            return Err(Problem::ShuttingDown);
+        }
         if is_head {
+            let (broadcast, _) = self.live(&id)?;
             refuse_unplayable(&broadcast)?;
             return Ok(flv(Body::empty()));
         }
-        let seat = self.seat(&broadcast, "flv", "viewers")?;
+        let body = self.open_flv(&id, start_at, carrier).await?;
+        let watch = body.watch().clone();
+        let mut response = flv(Body::flv(body));
+        response.extensions_mut().insert(watch);
+        Ok(response)
+    }
+
+    async fn open_flv(
+        &self,
+        id: &StreamId,
+        start_at: StartAt,
+        carrier: Carrier,
+    ) -> Result<FlvBody, Problem> {
+        if self.is_shutting_down() {
+            return Err(Problem::ShuttingDown);
+        }
+        let (broadcast, variant) = self.live(id)?;
+        let seat = self.seat(&broadcast, carrier.protocol, "viewers")?;
         wait(&broadcast, VERDICT_WAIT, |s| s.phase != Phase::Starting).await;
         refuse_unplayable(&broadcast)?;
         let metrics = &self.inner.metrics;
         let counters = BodyCounters {
-            sent: self.sent("flv"),
+            sent: self.sent(carrier.protocol),
             skips: metrics.viewer_skips.clone(),
             undecodable: metrics.drop_counter("flv_picture_without_keyframe"),
+            closed: Some(metrics.viewers_closed.clone()),
         };
-        let body = FlvBody::new(broadcast.ring.clone(), seat, counters);
-        Ok(flv(Body::flv(body)))
+        Ok(FlvBody::new(
+            broadcast.variant(variant).ring.clone(),
+            start_at,
+            carrier.piece,
+            ViewerWatch::new(self.inner.config.viewer_timeout),
+            seat,
+            counters,
+        ))
     }
 
     async fn answer_playlist(
         &self,
         id: StreamId,
+        directives: Directives,
         asked: &Asked<'_>,
     ) -> Result<Response<Body>, Problem> {
-        let broadcast = self.find(&id)?;
-        if broadcast.store.playlist().is_none() {
-            refuse_unplayable(&broadcast)?;
-            // Who waits takes a viewer's place: the number of those who wait is bounded.
-            let _seat = self.seat(&broadcast, "hls_waiting", "waiting_viewers")?;
-            wait(&broadcast, self.inner.config.first_media_wait, |status| {
-                status.has_playlist || !matches!(status.phase, Phase::Starting | Phase::Live)
-            })
-            .await;
+        let (broadcast, variant) = self.find(&id)?;
+        if variant.is_none() && self.has_list(&broadcast) {
+            return self.answer_multivariant(&broadcast, asked).await;
+        }
+        let store = &broadcast.variant(variant).store;
+        self.await_playlist(&broadcast, store, self.inner.config.first_media_wait)
+            .await?;
+        if let Some(position) = directives.position {
+            self.reach(&broadcast, store, position).await?;
         }
         let phase = broadcast.status.borrow().phase;
         // An ended broadcast's playlist stays; one that cannot go on does not.
         if phase != Phase::Ended {
             refuse_unplayable(&broadcast)?;
         }
-        match broadcast.store.playlist() {
-            Some(file) => Ok(playlist(&file, asked)),
+        match store.playlist(directives.is_delta) {
+            Some(file) => {
+                let file = match self.inner.config.part_duration {
+                    Some(_) => multivariant::with_reports(file, &self.addressed(&broadcast), store),
+                    None => file,
+                };
+                Ok(playlist(&file, asked, self.keeps(&directives)))
+            }
             None if phase == Phase::Ended => Err(Problem::Ended(id)),
             None => Err(Problem::NotYet(id)),
         }
     }
 
-    fn answer_file(
+    /// Whether a broadcast is played by the list of its variants. Without an address for its large
+    /// picture it is played as if it had no other one.
+    fn has_list(&self, broadcast: &Broadcast) -> bool {
+        let [large, _, ..] = broadcast.variants() else {
+            return false;
+        };
+        let addressed = self.addressed(broadcast);
+        addressed
+            .iter()
+            .any(|named| std::ptr::eq(named.variant, large))
+    }
+
+    /// The list of a broadcast's variants, as far as they have begun.
+    async fn answer_multivariant(
+        &self,
+        broadcast: &Broadcast,
+        asked: &Asked<'_>,
+    ) -> Result<Response<Body>, Problem> {
+        self.await_variants(broadcast).await?;
+        let file = multivariant::list(&self.addressed(broadcast))
+            .ok_or_else(|| Problem::NotYet(broadcast.id.clone()))?;
+        Ok(playlist(&file, asked, None))
+    }
+
+    /// The playlist of a variant with segments of MPEG-TS, or the list of such playlists.
+    async fn answer_transport_playlist(
+        &self,
+        id: StreamId,
+        asked: &Asked<'_>,
+    ) -> Result<Response<Body>, Problem> {
+        let (broadcast, variant) = self.find(&id)?;
+        let store = &broadcast.variant(variant).store;
+        let is_list = variant.is_none() && self.has_list(&broadcast);
+        if is_list {
+            self.await_variants(&broadcast).await?;
+        } else {
+            let wait = self.inner.config.first_media_wait;
+            self.await_playlist(&broadcast, store, wait).await?;
+        }
+        let phase = broadcast.status.borrow().phase;
+        if phase != Phase::Ended {
+            refuse_unplayable(&broadcast)?;
+        }
+        let found = match is_list {
+            true => multivariant::transport_list(&self.addressed(&broadcast)),
+            false => store.transport_playlist(),
+        };
+        match found {
+            Some(Ok(file)) => Ok(playlist(&file, asked, None)),
+            Some(Err(codec)) => Err(Problem::NotInTransport(id, codec)),
+            None if phase == Phase::Ended => Err(Problem::Ended(id)),
+            None => Err(Problem::NotYet(id)),
+        }
+    }
+
+    /// Waits for the first segments of all variants.
+    async fn await_variants(&self, broadcast: &Broadcast) -> Result<(), Problem> {
+        let mut wait = self.inner.config.first_media_wait;
+        for variant in broadcast.variants() {
+            self.await_playlist(broadcast, &variant.store, wait).await?;
+            // All begin together, unless the publisher has no bits for one.
+            wait = VARIANT_WAIT;
+        }
+        Ok(())
+    }
+
+    /// Waits for the first segment of a variant.
+    async fn await_playlist(
+        &self,
+        broadcast: &Broadcast,
+        store: &Store,
+        limit: Duration,
+    ) -> Result<(), Problem> {
+        if store.playlist(false).is_some() {
+            return Ok(());
+        }
+        refuse_unplayable(broadcast)?;
+        // Who waits takes a viewer's place: the number of those who wait is bounded.
+        let _seat = self.seat(broadcast, "hls_waiting", "waiting_viewers")?;
+        let mut edge = store.edge();
+        let begins = async {
+            // An error would say that the broadcast is gone altogether.
+            while store.playlist(false).is_none() && edge.changed().await.is_ok() {}
+        };
+        let mut status = broadcast.status.subscribe();
+        let goes_on = |status: &Status| matches!(status.phase, Phase::Starting | Phase::Live);
+        tokio::select! {
+            () = begins => {}
+            _ = status.wait_for(|status| !goes_on(status)) => {}
+            () = sleep(limit) => {}
+        }
+        Ok(())
+    }
+
+    /// Waits until the playlist has what a player asks for (RFC 8216bis section 6.2.5.2).
+    async fn reach(
+        &self,
+        broadcast: &Broadcast,
+        store: &Store,
+        position: Position,
+    ) -> Result<(), Problem> {
+        let Some(part) = self.inner.config.part_duration else {
+            return Ok(());
+        };
+        let mut edge = store.edge();
+        let now = *edge.borrow_and_update();
+        if store.has(position.msn, position.part) {
+            return Ok(());
+        }
+        position.check(now, part).map_err(Problem::Directive)?;
+        let _seat = self.seat(broadcast, "hls_waiting", "waiting_viewers")?;
+        let reached = async {
+            // An error would say that the broadcast is gone altogether.
+            while edge.changed().await.is_ok() && !store.has(position.msn, position.part) {}
+        };
+        match timeout(self.longest_hold(), reached).await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(Problem::Stalled(broadcast.id.clone())),
+        }
+    }
+
+    /// How long caches may keep a playlist. What has a position is of no use to anybody who wants
+    /// a newer one, who asks for that: six target durations (RFC 8216bis appendix B.1).
+    fn keeps(&self, directives: &Directives) -> Option<Duration> {
+        let is_newer = directives.position.is_some() && self.inner.config.part_duration.is_some();
+        is_newer.then(|| self.inner.config.segment_duration * 6)
+    }
+
+    /// How long the answer to a player is held back at most: three target durations (RFC 8216bis
+    /// section 6.2.5.2).
+    fn longest_hold(&self) -> Duration {
+        self.inner.config.segment_duration * 3
+    }
+
+    async fn answer_file(
         &self,
         id: StreamId,
         name: String,
         asked: &Asked<'_>,
     ) -> Result<Response<Body>, Problem> {
-        let broadcast = self.find(&id)?;
-        let Some(file) = broadcast.store.file(&name) else {
+        let (broadcast, _) = self.find(&id)?;
+        let stores = || broadcast.variants().iter().map(|variant| &variant.store);
+        let mut named = stores().filter(|store| store.names(&name));
+        let Some(store) = named.next() else {
             return Err(Problem::UnknownFile(id, name));
         };
-        let response = media(&file, asked)?;
+        let mut edge = store.edge();
+        let now = *edge.borrow_and_update();
+        let mut found = store.file(&name);
+        if matches!(found, Lookup::Next) {
+            let _seat = self.seat(&broadcast, "hls_waiting", "waiting_viewers")?;
+            let goes_on = edge.wait_for(|edge| *edge != now);
+            // However the wait ended, the part is there by now or is not.
+            let _ = timeout(self.longest_hold(), goes_on).await;
+            found = store.file(&name);
+        }
+        let response = match found {
+            Lookup::Found(file) => media(&file, asked)?,
+            Lookup::Transport(found) => match found.file(&self.inner.metrics).await {
+                Some(file) => transport(&file, asked)?,
+                None => return Err(Problem::UnknownFile(id, name)),
+            },
+            Lookup::OtherCodec(codec) => return Err(Problem::NotInTransport(id, codec)),
+            Lookup::Next => return Err(Problem::Stalled(id)),
+            Lookup::Past => return Err(Problem::PastPart(id, name)),
+            Lookup::Unknown => return Err(Problem::UnknownFile(id, name)),
+        };
         if let Some(length) = http_body::Body::size_hint(response.body()).exact() {
             self.sent("hls").inc_by(length);
         }
         Ok(response)
     }
 
-    fn find(&self, id: &StreamId) -> Result<Arc<Broadcast>, Problem> {
-        self.broadcast(id)
+    /// The newest key frame as a file of its own, for pages that show what is on.
+    async fn answer_still(
+        &self,
+        id: &StreamId,
+        asked: &Asked<'_>,
+    ) -> Result<Response<Body>, Problem> {
+        let (broadcast, variant) = self.live(id)?;
+        // Who waits takes a viewer's place: the number of those who wait is bounded.
+        let _seat = self.seat(&broadcast, "hls_waiting", "waiting_viewers")?;
+        wait(&broadcast, VERDICT_WAIT, |s| s.phase != Phase::Starting).await;
+        refuse_unplayable(&broadcast)?;
+        let keyframe = broadcast.variant(variant).ring.newest_keyframe();
+        let (config, tag) = keyframe.ok_or_else(|| Problem::NotYet(id.clone()))?;
+        let data = packager::fmp4::still(&config, packager::flv::coded_picture(&tag.bytes));
+        let data = data.map_err(|_| Problem::NotYet(id.clone()))?;
+        let mut hasher = DefaultHasher::new();
+        data.hash(&mut hasher);
+        let etag = format!("\"{:016x}\"", hasher.finish());
+        let response = still(&File { data, etag }, asked)?;
+        if let Some(length) = http_body::Body::size_hint(response.body()).exact() {
+            self.sent("still").inc_by(length);
+        }
+        Ok(response)
+    }
+
+    fn find(&self, id: &StreamId) -> Result<(Arc<Broadcast>, Option<usize>), Problem> {
+        self.look_up(id)
             .ok_or_else(|| Problem::UnknownStream(id.clone()))
     }
 
-    /// The broadcast, if it is not over.
-    fn live(&self, id: &StreamId) -> Result<Arc<Broadcast>, Problem> {
-        let broadcast = self.find(id)?;
-        if broadcast.status.borrow().phase == Phase::Ended {
+    /// The broadcast, if it is not over, and the variant if one is named.
+    fn live(&self, id: &StreamId) -> Result<(Arc<Broadcast>, Option<usize>), Problem> {
+        let found = self.find(id)?;
+        if found.0.status.borrow().phase == Phase::Ended {
             return Err(Problem::Ended(id.clone()));
         }
-        Ok(broadcast)
+        Ok(found)
     }
 
     fn seat(&self, broadcast: &Broadcast, protocol: &str, limit: &str) -> Result<Seat, Problem> {
@@ -170,6 +495,14 @@ impl Relay {
     fn sent(&self, protocol: &str) -> IntCounter {
         self.inner.metrics.sent_bytes.with_label_values(&[protocol])
     }
+}
+
+fn directives(uri: &Uri) -> Result<Directives, Problem> {
+    Directives::parse(uri.query().unwrap_or_default()).map_err(Problem::Directive)
+}
+
+fn start_at(uri: &Uri) -> Result<StartAt, Problem> {
+    latency::parse(uri.query().unwrap_or_default()).map_err(Problem::Latency)
 }
 
 /// Waits until the broadcast's status is as wanted, at most for `limit`.

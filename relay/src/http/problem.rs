@@ -7,6 +7,8 @@ use packager::rtp::Codec;
 use serde::Serialize;
 
 use super::body::Body;
+use super::directives::BadDirective;
+use super::latency::BadLatency;
 use super::route::NoRoute;
 use crate::stream_id::StreamId;
 
@@ -17,20 +19,35 @@ pub(crate) enum Problem {
     UnknownStream(StreamId),
     Ended(StreamId),
     UnknownFile(StreamId, String),
+    /// A part that is not there and will not come.
+    PastPart(StreamId, String),
     Method(String),
     /// 409, not 415 or 406: those are about the request's content and its `Accept` header, and
     /// nothing that the viewer sends would help. The state of the stream is in the way, and the
     /// same request succeeds once the publisher changes it.
     Codec(StreamId, Codec),
     NoTracks(StreamId),
+    /// It plays as fMP4, and is asked for as MPEG-TS.
+    NotInTransport(StreamId, Codec),
     NotYet(StreamId),
+    Directive(BadDirective),
+    Latency(BadLatency),
+    /// What a player waits for did not come.
+    Stalled(StreamId),
     TooManyViewers {
         limit: usize,
     },
+    /// The streams end because the server does, and may be back with it: 503 and not 404, so that
+    /// an edge does not take them for over.
+    ShuttingDown,
     Range {
         len: usize,
     },
 }
+
+/// All players of a stream ask at once for a part that is hinted at. Where the segment ends without
+/// it they all get this answer: a shared cache is to have it for as long as they ask.
+const PAST_PART_CACHE: &str = "public, max-age=10";
 
 /// The methods that every address allows.
 pub(crate) const METHODS: &str = "GET, HEAD, OPTIONS";
@@ -48,14 +65,20 @@ struct Document {
 impl Problem {
     fn status(&self) -> StatusCode {
         match self {
-            Self::NoRoute(NoRoute::Id(_)) => StatusCode::BAD_REQUEST,
+            Self::NoRoute(NoRoute::Id(_)) | Self::Directive(_) | Self::Latency(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::NoRoute(NoRoute::Unknown)
             | Self::UnknownStream(_)
             | Self::Ended(_)
-            | Self::UnknownFile(..) => StatusCode::NOT_FOUND,
+            | Self::UnknownFile(..)
+            | Self::PastPart(..) => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Codec(..) | Self::NoTracks(_) => StatusCode::CONFLICT,
-            Self::NotYet(_) | Self::TooManyViewers { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Codec(..) | Self::NoTracks(_) | Self::NotInTransport(..) => StatusCode::CONFLICT,
+            Self::NotYet(_)
+            | Self::Stalled(_)
+            | Self::TooManyViewers { .. }
+            | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
             Self::Range { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
         }
     }
@@ -66,12 +89,17 @@ impl Problem {
             Self::NoRoute(NoRoute::Id(_)) => "Not a stream id",
             Self::UnknownStream(_) => "Stream is not live",
             Self::Ended(_) => "Stream has ended",
-            Self::UnknownFile(..) => "No such segment",
+            Self::UnknownFile(..) | Self::PastPart(..) => "No such segment",
             Self::Method(_) => "Method not allowed",
             Self::Codec(..) => "Codec cannot be played over FLV or HLS",
+            Self::NotInTransport(..) => "Codec cannot be played as MPEG-TS",
             Self::NoTracks(_) => "Stream has nothing to play over FLV or HLS",
             Self::NotYet(_) => "Stream has no picture yet",
+            Self::Directive(_) => "Not a delivery directive",
+            Self::Latency(_) => "Not a choice of latency",
+            Self::Stalled(_) => "Stream stands still",
             Self::TooManyViewers { .. } => "Too many viewers",
+            Self::ShuttingDown => "Server is shutting down",
             Self::Range { .. } => "Range not satisfiable",
         }
     }
@@ -82,12 +110,16 @@ impl Problem {
             Self::NoRoute(NoRoute::Id(_)) => "bad-stream-id",
             Self::UnknownStream(_) => "not-live",
             Self::Ended(_) => "ended",
-            Self::UnknownFile(..) => "no-such-segment",
+            Self::UnknownFile(..) | Self::PastPart(..) => "no-such-segment",
             Self::Method(_) => "method-not-allowed",
-            Self::Codec(..) => "codec-not-supported",
+            Self::Codec(..) | Self::NotInTransport(..) => "codec-not-supported",
             Self::NoTracks(_) => "no-tracks",
             Self::NotYet(_) => "not-yet",
+            Self::Directive(_) => "bad-directive",
+            Self::Latency(_) => "bad-latency",
+            Self::Stalled(_) => "stalled",
             Self::TooManyViewers { .. } => "limit-reached",
+            Self::ShuttingDown => "shutting-down",
             Self::Range { .. } => "range-not-satisfiable",
         }
     }
@@ -100,23 +132,34 @@ impl Problem {
             Self::NoRoute(NoRoute::Id(error)) => error.to_string(),
             Self::UnknownStream(id) => format!("nobody publishes the stream {id}"),
             Self::Ended(id) => format!("the publisher of the stream {id} has left"),
-            Self::UnknownFile(id, file) => format!(
+            Self::UnknownFile(id, file) | Self::PastPart(id, file) => format!(
                 "the stream {id} has no file {file:?}; segments are kept for a short time only"
             ),
             Self::Method(method) => format!("{method} is not one of {METHODS}"),
             Self::Codec(id, codec) => format!(
                 "the stream {id} is published with {} video, which FLV and HLS players \
-                 here cannot read; publish H.264, or watch it over WebRTC at /whep/{id}",
+                 cannot read; publish H.264, VP9 or AV1, or watch it over WebRTC at /whep/{id}",
+                codec.name()
+            ),
+            Self::NotInTransport(id, codec) => format!(
+                "the stream {id} is published with {} video, which MPEG-TS does not carry; publish \
+                 H.264, or watch it as fMP4 at /live/{id}.m3u8",
                 codec.name()
             ),
             Self::NoTracks(id) => format!(
                 "the stream {id} is published without a track that FLV and HLS can carry here; \
-                 publish H.264 video, or use a server that is built with AAC"
+                 publish video, or use a server that is built with AAC"
             ),
             Self::NotYet(id) => {
-                format!("the stream {id} is live but has no complete segment yet; try again")
+                format!("the stream {id} is live but nothing of it can be shown yet; try again")
+            }
+            Self::Directive(error) => error.to_string(),
+            Self::Latency(error) => error.to_string(),
+            Self::Stalled(id) => {
+                format!("nothing more of the stream {id} came in time; ask for its playlist again")
             }
             Self::TooManyViewers { limit } => format!("the limit of {limit} viewers is reached"),
+            Self::ShuttingDown => "the server is on its way down; try again in a moment".to_owned(),
             Self::Range { len } => format!("the file has {len} bytes"),
         }
     }
@@ -142,7 +185,7 @@ impl Problem {
             Self::Method(_) => {
                 headers.insert(ALLOW, HeaderValue::from_static(METHODS));
             }
-            Self::NotYet(_) => {
+            Self::NotYet(_) | Self::Stalled(_) | Self::ShuttingDown => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Self::TooManyViewers { .. } => {
@@ -152,6 +195,9 @@ impl Problem {
                 if let Ok(value) = HeaderValue::from_str(&format!("bytes */{len}")) {
                     headers.insert(http::header::CONTENT_RANGE, value);
                 }
+            }
+            Self::PastPart(..) => {
+                headers.insert(CACHE_CONTROL, HeaderValue::from_static(PAST_PART_CACHE));
             }
             _ => {}
         }

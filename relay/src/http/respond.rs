@@ -1,5 +1,7 @@
 //! Responses with their headers: caching, entity tags, ranges, CORS.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{
     ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
@@ -19,6 +21,10 @@ const PLAYLIST_CACHE: &str = "public, max-age=0, s-maxage=1";
 
 /// A file never changes under its name, and nobody asks for it after an hour.
 const FILE_CACHE: &str = "public, max-age=3600, immutable";
+
+/// A still picture is as old as the newest key frame may be: whoever shows many asks for each of them
+/// once in a while.
+const STILL_CACHE: &str = "public, max-age=2";
 
 /// The parts of a request that responses depend on.
 pub(super) struct Asked<'a> {
@@ -61,20 +67,50 @@ pub(super) fn flv(body: Body) -> Response<Body> {
     response
 }
 
-pub(super) fn playlist(file: &File, asked: &Asked<'_>) -> Response<Body> {
+/// A playlist that caches may keep for a while, or the newest one.
+pub(super) fn playlist(file: &File, asked: &Asked<'_>, keep: Option<Duration>) -> Response<Body> {
     let mut response = if asked.has(&file.etag) {
         status(StatusCode::NOT_MODIFIED)
     } else {
         whole(&file.data, asked)
     };
     set(&mut response, CONTENT_TYPE, "application/vnd.apple.mpegurl");
-    set(&mut response, CACHE_CONTROL, PLAYLIST_CACHE);
+    match keep {
+        Some(keep) => {
+            let text = format!("public, max-age={}", keep.as_secs());
+            set_text(&mut response, CACHE_CONTROL, &text);
+        }
+        None => set(&mut response, CACHE_CONTROL, PLAYLIST_CACHE),
+    }
     set_text(&mut response, ETAG, &file.etag);
     response
 }
 
 /// A Media Segment or a Media Initialization Section, whole or the range that was asked for.
 pub(super) fn media(file: &File, asked: &Asked<'_>) -> Result<Response<Body>, Problem> {
+    ranged(file, asked, MP4, FILE_CACHE)
+}
+
+/// A Media Segment of MPEG-TS, in the same ways.
+pub(super) fn transport(file: &File, asked: &Asked<'_>) -> Result<Response<Body>, Problem> {
+    ranged(file, asked, TRANSPORT, FILE_CACHE)
+}
+
+/// A still picture, in the same ways.
+pub(super) fn still(file: &File, asked: &Asked<'_>) -> Result<Response<Body>, Problem> {
+    ranged(file, asked, MP4, STILL_CACHE)
+}
+
+const MP4: &str = "video/mp4";
+/// RFC 3555 section 4.2.
+const TRANSPORT: &str = "video/mp2t";
+
+fn ranged(
+    file: &File,
+    asked: &Asked<'_>,
+    kind: &'static str,
+    cache: &'static str,
+) -> Result<Response<Body>, Problem> {
     let len = file.data.len();
     let mut response = if asked.has(&file.etag) {
         status(StatusCode::NOT_MODIFIED)
@@ -91,8 +127,8 @@ pub(super) fn media(file: &File, asked: &Asked<'_>) -> Result<Response<Body>, Pr
             Range::Outside => return Err(Problem::Range { len }),
         }
     };
-    set(&mut response, CONTENT_TYPE, "video/mp4");
-    set(&mut response, CACHE_CONTROL, FILE_CACHE);
+    set(&mut response, CONTENT_TYPE, kind);
+    set(&mut response, CACHE_CONTROL, cache);
     set(&mut response, ACCEPT_RANGES, "bytes");
     set_text(&mut response, ETAG, &file.etag);
     Ok(response)

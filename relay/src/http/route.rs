@@ -9,6 +9,10 @@ pub(crate) enum Route {
     Flv(StreamId),
     /// `/live/{id}.m3u8`
     Playlist(StreamId),
+    /// `/live/{id}/ts.m3u8`: the playlist with segments of MPEG-TS.
+    TransportPlaylist(StreamId),
+    /// `/live/{id}.mp4`: the newest key frame.
+    Still(StreamId),
     /// `/live/{id}/{file}`: a Media Segment or a Media Initialization Section.
     File(StreamId, String),
 }
@@ -25,6 +29,10 @@ pub(crate) enum NoRoute {
 /// Longest file name that is looked up; ours have at most 50 characters.
 const MAX_FILE_NAME: usize = 64;
 
+/// It stands where its segments do, so that it names them without a path. No file of a store is named
+/// like it.
+pub(crate) const TRANSPORT_PLAYLIST: &str = "ts.m3u8";
+
 /// Reads the path of a request, without its query.
 pub(crate) fn parse(path: &str) -> Result<Route, NoRoute> {
     let rest = path.strip_prefix("/live/").ok_or(NoRoute::Unknown)?;
@@ -32,12 +40,17 @@ pub(crate) fn parse(path: &str) -> Result<Route, NoRoute> {
         if file.is_empty() || file.len() > MAX_FILE_NAME || file.contains('/') {
             return Err(NoRoute::Unknown);
         }
-        return Ok(Route::File(id_of(id)?, file.to_owned()));
+        let id = id_of(id)?;
+        return Ok(match file {
+            TRANSPORT_PLAYLIST => Route::TransportPlaylist(id),
+            _ => Route::File(id, file.to_owned()),
+        });
     }
     let (id, suffix) = rest.rsplit_once('.').ok_or(NoRoute::Unknown)?;
     match suffix {
         "flv" => Ok(Route::Flv(id_of(id)?)),
         "m3u8" => Ok(Route::Playlist(id_of(id)?)),
+        "mp4" => Ok(Route::Still(id_of(id)?)),
         _ => Err(NoRoute::Unknown),
     }
 }
@@ -55,9 +68,14 @@ mod tests {
     }
 
     #[test]
-    fn the_three_kinds_of_address_are_read() {
+    fn the_five_kinds_of_address_are_read() {
         assert_eq!(parse("/live/a.flv"), Ok(Route::Flv(id("a"))));
+        assert_eq!(parse("/live/a.mp4"), Ok(Route::Still(id("a"))));
         assert_eq!(parse("/live/a_b-1.m3u8"), Ok(Route::Playlist(id("a_b-1"))));
+        assert_eq!(
+            parse("/live/a_h/ts.m3u8"),
+            Ok(Route::TransportPlaylist(id("a_h")))
+        );
         assert_eq!(
             parse("/live/a/x-3.m4s"),
             Ok(Route::File(id("a"), "x-3.m4s".to_owned()))
@@ -70,7 +88,7 @@ mod tests {
             "/",
             "/live/",
             "/live/a",
-            "/live/a.mp4",
+            "/live/a.jpg",
             "/live/a/",
             "/live/a/b/c",
             "/x/a.flv",

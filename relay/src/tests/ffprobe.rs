@@ -7,19 +7,21 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::task::{Context, Poll, Waker};
 
+use packager::hls::{Part, PlaylistConfig};
 use packager::rtp::Tracks;
-use prometheus::{IntCounter, IntGauge};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts};
 use serde_json::Value;
 
+use super::codecs::hashes;
 use super::*;
 use crate::broadcast::rig::Rig;
 use crate::broadcast::testing::Tone;
-use crate::flv::{BodyCounters, FlvBody, Ring, RingLimits, Tag};
-use crate::hls::{Store, StoreConfig};
+use crate::flv::{BodyCounters, FlvBody, Ring, RingLimits, StartAt, Tag, TagKind, ViewerWatch};
+use crate::hls::{Lookup, Store};
 use crate::limits::{Seat, Seats};
 
 /// The pictures' access units: `seconds` at 25 a second, a key frame every two seconds.
-fn x264(size: &str, seconds: u32) -> Vec<Vec<Vec<u8>>> {
+pub(crate) fn x264(size: &str, seconds: u32) -> Vec<Vec<Vec<u8>>> {
     let output = Command::new("ffmpeg")
         .args(["-v", "error", "-f", "lavfi", "-i"])
         .arg(format!("testsrc2=size={size}:rate=25"))
@@ -70,18 +72,27 @@ fn nal_units(stream: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// Plays the pictures and a tone through the muxer.
-fn mux(pictures: &[Vec<Vec<u8>>]) -> Rig {
-    let mut rig = Rig::new(Tracks::BOTH);
+pub(crate) fn mux(pictures: &[Vec<Vec<u8>>]) -> Rig {
+    play(Tracks::BOTH, pictures, 40.0)
+}
+
+/// Plays the pictures, one every `period` ms, and a tone, as far as there is such a track.
+pub(super) fn play(tracks: Tracks, pictures: &[Vec<Vec<u8>>], period: f64) -> Rig {
+    let mut rig = Rig::new(tracks);
     let mut publisher = Publisher::new(rig.start);
     let mut tone = Tone::new(440.0);
     for (number, nals) in pictures.iter().enumerate() {
-        let ms = number as f64 * 40.0;
-        for item in publisher.access_unit(ms, nals) {
-            rig.feed(item);
+        let ms = number as f64 * period;
+        if tracks.video {
+            for item in publisher.access_unit(ms, nals) {
+                rig.feed(item);
+            }
         }
-        for half in [0.0, 20.0] {
-            let opus = tone.frame(&|_| true);
-            rig.feed(publisher.sound(ms + half, &opus));
+        for packet in 0..(period / 20.0) as u32 {
+            if tracks.audio {
+                let opus = tone.frame(&|_| true);
+                rig.feed(publisher.sound(ms + 20.0 * f64::from(packet), &opus));
+            }
         }
         if number % 25 == 1 {
             for report in publisher.reports(ms + 20.0) {
@@ -95,11 +106,12 @@ fn mux(pictures: &[Vec<Vec<u8>>]) -> Rig {
 }
 
 /// What a viewer from the beginning to the end reads.
-fn flv_file(tags: impl IntoIterator<Item = Tag>) -> Vec<u8> {
+pub(super) fn flv_file(tags: impl IntoIterator<Item = Tag>) -> Vec<u8> {
     let ring = Arc::new(Ring::new(RingLimits {
         max_bytes: usize::MAX,
         max_age: Duration::MAX,
         max_lag: Duration::MAX,
+        max_gop: Duration::MAX,
     }));
     ring.set_audio(
         packager::frames::AudioConfig::aac_lc(48_000, 2)
@@ -112,9 +124,17 @@ fn flv_file(tags: impl IntoIterator<Item = Tag>) -> Vec<u8> {
         sent: count(),
         skips: count(),
         undecodable: count(),
+        closed: IntCounterVec::new(Opts::new("closed", "closed"), &["reason"]).ok(),
     };
     let seat = Seat::take(&Seats::new(1), &Seats::new(1), gauge).unwrap();
-    let mut body = FlvBody::new(ring.clone(), seat, counters);
+    let mut body = FlvBody::new(
+        ring.clone(),
+        StartAt::Newest,
+        usize::MAX,
+        ViewerWatch::new(Duration::MAX),
+        seat,
+        counters,
+    );
     let mut file = Vec::new();
     let mut read = |body: &mut FlvBody| {
         let mut cx = Context::from_waker(Waker::noop());
@@ -131,19 +151,39 @@ fn flv_file(tags: impl IntoIterator<Item = Tag>) -> Vec<u8> {
     file
 }
 
-/// Writes playlist, sections and segments into `folder`; returns the playlist's path.
-fn hls_folder(rig: &Rig, folder: &Path) -> PathBuf {
-    let config = StoreConfig {
+/// A store with all segments of a rig, and its end.
+fn store(rig: &Rig) -> Store {
+    let config = PlaylistConfig {
+        hold_back: packager::hls::HOLD_BACK,
         target: Duration::from_secs(2),
+        part: None,
         window: 100,
     };
     let store = Store::new(config, id("a"), "stamp".to_owned());
-    rig.inits.iter().for_each(|init| store.push_init(init));
+    rig.inits
+        .iter()
+        .for_each(|init| store.push_init(init.clone()));
     for (segment, wall) in &rig.segments {
-        store.push_segment(segment, *wall);
+        let whole = Part {
+            init: segment.init,
+            data: segment.data.clone(),
+            start: segment.start,
+            duration: segment.duration,
+            starts_segment: true,
+            is_independent: segment.is_independent,
+            discontinuity: segment.discontinuity,
+        };
+        store.push_part(&whole, Some(*wall));
+        store.push_segment(segment);
     }
     store.end();
-    let playlist = store.playlist().unwrap().data;
+    store
+}
+
+/// Writes playlist, sections and segments into `folder`; returns the playlist's path.
+pub(super) fn hls_folder(rig: &Rig, folder: &Path) -> PathBuf {
+    let store = store(rig);
+    let playlist = store.playlist(false).unwrap().data;
     fs::create_dir_all(folder.join("a")).unwrap();
     let inits = rig
         .inits
@@ -151,19 +191,39 @@ fn hls_folder(rig: &Rig, folder: &Path) -> PathBuf {
         .map(|i| format!("stamp-init{}.mp4", i.version));
     let segments = (0..rig.segments.len()).map(|n| format!("stamp-{n}.m4s"));
     for name in inits.chain(segments) {
-        let data = store.file(&name).unwrap().data;
-        fs::write(folder.join("a").join(name), data).unwrap();
+        let Lookup::Found(file) = store.file(&name) else {
+            panic!("{name} is not there");
+        };
+        fs::write(folder.join("a").join(name), file.data).unwrap();
     }
     let path = folder.join("a.m3u8");
     fs::write(&path, playlist).unwrap();
     path
 }
 
+/// The same as Transport Stream.
+pub(super) async fn transport_folder(rig: &Rig, folder: &Path) -> PathBuf {
+    let store = store(rig);
+    let playlist = store.transport_playlist().unwrap().unwrap().data;
+    fs::create_dir_all(folder.join("a")).unwrap();
+    for number in 0..rig.segments.len() {
+        let name = format!("stamp-{number}.ts");
+        let Lookup::Transport(found) = store.file(&name) else {
+            panic!("{name} is not there");
+        };
+        let file = found.file(&rig.metrics).await.unwrap();
+        fs::write(folder.join("a").join(name), file.data).unwrap();
+    }
+    let path = folder.join("a").join("ts.m3u8");
+    fs::write(&path, playlist).unwrap();
+    path
+}
+
 /// A folder of this test's own, removed at the end.
-struct Folder(PathBuf);
+pub(super) struct Folder(pub(super) PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("weblive-{name}-{}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         Self(path)
@@ -177,7 +237,7 @@ impl Drop for Folder {
 }
 
 /// Codec names of the streams, and the decode times of each stream's packets in seconds.
-fn probe(path: &Path) -> (Vec<String>, HashMap<String, Vec<f64>>) {
+pub(crate) fn probe(path: &Path) -> (Vec<String>, HashMap<String, Vec<f64>>) {
     let output = Command::new("ffprobe")
         .args(["-v", "warning", "-of", "json"])
         .args([
@@ -207,7 +267,7 @@ fn probe(path: &Path) -> (Vec<String>, HashMap<String, Vec<f64>>) {
 }
 
 /// Decodes all of it; returns the number of pictures.
-fn decode(path: &Path) -> u64 {
+pub(crate) fn decode(path: &Path) -> u64 {
     let output = Command::new("ffmpeg")
         .args(["-v", "warning", "-xerror", "-i"])
         .arg(path)
@@ -262,6 +322,31 @@ fn ffmpeg_reads_flv_and_hls() {
 }
 
 #[test]
+fn ffmpeg_decodes_a_still_picture() {
+    let folder = Folder::new("still");
+    let rig = mux(&x264("640x360", 3));
+    let keyframes = rig.tags.iter().filter_map(|(_, tag)| match &tag.kind {
+        TagKind::Keyframe(config) => Some((config, &tag.bytes)),
+        TagKind::Picture | TagKind::Audio(_) => None,
+    });
+    let keyframes: Vec<_> = keyframes.collect();
+    assert_eq!(keyframes.len(), 2);
+    let whole = folder.0.join("a.flv");
+    fs::write(
+        &whole,
+        flv_file(rig.tags.iter().map(|(_, tag)| tag.clone())),
+    )
+    .unwrap();
+    let hash = hashes(&whole)[50].clone();
+    let (config, tag) = keyframes[1];
+    let still = packager::fmp4::still(config, packager::flv::coded_picture(tag)).unwrap();
+    let path = folder.0.join("a.mp4");
+    fs::write(&path, still).unwrap();
+    assert_eq!(decode(&path), 1);
+    assert_eq!(hashes(&path), [hash]);
+}
+
+#[test]
 fn ffmpeg_decodes_over_a_change_of_resolution() {
     let folder = Folder::new("resolution");
     let mut pictures = x264("640x360", 4);
@@ -270,5 +355,12 @@ fn ffmpeg_decodes_over_a_change_of_resolution() {
     assert_eq!(rig.discontinuities(), 1);
     let flv = folder.0.join("a.flv");
     fs::write(&flv, flv_file(rig.tags.iter().map(|(_, tag)| tag.clone()))).unwrap();
-    assert_eq!(decode(&flv), 200);
+    // The last one before the change is shown twice more: see `flv::closing_tags`.
+    assert_eq!(decode(&flv), 202);
+    let hashes = hashes(&flv);
+    assert!(hashes[98] != hashes[99] && hashes[101] != hashes[102]);
+    assert_eq!(hashes[99..101], hashes[100..102]);
+    let times = &probe(&flv).1["video"];
+    let behind = |number: usize| (1_000.0 * (times[102] - times[number])).round();
+    assert_eq!([behind(99), behind(100), behind(101)], [40.0, 2.0, 1.0]);
 }

@@ -99,7 +99,8 @@ async fn playlists_and_segments_follow_the_rules_of_http_caching() {
     let size = whole.len() as u64;
     let mp4 = mp4::Mp4Reader::read_header(std::io::Cursor::new(whole), size).unwrap();
     assert_eq!(mp4.tracks().len(), 1);
-    assert_eq!(mp4.moofs.len(), 1);
+    // One for each part: 2 s in parts of 233 ms.
+    assert_eq!(mp4.moofs.len(), 9);
 }
 
 #[tokio::test(start_paused = true)]
@@ -141,7 +142,7 @@ async fn a_codec_that_cannot_be_carried_is_a_problem_with_a_way_out() {
     let (status, detail) = problem(response).await;
     assert_eq!(status, 409);
     assert!(
-        detail.contains("VP8") && detail.contains("publish H.264"),
+        detail.contains("VP8") && detail.contains("publish H.264, VP9 or AV1"),
         "{detail}"
     );
     assert_eq!(problem(get(&relay, "/live/a.m3u8").await).await.0, 409);
@@ -156,7 +157,42 @@ async fn a_codec_that_cannot_be_carried_is_a_problem_with_a_way_out() {
     // And back: open bodies end.
     let ingest = relay.publish(&id("a"), VIDEO, deaf()).unwrap();
     let mut camera = Camera::new();
-    camera.codec = Codec::Av1;
+    camera.codec = Codec::Vp8;
     camera.send(&ingest, Duration::from_millis(500)).await;
     assert!(read_on(&mut body).await.1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_newest_key_frame_is_a_file_of_one_picture() {
+    let relay = relay(RelayConfig::default());
+    let path = "/live/a.mp4";
+    assert_eq!(problem(get(&relay, path).await).await.0, 404);
+    let ingest = relay.publish(&id("a"), VIDEO, deaf()).unwrap();
+    let early = get(&relay, path).await;
+    assert_eq!(header(&early, "retry-after"), "1");
+    assert_eq!(problem(early).await.0, 503);
+    Camera::new().send(&ingest, Duration::from_secs(1)).await;
+    let response = get(&relay, path).await;
+    assert_eq!(header(&response, "content-type"), "video/mp4");
+    assert_eq!(header(&response, "cache-control"), "public, max-age=2");
+    let etag = header(&response, "etag").to_owned();
+    let still = bytes(response).await;
+    assert_eq!(&still[4..8], b"ftyp");
+    let mut body = get(&relay, "/live/a.flv").await.into_body();
+    let flv = tags(&read_on(&mut body).await.0);
+    let picture = flv
+        .iter()
+        .find(|(kind, _, data)| *kind == 9 && data[..2] == [0x17, 1]);
+    let (_, _, data) = picture.expect("a key frame");
+    assert!(still.ends_with(&data[5..]));
+
+    let same = request(&relay, Method::GET, path, &[("if-none-match", &etag)]).await;
+    assert_eq!(same.status(), 304);
+    let part = request(&relay, Method::GET, path, &[("range", "bytes=4-7")]).await;
+    assert_eq!(
+        (part.status().as_u16(), &bytes(part).await[..]),
+        (206, &b"ftyp"[..])
+    );
+    let head = request(&relay, Method::HEAD, path, &[]).await;
+    assert_eq!(header(&head, "content-length"), still.len().to_string());
 }

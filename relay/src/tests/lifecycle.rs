@@ -144,7 +144,7 @@ async fn limits_are_kept_and_counted() {
 #[tokio::test(start_paused = true)]
 async fn a_task_that_panics_ends_its_broadcast_and_frees_its_id() {
     let relay = relay(RelayConfig::default());
-    let asker: KeyframeAsker = Arc::new(|| panic!("the asker of this test panics"));
+    let asker: KeyframeAsker = Arc::new(|_| panic!("the asker of this test panics"));
     let ingest = relay.publish(&id("a"), VIDEO, asker).unwrap();
     let mut camera = Camera::new();
     // It starts within a group of pictures, so that a key frame is asked for.
@@ -184,7 +184,7 @@ async fn key_frames_are_asked_of_the_publisher() {
     let relay = relay(RelayConfig::default());
     let asked = Arc::new(AtomicUsize::new(0));
     let count = asked.clone();
-    let asker: KeyframeAsker = Arc::new(move || {
+    let asker: KeyframeAsker = Arc::new(move |_| {
         count.fetch_add(1, Ordering::Relaxed);
     });
     let ingest = relay.publish(&id("a"), VIDEO, asker).unwrap();
@@ -207,6 +207,11 @@ async fn shutdown_ends_bodies_and_playlists() {
     assert!(has_ended && tags(&flv).len() > 20);
     let playlist = text(get(&relay, "/live/a.m3u8").await).await;
     assert!(playlist.contains("ENDLIST"));
+    // An edge that asks now is told to come back, whatever it asks with.
+    for method in [Method::GET, Method::HEAD] {
+        let response = request(&relay, method, "/live/a.flv", &[]).await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
     assert!(ingest.is_closed());
     assert_eq!(
         relay.publish(&id("b"), VIDEO, deaf()).unwrap_err(),

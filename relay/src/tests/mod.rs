@@ -2,12 +2,21 @@
 
 mod http_rules;
 mod lifecycle;
+mod low_latency;
+mod transport;
+mod variants;
 mod viewers;
 
 #[cfg(feature = "aac")]
+mod codecs;
+#[cfg(feature = "aac")]
 mod connection;
 #[cfg(feature = "aac")]
-mod ffprobe;
+pub(crate) mod ffprobe;
+#[cfg(feature = "aac")]
+mod ffprobe_transport;
+#[cfg(feature = "aac")]
+mod push;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,21 +31,21 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::broadcast::testing::Publisher;
 use crate::{Body, Ingest, IngestItem, KeyframeAsker, Relay, RelayConfig, StreamId};
 
-pub(super) const VIDEO: Tracks = Tracks {
+pub(crate) const VIDEO: Tracks = Tracks {
     video: true,
     audio: false,
 };
 
-pub(super) fn relay(config: RelayConfig) -> Relay {
+pub(crate) fn relay(config: RelayConfig) -> Relay {
     Relay::new(config, &Registry::new()).unwrap()
 }
 
-pub(super) fn id(text: &str) -> StreamId {
+pub(crate) fn id(text: &str) -> StreamId {
     text.parse().unwrap()
 }
 
-pub(super) fn deaf() -> KeyframeAsker {
-    Arc::new(|| {})
+pub(crate) fn deaf() -> KeyframeAsker {
+    Arc::new(|_| {})
 }
 
 pub(super) async fn request(
@@ -52,7 +61,7 @@ pub(super) async fn request(
     relay.handle(request.body(()).unwrap()).await
 }
 
-pub(super) async fn get(relay: &Relay, path: &str) -> Response<Body> {
+pub(crate) async fn get(relay: &Relay, path: &str) -> Response<Body> {
     request(relay, Method::GET, path, &[]).await
 }
 
@@ -67,7 +76,7 @@ pub(super) async fn bytes(response: Response<Body>) -> Bytes {
     response.into_body().collect().await.unwrap().to_bytes()
 }
 
-pub(super) async fn text(response: Response<Body>) -> String {
+pub(crate) async fn text(response: Response<Body>) -> String {
     String::from_utf8(bytes(response).await.to_vec()).unwrap()
 }
 
@@ -88,7 +97,7 @@ pub(super) async fn problem(response: Response<Body>) -> (StatusCode, String) {
 }
 
 /// A publisher of pictures at 30 a second on the runtime's clock, a key frame every second.
-pub(super) struct Camera {
+pub(crate) struct Camera {
     pub(super) publisher: Publisher,
     pub(super) start: Instant,
     pub(super) picture: u64,
@@ -96,7 +105,7 @@ pub(super) struct Camera {
 }
 
 impl Camera {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let start = Instant::now();
         Self {
             publisher: Publisher::new(start.into_std()),
@@ -107,7 +116,7 @@ impl Camera {
     }
 
     /// Sends pictures in time, up to `until`.
-    pub(super) async fn send(&mut self, ingest: &Ingest, until: Duration) {
+    pub(crate) async fn send(&mut self, ingest: &Ingest, until: Duration) {
         loop {
             let ms = self.picture as f64 * 100.0 / 3.0;
             let at = self.start + Duration::from_secs_f64(ms / 1e3);
@@ -119,13 +128,13 @@ impl Camera {
                 .publisher
                 .picture(ms, self.picture.is_multiple_of(30), 1_500)
             {
-                let IngestItem::Rtp { kind, packet, .. } = item else {
+                let IngestItem::Rtp { track, packet, .. } = item else {
                     continue;
                 };
                 let codec = self.codec;
                 ingest
                     .try_send(IngestItem::Rtp {
-                        kind,
+                        track,
                         codec,
                         packet,
                     })
@@ -149,7 +158,7 @@ pub(super) async fn read_on(body: &mut Body) -> (Vec<u8>, bool) {
 }
 
 /// Tag type, time in ms and data of each tag after the file header.
-pub(super) fn tags(mut flv: &[u8]) -> Vec<(u8, u32, Vec<u8>)> {
+pub(crate) fn tags(mut flv: &[u8]) -> Vec<(u8, u32, Vec<u8>)> {
     if flv.starts_with(b"FLV") {
         flv = &flv[13..];
     }
@@ -163,6 +172,6 @@ pub(super) fn tags(mut flv: &[u8]) -> Vec<(u8, u32, Vec<u8>)> {
     tags
 }
 
-pub(super) fn is_video_header(tag: &(u8, u32, Vec<u8>)) -> bool {
+pub(crate) fn is_video_header(tag: &(u8, u32, Vec<u8>)) -> bool {
     tag.0 == 9 && tag.2[..2] == [0x17, 0]
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::pages::{Page, PageRules};
 use super::private_map_key::{Grant, PrivateMapKeyError, Privileges};
 use super::secret::SecretKey;
 use super::signed_address::{AddressError, SignedAddress};
@@ -25,6 +26,10 @@ pub struct App {
     pub play_url_key: Option<SecretKey>,
     /// Seconds that a play address is good for beyond its `txTime`.
     pub play_url_window: u64,
+    /// Pages that may play its streams.
+    pub pages: PageRules,
+    /// Origins whose pages may read its streams, `*` for all; none for those of the server.
+    pub cors_origins: Vec<String>,
     /// Whether a room is entered with a PrivateMapKey only.
     pub require_private_map_key: bool,
     /// Users whose UserSig opens the vendor's forms of REST.
@@ -257,13 +262,26 @@ impl Apps {
         Ok(address)
     }
 
+    /// The app that a stream is of: the one that its id names, or that publishes it, if that is
+    /// known.
+    pub fn app_of(&self, stream: &str, publisher: Option<AppId>) -> Option<AppId> {
+        let known = publisher.filter(|app| self.find(*app).is_some());
+        self.named_by(stream).or(known)
+    }
+
+    /// Whether a page may play the stream; `publisher` as for [`Self::check_play`]. A stream whose
+    /// app cannot be told is for the pages of every app.
+    pub fn allow_page(&self, stream: &str, publisher: Option<AppId>, page: &Page) -> bool {
+        let mut apps = self.candidates(self.app_of(stream, publisher));
+        self.is_open() || apps.any(|app| app.pages.allow(page))
+    }
+
     fn play_keys(
         &self,
         stream: &str,
         publisher: Option<AppId>,
     ) -> impl Iterator<Item = (&App, &SecretKey, u64)> {
-        let known = publisher.filter(|app| self.find(*app).is_some());
-        self.candidates(self.named_by(stream).or(known))
+        self.candidates(self.app_of(stream, publisher))
             .filter_map(|app| Some((app, app.play_url_key.as_ref()?, app.play_url_window)))
     }
 

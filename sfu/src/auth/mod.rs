@@ -11,6 +11,7 @@ mod apps;
 mod envelope;
 #[doc(hidden)]
 pub mod fuzzing;
+mod pages;
 mod private_map_key;
 mod secret;
 mod signed_address;
@@ -21,9 +22,10 @@ mod user_sig;
 
 pub use apps::{Admission, App, AppWebhook, Apps, MAX_KEYS, MAX_SKEW, UnknownApp};
 pub use envelope::{EnvelopeError, MAX_INFLATED, MAX_TOKEN_LEN};
+pub use pages::{HostRule, NoHostRule, Page, PageRules};
 pub use private_map_key::{BadUserBuf, Grant, PrivateMapKeyError, Privileges};
 pub use secret::{BadSecretKey, SecretKey};
-pub use signed_address::{AddressError, SignedAddress};
+pub use signed_address::{AddressError, SignedAddress, read_secret, write_secret};
 pub use signed_request::{MAX_AGE, MAX_NONCE, Replays, RequestError, SCHEME, SignedRequest};
 pub use tc3::{Tc3, Tc3Request};
 pub use turn::TurnCredentials;

@@ -32,8 +32,13 @@ impl SignedAddress {
 
     /// The two parameters alone: hex digits, safe to stand anywhere.
     pub fn to_query(&self) -> String {
-        let secret = u128::from_be_bytes(self.secret);
-        format!("{SECRET}={secret:032x}&{TIME}={}", self.time_text)
+        let secret = write_secret(self.secret);
+        format!("{SECRET}={secret}&{TIME}={}", self.time_text)
+    }
+
+    /// The secret, which no other stream or end has.
+    pub fn secret(&self) -> [u8; 16] {
+        self.secret
     }
 
     /// Reads the query of an address: `None` if it has neither parameter. Others are ignored.
@@ -149,7 +154,13 @@ fn hash(key: &SecretKey, stream: &str, time_text: &str) -> [u8; 16] {
         .into()
 }
 
-fn read_secret(hex: &str) -> Option<[u8; 16]> {
+/// A `txSecret`, as addresses have it.
+pub fn write_secret(secret: [u8; 16]) -> String {
+    super::hex(&secret)
+}
+
+/// The 16 bytes of a `txSecret`: 32 hex digits, in either case.
+pub fn read_secret(hex: &str) -> Option<[u8; 16]> {
     let is_hex = hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit());
     let number = is_hex
         .then(|| u128::from_str_radix(hex, 16).ok())

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::value::{Raw, duration};
+use super::value::{Raw, duration, origins};
 use crate::auth::{App, AppWebhook, MAX_KEYS, SecretKey};
 use crate::live::AppId;
 use crate::webhook::WebhookUrl;
@@ -66,6 +66,24 @@ fn app(entry: &toml::Value) -> Result<App, String> {
                     .map_err(|allowed| format!("`{name}` is {allowed}"))?
                     .as_secs();
             }
+            "referers" => {
+                let hosts = value.as_array().filter(|list| list.len() <= MAX_REFERERS);
+                app.pages.hosts = hosts
+                    .and_then(|list| {
+                        let rule = |host: &toml::Value| host.as_str()?.parse().ok();
+                        list.iter().map(rule).collect::<Option<_>>()
+                    })
+                    .ok_or(REFERERS)?;
+            }
+            "allow_no_referer" => {
+                app.pages.takes_unsaid = value
+                    .as_bool()
+                    .ok_or_else(|| format!("`{name}` is true or false"))?;
+            }
+            "cors_origins" => {
+                app.cors_origins = origins(Raw::Toml(value))
+                    .map_err(|allowed| format!("`{name}` is {allowed}"))?;
+            }
             "require_private_map_key" => {
                 app.require_private_map_key = value
                     .as_bool()
@@ -111,6 +129,9 @@ fn app(entry: &toml::Value) -> Result<App, String> {
     if !(1..=MAX_KEYS).contains(&app.keys.len()) {
         return Err(KEYS.to_owned());
     }
+    if app.pages.hosts.is_empty() && !app.pages.takes_unsaid {
+        return Err("its `allow_no_referer` has no `referers`".to_owned());
+    }
     if !webhook.url.is_empty() {
         app.webhook = Some(webhook);
     } else if webhook != AppWebhook::default() {
@@ -131,11 +152,18 @@ fn url_key(name: &str, value: &toml::Value) -> Result<Option<SecretKey>, String>
 }
 
 const ALLOWED: &str = "a list of { id = 1400000000, keys = [\"secret\"] }, each with push_url_key, \
-    play_url_key, play_url_window, require_private_map_key, admins, webhook_url, webhook_key, \
-    cdn_webhook_key and webhook_before_chat if wanted";
+    play_url_key, play_url_window, referers, allow_no_referer, cors_origins, \
+    require_private_map_key, admins, webhook_url, webhook_key, cdn_webhook_key and \
+    webhook_before_chat if wanted";
 
 const ADMINS: &str = "`admins` is a list of at most 100 user ids, each of 1 to 32 bytes without \
     control characters";
+
+const REFERERS: &str = "`referers` is a list of at most 100 hosts such as \"shop.example\", or \
+    \"*.shop.example\" for those below it, without scheme, port and path";
+
+/// Rules for pages of one app: each is looked at for every request.
+const MAX_REFERERS: usize = 100;
 
 /// Administrators of one app.
 const MAX_ADMINS: usize = 100;
@@ -151,6 +179,8 @@ const MAX_WINDOW: Duration = Duration::from_secs(30 * 24 * 3_600);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use crate::auth::Page;
 
     #[test]
     fn an_app_needs_an_id_and_a_key_and_the_rest_is_optional() {
@@ -168,6 +198,21 @@ mod tests {
         assert!(read[1].require_private_map_key);
         assert_eq!(apps(Raw::Text(" ")), Ok(Vec::new()));
         assert_eq!(apps(Raw::Text("[]")), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn an_app_names_the_pages_that_may_play_its_streams() {
+        let read = apps(Raw::Text(
+            "[{ id = 1, keys = [\"a\"], referers = [\"shop.example\", \"*.shop.example\"],
+                allow_no_referer = false, cors_origins = [\"https://shop.example\"] },
+              { id = 2, keys = [\"b\"], cors_origins = [\"*\"] }]",
+        ))
+        .unwrap();
+        let pages = &read[0].pages;
+        assert!(pages.allow(&Page::at("https://www.shop.example/live")));
+        assert!(!pages.allow(&Page::Unsaid) && read[1].pages.allow(&Page::Unsaid));
+        assert_eq!(read[0].cors_origins, ["https://shop.example"]);
+        assert_eq!(read[1].cors_origins, ["*"]);
     }
 
     #[test]
@@ -241,6 +286,18 @@ mod tests {
             (
                 "[{ id = 1, keys = [\"a\"], webhook_before_chat = \"hunter2\" }]",
                 "`webhook_before_chat` is true",
+            ),
+            (
+                "[{ id = 1, keys = [\"a\"], referers = [\"https://hunter2\"] }]",
+                "`referers` is a list",
+            ),
+            (
+                "[{ id = 1, keys = [\"a\"], allow_no_referer = false }]",
+                "`allow_no_referer` has no `referers`",
+            ),
+            (
+                "[{ id = 1, keys = [\"a\"], cors_origins = [\"hunter2\"] }]",
+                "`cors_origins` is [\"*\"]",
             ),
             (
                 "[{ id = 1, keys = [\"a\"], Hunter2hunter2 = \"\" }]",

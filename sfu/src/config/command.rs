@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use super::keys::keys;
+use super::keys::{Key, keys};
 use crate::auth::{Privileges, SecretKey};
 use crate::live::{AppId, InvalidId, RoomId, UserId};
 use crate::webhook::echo::EchoOptions;
@@ -15,6 +15,8 @@ use crate::webhook::echo::EchoOptions;
 pub enum Task {
     /// Serve until a signal.
     Serve,
+    /// `edge`: serve the streams of an origin until a signal.
+    Edge,
     /// `--check-config`: say whether the settings are right, and end.
     Check,
     /// `usersig`: print a token, and end.
@@ -40,7 +42,41 @@ pub struct TokenRequest {
 
 /// Everything that can stand behind the program's name.
 pub(super) fn command() -> Command {
-    let settings = keys().map(|key| {
+    let check = Arg::new(CHECK_FLAG)
+        .long(CHECK_FLAG)
+        .action(ArgAction::SetTrue)
+        .help("Check the settings and the files they name, and end");
+    let edge = Command::new(EDGE)
+        .about("Serve the streams of another server: pulled once, for as long as somebody watches")
+        .arg(
+            Arg::new(ORIGIN)
+                .long(ORIGIN)
+                .value_name("URL")
+                .help("Where the streams are: http(s)://host, with a path if need be"),
+        )
+        .arg(check.clone())
+        .args(settings());
+    Command::new("weblive")
+        .about("Live streaming: publish over WebRTC, watch over WebRTC, HTTP-FLV and HLS.")
+        .version(env!("CARGO_PKG_VERSION"))
+        .arg(
+            Arg::new(CONFIG_FLAG)
+                .long(CONFIG_FLAG)
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .global(true)
+                .help(format!("Settings file [{CONFIG_VARIABLE}]")),
+        )
+        .arg(check)
+        .args(settings())
+        .subcommand(edge)
+        .subcommand(usersig())
+        .subcommand(webhook_echo())
+}
+
+/// A flag for every setting.
+fn settings() -> impl Iterator<Item = Arg> {
+    keys().map(|key| {
         let arg = Arg::new(key.flag())
             .long(key.flag())
             .help(format!("{} [{}]", key.help, key.variable()))
@@ -55,27 +91,7 @@ pub(super) fn command() -> Command {
         } else {
             arg.num_args(1)
         }
-    });
-    Command::new("weblive")
-        .about("Live streaming: publish over WebRTC, watch over WebRTC, HTTP-FLV and HLS.")
-        .version(env!("CARGO_PKG_VERSION"))
-        .arg(
-            Arg::new(CONFIG_FLAG)
-                .long(CONFIG_FLAG)
-                .value_name("FILE")
-                .value_parser(value_parser!(PathBuf))
-                .global(true)
-                .help(format!("Settings file [{CONFIG_VARIABLE}]")),
-        )
-        .arg(
-            Arg::new(CHECK_FLAG)
-                .long(CHECK_FLAG)
-                .action(ArgAction::SetTrue)
-                .help("Check the settings and the files they name, and end"),
-        )
-        .args(settings)
-        .subcommand(usersig())
-        .subcommand(webhook_echo())
+    })
 }
 
 fn usersig() -> Command {
@@ -167,11 +183,33 @@ pub(super) fn task(flags: &ArgMatches) -> Task {
         Task::UserSig(request)
     } else if let Some(task) = flags.subcommand_matches(WEBHOOK_ECHO).and_then(echo) {
         task
-    } else if flags.get_flag(CHECK_FLAG) {
+    } else if edge(flags).unwrap_or(flags).get_flag(CHECK_FLAG) || flags.get_flag(CHECK_FLAG) {
         Task::Check
+    } else if is_edge(flags) {
+        Task::Edge
     } else {
         Task::Serve
     }
+}
+
+/// Whether the settings are those of an edge, be it to serve or to be checked.
+pub(super) fn is_edge(flags: &ArgMatches) -> bool {
+    edge(flags).is_some()
+}
+
+fn edge(flags: &ArgMatches) -> Option<&ArgMatches> {
+    flags.subcommand_matches(EDGE)
+}
+
+/// A setting that the flags give, with the flag that gives it: behind a subcommand or before it.
+pub(super) fn setting<'a>(flags: &'a ArgMatches, key: &Key) -> Option<(String, &'a String)> {
+    let name = key.flag();
+    let of_edge = edge(flags).and_then(|edge| {
+        let origin = edge.get_one(ORIGIN).filter(|_| key.name == "edge.origin");
+        let origin = origin.map(|text| (ORIGIN.to_owned(), text));
+        origin.or_else(|| Some((name.clone(), edge.get_one(&name)?)))
+    });
+    of_edge.or_else(|| Some((name.clone(), flags.get_one(&name)?)))
 }
 
 fn echo(flags: &ArgMatches) -> Option<Task> {
@@ -206,5 +244,7 @@ pub(super) fn config_file(flags: &ArgMatches) -> Option<PathBuf> {
 const CONFIG_FLAG: &str = "config";
 pub(super) const CONFIG_VARIABLE: &str = "WEBLIVE_CONFIG";
 const CHECK_FLAG: &str = "check-config";
+const EDGE: &str = "edge";
+const ORIGIN: &str = "origin";
 const USERSIG: &str = "usersig";
 const WEBHOOK_ECHO: &str = "webhook-echo";

@@ -273,6 +273,14 @@ const SERVER_KEYS: &[Key] = &[
         },
     ),
     Key::new(
+        "relay.part_duration",
+        "Longest Partial Segment of Low-Latency HLS, 0s for plain HLS",
+        |s, raw| {
+            s.relay.part_duration = value::duration_or_none(raw, SECOND / 10..=SECOND)?;
+            Ok(())
+        },
+    ),
+    Key::new(
         "relay.window",
         "Media Segments in an HLS Media Playlist",
         |s, raw| {
@@ -282,9 +290,25 @@ const SERVER_KEYS: &[Key] = &[
     ),
     Key::new(
         "relay.max_latency",
-        "How far an HTTP-FLV viewer may fall behind",
+        "How far an FLV viewer may fall behind",
         |s, raw| {
             s.relay.max_latency = value::duration(raw, SECOND..=MINUTE)?;
+            Ok(())
+        },
+    ),
+    Key::new(
+        "relay.viewer_timeout",
+        "For an FLV viewer that takes nothing of its stream",
+        |s, raw| {
+            s.relay.viewer_timeout = value::duration(raw, SECOND..=10 * MINUTE)?;
+            Ok(())
+        },
+    ),
+    Key::new(
+        "relay.max_cache_bytes",
+        "Bytes of FLV kept of one broadcast for all its viewers",
+        |s, raw| {
+            s.relay.max_cache_bytes = value::number(raw, 1 << 20..=1 << 30)?;
             Ok(())
         },
     ),
@@ -318,16 +342,73 @@ const SERVER_KEYS: &[Key] = &[
     }),
     Key::new(
         "relay.max_viewers_per_broadcast",
-        "HTTP-FLV viewers of one broadcast at once",
+        "FLV viewers of one broadcast at once",
         |s, raw| {
             s.relay.max_viewers_per_broadcast = value::number(raw, 1..=1_000_000)?;
             Ok(())
         },
     ),
-    Key::new("relay.max_viewers", "HTTP-FLV viewers at once", |s, raw| {
+    Key::new("relay.max_viewers", "FLV viewers at once", |s, raw| {
         s.relay.max_viewers = value::number(raw, 1..=1_000_000)?;
         Ok(())
     }),
+    Key::new(
+        "relay.max_viewers_per_address",
+        "Viewers of one address at once; 0 for no bound",
+        |s, raw| {
+            s.relay.max_viewers_per_address = value::number(raw, 0..=1_000_000)?;
+            Ok(())
+        },
+    ),
+    Key::new(
+        "edge.origin",
+        "Where weblive edge pulls streams from: http(s)://host",
+        |s, raw| {
+            let allowed = "an address such as https://origin.example, or nothing";
+            s.edge.origin = match value::text(raw, allowed)?.as_str() {
+                "" => None,
+                text => Some(text.parse().map_err(|_| allowed.to_owned())?),
+            };
+            Ok(())
+        },
+    ),
+    Key::new(
+        "edge.origin_key",
+        "The origin's play_url_key, if it signs its addresses",
+        |s, raw| {
+            let allowed = "a key of at least one character, or nothing";
+            s.edge.origin_key = match value::text(raw, allowed)?.as_str() {
+                "" => None,
+                text => Some(text.parse().map_err(|_| allowed.to_owned())?),
+            };
+            Ok(())
+        },
+    )
+    .secret(),
+    Key::new(
+        "edge.linger",
+        "How long a stream is pulled after its last viewer left",
+        |s, raw| {
+            s.edge.linger = value::duration(raw, 2 * SECOND..=60 * MINUTE)?;
+            Ok(())
+        },
+    ),
+    Key::new(
+        "edge.retry_for",
+        "How long a stream that was lost is asked for again",
+        |s, raw| {
+            s.edge.retry_for = value::duration(raw, Duration::ZERO..=60 * MINUTE)?;
+            Ok(())
+        },
+    ),
+    Key::new(
+        "edge.max_streams",
+        "Streams live at once on an edge",
+        |s, raw| {
+            s.edge.max_streams = value::number(raw, 1..=100_000)?;
+            Ok(())
+        },
+    ),
     Key::new(
         "http.max_connections",
         "TCP connections at once",

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use relay::push::HostRule;
+use relay::record::StreamPattern;
 use serde::{Serialize, Serializer};
 
 use super::settings::{Settings, duration_as_text};
@@ -114,6 +116,81 @@ pub struct ImagesSettings {
     pub max_at_once: usize,
 }
 
+/// Streams that are pushed to other servers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PushSettings {
+    /// Pushes of one stream at once.
+    pub max_per_stream: usize,
+    /// Pushes of one app at once.
+    pub max_per_app: usize,
+    /// All pushes at once.
+    pub max_pushes: usize,
+    /// Hosts to which publishers' pages may have the server push.
+    #[serde(serialize_with = "hosts_as_text")]
+    pub page_hosts: Vec<HostRule>,
+    /// Hosts that may have addresses of private networks.
+    #[serde(serialize_with = "hosts_as_text")]
+    pub private_hosts: Vec<HostRule>,
+}
+
+impl Default for PushSettings {
+    fn default() -> Self {
+        Self {
+            max_per_stream: 4,
+            max_per_app: 100,
+            max_pushes: 500,
+            page_hosts: Vec::new(),
+            private_hosts: Vec::new(),
+        }
+    }
+}
+
+fn hosts_as_text<S: Serializer>(hosts: &[HostRule], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(hosts.iter().map(ToString::to_string))
+}
+
+/// Streams that are recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RecordSettings {
+    /// Where recordings are kept, inside `data_dir` unless it is absolute; empty for none.
+    pub folder: PathBuf,
+    /// Streams that are recorded from their beginning.
+    #[serde(serialize_with = "patterns_as_text")]
+    pub auto: Vec<StreamPattern>,
+    /// Whether one MP4 file is made at the end.
+    pub mp4: bool,
+    /// What plays of one at most.
+    #[serde(serialize_with = "duration_as_text")]
+    pub max_duration: Duration,
+    /// Bytes of the segments of one.
+    pub max_bytes: u64,
+    /// Recordings of one app that go on at once.
+    pub max_per_app: usize,
+    /// All recordings that go on at once.
+    pub max_recordings: usize,
+}
+
+impl Default for RecordSettings {
+    fn default() -> Self {
+        Self {
+            folder: PathBuf::from("recordings"),
+            auto: Vec::new(),
+            mp4: true,
+            max_duration: Duration::from_secs(12 * 3_600),
+            max_bytes: 64 << 30,
+            max_per_app: 50,
+            max_recordings: 100,
+        }
+    }
+}
+
+fn patterns_as_text<S: Serializer>(
+    patterns: &[StreamPattern],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(patterns.iter().map(ToString::to_string))
+}
+
 /// The WebSocket of rooms.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SignalSettings {
@@ -182,6 +259,11 @@ impl Settings {
     /// The folder of uploaded images, or none when there are no uploads.
     pub fn images_folder(&self) -> Option<PathBuf> {
         self.kept_at(&self.images.folder)
+    }
+
+    /// The folder of recordings, or none when nothing is recorded.
+    pub fn record_folder(&self) -> Option<PathBuf> {
+        self.kept_at(&self.record.folder)
     }
 
     /// The back ends of the apps, and how they are called.
@@ -414,6 +496,8 @@ mod tests {
         let file = |settings: &Settings| settings.store_file();
         assert_eq!(file(&settings), Some("weblive-data/weblive.db".into()));
         assert_eq!(settings.images_folder(), Some("weblive-data/images".into()));
+        let recordings = settings.record_folder();
+        assert_eq!(recordings, Some("weblive-data/recordings".into()));
         settings.data_dir = "/srv/weblive".into();
         assert_eq!(file(&settings), Some("/srv/weblive/weblive.db".into()));
         settings.store.file = "/fast/chat.db".into();

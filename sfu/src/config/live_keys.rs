@@ -260,6 +260,72 @@ pub(super) const LIVE_KEYS: &[Key] = &[
         |raw| value::number(raw, 1..=1_000_000)
     ),
     key!(
+        push.max_per_stream,
+        "Pushes of one stream to other servers at once",
+        |raw| value::number(raw, 0..=100)
+    ),
+    key!(
+        push.max_per_app,
+        "Pushes of one app to other servers at once",
+        |raw| value::number(raw, 0..=100_000)
+    ),
+    key!(push.max_pushes, "Pushes to other servers at once", |raw| {
+        value::number(raw, 0..=100_000)
+    }),
+    key!(
+        push.page_hosts,
+        "Hosts that pages may have the server push to",
+        |raw| value::list(
+            raw,
+            "a list of hosts, such as [\"live.example.com\", \"*.cdn.example\"]"
+        )
+    ),
+    key!(
+        push.private_hosts,
+        "Hosts of private networks that may be pushed to",
+        |raw| value::list(
+            raw,
+            "a list of hosts, such as [\"10.0.0.7\", \"*.internal:1936\"]"
+        )
+    ),
+    key!(
+        record.folder,
+        "Folder of recordings; empty to record nothing",
+        value::place
+    ),
+    key!(
+        record.auto,
+        "Streams that are recorded from their beginning",
+        |raw| value::list(
+            raw,
+            "a list of stream ids in which * stands for any characters, such as [\"*_main\"]"
+        )
+    ),
+    key!(
+        record.mp4,
+        "Whether a recording becomes one MP4 file, too",
+        value::boolean
+    ),
+    key!(
+        record.max_duration,
+        "What plays of one recording at most",
+        |raw| value::duration(
+            raw,
+            Duration::from_secs(10)..=Duration::from_secs(48 * 3_600)
+        )
+    ),
+    key!(
+        record.max_bytes,
+        "Bytes of one recording, without its MP4 file",
+        |raw| value::number(raw, 1 << 20..=1 << 50)
+    ),
+    key!(record.max_per_app, "Recordings of one app at once", |raw| {
+        value::number(raw, 0..=100_000)
+    }),
+    key!(record.max_recordings, "Recordings at once", |raw| {
+        value::number(raw, 0..=100_000)
+    }),
+    key!(
         api.tokens,
         "Operators' tokens of the REST interface (better in the file)",
         value::tokens

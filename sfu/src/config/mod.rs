@@ -6,6 +6,7 @@
 mod addresses;
 mod apps;
 mod command;
+mod edge;
 mod error;
 mod keys;
 mod live;
@@ -20,10 +21,11 @@ use std::path::{Path, PathBuf};
 
 pub use addresses::{MediaAddresses, interface_addresses};
 pub use command::{Task, TokenRequest};
+pub use edge::EdgeSettings;
 pub use error::{ConfigError, ConfigErrors, Source};
 pub use live::{
-    ApiSettings, ChatSettings, DevSettings, ImagesSettings, RoomsSettings, SignalSettings,
-    StoreSettings, WebhooksSettings,
+    ApiSettings, ChatSettings, DevSettings, ImagesSettings, PushSettings, RecordSettings,
+    RoomsSettings, SignalSettings, StoreSettings, WebhooksSettings,
 };
 pub use prefix::{NoPrefix, Prefix};
 pub use settings::{
@@ -34,7 +36,7 @@ pub use settings::{
 use command::{CONFIG_VARIABLE, command};
 use error::nearest;
 use keys::{Key, PREFIX, keys};
-use value::Raw;
+use value::{Raw, write_duration};
 
 /// Settings as read from all sources.
 #[derive(Debug, Clone)]
@@ -90,13 +92,18 @@ pub fn load(
     }
     layers.apply_environment(&environment);
     for key in keys() {
-        if let Some(text) = flags.get_one::<String>(&key.flag()) {
-            layers.apply(
-                key,
-                Raw::Text(text),
-                Source::Flag(format!("--{}", key.flag())),
-            );
+        if let Some((flag, text)) = command::setting(&flags, key) {
+            layers.apply(key, Raw::Text(text), Source::Flag(format!("--{flag}")));
         }
+    }
+    let task = command::task(&flags);
+    if command::is_edge(&flags) && layers.settings.edge.origin.is_none() && layers.errors.is_empty()
+    {
+        layers.errors.push(ConfigError::Conflict {
+            key: "edge.origin",
+            value: "empty".to_owned(),
+            reason: "an edge needs the address of its origin: weblive edge --origin URL".to_owned(),
+        });
     }
     // Relations between values say nothing useful while single values are wrong.
     if layers.errors.is_empty() {
@@ -107,7 +114,7 @@ pub fn load(
     }
     Ok(Loaded {
         settings: layers.settings,
-        task: command::task(&flags),
+        task,
         warnings: layers.warnings,
     })
 }
@@ -301,6 +308,19 @@ fn conflicts(settings: &Settings) -> Vec<ConfigError> {
                 "everybody who reaches the server could be any user of any app, and `listen` is \
                  {listen}, which others reach; allowed are a loopback `listen` such as \
                  127.0.0.1:8080, or insecure_open = true (--insecure-open)"
+            ),
+        });
+    }
+    let (linger, segment) = (settings.edge.linger, settings.relay.segment_duration);
+    if linger < segment * 2 {
+        found.push(ConfigError::Conflict {
+            key: "edge.linger",
+            value: write_duration(&linger),
+            reason: format!(
+                "players of HLS come once in a segment of {} (relay.segment_duration), and a stream \
+                 would end between: allowed is at least {}",
+                write_duration(&segment),
+                write_duration(&(segment * 2))
             ),
         });
     }

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use super::edge::EdgeSettings;
 use super::live::{
-    ApiSettings, ChatSettings, DevSettings, ImagesSettings, RoomsSettings, SignalSettings,
-    StoreSettings, WebhooksSettings,
+    ApiSettings, ChatSettings, DevSettings, ImagesSettings, PushSettings, RecordSettings,
+    RoomsSettings, SignalSettings, StoreSettings, WebhooksSettings,
 };
 use super::prefix::Prefix;
 use super::value::write_duration;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub media: MediaSettings,
     /// HTTP-FLV and HLS.
     pub relay: RelaySettings,
+    /// Where the streams of `weblive edge` come from.
+    pub edge: EdgeSettings,
     /// Bounds on HTTP clients.
     pub http: HttpSettings,
     /// Which pages of other origins may use the server.
@@ -56,6 +59,10 @@ pub struct Settings {
     pub signal: SignalSettings,
     /// How the apps' back ends are called.
     pub webhooks: WebhooksSettings,
+    /// Streams that are pushed to other servers.
+    pub push: PushSettings,
+    /// Streams that are recorded.
+    pub record: RecordSettings,
     /// How they call.
     pub api: ApiSettings,
     /// For developing pages, and for nothing else.
@@ -137,12 +144,20 @@ pub struct RelaySettings {
     /// Length of a Media Segment, cut at the first IDR after it.
     #[serde(serialize_with = "duration_as_text")]
     pub segment_duration: Duration,
+    /// Part Target Duration of Low-Latency HLS; zero without.
+    #[serde(serialize_with = "duration_as_text")]
+    pub part_duration: Duration,
     /// Media Segments in a Media Playlist; more while they are short, so that three target
     /// durations stay.
     pub window: usize,
     /// How far a viewer of HTTP-FLV may fall behind before it skips to the newest key frame.
     #[serde(serialize_with = "duration_as_text")]
     pub max_latency: Duration,
+    /// How long a viewer of FLV may take nothing of its stream before it is closed.
+    #[serde(serialize_with = "duration_as_text")]
+    pub viewer_timeout: Duration,
+    /// Bytes of FLV that are kept of one broadcast, for all its viewers.
+    pub max_cache_bytes: usize,
     /// How long a broadcast waits for its publisher to come back.
     #[serde(serialize_with = "duration_as_text")]
     pub linger: Duration,
@@ -158,6 +173,8 @@ pub struct RelaySettings {
     pub max_viewers_per_broadcast: usize,
     /// HTTP-FLV viewers at once, over all broadcasts.
     pub max_viewers: usize,
+    /// Viewers of one address at once; 0 for no bound.
+    pub max_viewers_per_address: usize,
 }
 
 /// Bounds on what one HTTP client, and all of them, can hold.
@@ -241,15 +258,20 @@ impl Default for Settings {
             relay: RelaySettings {
                 mode: RelayMode::Automatic,
                 segment_duration: Duration::from_secs(2),
+                part_duration: Duration::from_millis(250),
                 window: 6,
                 max_latency: Duration::from_secs(3),
+                viewer_timeout: Duration::from_secs(10),
+                max_cache_bytes: 32 << 20,
                 linger: Duration::from_secs(15),
                 keep_ended: Duration::from_secs(60),
                 aac_bit_rate_bps: 128_000,
                 max_broadcasts: 1_000,
                 max_viewers_per_broadcast: 10_000,
                 max_viewers: 20_000,
+                max_viewers_per_address: 2_000,
             },
+            edge: EdgeSettings::default(),
             http: HttpSettings {
                 max_connections: 20_000,
                 header_timeout: Duration::from_secs(10),
@@ -275,6 +297,8 @@ impl Default for Settings {
             images: ImagesSettings::default(),
             signal: SignalSettings::default(),
             webhooks: WebhooksSettings::default(),
+            push: PushSettings::default(),
+            record: RecordSettings::default(),
             api: ApiSettings::default(),
             dev: DevSettings::default(),
         }

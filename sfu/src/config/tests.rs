@@ -94,6 +94,8 @@ fn settings_written_out_read_back_the_same() {
     ))
     .unwrap();
     settings.relay.mode = crate::live::broadcasts::RelayMode::Named;
+    settings.edge.origin = Some("https://origin.example/x".parse().unwrap());
+    settings.edge.origin_key = Some("west".parse().unwrap());
     settings.chat.mask_words = vec!["/etc/words".into(), "more.txt".into()];
     settings.chat.messages_per_second = 7;
     settings.chat.likes_interval = Duration::from_secs(2);
@@ -101,6 +103,61 @@ fn settings_written_out_read_back_the_same() {
     settings.api.tokens = vec!["0123456789abcdef".parse().unwrap()];
     let text = toml::to_string(&settings).unwrap();
     assert_eq!(Settings::from_toml(Path::new("x"), &text), Ok(settings));
+}
+
+#[test]
+fn an_edge_is_told_its_origin_and_takes_every_setting_on_either_side() {
+    let arguments = [
+        "--relay-window",
+        "7",
+        "edge",
+        "--origin",
+        "http://a.example",
+        "--edge-linger",
+        "5s",
+    ];
+    let loaded = load_from(&arguments, &[], None).unwrap();
+    assert_eq!(loaded.task, Task::Edge);
+    let (edge, relay) = (loaded.settings.edge, loaded.settings.relay);
+    assert_eq!(edge.origin.unwrap().to_string(), "http://a.example");
+    assert_eq!((edge.linger, relay.window), (Duration::from_secs(5), 7));
+    let file = Some("edge.origin = \"http://b.example\"");
+    let loaded = load_from(&["edge"], &[], file).unwrap();
+    assert_eq!(loaded.task, Task::Edge);
+    let checked = load_from(&["edge", "--check-config"], &[], file).unwrap();
+    assert_eq!(checked.task, Task::Check);
+    for arguments in [
+        &["edge"][..],
+        &["edge", "--check-config"],
+        &["--check-config", "edge"],
+        &["edge", "--origin", "rtmp://a.example"],
+    ] {
+        let refused = load_from(arguments, &[], None);
+        assert!(matches!(refused, Err(LoadError::Wrong(_))), "{arguments:?}");
+    }
+    // A server that is none needs no origin.
+    assert_eq!(load_from(&[], &[], file).unwrap().task, Task::Serve);
+    let check = load_from(&["--check-config"], &[], None).unwrap();
+    assert_eq!(check.task, Task::Check);
+}
+
+#[test]
+fn an_edge_keeps_a_stream_for_longer_than_players_stay_away() {
+    let linger = |linger: &str, segment: &str| {
+        let flags = ["--edge-linger", linger, "--relay-segment-duration", segment];
+        load_from(&flags, &[], None).map(|loaded| loaded.settings.edge.linger)
+    };
+    assert_eq!(linger("2s", "1s").unwrap(), Duration::from_secs(2));
+    assert_eq!(linger("20s", "10s").unwrap(), Duration::from_secs(20));
+    let single = errors(load_from(&["--edge-linger", "0s"], &[], None));
+    assert!(
+        single.contains("edge-linger") && single.contains("\"2s\""),
+        "{single}"
+    );
+    let both = ["--edge-linger", "19s", "--relay-segment-duration", "10s"];
+    let relation = errors(load_from(&both, &[], None));
+    assert!(relation.contains("edge.linger"), "{relation}");
+    assert!(relation.contains("at least 20s"), "{relation}");
 }
 
 #[test]

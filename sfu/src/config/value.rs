@@ -190,6 +190,17 @@ pub(super) fn duration(raw: Raw<'_>, range: RangeInclusive<Duration>) -> Result<
         })
 }
 
+/// A duration, or `0s` for none.
+pub(super) fn duration_or_none(
+    raw: Raw<'_>,
+    range: RangeInclusive<Duration>,
+) -> Result<Duration, String> {
+    if raw.as_text().and_then(parse_duration) == Some(Duration::ZERO) {
+        return Ok(Duration::ZERO);
+    }
+    duration(raw, range).map_err(|allowed| format!("{allowed}, or \"0s\" for none"))
+}
+
 pub(super) fn choice<T: Copy>(raw: Raw<'_>, choices: &[(&str, T)]) -> Result<T, String> {
     let text = raw.as_text();
     choices

@@ -1,15 +1,23 @@
 //! Who may publish, watch and play: the tokens and signed addresses that requests come with.
 
+use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::extract::Request;
+use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, Method};
 use relay::StreamId;
 
 use super::app::App;
+use super::forwarded::Remote;
+use super::metrics::ViewerRefused;
 use super::problem::Problem;
-use crate::auth::{AddressError, Claims, PrivateMapKeyError, Privileges, SignedAddress};
+use super::referer;
+use super::site::Site;
+use super::viewings::Asker;
+use crate::auth::{
+    AddressError, Apps, Claims, Page, PrivateMapKeyError, Privileges, SignedAddress,
+};
 use crate::live::{AppId, RoomId, UserId};
 use crate::worker::{Owner, Role};
 
@@ -38,9 +46,13 @@ pub(super) fn admit(
     let query = request.uri().query();
     let result = match bearer(request.headers()) {
         Some(token) => by_token(app, role, stream, token),
-        None => by_address(app, role, stream, query),
+        None => by_address(app, role, stream, query, client(request)),
     };
-    result.inspect_err(|refusal| refused(app, stream, refusal))
+    // Who is revoked was counted where that was found.
+    result.inspect_err(|refusal| match refusal {
+        Problem::Revoked { .. } => {}
+        refusal => refused(app.site(), stream, refusal),
+    })
 }
 
 fn by_token(app: &App, role: Role, stream: &StreamId, token: &str) -> Result<Visitor, Problem> {
@@ -75,6 +87,7 @@ fn by_address(
     role: Role,
     stream: &StreamId,
     query: Option<&str>,
+    client: IpAddr,
 ) -> Result<Visitor, Problem> {
     let (apps, now, id) = (app.apps(), now(), stream.as_str());
     let of = |app: AppId| Owner::PushAddress { app };
@@ -85,9 +98,22 @@ fn by_address(
     };
     let owner = match role {
         Role::Publisher => apps.check_push(now, id, query).map(of),
-        Role::Subscriber => apps
-            .verify_play(now, id, publisher(), query)
-            .map(|_| Owner::Anybody),
+        Role::Subscriber => {
+            let publisher = publisher();
+            let verified = apps.verify_play(now, id, publisher, query);
+            if let Ok(signature) = &verified {
+                let asker = Asker {
+                    app: apps.app_of(id, publisher),
+                    stream: stream.clone(),
+                    address: client,
+                    secret: Some(signature.secret()),
+                };
+                if let Some(until) = app.viewings().refused(now, &asker) {
+                    return Err(revoked(app.site(), &asker, until));
+                }
+            }
+            verified.map(|_| Owner::Anybody)
+        }
     };
     match owner {
         Ok(owner) => Ok(Visitor {
@@ -127,7 +153,7 @@ impl Visitor {
         };
         check()
             .map_err(Problem::MapKey)
-            .inspect_err(|refusal| refused(app, stream, refusal))
+            .inspect_err(|refusal| refused(app.site(), stream, refusal))
     }
 
     /// Whose stream it becomes.
@@ -159,21 +185,88 @@ pub(super) fn user(app: &App, headers: &HeaderMap) -> Result<Option<(AppId, User
     }
 }
 
-/// Whether the address of a request below `/live/` may be played; gives the signature that its
-/// files need as well. An FLV body that has begun goes on beyond the end of its address.
-pub(super) fn play(app: &App, request: &Request) -> Result<Option<SignedAddress>, Problem> {
-    if app.apps().is_open() || !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Ok(None);
-    }
-    // An address without a stream id is the relay's to refuse.
+/// What a request below `/live/` may have.
+#[derive(Debug)]
+pub(super) struct Right {
+    /// Who asks, for which stream.
+    pub(super) asker: Asker,
+    /// The signature that the files of a playlist need as well.
+    pub(super) signature: Option<SignedAddress>,
+}
+
+/// Whether the address of a `GET` or `HEAD` below `/live/` may be played, by this client; `None` for
+/// one without a stream id, which is the relay's to refuse. An FLV body that has begun goes on beyond
+/// the end of its address.
+pub(super) fn play(site: &Site, request: &Request) -> Result<Option<Right>, Problem> {
     let Some(stream) = stream_of(request.uri().path()) else {
         return Ok(None);
     };
-    let publisher = app.workers().app_of(&stream);
-    app.apps()
+    // The signature of a stream's address is good for its variants.
+    let stream = site.relay().stream_of(&stream);
+    let apps = site.apps();
+    let publisher = match apps.is_open() {
+        true => None,
+        false => site.publisher_of(&stream),
+    };
+    if site.edge().is_some() && !apps.is_open() {
+        // Else a play key of any app would open it.
+        let of = apps.app_of(stream.as_str(), publisher);
+        of.ok_or_else(|| Problem::NoApp {
+            stream: stream.clone(),
+        })
+        .inspect_err(|refusal| refused(site, &stream, refusal))?;
+    }
+    let page = referer::page(request.headers());
+    if !apps.allow_page(stream.as_str(), publisher, &page) {
+        site.metrics().refuse_viewer(ViewerRefused::Referer);
+        tracing::info!(%stream, ?page, "refused: the page may not play it");
+        return Err(match page {
+            Page::Unsaid => Problem::NoReferer,
+            Page::Of(_) | Page::Other => Problem::Referer,
+        });
+    }
+    let signature = apps
         .check_play(now(), stream.as_str(), publisher, request.uri().query())
         .map_err(Problem::PlayAddress)
-        .inspect_err(|refusal| refused(app, &stream, refusal))
+        .inspect_err(|refusal| refused(site, &stream, refusal))?;
+    let of_app = match apps.is_open() {
+        true => Some(Apps::OPEN),
+        false => apps.app_of(stream.as_str(), publisher),
+    };
+    let asker = Asker {
+        app: of_app,
+        stream,
+        address: client(request),
+        secret: signature.as_ref().map(SignedAddress::secret),
+    };
+    match site.viewings().refused(now(), &asker) {
+        Some(until) => Err(revoked(site, &asker, until)),
+        None => Ok(Some(Right { asker, signature })),
+    }
+}
+
+/// The address of a request's client.
+pub(super) fn client(request: &Request) -> IpAddr {
+    // Every connection of the listener has one; requests without a connection have none.
+    let remote = request.extensions().get::<Remote>();
+    remote.map_or(IpAddr::from([0, 0, 0, 0]), |remote| remote.client)
+}
+
+/// Refuses one who is kept out until a Unix second.
+pub(super) fn revoked(site: &Site, asker: &Asker, until: u64) -> Problem {
+    site.metrics().refuse_viewer(ViewerRefused::Revoked);
+    let (stream, client) = (&asker.stream, asker.address);
+    tracing::info!(%stream, %client, until, "refused: revoked");
+    Problem::Revoked {
+        seconds: until.saturating_sub(now()).max(1),
+    }
+}
+
+/// The app of the stream that an address below `/live/` is of, as far as it is known.
+pub(super) fn app_of(site: &Site, path: &str) -> Option<AppId> {
+    let stream = site.relay().stream_of(&stream_of(path)?);
+    let publisher = site.publisher_of(&stream);
+    site.apps().app_of(stream.as_str(), publisher)
 }
 
 fn stream_of(path: &str) -> Option<StreamId> {
@@ -210,9 +303,9 @@ fn needed(role: Role, offer: &str) -> Privileges {
 }
 
 /// The reason stands in the log and the metrics; neither holds the token.
-fn refused(app: &App, stream: &StreamId, refusal: &Problem) {
+fn refused(site: &Site, stream: &StreamId, refusal: &Problem) {
     let (label, reason) = label(refusal);
-    app.metrics().refuse(label);
+    site.metrics().refuse(label);
     tracing::info!(%stream, reason, "refused");
 }
 
@@ -224,11 +317,13 @@ fn label(refusal: &Problem) -> (&'static str, String) {
             (error.label(), error.to_string())
         }
         Problem::OtherApp { .. } => ("other_app", refusal.to_string()),
+        Problem::NoApp { .. } => ("no_app", refusal.to_string()),
         _ => ("missing", "no credentials".to_owned()),
     }
 }
 
-fn now() -> u64 {
+/// Unix seconds.
+pub(super) fn now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.unwrap_or_default().as_secs()
 }
@@ -263,7 +358,13 @@ mod tests {
 
     #[test]
     fn every_kind_of_play_address_has_its_stream() {
-        for path in ["/live/a-1.flv", "/live/a-1.m3u8", "/live/a-1/x-0.m4s"] {
+        for path in [
+            "/live/a-1.flv",
+            "/live/a-1.m3u8",
+            "/live/a-1.mp4",
+            "/live/a-1/x-0.m4s",
+            "/live/a-1/ts.m3u8",
+        ] {
             assert_eq!(stream_of(path).unwrap().as_str(), "a-1", "{path}");
         }
         for path in ["/live/a", "/live/", "/live/a.b.flv", "/live/%61.flv", "/x"] {

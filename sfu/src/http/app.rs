@@ -1,24 +1,25 @@
 //! What the handlers share, and the table of routes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{FromRef, Request, State};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get};
-use axum::{body, middleware};
 use http::{HeaderValue, Method};
 use prometheus::Registry;
 use relay::Relay;
 
 use super::api::{self, Api, ApiConfig, ServerSights};
-use super::cors::{self, Cors};
+use super::cors;
 use super::health::Readiness;
 use super::images::{self, Images};
 use super::metrics::{self, HttpMetrics};
-use super::{access, files, health, ice, observe, playlist, signal, whip};
+use super::site::{Site, Source};
+use super::viewings::Viewings;
+use super::{files, health, ice, live, observe, signal, whip};
 use crate::auth::Apps;
 use crate::config::{IceServer, Settings};
 use crate::signal::Signalling;
@@ -29,22 +30,15 @@ use crate::worker::{Role, Workers};
 pub struct App(Arc<Inner>);
 
 struct Inner {
+    site: Site,
     workers: Workers,
-    relay: Relay,
     signalling: Signalling,
     api: Api,
-    registry: Registry,
-    metrics: HttpMetrics,
     images: Option<Images>,
-    apps: Apps,
-    cors: Cors,
     ice_servers: Vec<IceServer>,
     readiness: Readiness,
     max_sdp_bytes: usize,
     body_timeout: Duration,
-    started: Instant,
-    /// Milliseconds from `started` to the last playlist request, plus one; 0 for none.
-    last_playlist: AtomicU64,
 }
 
 impl App {
@@ -58,6 +52,13 @@ impl App {
         metrics: HttpMetrics,
         images: Option<Images>,
     ) -> Self {
+        let (directory, hub) = (workers.clone(), signalling.hub().clone());
+        let source = Source::Publishers {
+            app_of: Box::new(move |stream| directory.app_of(stream)),
+            // The rooms are the first to end.
+            is_running: Box::new(move || hub.is_running()),
+        };
+        let site = Site::new(settings, source, relay, registry, metrics);
         let api = Api::new(
             ApiConfig::from(settings),
             Apps::new(settings.apps.clone()),
@@ -65,30 +66,37 @@ impl App {
             Arc::new(ServerSights {
                 workers: workers.clone(),
                 webhooks: signalling.webhooks().clone(),
+                viewings: site.viewings().clone(),
+                pushes: signalling.pushes().clone(),
+                recordings: signalling.recordings().clone(),
             }),
-            metrics.clone(),
+            site.metrics().clone(),
         );
         Self(Arc::new(Inner {
+            site,
             api,
             workers,
-            relay,
             signalling,
-            registry,
-            metrics,
             images,
-            apps: Apps::new(settings.apps.clone()),
-            cors: Cors::new(&settings.cors.origins),
             readiness: Readiness::default(),
             ice_servers: settings.ice_servers.clone(),
             max_sdp_bytes: settings.http.max_sdp_bytes,
             body_timeout: settings.http.body_timeout,
-            started: Instant::now(),
-            last_playlist: AtomicU64::new(0),
         }))
+    }
+
+    /// What it shares with an edge.
+    pub fn site(&self) -> &Site {
+        &self.0.site
     }
 
     pub(super) fn workers(&self) -> &Workers {
         &self.0.workers
+    }
+
+    /// Who watches, and who may not.
+    pub(super) fn viewings(&self) -> &Viewings {
+        self.0.site.viewings()
     }
 
     pub(super) fn signalling(&self) -> &Signalling {
@@ -96,15 +104,11 @@ impl App {
     }
 
     pub(super) fn apps(&self) -> &Apps {
-        &self.0.apps
-    }
-
-    pub(super) fn registry(&self) -> &Registry {
-        &self.0.registry
+        self.0.site.apps()
     }
 
     pub(super) fn metrics(&self) -> &HttpMetrics {
-        &self.0.metrics
+        self.0.site.metrics()
     }
 
     /// Uploaded images, if the server takes any.
@@ -114,10 +118,6 @@ impl App {
 
     pub(super) fn readiness(&self) -> &Readiness {
         &self.0.readiness
-    }
-
-    pub(super) fn cors(&self) -> &Cors {
-        &self.0.cors
     }
 
     /// `Link` header fields with the ICE servers (RFC 9725 §4.6) for a client that comes now.
@@ -134,24 +134,24 @@ impl App {
     pub(super) fn body_timeout(&self) -> Duration {
         self.0.body_timeout
     }
+}
 
-    /// Whether somebody asked for a playlist within the given time: a player that
-    /// will come back for the end of it.
-    pub fn has_playlist_reader(&self, within: Duration) -> bool {
-        let last = self.0.last_playlist.load(Ordering::Relaxed);
-        last > 0 && self.0.started.elapsed() < Duration::from_millis(last - 1) + within
+impl FromRef<App> for Site {
+    fn from_ref(app: &App) -> Self {
+        app.site().clone()
     }
 }
 
 /// All routes of the server.
 pub fn router(app: App) -> Router {
+    let site = app.site().clone();
     Router::new()
         .route("/whip/{id}", whip::endpoint(Role::Publisher))
         .route("/whip/{id}/{session}", whip::session(Role::Publisher))
         .route("/whep/{id}", whip::endpoint(Role::Subscriber))
         .route("/whep/{id}/{session}", whip::session(Role::Subscriber))
         .route("/signal", signal::route())
-        .route("/live/{*path}", any(live))
+        .route("/live/{*path}", any(live::serve))
         .route("/api/images", images::upload())
         .route("/images/{name}", images::file())
         .route("/metrics", read_only(get(metrics::scrape)))
@@ -159,12 +159,16 @@ pub fn router(app: App) -> Router {
         .route("/readyz", read_only(get(health::readyz)))
         .merge(api::router(app.0.api.clone()))
         .fallback(elsewhere)
-        .layer(middleware::from_fn_with_state(app.clone(), cors::layer))
-        .layer(middleware::from_fn_with_state(app.clone(), observe::layer))
+        .layer(middleware::from_fn_with_state(site.clone(), cors::layer))
+        .layer(middleware::from_fn_with_state(site, observe::layer))
         .with_state(app)
 }
 
-fn read_only(routes: MethodRouter<App>) -> MethodRouter<App> {
+/// Routes that only read.
+pub(super) fn read_only<S>(routes: MethodRouter<S>) -> MethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
     routes
         .options(|| async { cors::options(READ_ONLY, None) })
         .fallback(|method: Method| async move {
@@ -182,23 +186,6 @@ async fn elsewhere(State(app): State<App>, request: Request) -> Response {
         return api::serve_root(app.0.api.clone(), request).await;
     }
     files::serve(request).await.into_response()
-}
-
-async fn live(State(app): State<App>, request: Request) -> Response {
-    let signature = match access::play(&app, &request) {
-        Ok(signature) => signature,
-        Err(problem) => return problem.into_response(),
-    };
-    if request.uri().path().ends_with(".m3u8") {
-        let now = app.0.started.elapsed().as_millis();
-        let now = u64::try_from(now).unwrap_or(u64::MAX - 1);
-        app.0.last_playlist.store(now + 1, Ordering::Relaxed);
-    }
-    let response = app.0.relay.handle(request).await.map(body::Body::new);
-    match signature {
-        Some(signature) => playlist::sign(response, &signature.to_query()).await,
-        None => response,
-    }
 }
 
 const READ_ONLY: &str = "GET, HEAD, OPTIONS";

@@ -1,5 +1,7 @@
 //! CORS: which pages of other origins may use the server (Fetch standard, §3.3).
 
+use std::collections::BTreeMap;
+
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -10,7 +12,9 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
-use super::app::App;
+use super::site::Site;
+use crate::auth;
+use crate::live::AppId;
 
 /// Which origins are let in.
 #[derive(Debug, Clone)]
@@ -32,6 +36,14 @@ impl Cors {
         )
     }
 
+    /// Whether pages of an origin are let in.
+    pub(super) fn names(&self, origin: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::These(origins) => origins.iter().any(|known| known == origin),
+        }
+    }
+
     fn apply(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
         match self {
             Self::Any => {
@@ -48,6 +60,35 @@ impl Cors {
     }
 }
 
+/// The server's rule, and those that apps have for their streams.
+#[derive(Debug, Clone)]
+pub(super) struct CorsRules {
+    server: Cors,
+    apps: BTreeMap<AppId, Cors>,
+}
+
+impl CorsRules {
+    pub(super) fn new(origins: &[String], apps: &[auth::App]) -> Self {
+        let own = apps.iter().filter(|app| !app.cors_origins.is_empty());
+        Self {
+            server: Cors::new(origins),
+            apps: own
+                .map(|app| (app.id, Cors::new(&app.cors_origins)))
+                .collect(),
+        }
+    }
+
+    /// The rule of an app, which is asked for if there are such; else the server's.
+    pub(super) fn of(&self, app: impl FnOnce() -> Option<AppId>) -> &Cors {
+        if self.apps.is_empty() {
+            return &self.server;
+        }
+        app()
+            .and_then(|app| self.apps.get(&app))
+            .unwrap_or(&self.server)
+    }
+}
+
 /// On a response that pages of every origin may read, whatever the settings say: it is the same
 /// for everybody.
 #[derive(Debug, Clone, Copy)]
@@ -55,21 +96,18 @@ pub(super) struct Everybody;
 
 /// Adds what browsers ask for to every response, also to refusals: a page could
 /// not read the problem otherwise.
-pub(super) async fn layer(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(super) async fn layer(State(site): State<Site>, request: Request, next: Next) -> Response {
     let origin = request.headers().get(ORIGIN).cloned();
     let is_preflight = request.method() == Method::OPTIONS
         && request
             .headers()
             .contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    let rule = site.cors_for(request.uri().path());
     let mut response = next.run(request).await;
     let allow = response.headers().get(ALLOW).cloned();
     let is_for_everybody = response.extensions().get::<Everybody>().is_some();
     let headers = response.headers_mut();
-    let cors = if is_for_everybody {
-        &Cors::Any
-    } else {
-        app.cors()
-    };
+    let cors = if is_for_everybody { &Cors::Any } else { rule };
     cors.apply(origin.as_ref(), headers);
     if is_preflight {
         if let Some(allow) = allow {

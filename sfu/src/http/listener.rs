@@ -10,9 +10,11 @@ use std::time::Duration;
 use axum::Router;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use relay::{ViewerOver, ViewerWatch};
 use rustls::ServerConfig;
+use socket2::SockRef;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -23,7 +25,8 @@ use tower::ServiceExt;
 
 use super::forwarded::Remote;
 use super::metrics::{Dropped, HttpMetrics};
-use super::stall::StallGuard;
+use super::stall::{StallGuard, Taken};
+use super::viewer::{Served, StreamExecutor};
 use crate::config::{HttpSettings, Prefix};
 
 /// Why nothing can be served.
@@ -185,6 +188,9 @@ impl Connections {
     ) -> Option<Dropped> {
         // Frames are written whole: waiting for more would only delay them.
         let _ = stream.set_nodelay(true);
+        // What a slow client is to skip must not wait in the kernel, which takes megabytes else.
+        #[cfg(target_os = "linux")]
+        let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
         let Some(acceptor) = &self.tls else {
             return self.serve_http(stream, remote, router, open).await;
         };
@@ -210,13 +216,17 @@ impl Connections {
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (stream, has_stalled) = StallGuard::new(stream, self.limits.write_timeout);
+        let taken = stream.taken().clone();
+        let served = Served::new();
         let has_begun = Arc::new(AtomicBool::new(false));
         let service = {
+            let served = served.clone();
             let has_begun = Arc::clone(&has_begun);
             let trusted = Arc::clone(&self.trusted);
             let metrics = self.metrics.clone();
             let held = Held {
                 _open: Arc::clone(open),
+                taken: taken.clone(),
                 phase: self.phase.subscribe(),
             };
             service_fn(move |mut request: http::Request<Incoming>| {
@@ -224,7 +234,17 @@ impl Connections {
                 let remote = Remote::of(remote, request.headers(), &trusted, &metrics);
                 request.extensions_mut().insert(remote);
                 request.extensions_mut().insert(held.clone());
-                router.clone().oneshot(request)
+                let response = router.clone().oneshot(request);
+                let served = served.clone();
+                async move {
+                    let response = response.await;
+                    if let Ok(response) = &response
+                        && let Some(watch) = response.extensions().get::<ViewerWatch>()
+                    {
+                        Served::by(&served).set(watch.clone());
+                    }
+                    response
+                }
             })
         };
         let builder = self.builder();
@@ -253,6 +273,10 @@ impl Connections {
                     }
                     is_first = false;
                 }
+                why = served.over(|| Some(taken.last())) => return Some(match why {
+                    ViewerOver::Stalled => Dropped::ViewerStalled,
+                    ViewerOver::Revoked => Dropped::ViewerRevoked,
+                }),
                 () = reached(&mut phase, next) => {
                     if next == Phase::Abort {
                         return Some(Dropped::Shutdown);
@@ -264,10 +288,10 @@ impl Connections {
         }
     }
 
-    fn builder(&self) -> auto::Builder<TokioExecutor> {
+    fn builder(&self) -> auto::Builder<StreamExecutor> {
         let limits = &self.limits;
         let header_bytes = u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX);
-        let mut builder = auto::Builder::new(TokioExecutor::new());
+        let mut builder = auto::Builder::new(StreamExecutor);
         builder
             .http1()
             .timer(TokioTimer::new())
@@ -278,6 +302,7 @@ impl Connections {
             .http2()
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)
+            .max_send_buf_size(UNSENT as usize)
             .max_header_list_size(header_bytes)
             .keep_alive_interval(limits.header_timeout)
             .keep_alive_timeout(limits.header_timeout);
@@ -289,10 +314,16 @@ impl Connections {
 #[derive(Clone)]
 pub(super) struct Held {
     _open: Arc<Open>,
+    taken: Taken,
     phase: watch::Receiver<Phase>,
 }
 
 impl Held {
+    /// When the connection last took bytes.
+    pub(super) fn taken(&self) -> &Taken {
+        &self.taken
+    }
+
     /// Resolves when the connection has to end. What is no response is not waited for.
     pub(super) async fn drained(&mut self) {
         reached(&mut self.phase, Phase::Drain).await;
@@ -338,6 +369,10 @@ const MAX_HEADERS: usize = 100;
 
 /// HTTP/2 streams of one connection (RFC 9113 §6.5.2 recommends no fewer).
 const MAX_STREAMS: u32 = 100;
+
+/// Bytes that may wait to be sent, in the kernel and in an HTTP/2 stream's own buffer: more than a
+/// key frame of most streams, and a third of a second of one with 1.5 Mbit/s.
+const UNSENT: u32 = 64 * 1024;
 
 /// Between two tries to accept when the system refuses.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

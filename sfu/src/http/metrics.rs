@@ -11,9 +11,9 @@ use prometheus::{
     TextEncoder,
 };
 
-use super::app::App;
 use super::forwarded::Ignored;
 use super::problem::Problem;
+use super::site::Site;
 
 /// Counters of the HTTP side.
 #[derive(Debug, Clone)]
@@ -27,6 +27,13 @@ pub struct HttpMetrics {
     /// Connections ended by the server, by reason.
     pub(super) dropped: IntCounterVec,
     refused: IntCounterVec,
+    viewers_refused: IntCounterVec,
+    /// Revocations that hold.
+    pub(super) revocations: IntGauge,
+    /// Revocations for which there was no place.
+    pub(super) revocations_refused: IntCounter,
+    /// What viewers say over WebSockets.
+    pub(super) messages_ignored: IntCounter,
     ignored: IntCounterVec,
 }
 
@@ -75,6 +82,28 @@ impl HttpMetrics {
             ),
             &["reason"],
         )?;
+        let viewers_refused = IntCounterVec::new(
+            Opts::new(
+                "weblive_http_viewers_refused_total",
+                "Requests of viewers that were refused for where they come from, by reason.",
+            ),
+            &["reason"],
+        )?;
+        for reason in ViewerRefused::ALL {
+            viewers_refused.with_label_values(&[reason.name()]);
+        }
+        let revocations = IntGauge::new(
+            "weblive_http_revocations",
+            "Addresses and signed addresses of viewers that are kept out.",
+        )?;
+        let revocations_refused = IntCounter::new(
+            "weblive_http_revocations_refused_total",
+            "Revocations of viewers that were not carried out, because there are too many.",
+        )?;
+        let messages_ignored = IntCounter::new(
+            "weblive_http_viewer_messages_ignored_total",
+            "Messages of FLV viewers over WebSockets, which nobody reads.",
+        )?;
         let ignored = IntCounterVec::new(
             Opts::new(
                 "weblive_http_forwarded_ignored_total",
@@ -97,6 +126,10 @@ impl HttpMetrics {
         registry.register(Box::new(accepted.clone()))?;
         registry.register(Box::new(dropped.clone()))?;
         registry.register(Box::new(refused.clone()))?;
+        registry.register(Box::new(viewers_refused.clone()))?;
+        registry.register(Box::new(revocations.clone()))?;
+        registry.register(Box::new(revocations_refused.clone()))?;
+        registry.register(Box::new(messages_ignored.clone()))?;
         registry.register(Box::new(ignored.clone()))?;
         registry.register(Box::new(build))?;
         Ok(Self {
@@ -106,6 +139,10 @@ impl HttpMetrics {
             accepted,
             dropped,
             refused,
+            viewers_refused,
+            revocations,
+            revocations_refused,
+            messages_ignored,
             ignored,
         })
     }
@@ -121,6 +158,12 @@ impl HttpMetrics {
 
     pub(super) fn refuse(&self, reason: &str) {
         self.refused.with_label_values(&[reason]).inc();
+    }
+
+    pub(super) fn refuse_viewer(&self, reason: ViewerRefused) {
+        self.viewers_refused
+            .with_label_values(&[reason.name()])
+            .inc();
     }
 
     pub(super) fn ignore_forwarded(&self, reason: Ignored) {
@@ -145,17 +188,50 @@ pub(super) enum Dropped {
     Protocol,
     /// The client took nothing for `http.write_timeout`.
     WriteTimeout,
+    /// A viewer of FLV made no progress for `relay.viewer_timeout`.
+    ViewerStalled,
+    /// A viewer of FLV was ended by the API.
+    ViewerRevoked,
     /// Still open at the end of the shutdown.
     Shutdown,
 }
 
+/// Why a viewer is refused for where it comes from. Limits of a broadcast and of all viewers are the
+/// relay's to count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ViewerRefused {
+    /// It wants a WebSocket and its page is of an origin that `cors.origins` does not name.
+    Origin,
+    /// Its page is of a host that the app's `referers` do not name.
+    Referer,
+    /// Its address has as many viewers as one may have.
+    Address,
+    /// Its address, or its signed address, is kept out by the API.
+    Revoked,
+}
+
+impl ViewerRefused {
+    const ALL: [Self; 4] = [Self::Origin, Self::Referer, Self::Address, Self::Revoked];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Origin => "origin",
+            Self::Referer => "referer",
+            Self::Address => "address",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
 impl Dropped {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 8] = [
         Self::Limit,
         Self::HeaderTimeout,
         Self::Tls,
         Self::Protocol,
         Self::WriteTimeout,
+        Self::ViewerStalled,
+        Self::ViewerRevoked,
         Self::Shutdown,
     ];
 
@@ -166,15 +242,17 @@ impl Dropped {
             Self::Tls => "tls",
             Self::Protocol => "protocol",
             Self::WriteTimeout => "write_timeout",
+            Self::ViewerStalled => "viewer_stalled",
+            Self::ViewerRevoked => "viewer_revoked",
             Self::Shutdown => "shutdown",
         }
     }
 }
 
 /// `/metrics`, in the text format 0.0.4.
-pub(super) async fn scrape(State(app): State<App>) -> Response {
+pub(super) async fn scrape(State(site): State<Site>) -> Response {
     let mut page = Vec::new();
-    if let Err(error) = TextEncoder::new().encode(&app.registry().gather(), &mut page) {
+    if let Err(error) = TextEncoder::new().encode(&site.registry().gather(), &mut page) {
         tracing::error!(%error, "metrics cannot be written");
         return Problem::Internal.into_response();
     }

@@ -8,10 +8,10 @@ use axum::response::Response;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use tracing::Instrument;
 
-use super::app::App;
 use super::forwarded::Remote;
+use super::site::Site;
 
-pub(super) async fn layer(State(app): State<App>, mut request: Request, next: Next) -> Response {
+pub(super) async fn layer(State(site): State<Site>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(&request);
     let method = method_label(request.method());
@@ -38,7 +38,7 @@ pub(super) async fn layer(State(app): State<App>, mut request: Request, next: Ne
         "files"
     });
     let took = started.elapsed();
-    app.metrics().request(route, method, status.as_u16(), took);
+    site.metrics().request(route, method, status.as_u16(), took);
     span.in_scope(|| {
         if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
             tracing::warn!(route, status = status.as_u16(), ?took, "request failed");
@@ -79,6 +79,8 @@ fn route_label<'a>(matched: &'a str, path: &str) -> &'a str {
         "/live/{id}.flv"
     } else if path.ends_with(".m3u8") {
         "/live/{id}.m3u8"
+    } else if path.ends_with(".mp4") && path.matches('/').count() == 2 {
+        "/live/{id}.mp4"
     } else {
         "/live/{id}/{file}"
     }

@@ -7,6 +7,7 @@ use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, UPGRADE, WWW_AUTHENTICATE,
 };
 use http::{HeaderValue, Method, StatusCode};
+use relay::edge::EdgeRefusal;
 use relay::{InvalidStreamId, StreamId};
 use serde::Serialize;
 
@@ -66,6 +67,14 @@ pub enum Problem {
         stream: StreamId,
         /// The app of the token.
         app: AppId,
+    },
+    /// An edge for several apps cannot tell whose stream it is.
+    #[error(
+        "the id {stream} names none of the apps that this edge serves; it has to begin with the app's number, as in 1400000001_{stream}"
+    )]
+    NoApp {
+        /// The stream in the address.
+        stream: StreamId,
     },
     /// The content is of another type.
     #[error("the content type is {found}; allowed is {allowed}")]
@@ -128,9 +137,39 @@ pub enum Problem {
         "pages of this origin may not open a socket here; allowed are those of `signal.origins`"
     )]
     Origin,
+    /// The page that plays over a WebSocket may not.
+    #[error(
+        "pages of this origin may not play streams here; allowed are those of `cors.origins`, or of the app's `cors_origins`"
+    )]
+    PlayOrigin,
+    /// The page may not play streams of the app.
+    #[error("pages of this host may not play streams of this app (its `referers`)")]
+    Referer,
+    /// The page is not said.
+    #[error(
+        "this app's streams are for pages that it names: a request has to say its page in `Referer` or `Origin`"
+    )]
+    NoReferer,
+    /// The client, or the signed address that it uses, is kept out for a time.
+    #[error(
+        "this viewer was ended by the operator, and may come back in {seconds} s at the earliest"
+    )]
+    Revoked {
+        /// Until then.
+        seconds: u64,
+    },
     /// There are too many WebSockets.
     #[error(transparent)]
     NoPlace(#[from] NoPlace),
+    /// There are too many viewers of one address.
+    #[error("this address has as many viewers as one may have: {limit}")]
+    TooManyViewers {
+        /// `relay.max_viewers_per_address`.
+        limit: usize,
+    },
+    /// The origin does not give a stream to this edge.
+    #[error("{0}")]
+    Edge(EdgeRefusal),
     /// The server cannot take traffic now.
     #[error("the server is not ready: {reason}")]
     NotReady {
@@ -184,6 +223,11 @@ impl Problem {
                 "PrivateMapKey does not allow this",
             ),
             Self::OtherApp { .. } => (S::FORBIDDEN, "other-app", "Stream of another app"),
+            Self::NoApp { .. } => (
+                S::FORBIDDEN,
+                "app-unknown",
+                "App of the stream is not known",
+            ),
             Self::ContentType { .. } => (
                 S::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported-content-type",
@@ -281,13 +325,36 @@ impl Problem {
                 "websocket-required",
                 "WebSocket required",
             ),
-            Self::Origin => (S::FORBIDDEN, "origin-refused", "Origin is not allowed"),
+            Self::Origin | Self::PlayOrigin => {
+                (S::FORBIDDEN, "origin-refused", "Origin is not allowed")
+            }
+            Self::Referer | Self::NoReferer => {
+                (S::FORBIDDEN, "referer-refused", "Page is not allowed")
+            }
+            Self::Revoked { .. } => (S::FORBIDDEN, "revoked", "Viewer is kept out"),
             Self::NoPlace(NoPlace::All { .. }) => {
                 (S::SERVICE_UNAVAILABLE, "limit-reached", "Limit reached")
             }
             Self::NoPlace(NoPlace::Address { .. }) => {
                 (S::TOO_MANY_REQUESTS, "too-many-sockets", "Too many sockets")
             }
+            Self::TooManyViewers { .. } => {
+                (S::TOO_MANY_REQUESTS, "too-many-viewers", "Too many viewers")
+            }
+            Self::Edge(refusal) => match refusal {
+                EdgeRefusal::NotLive => (S::NOT_FOUND, "not-live", "Stream is not live"),
+                EdgeRefusal::Origin(_) => (
+                    S::BAD_GATEWAY,
+                    "origin-failed",
+                    "Origin does not give the stream",
+                ),
+                EdgeRefusal::TooManyStreams { .. }
+                | EdgeRefusal::TooManyRequests
+                | EdgeRefusal::TooManyOfClient => {
+                    (S::SERVICE_UNAVAILABLE, "limit-reached", "Limit reached")
+                }
+                EdgeRefusal::ShuttingDown => SHUTTING_DOWN,
+            },
             Self::NotReady { .. } => (S::SERVICE_UNAVAILABLE, "not-ready", "Not ready"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Server error"),
         }
@@ -316,11 +383,18 @@ impl Problem {
     /// Seconds after which the same request may succeed.
     fn retry_after(&self) -> Option<u32> {
         match self {
-            Self::Offer(OfferError::NotLive { .. }) => Some(2),
+            Self::Offer(OfferError::NotLive { .. })
+            | Self::Edge(
+                EdgeRefusal::Origin(_)
+                | EdgeRefusal::TooManyRequests
+                | EdgeRefusal::TooManyOfClient,
+            ) => Some(2),
             Self::Offer(OfferError::LimitReached { .. })
             | Self::NotReady { .. }
             | Self::NoPlace(_)
+            | Self::TooManyViewers { .. }
             | Self::UploadsAtOnce { .. }
+            | Self::Edge(EdgeRefusal::TooManyStreams { .. } | EdgeRefusal::ShuttingDown)
             | Self::UploadsBusy => Some(5),
             Self::UploadRate { retry, .. } => {
                 Some(u32::try_from(retry.as_secs()).unwrap_or(u32::MAX - 1) + 1)

@@ -6,12 +6,12 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 /// See the module.
 pub(super) struct StallGuard<T> {
@@ -19,6 +19,34 @@ pub(super) struct StallGuard<T> {
     limit: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
     has_stalled: Arc<AtomicBool>,
+    taken: Taken,
+}
+
+/// When a connection last took bytes. Clones tell of the same one.
+#[derive(Debug, Clone)]
+pub(super) struct Taken {
+    began: Instant,
+    /// Milliseconds after `began`.
+    last: Arc<AtomicU64>,
+}
+
+impl Taken {
+    fn new() -> Self {
+        Self {
+            began: Instant::now(),
+            last: Arc::default(),
+        }
+    }
+
+    /// The time; that of its beginning for a connection that took nothing.
+    pub(super) fn last(&self) -> Instant {
+        self.began + Duration::from_millis(self.last.load(Ordering::Relaxed))
+    }
+
+    fn note(&self) {
+        let ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last.store(ms, Ordering::Relaxed);
+    }
 }
 
 impl<T> StallGuard<T> {
@@ -30,8 +58,24 @@ impl<T> StallGuard<T> {
             limit,
             waiting: None,
             has_stalled: Arc::clone(&has_stalled),
+            taken: Taken::new(),
         };
         (guard, has_stalled)
+    }
+
+    pub(super) fn taken(&self) -> &Taken {
+        &self.taken
+    }
+
+    fn watch_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if matches!(written, Poll::Ready(Ok(1..))) {
+            self.taken.note();
+        }
+        self.watch(cx, written)
     }
 
     fn watch<R>(
@@ -70,7 +114,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for StallGuard<T> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.inner).poll_write(cx, bytes);
-        self.watch(cx, written)
+        self.watch_write(cx, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -89,7 +133,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for StallGuard<T> {
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bytes);
-        self.watch(cx, written)
+        self.watch_write(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -115,6 +159,7 @@ mod tests {
     async fn a_slow_reader_keeps_its_stream() {
         let (ours, mut theirs) = tokio::io::duplex(10);
         let (mut guard, has_stalled) = StallGuard::new(ours, Duration::from_secs(30));
+        let began = Instant::now();
         let reader = tokio::spawn(async move {
             let mut taken = [0; 10];
             for _ in 0..10 {
@@ -125,5 +170,7 @@ mod tests {
         guard.write_all(&[0; 100]).await.unwrap();
         reader.await.unwrap();
         assert!(!has_stalled.load(Ordering::Relaxed));
+        // The last ten bytes fitted in when those before were read.
+        assert_eq!(guard.taken().last() - began, Duration::from_secs(180));
     }
 }

@@ -2,7 +2,7 @@
 
 use packager::rtp::MediaKind;
 
-use super::forward::picture::{Picture, Pictures};
+use packager::picture::{Picture, Pictures};
 
 /// What one feed is to carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,11 +7,11 @@ use packager::rtp::MediaKind;
 use super::counters::DropReason;
 use super::demand::Wants;
 use super::forward::layer::LayerSelector;
-use super::forward::picture::{Picture, Pictures};
 use super::forward::place::Target;
 use super::forward::rewrite::Rewritten;
 use super::forward::subscription::Subscription;
 use super::packet::{MediaPacket, StreamKey};
+use packager::picture::{Picture, Pictures};
 
 /// One lane: the audio, and an RTP stream for each picture that is wanted. Pictures for which the
 /// same layer is followed share one.

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::forward::picture::Picture;
+use packager::picture::Picture;
 
 /// The best picture that a publisher is to send, as it was told.
 #[derive(Debug, Default)]

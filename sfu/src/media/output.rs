@@ -2,14 +2,14 @@
 
 use std::net::IpAddr;
 
-use relay::{IngestItem, StreamId};
+use relay::{IngestItem, Publication, StreamId};
 
 use super::demand::Wants;
 use super::forward::allocate::Rates;
-use super::forward::picture::{Picture, Pictures};
 use super::packet::MediaPacket;
 use crate::worker::api::{SessionId, SessionRef};
 use crate::worker::{MediaEvent, Travel};
+use packager::picture::{Picture, Pictures};
 
 /// An item for the relay's broadcast of a stream.
 pub type RelayItem = IngestItem;
@@ -36,10 +36,8 @@ pub enum Output {
         session: SessionId,
         /// Where its media comes from.
         from: Option<IpAddr>,
-        /// There is a video track.
-        video: bool,
-        /// There is an audio track.
-        audio: bool,
+        /// What the publisher has.
+        publication: Publication,
     },
     /// The stream's broadcast is over: the relay should end it at once.
     BroadcastStopped {

@@ -3,14 +3,13 @@
 use std::time::{Duration, Instant};
 
 use packager::rtp::{Codec, MediaKind, SenderReport};
-use relay::{IngestItem, StreamId};
+use relay::{IngestItem, StreamId, Track};
 
 use super::core::delivery::Gathered;
 use super::demand::{Demand, Wants};
 use super::forward::allocate::Rates;
 use super::forward::keyframe::KeyframeRequests;
 use super::forward::layer::LayerSelector;
-use super::forward::picture::{Picture, Pictures};
 use super::forward::place::Target;
 use super::forward::rewrite::Rewritten;
 use super::forward::subscription::Subscription;
@@ -21,6 +20,7 @@ use super::need::Need;
 use super::packet::{MediaPacket, StreamKey};
 use super::session::NewReport;
 use super::slots::SlotKey;
+use packager::picture::{Picture, Pictures};
 
 /// Where a room's media comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,26 +95,30 @@ pub(crate) struct VideoStream {
     keyframe_time: Option<u32>,
 }
 
-/// Both tracks of a stream on their way to the relay, which has the large picture.
+/// The tracks of a stream on their way to the relay, which has all pictures of the publisher.
 pub(crate) struct Outlet {
-    pub(crate) audio: Subscription,
-    pub(crate) video: Subscription,
+    audio: Subscription,
+    videos: [Subscription; Picture::COUNT],
 }
 
 impl Outlet {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         let first = Rewritten { seq: 0, time: 0 };
         Self {
             audio: Subscription::new(MediaKind::Audio, first),
-            video: Subscription::new(MediaKind::Video, first),
+            videos: Picture::ALL.map(|_| Subscription::new(MediaKind::Video, first)),
         }
     }
 
-    pub(crate) fn track(&mut self, kind: MediaKind) -> &mut Subscription {
-        match kind {
-            MediaKind::Audio => &mut self.audio,
-            MediaKind::Video => &mut self.video,
+    pub(crate) fn track(&mut self, track: Track) -> &mut Subscription {
+        match track {
+            Track::Audio => &mut self.audio,
+            Track::Video(picture) => &mut self.videos[picture.index()],
         }
+    }
+
+    pub(crate) fn video(&self, picture: Picture) -> &Subscription {
+        &self.videos[picture.index()]
     }
 }
 
@@ -122,29 +126,47 @@ impl Outlet {
 pub(crate) struct Relayed {
     /// Under which the relay has it.
     pub(crate) name: StreamId,
+    /// The pictures that the relay has.
+    pub(crate) pictures: Pictures,
     pub(crate) outlet: Outlet,
-    /// The tracks of which the relay has had a sender report.
-    reported: Vec<MediaKind>,
+    /// The tracks of which the relay has had a sender report of the source that it has now.
+    reported: Vec<Track>,
 }
 
 impl Relayed {
     pub(crate) fn new(name: StreamId) -> Self {
         Self {
             name,
+            pictures: Pictures::NONE,
             outlet: Outlet::new(),
             reported: Vec::new(),
         }
     }
 
-    /// A sender report in the numbers that the relay sees, if its stream is the followed one.
-    pub(crate) fn map(&mut self, report: &NewReport, received: Instant) -> Option<IngestItem> {
-        let track = self.outlet.track(report.kind);
-        let rtp_time = track.map_time(report.stream, report.rtp_time)?;
-        if !self.reported.contains(&report.kind) {
-            self.reported.push(report.kind);
+    /// The tracks that a packet or a report of this kind may be for.
+    pub(crate) fn tracks(&self, kind: MediaKind) -> impl Iterator<Item = Track> + use<> {
+        let pictures = match kind {
+            MediaKind::Audio => Pictures::NONE,
+            MediaKind::Video => self.pictures,
+        };
+        let audio = (kind == MediaKind::Audio).then_some(Track::Audio);
+        audio.into_iter().chain(pictures.iter().map(Track::Video))
+    }
+
+    /// A sender report in the numbers that the relay sees of a track, if that follows its stream.
+    pub(crate) fn map(
+        &mut self,
+        track: Track,
+        report: &NewReport,
+        received: Instant,
+    ) -> Option<IngestItem> {
+        let followed = self.outlet.track(track);
+        let rtp_time = followed.map_time(report.stream, report.rtp_time)?;
+        if !self.reported.contains(&track) {
+            self.reported.push(track);
         }
         Some(IngestItem::SenderReport {
-            kind: report.kind,
+            track,
             report: SenderReport {
                 ntp: report.ntp,
                 rtp_time,
@@ -153,19 +175,24 @@ impl Relayed {
         })
     }
 
+    /// A track follows another stream now, whose report the relay waits for.
+    pub(crate) fn switched(&mut self, track: Track) {
+        self.reported.retain(|reported| *reported != track);
+    }
+
     /// The report among these that the relay waits for, now that it has a packet of a track.
     pub(crate) fn first_report(
         &mut self,
-        kind: MediaKind,
+        track: Track,
         reports: &[(NewReport, Instant)],
     ) -> Option<IngestItem> {
-        if self.reported.contains(&kind) {
+        if self.reported.contains(&track) {
             return None;
         }
         reports
             .iter()
-            .filter(|(report, _)| report.kind == kind)
-            .find_map(|(report, received)| self.map(report, *received))
+            .filter(|(report, _)| report.kind == track.kind())
+            .find_map(|(report, received)| self.map(track, report, *received))
     }
 }
 
@@ -303,8 +330,8 @@ impl Room {
     /// Streams whose key frame request is due again. One that nobody follows is not asked again.
     pub(crate) fn due_keyframes(&mut self, now: Instant) -> Vec<StreamKey> {
         let mut followed = self.demand.wants().pictures;
-        if self.relay.is_some() {
-            followed.insert(Picture::Large);
+        if let Some(relayed) = &self.relay {
+            followed |= relayed.pictures;
         }
         let is_followed = |picture: &Picture| {
             followed.has(*picture) || self.lanes.iter().any(|lane| lane.wants(*picture))

@@ -1,5 +1,6 @@
 //! The server as a whole: what starts in which order, and ends in which.
 
+mod edge;
 mod shutdown;
 
 use std::net::{IpAddr, SocketAddr};
@@ -12,6 +13,7 @@ use relay::{Relay, RelayConfig};
 use thiserror::Error;
 use tokio::task::JoinHandle;
 
+pub use edge::EdgeServer;
 pub use shutdown::{Outcome, Shutdown, StepReport};
 
 use crate::config::{ConfigError, MediaAddresses, Settings, interface_addresses};
@@ -143,13 +145,7 @@ impl Server {
 
     /// The address of the demo page, for a browser on this machine.
     pub fn page(&self) -> String {
-        let scheme = if self.is_https { "https" } else { "http" };
-        let host = match self.local.ip() {
-            ip if !ip.is_unspecified() => ip,
-            IpAddr::V4(_) => IpAddr::from([127, 0, 0, 1]),
-            IpAddr::V6(_) => IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),
-        };
-        format!("{scheme}://{}/", SocketAddr::new(host, self.local.port()))
+        address(self.local, self.is_https)
     }
 
     fn tell(&self, media: &MediaAddresses) {
@@ -191,6 +187,7 @@ impl Server {
     ///
     /// 1. Signalling sockets are closed with 1001, and what rooms keep is written.
     /// 2. Broadcasts end: FLV bodies end, playlists get `EXT-X-ENDLIST`. New sessions are refused.
+    ///    Recordings are written as far as that; the next start makes their playlists and files.
     /// 3. Publishers and subscribers get BYE.
     /// 4. If somebody plays a playlist, there is time for one more reload, over new connections
     ///    too: an edge that opens one for each request would pass on no end otherwise. Meanwhile
@@ -218,10 +215,12 @@ impl Server {
             // It ends at once; an error would be its panic.
             let _ = accepting.await;
         };
+        let recordings = signalling.recordings().clone();
+        recordings.leave_to_next_start();
         let (telling, notifying) = (signalling.clone(), signalling);
         let last_playlist = async move {
             let reload = async {
-                if app.has_playlist_reader(PLAYLIST_READER) {
+                if app.site().has_playlist_reader(PLAYLIST_READER) {
                     tokio::time::sleep(LAST_PLAYLIST).await;
                 }
             };
@@ -248,6 +247,9 @@ impl Server {
                 SECOND,
                 async move { relay.shutdown().await },
             )
+            .then("write recordings", 2 * SECOND, async move {
+                recordings.settled().await;
+            })
             .then("say BYE", SECOND, async move { workers.shutdown().await })
             .then("last playlist", LAST_PLAYLIST + MOMENT, last_playlist)
             .then("stop accepting", MOMENT, close)
@@ -259,6 +261,17 @@ impl Server {
         drop(data);
         reports
     }
+}
+
+/// An address for clients on this machine.
+fn address(local: SocketAddr, is_https: bool) -> String {
+    let scheme = if is_https { "https" } else { "http" };
+    let host = match local.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => IpAddr::from([127, 0, 0, 1]),
+        IpAddr::V6(_) => IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),
+    };
+    format!("{scheme}://{}/", SocketAddr::new(host, local.port()))
 }
 
 fn registry() -> Result<Registry, prometheus::Error> {
@@ -285,8 +298,11 @@ fn relay_config(settings: &Settings) -> RelayConfig {
     let relay = &settings.relay;
     RelayConfig {
         segment_duration: relay.segment_duration,
+        part_duration: (!relay.part_duration.is_zero()).then_some(relay.part_duration),
         playlist_segments: relay.window,
         max_viewer_lag: relay.max_latency,
+        viewer_timeout: relay.viewer_timeout,
+        max_ring_bytes: relay.max_cache_bytes,
         linger: relay.linger,
         keep_ended: relay.keep_ended,
         aac_bit_rate_bps: relay.aac_bit_rate_bps,

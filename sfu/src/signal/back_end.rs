@@ -5,20 +5,23 @@ use std::pin::Pin;
 
 use super::task::BackEnd;
 use crate::live::chat::UnixTime;
+use crate::push::AppPushes;
 use crate::webhook::{BeforeMessage, LiveStreams, Notice, Verdict, Webhooks};
 use crate::worker::{MediaEvent, Workers};
 
 /// Webhooks, which are also told of streams on their way to FLV and HLS, whoever publishes them.
 pub(super) struct BackEnds {
     webhooks: Webhooks,
+    pushes: AppPushes,
     streams: LiveStreams,
     workers: Workers,
 }
 
 impl BackEnds {
-    pub(super) fn new(webhooks: Webhooks, workers: Workers) -> Self {
+    pub(super) fn new(webhooks: Webhooks, pushes: AppPushes, workers: Workers) -> Self {
         Self {
             webhooks,
+            pushes,
             streams: LiveStreams::new(MAX_STREAMS),
             workers,
         }
@@ -40,7 +43,11 @@ impl BackEnd for BackEnds {
                 name,
                 session,
                 from,
+                owner,
             } => {
+                if let Some(owner) = owner {
+                    self.pushes.pass(name, owner);
+                }
                 let app = self.workers.app_of(name);
                 self.streams.began(at, name, (*session, *from), app)
             }

@@ -1,4 +1,4 @@
-//! The hub's media orders as calls of the media workers.
+//! The hub's media orders as calls of the media workers and of the pushes.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -6,20 +6,34 @@ use std::time::Duration;
 
 use super::hub::{MediaDone, MediaOrder};
 use super::orders::Media;
+use crate::push::AppPushes;
 use crate::worker::{OfferError, PatchError, ReceiveError, RelayError, Workers};
 
-impl Media for Workers {
+/// Who carries out media orders.
+pub(super) struct MediaSide {
+    workers: Workers,
+    pushes: AppPushes,
+}
+
+impl MediaSide {
+    pub(super) fn new(workers: Workers, pushes: AppPushes) -> Self {
+        Self { workers, pushes }
+    }
+}
+
+impl Media for MediaSide {
     fn carry_out(&self, order: MediaOrder) -> Pin<Box<dyn Future<Output = MediaDone> + Send>> {
-        let workers = self.clone();
+        let (workers, pushes) = (self.workers.clone(), self.pushes.clone());
         let silent = unanswered(&order);
         Box::pin(async move {
-            let done = tokio::time::timeout(WORKER_ANSWER, carry_out(&workers, order)).await;
+            let done = carry_out(&workers, &pushes, order);
+            let done = tokio::time::timeout(WORKER_ANSWER, done).await;
             done.unwrap_or(silent)
         })
     }
 }
 
-async fn carry_out(workers: &Workers, order: MediaOrder) -> MediaDone {
+async fn carry_out(workers: &Workers, pushes: &AppPushes, order: MediaOrder) -> MediaDone {
     match order {
         MediaOrder::Publish {
             stream,
@@ -49,6 +63,11 @@ async fn carry_out(workers: &Workers, order: MediaOrder) -> MediaDone {
         MediaOrder::Relay { session, name } => {
             MediaDone::Relayed(workers.set_relay(session, name).await)
         }
+        MediaOrder::Push {
+            source,
+            name,
+            target,
+        } => MediaDone::Pushed(pushes.start(&source, &name, target).map(|_| ())),
         MediaOrder::Receive {
             receiver,
             add,
@@ -81,6 +100,7 @@ fn unanswered(order: &MediaOrder) -> MediaDone {
         | MediaOrder::PatchReceiver { .. } => MediaDone::Offered(Err(ReceiveError::ShuttingDown)),
         MediaOrder::ClosePublisher { .. }
         | MediaOrder::Allow { .. }
+        | MediaOrder::Push { .. }
         | MediaOrder::CloseReceiver { .. } => MediaDone::Done,
     }
 }

@@ -32,12 +32,17 @@ use self::hub::SocketId;
 pub(crate) use self::metrics::NotOpened;
 pub use self::metrics::SignalMetrics;
 pub use self::origin::Origins;
+pub(crate) use self::origin::is_same as is_same_origin;
 use self::outbox::{OutboxLimits, outbox};
+pub(crate) use self::places::network;
 pub use self::places::{NoPlace, Place, Places};
 pub use self::socket::SocketLimits;
 pub use self::start::SignalError;
+pub(crate) use self::start::or_unbounded;
 pub use self::task::{ADMIN_ANSWER, FindImage, HubHandle};
 use crate::live::chat::UnixTime;
+use crate::push::AppPushes;
+use crate::record::AppRecordings;
 use crate::store::Store;
 use crate::webhook::Webhooks;
 
@@ -68,6 +73,8 @@ struct Inner {
     hub: HubHandle,
     store: Arc<dyn Store>,
     webhooks: Webhooks,
+    pushes: AppPushes,
+    recordings: AppRecordings,
     metrics: SignalMetrics,
 }
 
@@ -77,6 +84,7 @@ impl Signalling {
         hub: HubHandle,
         store: Arc<dyn Store>,
         webhooks: Webhooks,
+        (pushes, recordings): (AppPushes, AppRecordings),
         metrics: SignalMetrics,
     ) -> Self {
         Self(Arc::new(Inner {
@@ -86,6 +94,8 @@ impl Signalling {
             hub,
             store,
             webhooks,
+            pushes,
+            recordings,
             metrics,
         }))
     }
@@ -104,6 +114,16 @@ impl Signalling {
     /// What the apps' back ends are told.
     pub fn webhooks(&self) -> &Webhooks {
         &self.0.webhooks
+    }
+
+    /// What is pushed to other servers.
+    pub fn pushes(&self) -> &AppPushes {
+        &self.0.pushes
+    }
+
+    /// What is recorded.
+    pub fn recordings(&self) -> &AppRecordings {
+        &self.0.recordings
     }
 
     /// The rooms, for HTTP routes.

@@ -108,6 +108,7 @@ impl Lane {
             | MediaOrder::ClosePublisher { session }
             | MediaOrder::Allow { session, .. }
             | MediaOrder::Relay { session, .. } => Self::Stream(session.stream.clone()),
+            MediaOrder::Push { name, .. } => Self::Stream(name.clone()),
             MediaOrder::Receive { receiver, .. }
             | MediaOrder::Answer { receiver, .. }
             | MediaOrder::PatchReceiver { receiver, .. }

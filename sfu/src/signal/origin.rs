@@ -59,11 +59,7 @@ impl Origins {
                 .iter()
                 .any(|allowed| allowed.eq_ignore_ascii_case(origin)),
             Self::Loopback => is_loopback(origin),
-            Self::Own => {
-                let host = uri.authority().map(|authority| authority.as_str());
-                let host = host.or_else(|| headers.get(HOST)?.to_str().ok());
-                is_loopback(origin) || host.is_some_and(|host| is_of(origin, host))
-            }
+            Self::Own => is_loopback(origin) || is_same(origin, uri, headers),
         }
     }
 }
@@ -94,6 +90,13 @@ fn is_loopback(origin: &str) -> bool {
     host == "localhost"
         || host.ends_with(".localhost")
         || ip.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Whether a page's origin is the server that the request is made to.
+pub(crate) fn is_same(origin: &str, uri: &Uri, headers: &HeaderMap) -> bool {
+    let host = uri.authority().map(|authority| authority.as_str());
+    let host = host.or_else(|| headers.get(HOST)?.to_str().ok());
+    host.is_some_and(|host| is_of(origin, host))
 }
 
 /// Whether a page's origin is the host of the request. Its scheme is not compared: a proxy in

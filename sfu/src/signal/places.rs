@@ -33,13 +33,13 @@ pub struct Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoPlace {
     /// In all.
-    #[error("the server has as many signalling sockets as it takes: {limit}")]
+    #[error("the server has as many sockets as it takes: {limit}")]
     All {
         /// The bound.
         limit: usize,
     },
     /// From this address.
-    #[error("this address has as many signalling sockets as one may have: {limit}")]
+    #[error("this address has as many sockets as one may have: {limit}")]
     Address {
         /// The bound.
         limit: usize,
@@ -106,7 +106,8 @@ impl Shared {
     }
 }
 
-fn network(address: IpAddr) -> IpAddr {
+/// What counts as one address: itself, or the /64 that an IPv6 address is of.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
         v4 @ IpAddr::V4(_) => v4,

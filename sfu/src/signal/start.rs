@@ -10,12 +10,15 @@ use tokio::sync::watch;
 use super::back_end::BackEnds;
 use super::hub::metrics::HubMetrics;
 use super::hub::{Hub, HubConfig};
+use super::media::MediaSide;
 use super::outbox::OutboxLimits;
 use super::task::{self, FindImage, HubHandle, TaskParts};
 use super::{Origins, SignalConfig, SignalMetrics, Signalling, SocketLimits, clock};
 use crate::auth::Apps;
 use crate::config::Settings;
 use crate::live::chat::WordFilter;
+use crate::push::AppPushes;
+use crate::record::{AppRecordings, RecordError};
 use crate::store::{self, MemoryStore, OpenError, SqliteStore, Store};
 use crate::webhook::{self, Webhooks};
 use crate::words::{WordsError, watch_words};
@@ -33,6 +36,9 @@ pub enum SignalError {
     /// Webhooks cannot be called.
     #[error(transparent)]
     Webhooks(#[from] webhook::StartError),
+    /// Recordings cannot be kept.
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// The workers' events are read by somebody else.
     #[error("signalling runs already for these media workers")]
     Twice,
@@ -58,6 +64,13 @@ impl Signalling {
         store::metrics::register(Arc::clone(&store), registry)?;
         let words = watch_words(&settings.chat, registry)?;
         let webhooks = Webhooks::start(settings.webhook_config(), registry)?;
+        let pushes = AppPushes::new(
+            settings,
+            workers.relay().clone(),
+            webhooks.clone(),
+            registry,
+        )?;
+        let recordings = AppRecordings::new(settings, workers, webhooks.clone(), registry)?;
         let events = workers.events().ok_or(SignalError::Twice)?;
 
         let config = hub_config(settings);
@@ -65,17 +78,18 @@ impl Signalling {
         hub.set_filter(Arc::clone(&words.borrow()));
         let parts = TaskParts {
             hub,
-            media: workers.clone(),
+            media: MediaSide::new(workers.clone(), pushes.clone()),
             events,
             store: Arc::clone(&store),
             find_image,
-            back_end: BackEnds::new(webhooks.clone(), workers.clone()),
+            back_end: BackEnds::new(webhooks.clone(), pushes.clone(), workers.clone()),
             observe: Box::new(move |hub| rooms.update(hub)),
         };
         let handle = task::start(parts, metrics.clone());
         tokio::spawn(pass_words(words, handle.clone()));
         let config = signal_config(settings);
-        Ok(Self::new(config, handle, store, webhooks, metrics))
+        let served = (pushes, recordings);
+        Ok(Self::new(config, handle, store, webhooks, served, metrics))
     }
 }
 
@@ -137,13 +151,14 @@ fn hub_config(settings: &Settings) -> HubConfig {
         kept_events: signal.max_waiting_messages / 4 * 3,
         kept_bytes: signal.max_waiting_bytes / 4 * 3,
         relay_mode: settings.relay.mode,
+        push_hosts: settings.push.page_hosts.clone(),
         ice_servers: settings.ice_servers.clone(),
         webhooks: settings.webhook_config(),
         ..HubConfig::new(Apps::new(settings.apps.clone()))
     }
 }
 
-fn or_unbounded(limit: usize) -> usize {
+pub(crate) fn or_unbounded(limit: usize) -> usize {
     match limit {
         0 => usize::MAX,
         limit => limit,

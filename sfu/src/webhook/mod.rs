@@ -33,8 +33,8 @@ pub use log::Delivery;
 pub use metrics::WebhookMetrics;
 pub use notice::{
     BeforeMessage, ChatChange, ChatNotice, Family, Lane, LiveChange, LiveNotice, MediaChange,
-    MediaNotice, Notice, Place, RelayNotice, RelayStatus, RoomChange, RoomNotice, SeatsNotice,
-    StreamNotice, StreamPhase,
+    MediaNotice, Notice, Place, RecordNotice, RelayNotice, RelayStatus, RoomChange, RoomNotice,
+    SeatsNotice, StreamNotice, StreamPhase,
 };
 pub use packet::Packet;
 pub use queue::{Attempt, AttemptId, Full, Limits, Queue, QueueCounts};

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use relay::StreamId;
+use relay::record::RecordingView;
 
 use crate::live::chat::{Draft, Message, UnixTime};
 use crate::live::{
@@ -23,12 +24,25 @@ pub enum Notice {
     Media(MediaNotice),
     /// A task that pushes a stream on (event group 4).
     Relay(RelayNotice),
+    /// A recording ended.
+    Record(RecordNotice),
     /// A room's chat.
     Chat(ChatNotice),
     /// A room, as the live room interface tells of it.
     Live(LiveNotice),
     /// A room's seats.
     Seats(SeatsNotice),
+}
+
+/// A recording of a stream on the CDN path ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordNotice {
+    /// The app that it belongs to.
+    pub app: AppId,
+    /// When it happened.
+    pub at: UnixTime,
+    /// What there is.
+    pub recording: Box<RecordingView>,
 }
 
 /// A stream on the CDN path began or ended.
@@ -316,6 +330,7 @@ impl Notice {
     pub fn app(&self) -> AppId {
         match self {
             Self::Stream(notice) => notice.app,
+            Self::Record(notice) => notice.app,
             Self::Room(RoomNotice { key, .. })
             | Self::Media(MediaNotice { key, .. })
             | Self::Relay(RelayNotice { key, .. })
@@ -348,6 +363,7 @@ impl Notice {
                 MediaChange::AuxStopped => "media.aux-stopped",
             },
             Self::Relay(_) => "relay.changed",
+            Self::Record(_) => "record.ended",
             Self::Chat(notice) => match notice.change {
                 ChatChange::Sent(_) => "chat.sent",
                 ChatChange::Joined(_) => "chat.joined",
@@ -372,6 +388,13 @@ impl Notice {
                     app: notice.app,
                     family: Family::Stream,
                     place: Place::Stream(notice.stream.clone()),
+                };
+            }
+            Self::Record(notice) => {
+                return Lane {
+                    app: notice.app,
+                    family: Family::Stream,
+                    place: Place::Stream(notice.recording.stream.clone()),
                 };
             }
             Self::Room(RoomNotice { key, .. })

@@ -36,6 +36,7 @@ impl Packet {
             |(command, body), from| Self::command(command, from, about_of(notice), hook, body);
         match notice {
             Notice::Stream(notice) => plain(stream::stream(notice, now, hook.cdn_key.as_ref())),
+            Notice::Record(notice) => plain(stream::recording(notice, now, hook.cdn_key.as_ref())),
             Notice::Room(notice) => plain(event::room(notice, now)),
             Notice::Media(notice) => plain(event::media(notice, now)),
             Notice::Relay(notice) => plain(event::relay(notice, now)),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use relay::record::{EndReason, RecordState, RecordingView};
 use serde_json::{Value, json};
 
 use super::*;
@@ -11,8 +12,8 @@ use crate::live::{
     SeatUser, SeatView, UserId,
 };
 use crate::webhook::notice::{
-    ChatChange, ChatNotice, LiveChange, LiveNotice, MediaChange, MediaNotice, RelayNotice,
-    RelayStatus, RoomChange, RoomNotice, SeatsNotice, StreamNotice, StreamPhase,
+    ChatChange, ChatNotice, LiveChange, LiveNotice, MediaChange, MediaNotice, RecordNotice,
+    RelayNotice, RelayStatus, RoomChange, RoomNotice, SeatsNotice, StreamNotice, StreamPhase,
 };
 
 const AT: UnixTime = UnixTime(1_700_000_000_123);
@@ -206,6 +207,67 @@ fn a_stream_begins_and_ends_with_one_sequence_and_the_signature_of_its_body() {
     assert_eq!(ended["event_type"], 0);
     assert_eq!(ended["push_duration"], "61500");
     assert_eq!(ended["sequence"], began["sequence"]);
+}
+
+#[test]
+fn a_recording_is_told_of_with_its_files_and_why_it_ended() {
+    let mut recording = RecordingView {
+        id: "1700000000123-5f1e02aa".parse().unwrap(),
+        stream: "14_r_anna_main".parse().unwrap(),
+        owner: 14,
+        state: RecordState::Ended,
+        started_at: 1_699_999_990_123,
+        reason: Some(EndReason::StreamEnded),
+        error: None,
+        duration: Duration::from_millis(9_960),
+        bytes: 1_000,
+        segments: 5,
+        missed: 0,
+        folder: "14_r_anna_main/1700000000123-5f1e02aa".to_owned(),
+        playlist: Some("p/index.m3u8".to_owned()),
+        mp4: Some(("p/recording.mp4".to_owned(), 990)),
+    };
+    let told = |recording: &RecordingView| {
+        body(&Notice::Record(RecordNotice {
+            app: AppId(14),
+            at: AT,
+            recording: Box::new(recording.clone()),
+        }))
+    };
+    assert_eq!(
+        told(&recording),
+        json!({
+            "app": "", "appid": 14, "appname": "live",
+            "channel_id": "14_r_anna_main", "stream_id": "14_r_anna_main", "stream_param": "",
+            "event_type": 100, "task_id": "1700000000123-5f1e02aa",
+            "file_id": "1700000000123-5f1e02aa", "file_format": "mp4",
+            "start_time": 1_699_999_990_u64, "end_time": 1_700_000_000_u64, "duration": 10,
+            "file_size": 990, "video_url": "p/recording.mp4", "playlist": "p/index.m3u8",
+            "reason": "stream-ended", "segments": 5, "missed_segments": 0,
+            "errcode": 0, "errmsg": "", "t": 1_700_000_600_u64,
+            "sign": "3bc18cba0c48182a7f1832e31df70a81",
+        })
+    );
+    recording.mp4 = None;
+    (recording.reason, recording.error) = (
+        Some(EndReason::DiskFull),
+        Some("the disk is full".to_owned()),
+    );
+    let failed = told(&recording);
+    assert_eq!(
+        (
+            &failed["file_format"],
+            &failed["video_url"],
+            &failed["file_size"]
+        ),
+        (&json!("hls"), &json!("p/index.m3u8"), &json!(1_000))
+    );
+    assert_eq!(
+        (&failed["errcode"], &failed["reason"]),
+        (&json!(-1), &json!("disk-full"))
+    );
+    recording.playlist = None;
+    assert_eq!(told(&recording)["video_url"], "");
 }
 
 fn message(payload: Payload) -> Notice {

@@ -7,7 +7,7 @@ use packager::rtp::Codec;
 use relay::StreamId;
 use tokio::sync::mpsc;
 
-use super::api::SessionId;
+use super::api::{Owner, SessionId};
 use crate::media::Picture;
 
 /// Something that happened to media, for the rooms.
@@ -40,6 +40,8 @@ pub enum MediaEvent {
         session: SessionId,
         /// Where the publisher's packets come from.
         from: Option<IpAddr>,
+        /// Whose the stream is.
+        owner: Option<Owner>,
     },
     /// A session's media goes to the relay under this name no more: it is stopped, renamed, or
     /// its publisher has gone. If another session has the name by now, its broadcast goes on.

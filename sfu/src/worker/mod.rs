@@ -155,6 +155,11 @@ impl Workers {
         self.shared.directory().app_of(stream)
     }
 
+    /// The relay that has what is published.
+    pub fn relay(&self) -> &Relay {
+        &self.shared.relay
+    }
+
     /// Width and height in pixels of what the relay has under a name; `None` until it knows.
     pub fn picture_size(&self, name: &StreamId) -> Option<(u16, u16)> {
         self.shared.relay.picture_size(name)

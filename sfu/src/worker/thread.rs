@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use relay::{KeyframeAsker, PublishError, StreamId, Tracks};
+use relay::{KeyframeAsker, Pictures, Publication, PublishError, StreamId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::api::{
@@ -80,8 +80,9 @@ pub(crate) enum Command {
         video: bool,
         reply: oneshot::Sender<Result<(), UnknownSession>>,
     },
-    WantKeyframe {
+    WantKeyframes {
         stream: StreamId,
+        pictures: Pictures,
     },
     /// Answered by a worker that is alive.
     Ping {
@@ -286,7 +287,9 @@ impl Worker {
             } => {
                 let _ = reply.send(self.core.set_allowed(&session, audio, video));
             }
-            Command::WantKeyframe { stream } => self.core.want_keyframe(now, &stream),
+            Command::WantKeyframes { stream, pictures } => {
+                self.core.want_keyframes(now, &stream, pictures);
+            }
             Command::Shutdown { reply } => {
                 self.core.close_all(now);
                 return Some(reply);
@@ -366,9 +369,8 @@ impl Worker {
                 name,
                 session,
                 from,
-                video,
-                audio,
-            } => self.open_broadcast(stream, name, (session, from), Tracks { video, audio }),
+                publication,
+            } => self.open_broadcast(stream, name, (session, from), publication),
             Output::BroadcastStopped { stream } => {
                 if let Some(relayed) = self.relayed.remove(&stream) {
                     relayed.ingest.end();
@@ -443,12 +445,16 @@ impl Worker {
         stream: StreamId,
         name: StreamId,
         (session, from): (SessionId, Option<IpAddr>),
-        tracks: Tracks,
+        publication: Publication,
     ) {
-        self.shared.directory().relayed(&stream, &name);
+        let owner = {
+            let mut directory = self.shared.directory();
+            directory.relayed(&stream, &name);
+            directory.audience(&stream).map(|(owner, _)| owner)
+        };
         let asker = self.asker(&stream);
         self.refused = None;
-        let opened = self.shared.relay.publish(&name, tracks, asker);
+        let opened = self.shared.relay.publish(&name, publication, asker);
         let before = self.relayed.remove(&stream);
         match opened {
             Ok(ingest) => {
@@ -456,6 +462,7 @@ impl Worker {
                     name: name.clone(),
                     session,
                     from,
+                    owner,
                 });
                 let relayed = Relayed {
                     name: name.clone(),
@@ -497,12 +504,13 @@ impl Worker {
             .get(self.index)
             .map(mpsc::Sender::downgrade);
         let stream = stream.clone();
-        Arc::new(move || {
+        Arc::new(move |pictures| {
             let sender = commands.as_ref().and_then(mpsc::WeakSender::upgrade);
             if let Some(sender) = sender {
                 // A full queue means that the worker is behind; the relay asks again.
-                let _ = sender.try_send(Command::WantKeyframe {
+                let _ = sender.try_send(Command::WantKeyframes {
                     stream: stream.clone(),
+                    pictures,
                 });
             }
         })

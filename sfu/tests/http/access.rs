@@ -21,7 +21,7 @@ apps = [
 
 const HOUR: u64 = 3_600;
 
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .expect("after 1970")
@@ -354,6 +354,162 @@ async fn play_addresses_are_signed_where_the_app_has_a_key_for_them() {
     assert_eq!(routes.call("GET", "/live/a.b.flv").await.status, 400);
 }
 
+/// What a header-only request for the file of a stream is answered with.
+async fn ask(routes: &Routes, stream: &str, file: &str, headers: &[(&str, &str)]) -> Reply {
+    let path = format!("/live/{stream}{file}");
+    routes.send(request("GET", &path, headers, "")).await
+}
+
+const FILES: [&str; 3] = [".flv", ".m3u8", "/x-0.m4s"];
+
+#[tokio::test]
+async fn pages_play_the_streams_of_apps_that_name_their_hosts() {
+    let routes = Routes::new(
+        r#"
+apps = [
+  { id = 1, keys = ["one"], referers = ["shop.example", "*.shop.example"], allow_no_referer = false },
+  { id = 2, keys = ["two"], referers = ["fans.example"] },
+  { id = 3, keys = ["three"] },
+]
+"#,
+    );
+    let upgrade = [
+        ("connection", "upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ];
+    let (at_shop, at_fans) = (
+        ("referer", "https://www.shop.example/a?b"),
+        ("referer", "https://fans.example/"),
+    );
+    let (origin_shop, origin_null) = (("origin", "https://shop.example"), ("origin", "null"));
+    // It is the stream that is not there where the page may play it.
+    for (stream, from, allowed) in [
+        ("1_a", Some(at_shop), true),
+        ("1_a", Some(origin_shop), true),
+        ("1_a", Some(at_fans), false),
+        ("1_a", Some(origin_null), false),
+        ("1_a", None, false),
+        ("2_a", Some(at_fans), true),
+        ("2_a", Some(at_shop), false),
+        ("2_a", None, true),
+        ("3_a", Some(at_shop), true),
+        ("3_a", None, true),
+    ] {
+        let from: Vec<_> = from.into_iter().collect();
+        for file in FILES {
+            let reply = ask(&routes, stream, file, &from).await;
+            if allowed {
+                reply.problem(404, "not-live");
+            } else {
+                let detail = reply.problem(403, "referer-refused");
+                assert_eq!(detail.contains("has to say"), from.is_empty(), "{detail}");
+                // Nobody else is ever given the refusal.
+                assert_eq!(reply.header("cache-control"), "no-store");
+            }
+        }
+        let socket = [&from[..], &upgrade].concat();
+        let reply = ask(&routes, stream, ".flv", &socket).await;
+        assert_eq!(reply.status == 403, !allowed, "{stream} {from:?}");
+    }
+    let page = routes.call("GET", "/metrics").await.text();
+    let refusals = "weblive_http_viewers_refused_total{reason=\"referer\"} 16";
+    assert!(page.contains(refusals), "4 pages, each 4 times");
+    // What only asks how to ask needs no page.
+    assert_eq!(routes.call("OPTIONS", "/live/1_a.flv").await.status, 204);
+}
+
+#[tokio::test]
+async fn an_app_has_a_cors_rule_for_its_streams() {
+    let routes = Routes::new(
+        r#"
+cors.origins = ["https://all.example"]
+apps = [
+  { id = 1, keys = ["one"], cors_origins = ["https://shop.example"] },
+  { id = 2, keys = ["two"], cors_origins = ["*"] },
+  { id = 3, keys = ["three"] },
+]
+"#,
+    );
+    let (all, shop) = ("https://all.example", "https://shop.example");
+    for (stream, origin, allowed) in [
+        ("1_a", shop, shop),
+        ("1_a", all, ""),
+        ("2_a", shop, "*"),
+        ("3_a", all, all),
+        ("3_a", shop, ""),
+        ("unknown", all, all),
+    ] {
+        for file in FILES {
+            let reply = ask(&routes, stream, file, &[("origin", origin)]).await;
+            let said = reply.header("access-control-allow-origin");
+            assert_eq!(said, allowed, "{stream}{file} from {origin}");
+            // Caches keep what is for one origin apart.
+            let varies = reply.headers.get_all("vary").iter();
+            let varies = varies.filter(|v| v.as_bytes() == b"Origin").count();
+            assert_eq!(varies, usize::from(allowed != "*"), "{stream}{file}");
+        }
+    }
+    // Elsewhere the server's rule holds.
+    let headers = [("origin", shop)];
+    let reply = routes.send(request("GET", "/whep/1_a", &headers, "")).await;
+    assert_eq!(reply.header("access-control-allow-origin"), "");
+}
+
+#[tokio::test]
+async fn a_signed_address_is_revoked_and_no_other_of_its_stream() {
+    let routes = Routes::new(&format!("api.tokens = [\"token-of-operators\"]\n{APPS}"));
+    let api = async |method: &str, path: &str, body: &str| {
+        let headers = [
+            ("authorization", "Bearer token-of-operators"),
+            ("weblive-app", "1"),
+            ("content-type", "application/json"),
+        ];
+        let reply = routes
+            .send(request(method, path, &headers, body.to_owned()))
+            .await;
+        assert!(reply.status.is_success(), "{}", reply.text());
+        serde_json::from_slice::<serde_json::Value>(&reply.body).unwrap_or_default()
+    };
+    let signed = |end| SignedAddress::query(&key("play"), "1_a", end);
+    let (one, other) = (signed(now() + HOUR), signed(now() + 2 * HOUR));
+    let secret = &one["txSecret=".len()..][..32];
+    let body = format!("{{\"txSecret\": \"{secret}\", \"seconds\": 3600}}");
+    let done = api("POST", "/api/v1/revocations", &body).await;
+    assert_eq!(done["ended"], 0);
+    for file in FILES {
+        let file = format!("{file}?{one}");
+        let reply = ask(&routes, "1_a", &file, &[]).await;
+        let detail = reply.problem(403, "revoked");
+        assert!(detail.contains("may come back in 3"), "{detail}");
+        assert_eq!(reply.header("cache-control"), "no-store");
+    }
+    let whep = async |query: &str| {
+        let path = format!("/whep/1_a?{query}");
+        routes.post(&path, offer(Direction::RecvOnly)).await
+    };
+    whep(&one).await.problem(403, "revoked");
+    let file = format!(".flv?{other}");
+    ask(&routes, "1_a", &file, &[])
+        .await
+        .problem(404, "not-live");
+    whep(&other).await.problem(409, "not-live");
+    let page = routes.call("GET", "/metrics").await.text();
+    for line in [
+        "weblive_http_viewers_refused_total{reason=\"revoked\"} 4",
+        "weblive_http_revocations 1",
+    ] {
+        assert!(page.lines().any(|found| found == line), "{line}");
+    }
+    let id = &done["revocation"];
+    api("DELETE", &format!("/api/v1/revocations/{id}"), "").await;
+    let file = format!(".flv?{one}");
+    ask(&routes, "1_a", &file, &[])
+        .await
+        .problem(404, "not-live");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_signed_playlist_names_signed_files_and_a_stream_is_its_apps_while_it_lingers() {
     let routes = Routes::new(APPS);
@@ -383,11 +539,19 @@ async fn a_signed_playlist_names_signed_files_and_a_stream_is_its_apps_while_it_
         .nth(1)
         .and_then(|rest| rest.split('"').next())
         .expect("a map");
-    let segment = text
-        .lines()
-        .find(|line| !line.starts_with('#') && !line.is_empty())
-        .expect("a segment");
-    for file in [map, segment] {
+    let first = |text: &str| {
+        let mut lines = text.lines();
+        let named = lines.find(|line| !line.starts_with('#') && !line.is_empty());
+        named.expect("a segment").to_owned()
+    };
+    // Of MPEG-TS too, whose segments stand beside their playlist.
+    let transport = format!("/live/show/ts.m3u8?{query}");
+    let reply_of_transport = routes.call("GET", &transport).await;
+    assert_eq!(reply_of_transport.status, 200);
+    let of_transport = format!("show/{}", first(&reply_of_transport.text()));
+    assert!(of_transport.contains(".ts?"), "{of_transport}");
+    for file in [map, &first(&text), "show/ts.m3u8?", &of_transport] {
+        let file = file.replace("m3u8?", &format!("m3u8?{query}"));
         assert!(file.ends_with(&query), "{file}");
         let path = format!("/live/{file}");
         assert_eq!(routes.call("GET", &path).await.status, 200, "{path}");

@@ -3,14 +3,20 @@
 
 mod abuse;
 mod access;
+mod edge;
 mod files;
+mod flv;
 mod images;
 mod listener;
 mod metrics;
+mod paths;
 mod program;
 mod publisher;
+mod recording;
 mod relaying;
+mod show;
 mod support;
 mod tls;
+mod viewers;
 mod webhooks;
 mod whip;

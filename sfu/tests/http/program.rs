@@ -38,24 +38,40 @@ impl Program {
         Self::start_with_log(arguments, Stdio::null())
     }
 
+    /// One that trusts the certificates of a PEM file, and no others.
+    pub(crate) fn start_trusting(arguments: &[&str], file: &str) -> Self {
+        Self::start_as(arguments, Stdio::null(), |command| {
+            command.env("SSL_CERT_FILE", file);
+        })
+    }
+
     fn start_with_log(arguments: &[&str], stderr: impl Into<Stdio>) -> Self {
-        let mut child = weblive(&[
+        Self::start_as(arguments, stderr, |_| {})
+    }
+
+    fn start_as(
+        arguments: &[&str],
+        stderr: impl Into<Stdio>,
+        change: impl FnOnce(&mut Command),
+    ) -> Self {
+        let mut command = weblive(&[
             "--listen",
             "127.0.0.1:0",
             "--media-port",
             "0",
             "--workers",
             "1",
-        ])
-        .args(arguments)
-        .stderr(stderr)
-        .spawn()
-        .expect("weblive starts");
+        ]);
+        command.args(arguments).stderr(stderr);
+        change(&mut command);
+        let mut child = command.spawn().expect("weblive starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();
         stdout.read_line(&mut line).expect("a line");
-        let url = line
-            .strip_prefix("weblive: demo page at ")
+        let said = ["weblive: demo page at ", "weblive: edge at "];
+        let url = said
+            .iter()
+            .find_map(|said| line.strip_prefix(said))
             .and_then(|rest| rest.strip_suffix("/\n"))
             .unwrap_or_else(|| panic!("another line: {line:?}"))
             .to_owned();
@@ -308,10 +324,17 @@ fn metrics_in(text: &str) -> BTreeSet<&str> {
 async fn the_metrics_that_operators_are_told_of_are_there() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().to_str().expect("a plain path");
-    let program = Program::start(&["--data", data]);
-    let page = reqwest::get(format!("{}/metrics", program.url)).await;
-    let page = page.expect("response").text().await.expect("text");
-    promtool(page.as_bytes());
+    let programs = [
+        Program::start(&["--data", data]),
+        Program::start(&["edge", "--origin", "http://127.0.0.1:1"]),
+    ];
+    let mut page = String::new();
+    for program in &programs {
+        let metrics = reqwest::get(format!("{}/metrics", program.url)).await;
+        let metrics = metrics.expect("response").text().await.expect("text");
+        promtool(metrics.as_bytes());
+        page += &metrics;
+    }
     for told in [
         include_str!("../../../deploy/README.md"),
         include_str!("../../../deploy/alerts.yml"),

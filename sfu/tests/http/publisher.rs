@@ -23,6 +23,8 @@ pub(crate) struct Publisher {
     pending: Option<SdpPendingOffer>,
     state: Arc<State>,
     video_packets: u64,
+    /// NAL units of a picture, of one packet each.
+    pub(crate) slices: usize,
 }
 
 /// What the publisher has seen so far.
@@ -66,6 +68,7 @@ impl Publisher {
             pending: Some(pending),
             state: Arc::default(),
             video_packets: 0,
+            slices: 1,
         };
         (publisher, offer.to_sdp_string())
     }
@@ -108,9 +111,17 @@ impl Publisher {
         if n.is_multiple_of(50) {
             self.send_video(time, false, SPS_640X360);
             self.send_video(time, false, PPS);
-            self.send_video(time, true, &[&IDR[..], &[0x5a; 400]].concat());
+            self.send_picture(time, IDR, 400);
         } else {
-            self.send_video(time, true, &[&SLICE[..], &[0x5a; 200]].concat());
+            self.send_picture(time, SLICE, 200);
+        }
+    }
+
+    fn send_picture(&mut self, time: u32, head: [u8; 3], bytes: usize) {
+        let bytes = if self.slices > 1 { 1_000 } else { bytes };
+        let nal = [&head[..], &vec![0x5a; bytes]].concat();
+        for slice in 1..=self.slices {
+            self.send_video(time, slice == self.slices, &nal);
         }
     }
 

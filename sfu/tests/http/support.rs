@@ -187,10 +187,15 @@ pub(crate) fn offer(direction: Direction) -> String {
 }
 
 /// Waits until `done`, which is asked again and again, with a bound.
-pub(crate) async fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(10);
+pub(crate) async fn until(what: &str, done: impl FnMut() -> bool) {
+    until_within(Duration::from_secs(10), what, done).await;
+}
+
+/// The same for what takes longer by itself.
+pub(crate) async fn until_within(limit: Duration, what: &str, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + limit;
     while !done() {
-        assert!(Instant::now() < end, "not in 10 s: {what}");
+        assert!(Instant::now() < end, "not in {limit:?}: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -36,8 +36,8 @@ fn every_frame_reaches_subscriber_and_relay() {
     let mut reports = 0;
     for item in &w.relayed {
         match item {
-            IngestItem::Rtp { kind, packet, .. } => {
-                let last = &mut last[usize::from(*kind == MediaKind::Video)];
+            IngestItem::Rtp { track, packet, .. } => {
+                let last = &mut last[usize::from(track.kind() == MediaKind::Video)];
                 if let Some(last) = *last {
                     assert_eq!(packet.seq, last + 1);
                 }

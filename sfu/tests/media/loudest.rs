@@ -105,7 +105,7 @@ fn of_fifty_who_speak_the_eight_loudest_are_heard() {
     // The relay has all of them.
     hall.w.relayed.clear();
     hall.w.run(secs(1));
-    let is_sound = |item: &&IngestItem| matches!(item, IngestItem::Rtp { kind, .. } if *kind == MediaKind::Audio);
+    let is_sound = |item: &&IngestItem| matches!(item, IngestItem::Rtp { track, .. } if track.kind() == MediaKind::Audio);
     let relayed = hall.w.relayed.iter().filter(is_sound).count();
     assert!(relayed >= 49 * 50, "{relayed}");
 }

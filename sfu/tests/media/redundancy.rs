@@ -129,7 +129,7 @@ fn what_a_publisher_repeats_fills_its_losses_for_everybody() {
 
 fn sound(item: &IngestItem) -> Option<u64> {
     match item {
-        IngestItem::Rtp { kind, packet, .. } if *kind == MediaKind::Audio => {
+        IngestItem::Rtp { track, packet, .. } if track.kind() == MediaKind::Audio => {
             assert_eq!(packet.payload[0], 0xfc, "plain Opus");
             Some(packet.seq)
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use packager::rtp::MediaKind;
-use relay::IngestItem;
+use relay::{IngestItem, Picture, Track};
 
 use crate::frames;
 use crate::world::{World, good, stream};
@@ -14,7 +14,7 @@ fn taken(w: &mut World) -> (usize, usize, usize) {
     for item in w.relayed.drain(..) {
         match item {
             IngestItem::Rtp {
-                kind: MediaKind::Video,
+                track: Track::LARGE,
                 ..
             } => counts.0 += 1,
             IngestItem::Rtp { .. } => counts.1 += 1,
@@ -72,7 +72,7 @@ fn a_relay_that_starts_late_gets_a_key_frame_and_the_reports_at_once() {
     assert_eq!(w.opened, ["show"]);
     assert_eq!(w.peers[p].plis, asked + 1);
     let first = w.relayed.iter().find_map(|item| match item {
-        IngestItem::Rtp { kind, packet, .. } if *kind == MediaKind::Video => Some(packet),
+        IngestItem::Rtp { track, packet, .. } if track.kind() == MediaKind::Video => Some(packet),
         _ => None,
     });
     let first = first.expect("video");
@@ -148,4 +148,49 @@ fn subscribers_and_strangers_are_not_relayed() {
     }
     w.run(Duration::from_secs(1));
     assert_eq!(w.opened, ["a"]);
+}
+
+/// Sequence numbers and RTP times of a picture as the relay has it, and its sender reports.
+fn relayed(w: &World, picture: Picture) -> (Vec<(u64, u32)>, usize) {
+    let mut packets = Vec::new();
+    let mut reports = 0;
+    for item in &w.relayed {
+        match item {
+            IngestItem::Rtp { track, packet, .. } if *track == Track::Video(picture) => {
+                packets.push((packet.seq, packet.time));
+            }
+            IngestItem::SenderReport { track, .. } => {
+                reports += usize::from(*track == Track::Video(picture));
+            }
+            _ => {}
+        }
+    }
+    (packets, reports)
+}
+
+#[test]
+fn relay_has_each_picture_of_a_publisher_with_simulcast_whole_and_on_its_own() {
+    let mut w = World::new(1);
+    let p = w.publish_layers("a", good(), &["l", "h"]);
+    w.run(Duration::from_secs(4));
+    // What came until the layers were told apart.
+    w.relayed.clear();
+    w.run(Duration::from_secs(6));
+    for picture in [Picture::Large, Picture::Small] {
+        let (packets, reports) = relayed(&w, picture);
+        assert!(packets.len() > 150, "{picture:?}: {}", packets.len());
+        let numbers = packets.windows(2);
+        assert!({ numbers }.all(|pair| pair[1].0 == pair[0].0 + 1));
+        assert!(reports >= 1, "{picture:?}");
+    }
+    assert_eq!(relayed(&w, Picture::Medium).0, []);
+    // The large layer is silent: its place is taken, from a key frame on.
+    w.peers[p].sender.as_mut().expect("publisher").layers[1].on = false;
+    w.run(Duration::from_secs(2));
+    w.relayed.clear();
+    w.run(Duration::from_secs(1));
+    let (large, _) = relayed(&w, Picture::Large);
+    let (small, _) = relayed(&w, Picture::Small);
+    assert_eq!(large.len(), small.len());
+    assert!(!large.is_empty());
 }

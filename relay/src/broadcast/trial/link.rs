@@ -9,7 +9,7 @@ use packager::rtp::{MediaKind, RtpPacket};
 
 use super::dice::Dice;
 use super::{MILLISECOND, Nanos};
-use crate::ingest::IngestItem;
+use crate::ingest::{IngestItem, Track};
 
 /// What a way is like.
 #[derive(Debug, Clone, Copy)]
@@ -80,17 +80,17 @@ impl Link {
     /// Takes an item that leaves at `now`.
     pub(super) fn send(&mut self, now: Nanos, item: IngestItem) {
         let index = match &item {
-            IngestItem::Rtp { kind, packet, .. } => {
-                if *kind == MediaKind::Video {
+            IngestItem::Rtp { track, packet, .. } => {
+                if track.kind() == MediaKind::Video {
                     self.sent.push_back(packet.clone());
                     if self.sent.len() > 2_000 {
                         self.sent.pop_front();
                     }
                 }
-                usize::from(*kind == MediaKind::Video)
+                usize::from(track.kind() == MediaKind::Video)
             }
-            IngestItem::SenderReport { kind, .. } | IngestItem::Switched { kind } => {
-                usize::from(*kind == MediaKind::Video)
+            IngestItem::SenderReport { track, .. } | IngestItem::Switched { track } => {
+                usize::from(track.kind() == MediaKind::Video)
             }
         };
         if !matches!(item, IngestItem::Switched { .. }) && self.loses() {
@@ -121,9 +121,9 @@ impl Link {
         let mut item = self.items.remove(&number)?;
         let at = origin + Duration::from_nanos(now);
         match &mut item {
-            IngestItem::Rtp { kind, packet, .. } => {
+            IngestItem::Rtp { track, packet, .. } => {
                 packet.received = at;
-                let is_known = *kind == MediaKind::Video && !self.note(now, packet.seq);
+                let is_known = track.kind() == MediaKind::Video && !self.note(now, packet.seq);
                 (!is_known).then_some(item)
             }
             IngestItem::SenderReport { report, .. } => {
@@ -202,7 +202,7 @@ impl Link {
                 {
                     let at = now + self.way.round_trip / 2 + self.delay();
                     let item = IngestItem::Rtp {
-                        kind: MediaKind::Video,
+                        track: Track::LARGE,
                         codec: packager::rtp::Codec::H264,
                         packet,
                     };

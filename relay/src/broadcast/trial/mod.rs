@@ -10,21 +10,26 @@ mod hours;
 mod ledger;
 mod link;
 mod loss;
+mod playlists;
 mod publisher;
 mod readers;
 mod scenes;
+mod seasons;
 mod verdict;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use packager::hls::SegmenterConfig;
 use packager::rtp::Tracks;
 use prometheus::Registry;
 
-use super::core::{Core, Output};
+use super::core::{Core, Media, Output};
+use crate::hls::Store;
 use crate::metrics::Metrics;
 use ledger::Ledger;
 use link::{Link, Way};
+use playlists::Playlists;
 use publisher::{Habits, Publisher};
 use verdict::Verdict;
 
@@ -50,6 +55,9 @@ struct Trial {
     init: Vec<u8>,
     inits: usize,
     verdict: Verdict,
+    /// What HLS players see, if that is looked at.
+    store: Option<Store>,
+    playlists: Playlists,
 }
 
 impl Trial {
@@ -60,15 +68,18 @@ impl Trial {
     fn with_tracks(habits: Habits, way: Way, seed: u64, tracks: Tracks) -> Self {
         let origin = Instant::now();
         let metrics = Arc::new(Metrics::register(&Registry::new()).expect("metrics"));
-        let target = Duration::from_secs(2);
+        let segmenter = SegmenterConfig {
+            part: Some(Duration::from_millis(250)),
+            ..SegmenterConfig::default()
+        };
         let mut publisher = Publisher::new(habits, 1, 0);
         publisher.has_camera = tracks.video;
         Trial {
             origin,
             now: 0,
             core: Core::new(
-                target,
-                tracks,
+                segmenter,
+                tracks.into(),
                 metrics.clone(),
                 origin,
                 SystemTime::UNIX_EPOCH,
@@ -84,6 +95,8 @@ impl Trial {
             init: Vec::new(),
             inits: 0,
             verdict: Verdict::default(),
+            store: None,
+            playlists: Playlists::default(),
         }
     }
 
@@ -92,7 +105,8 @@ impl Trial {
         self.epoch += 1;
         self.publisher = Publisher::new(habits, self.epoch, self.now);
         self.link = Link::new(self.way, self.seed + u64::from(self.epoch));
-        self.core.handle_republish(self.instant(), Tracks::BOTH);
+        self.core
+            .handle_republish(self.instant(), Tracks::BOTH.into());
         self.drain();
     }
 
@@ -150,22 +164,39 @@ impl Trial {
     fn drain(&mut self) {
         while let Some(output) = self.core.poll_output() {
             match output {
-                Output::Tag(tag) => {
+                Output::Media(_, Media::Tag(tag)) => {
                     self.verdict.tag(self.now, &tag.bytes);
                 }
-                Output::Init(init) => {
+                Output::Media(_, Media::Init(init, _)) => {
                     self.init = init.data.to_vec();
                     self.inits += 1;
+                    self.store
+                        .iter()
+                        .for_each(|store| store.push_init(init.clone()));
                 }
-                Output::Segment(segment, _) => self.verdict.segment(&self.init, &segment.data),
-                Output::RequestKeyframe => self.wishes.push(self.now + self.way.round_trip / 2),
+                Output::Media(_, Media::Part(part, wall)) => {
+                    self.verdict.part(&self.init, &part, wall.is_some());
+                    self.store
+                        .iter()
+                        .for_each(|store| store.push_part(&part, wall));
+                }
+                Output::Media(_, Media::Segment(segment)) => {
+                    self.verdict.segments += 1;
+                    self.store
+                        .iter()
+                        .for_each(|store| store.push_segment(&segment));
+                }
+                Output::RequestKeyframe(_) => self.wishes.push(self.now + self.way.round_trip / 2),
                 Output::Audio(work) => {
                     for frame in self.ledger.work(&work) {
                         self.core.handle_audio(self.instant(), frame);
                     }
                 }
-                Output::Accepted | Output::Refused(_) => {}
+                Output::Accepted | Output::Refused(_) | Output::NewSource | Output::NewSound => {}
             }
+        }
+        if let Some(store) = &self.store {
+            self.playlists.look(store);
         }
     }
 }

@@ -10,7 +10,7 @@ use packager::rtp::{Codec, MediaKind, RtpPacket, SenderReport};
 use super::dice::Dice;
 use super::{Nanos, SECOND};
 use crate::broadcast::testing::{PPS, SPS_640X360, payloads};
-use crate::ingest::IngestItem;
+use crate::ingest::{IngestItem, Track};
 
 /// What a publisher is like. Clocks are in parts per million against the truth.
 #[derive(Debug, Clone, Copy)]
@@ -223,7 +223,10 @@ impl Publisher {
             rtp_time,
             received,
         };
-        IngestItem::SenderReport { kind, report }
+        IngestItem::SenderReport {
+            track: kind.into(),
+            report,
+        }
     }
 
     fn sound(&mut self, at: Instant) -> Vec<IngestItem> {
@@ -250,7 +253,7 @@ impl Publisher {
         }
         self.seqs[0] += 1;
         vec![IngestItem::Rtp {
-            kind: MediaKind::Audio,
+            track: Track::Audio,
             codec: Codec::Opus,
             packet: RtpPacket {
                 seq: self.seqs[0],
@@ -286,7 +289,7 @@ impl Publisher {
         let packets = payloads.into_iter().enumerate().map(|(index, payload)| {
             self.seqs[1] += 1;
             IngestItem::Rtp {
-                kind: MediaKind::Video,
+                track: Track::LARGE,
                 codec: Codec::H264,
                 packet: RtpPacket {
                     seq: self.seqs[1],
@@ -299,8 +302,8 @@ impl Publisher {
         });
         let mut items: Vec<_> = packets.collect();
         if std::mem::take(&mut self.has_switched) {
-            let kind = MediaKind::Video;
-            items.insert(0, IngestItem::Switched { kind });
+            let track = MediaKind::Video.into();
+            items.insert(0, IngestItem::Switched { track });
         }
         items
     }

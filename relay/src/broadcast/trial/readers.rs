@@ -50,23 +50,24 @@ fn whole(data: &[u8]) -> Result<Mark, String> {
     Mark::read(nal).ok_or_else(|| "a picture that is not whole".to_owned())
 }
 
-/// The frames of one segment, and the ends of its tracks in seconds.
+/// The frames of one part of a segment, and the ends of its tracks in seconds.
 #[derive(Default)]
-pub(super) struct Segment {
+pub(super) struct Fragment {
     pub(super) pictures: Vec<Picture>,
     pub(super) sounds: Vec<Sound>,
     /// Start and end of the picture's and the sound's track.
     pub(super) spans: [Option<(f64, f64)>; 2],
 }
 
-/// Reads a segment behind its initialization section.
-pub(super) fn fmp4(init: &[u8], segment: &[u8]) -> Result<Segment, String> {
-    let file = [init, segment].concat();
+/// Reads a part of a segment behind its initialization section.
+pub(super) fn fmp4(init: &[u8], part: &[u8]) -> Result<Fragment, String> {
+    let file = [init, part].concat();
     let size = file.len() as u64;
     let reader =
         mp4::Mp4Reader::read_header(Cursor::new(&file), size).map_err(|error| error.to_string())?;
-    let moof = init.len() + box_size(segment);
-    let mut read = Segment::default();
+    let has_styp = part.get(4..8) == Some(b"styp");
+    let moof = init.len() + if has_styp { box_size(part) } else { 0 };
+    let mut read = Fragment::default();
     for track in reader.tracks().values() {
         let hz = f64::from(track.timescale());
         let is_video =

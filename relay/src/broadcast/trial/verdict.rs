@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use packager::hls::Part;
+
 use super::publisher::Mark;
 use super::{Nanos, readers};
 
@@ -48,7 +50,9 @@ pub(super) struct Verdict {
     last_sound: Option<Sound>,
     /// The newest sound that was captured, by its media time less its capture, by publisher.
     offset: HashMap<u8, (f64, f64)>,
-    segment_ends: [Option<f64>; 2],
+    /// Where the pictures and the sound of the parts so far end, as they say, and their part does.
+    track_ends: [Option<(f64, f64)>; 2],
+    short_part: Option<f64>,
     pub(super) segments: u64,
 }
 
@@ -113,30 +117,50 @@ impl Verdict {
         }
     }
 
-    /// A segment and its initialization section.
-    pub(super) fn segment(&mut self, init: &[u8], data: &[u8]) {
-        self.segments += 1;
-        let segment = match readers::fmp4(init, data) {
-            Ok(segment) => segment,
+    /// A part of a segment, and the initialization section.
+    pub(super) fn part(&mut self, init: &[u8], part: &Part, has_wall: bool) {
+        let seconds = part.duration.as_secs_f64();
+        let least = if part.is_independent {
+            0.0
+        } else {
+            0.85 * PART
+        };
+        // The last one of a segment may be short.
+        if let Some(short) = self.short_part.take()
+            && !part.starts_segment
+        {
+            self.wrong
+                .push(format!("a part of {short} s within a segment"));
+        }
+        self.short_part = (seconds < least - 1e-6).then_some(seconds);
+        if seconds > PART + 1e-6 || has_wall != part.starts_segment {
+            self.wrong.push(format!("a part of {seconds} s"));
+        }
+        let fragment = match readers::fmp4(init, &part.data) {
+            Ok(fragment) => fragment,
             Err(error) => return self.wrong.push(format!("fMP4: {error}")),
         };
-        for (index, span) in segment.spans.iter().enumerate() {
+        for (index, span) in fragment.spans.iter().enumerate() {
             let Some((start, end)) = *span else { continue };
-            if let Some(before) = self.segment_ends[index]
-                && (start < before - 1e-4 || start > before + 1.5 * FRAME)
-            {
-                self.wrong.push(format!(
-                    "a segment's track {index} begins at {start}, not {before}"
-                ));
+            if let Some((before, part_end)) = self.track_ends[index] {
+                // What was to stand for the rest of its segment ends when the camera is back.
+                let is_back = index == 0 && start > part_end - 1e-4;
+                if (start < before - 1e-4 && !is_back) || start > before + 1.5 * FRAME {
+                    self.wrong.push(format!(
+                        "a part's track {index} begins at {start}, not {before}"
+                    ));
+                }
             }
-            self.segment_ends[index] = Some(end);
+            let part_end = part.start.as_duration() + part.duration;
+            self.track_ends[index] = Some((end, part_end.as_secs_f64()));
         }
-        let sound = segment
+        let sound = fragment
             .sounds
             .iter()
             .find_map(|s| Some((s.time, s.origin?)));
         // The first one may be shown earlier, so that a picture that was off leaves no hole.
-        for picture in segment.pictures.iter().skip(1) {
+        let skipped = usize::from(part.starts_segment);
+        for picture in fragment.pictures.iter().skip(skipped) {
             let at = picture.mark.captured as f64 / 1e9;
             if let Some((time, (epoch, captured))) = sound
                 && epoch == picture.mark.epoch
@@ -167,6 +191,17 @@ impl Verdict {
         (at(0.5), at(0.95), at(1.0))
     }
 
+    /// The median of the same in each of `count` stretches with as many pictures.
+    pub(super) fn delays_of(&self, count: usize) -> Vec<f64> {
+        let stretches = self.delays.chunks_exact(self.delays.len() / count);
+        let median = |delays: &[f64]| {
+            let mut delays = delays.to_vec();
+            delays.sort_by(f64::total_cmp);
+            delays[delays.len() / 2]
+        };
+        stretches.take(count).map(median).collect()
+    }
+
     /// Milliseconds of media time without new pictures, where that is more than 300 at once.
     pub(super) fn frozen(&self) -> f64 {
         self.freezes.iter().map(|(_, length)| length * 1e3).sum()
@@ -185,3 +220,6 @@ impl Verdict {
 
 /// An AAC frame at 48 kHz, in seconds.
 const FRAME: f64 = 1_024.0 / 48_000.0;
+
+/// Part Target Duration in seconds.
+const PART: f64 = 0.25;

@@ -70,6 +70,18 @@ body! {
         ban_seconds: Option<u64>,
     }
 
+    /// Who is to be kept out: an address or a signed address.
+    NewRevocation {
+        /// A client's address.
+        address: Option<String>,
+        /// The secret of a signed address, 32 hex digits.
+        tx_secret: Option<String>,
+        /// Only of this stream; of all of the app when absent.
+        stream: Option<String>,
+        /// For how long, up to a year; 0 ends those who watch, who may come back at once.
+        seconds: u64,
+    }
+
     /// A ban.
     Ban {
         /// How long it holds, up to a year.
@@ -175,6 +187,12 @@ body! {
     Increase {
         /// How much; may be negative.
         amount: i64,
+    }
+
+    /// Where a publication is pushed to.
+    NewPush {
+        /// `rtmp://` or `rtmps://`, host, application and stream key.
+        url: String,
     }
 
     /// The public addresses of a publication.

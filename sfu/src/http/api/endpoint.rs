@@ -4,6 +4,8 @@ use http::Method;
 use serde_json::Value;
 
 use super::input::Input;
+use super::pushes::PushCall;
+use super::recordings::RecordCall;
 use super::refusal::Refusal;
 use super::schema::Body;
 use super::sights::Look;
@@ -35,7 +37,17 @@ pub(super) struct Endpoint {
     pub(super) call: fn(&Input<'_>) -> Result<Call, Refusal>,
     /// What is asked of the server in place of the hub.
     pub(super) look: Option<LookOf>,
+    /// What is asked of the hub and then of pushes.
+    pub(super) push: Option<PushOf>,
+    /// What is asked of the hub and then of recordings.
+    pub(super) record: Option<RecordOf>,
 }
+
+/// Reads what is asked of pushes.
+pub(super) type PushOf = fn(&Input<'_>) -> Result<PushCall, Refusal>;
+
+/// Reads what is asked of recordings.
+pub(super) type RecordOf = fn(&Input<'_>) -> Result<RecordCall, Refusal>;
 
 /// Reads what is asked of the server.
 pub(super) type LookOf = fn(&Input<'_>) -> Result<Look, Refusal>;
@@ -77,6 +89,8 @@ impl Default for Endpoint {
             refusals: &[],
             call: |_| Err(Refusal::NoSuchAddress),
             look: None,
+            push: None,
+            record: None,
         }
     }
 }
@@ -101,12 +115,13 @@ pub(super) fn groups() -> Vec<Group> {
         super::seats::group(),
         super::seats::co_hosts(),
         super::streams::group(),
+        super::viewers::group(),
         super::sights::group(),
     ]
 }
 
 /// The parts of paths.
-pub(super) const PARTS: [(&str, &str, &str); 7] = [
+pub(super) const PARTS: [(&str, &str, &str); 12] = [
     (
         "room",
         "RoomText",
@@ -122,7 +137,16 @@ pub(super) const PARTS: [(&str, &str, &str); 7] = [
     ("seat", "Index", "The seat, from 0."),
     ("sequence", "Index", "The message's sequence."),
     ("name", "Name", "The name, 1 to 32 bytes."),
+    ("push", "Index", "The push, by its `id`."),
+    ("recording", "RecordingId", "The recording, by its `id`."),
     ("track", "Track", "Camera and microphone, or screen."),
+    (
+        "stream",
+        "StreamId",
+        "The stream, as in `/live/{id}.flv`; a publisher's sizes belong to it.",
+    ),
+    ("viewer", "Index", "The viewer's number."),
+    ("revocation", "Index", "The revocation's number."),
 ];
 
 /// The names in a path.

@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use axum::extract::Query;
 use http::Uri;
+use relay::StreamId;
+use relay::record::RecordingId;
 use serde::de::DeserializeOwned;
 
 use super::endpoint::Param;
@@ -67,6 +69,23 @@ impl<'a> Input<'a> {
 
     pub(super) fn sequence(&self) -> Result<u64, Refusal> {
         self.part("sequence")
+    }
+
+    pub(super) fn stream(&self) -> Result<StreamId, Refusal> {
+        self.part("stream")
+    }
+
+    /// A number that something was given.
+    pub(super) fn number(&self, name: &'static str) -> Result<u64, Refusal> {
+        self.part(name)
+    }
+
+    pub(super) fn push(&self) -> Result<u64, Refusal> {
+        self.part("push")
+    }
+
+    pub(super) fn recording(&self) -> Result<RecordingId, Refusal> {
+        self.part("recording")
     }
 
     pub(super) fn name(&self) -> Result<String, Refusal> {

@@ -15,6 +15,9 @@ mod input;
 mod members;
 mod openapi;
 mod page;
+mod publication;
+mod pushes;
+mod recordings;
 mod refusal;
 mod rooms;
 mod router;
@@ -24,6 +27,7 @@ mod sights;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod viewers;
 mod views;
 
 use std::collections::BTreeSet;

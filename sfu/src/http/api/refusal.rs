@@ -3,13 +3,17 @@
 use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
+use relay::push::{InvalidPushTarget, PushRefused};
+use relay::record::{RecordRefused, RecordingId};
 use serde::Serialize;
 use thiserror::Error;
 
 use crate::auth::RequestError;
 use crate::http::body::BodyError;
+use crate::http::viewings::TooMany;
 use crate::live::chat::ChatError;
 use crate::live::{AppId, LiveError};
+use crate::record::NotRecorded;
 use crate::signal::hub::admin::AdminError;
 
 /// Why a request is refused.
@@ -92,6 +96,32 @@ pub(super) enum Refusal {
     /// The app is too fast.
     #[error("the app asks faster than 200 times a second; try again in a second")]
     TooFast,
+    /// There are too many revocations.
+    #[error(transparent)]
+    Revocations(#[from] TooMany),
+    /// A push goes nowhere.
+    #[error(transparent)]
+    PushAddress(InvalidPushTarget),
+    /// No push is begun.
+    #[error(transparent)]
+    Push(#[from] PushRefused),
+    /// There is no such push.
+    #[error("the publication has no push {id}; the list has those that there are")]
+    NoSuchPush {
+        /// Its name.
+        id: u64,
+    },
+    /// No recording is begun.
+    #[error(transparent)]
+    Record(#[from] NotRecorded),
+    /// There is no such recording.
+    #[error(
+        "the publication has no recording {id} that goes on; the list has those that there are"
+    )]
+    NoSuchRecording {
+        /// Its name.
+        id: RecordingId,
+    },
     /// The hub says no.
     #[error(transparent)]
     Admin(#[from] AdminError),
@@ -141,6 +171,17 @@ impl Refusal {
             Self::Path { .. } => (S::BAD_REQUEST, "bad-path"),
             Self::Query { .. } => (S::BAD_REQUEST, "bad-query"),
             Self::TooFast => (S::TOO_MANY_REQUESTS, "too-fast"),
+            Self::Revocations(_) => (S::CONFLICT, "full"),
+            Self::PushAddress(_) => (S::BAD_REQUEST, "bad-push-address"),
+            Self::Push(PushRefused::NotLive { .. }) => (S::CONFLICT, "not-live"),
+            Self::Push(PushRefused::Full { .. }) => (S::CONFLICT, "full"),
+            Self::NoSuchPush { .. } => (S::NOT_FOUND, "no-such-push"),
+            Self::Record(NotRecorded::Off) => (S::CONFLICT, "records-nothing"),
+            Self::Record(NotRecorded::Refused(refused)) => match refused {
+                RecordRefused::NotLive { .. } => (S::CONFLICT, "not-live"),
+                RecordRefused::Full { .. } => (S::CONFLICT, "full"),
+            },
+            Self::NoSuchRecording { .. } => (S::NOT_FOUND, "no-such-recording"),
             Self::Admin(error) => admin(error),
         }
     }

@@ -76,7 +76,8 @@ async fn serve(
     };
     match result {
         Ok(Given::Reply(reply)) => answer(endpoint, &head, &reply),
-        Ok(Given::Seen(value)) => json(StatusCode::OK, &value),
+        Ok(Given::Seen(_)) if endpoint.answer.is_none() => status(endpoint).into_response(),
+        Ok(Given::Seen(value)) => json(status(endpoint), &value),
         Err(refusal) => {
             refused(&api, &refusal);
             refusal.into_response()
@@ -100,8 +101,16 @@ async fn carry_out(
     }
     let input = Input::read(path, &head.uri, endpoint.query, &body)?;
     if let Some(look) = endpoint.look {
-        let seen = look(&input)?.at(&*api.0.sights, app);
+        let seen = look(&input)?.at(&*api.0.sights, app)?;
         return Ok(Given::Seen(seen));
+    }
+    if let Some(push) = endpoint.push {
+        let done = push(&input)?.carry_out(api, app).await?;
+        return Ok(done.map_or(Given::Reply(Reply::Done), Given::Seen));
+    }
+    if let Some(record) = endpoint.record {
+        let done = record(&input)?.carry_out(api, app).await?;
+        return Ok(done.map_or(Given::Reply(Reply::Done), Given::Seen));
     }
     let call = (endpoint.call)(&input)?;
     Ok(Given::Reply(api.ask(app, call).await?))
@@ -136,16 +145,20 @@ pub(super) fn check_json(head: &Parts) -> Result<(), Refusal> {
     }
 }
 
+/// Of a request that was carried out.
+fn status(endpoint: &Endpoint) -> StatusCode {
+    StatusCode::from_u16(endpoint.status).unwrap_or(StatusCode::OK)
+}
+
 fn answer(endpoint: &Endpoint, head: &Parts, reply: &Reply) -> Response {
-    let (mut status, mut location) = (endpoint.status, None);
+    let (mut status, mut location) = (status(endpoint), None);
     if let Reply::Created { is_new, .. } = reply {
         if *is_new {
             location = HeaderValue::from_str(head.uri.path()).ok();
         } else {
-            status = 200;
+            status = StatusCode::OK;
         }
     }
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
     let mut response = match endpoint.answer {
         None => status.into_response(),
         Some(_) => json(status, reply),

@@ -1,13 +1,22 @@
 //! Endpoints of what the server sees beside the rooms: how streams travel, and what back ends
 //! were told.
 
+use relay::push::{PushId, PushRefused, PushTarget, PushView};
+use relay::record::{RecordingId, RecordingView};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::endpoint::{Endpoint, Group, Param};
 use super::input::Input;
 use super::refusal::Refusal;
+use super::viewers::Watch;
+#[cfg(test)]
+use crate::http::metrics::HttpMetrics;
+use crate::http::viewings::Viewings;
+use crate::live::broadcasts::Source;
 use crate::live::{AppId, UserId};
+use crate::push::AppPushes;
+use crate::record::{AppRecordings, NotRecorded};
 use crate::webhook::{Delivery, Webhooks};
 use crate::worker::{INTERVAL_MS, Owner, Sample, StreamMeasure, Workers};
 
@@ -17,8 +26,52 @@ pub trait Sights: Send + Sync + 'static {
     fn measures(&self, app: AppId, after: u64) -> Vec<StreamMeasure>;
     /// The last requests to an app's back end, newest first.
     fn deliveries(&self, app: AppId, limit: usize) -> Vec<Delivery>;
+    /// Who watches FLV, and who may not.
+    fn viewings(&self) -> &Viewings;
     /// Width and height of a stream that is relayed under this name.
     fn picture_size(&self, name: &relay::StreamId) -> Option<(u16, u16)>;
+    /// The pushes of a stream that is relayed under this name.
+    fn pushes(&self, _name: &relay::StreamId) -> Vec<PushView> {
+        Vec::new()
+    }
+    /// Begins one. A server that pushes nothing has nothing live.
+    ///
+    /// # Errors
+    /// [`PushRefused`].
+    fn start_push(
+        &self,
+        _source: &Source,
+        name: &relay::StreamId,
+        _target: PushTarget,
+    ) -> Result<PushView, PushRefused> {
+        Err(PushRefused::NotLive {
+            stream: name.clone(),
+        })
+    }
+    /// Ends one; false if there is none.
+    fn stop_push(&self, _name: &relay::StreamId, _id: PushId) -> bool {
+        false
+    }
+    /// An app's recordings, of a stream that is relayed under this name or of all, in the order of
+    /// their ids.
+    fn recordings(&self, _app: AppId, _name: Option<&relay::StreamId>) -> Vec<RecordingView> {
+        Vec::new()
+    }
+    /// Begins one.
+    ///
+    /// # Errors
+    /// [`NotRecorded`].
+    fn start_recording(
+        &self,
+        _app: AppId,
+        _name: &relay::StreamId,
+    ) -> Result<RecordingView, NotRecorded> {
+        Err(NotRecorded::Off)
+    }
+    /// Ends one; false if there is none that goes on.
+    fn stop_recording(&self, _app: AppId, _name: &relay::StreamId, _id: &RecordingId) -> bool {
+        false
+    }
 }
 
 /// The sights of a server that runs.
@@ -27,6 +80,12 @@ pub struct ServerSights {
     pub workers: Workers,
     /// Who tells back ends.
     pub webhooks: Webhooks,
+    /// Who watches FLV.
+    pub viewings: Viewings,
+    /// Who pushes.
+    pub pushes: AppPushes,
+    /// Who records.
+    pub recordings: AppRecordings,
 }
 
 impl Sights for ServerSights {
@@ -38,21 +97,59 @@ impl Sights for ServerSights {
         self.webhooks.last(app, limit)
     }
 
+    fn viewings(&self) -> &Viewings {
+        &self.viewings
+    }
+
     fn picture_size(&self, name: &relay::StreamId) -> Option<(u16, u16)> {
         self.workers.picture_size(name)
     }
+
+    fn pushes(&self, name: &relay::StreamId) -> Vec<PushView> {
+        self.pushes.of(name)
+    }
+
+    fn start_push(
+        &self,
+        source: &Source,
+        name: &relay::StreamId,
+        target: PushTarget,
+    ) -> Result<PushView, PushRefused> {
+        self.pushes.start(source, name, target)
+    }
+
+    fn stop_push(&self, name: &relay::StreamId, id: PushId) -> bool {
+        self.pushes.stop(name, Some(id)) > 0
+    }
+
+    fn recordings(&self, app: AppId, name: Option<&relay::StreamId>) -> Vec<RecordingView> {
+        self.recordings.of(app, name)
+    }
+
+    fn start_recording(
+        &self,
+        app: AppId,
+        name: &relay::StreamId,
+    ) -> Result<RecordingView, NotRecorded> {
+        self.recordings.start(app, name)
+    }
+
+    fn stop_recording(&self, app: AppId, name: &relay::StreamId, id: &RecordingId) -> bool {
+        self.recordings.stop(app, name, id)
+    }
 }
 
-/// What an endpoint of this group asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What is asked of the server in place of the hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Look {
     Measures { after: u64 },
     Deliveries { limit: usize },
+    Watch(Watch),
 }
 
 impl Look {
     /// The answer.
-    pub(super) fn at(self, sights: &dyn Sights, app: AppId) -> Value {
+    pub(super) fn at(self, sights: &dyn Sights, app: AppId) -> Result<Value, Refusal> {
         let seen = match self {
             Self::Measures { after } => {
                 let view = |measure| Measure::new(measure, sights);
@@ -65,9 +162,10 @@ impl Look {
             Self::Deliveries { limit } => serde_json::to_value(Deliveries {
                 items: sights.deliveries(app, limit),
             }),
+            Self::Watch(watch) => return watch.at(sights.viewings(), app),
         };
         // Plain values under texts: they can always be written.
-        seen.unwrap_or_default()
+        Ok(seen.unwrap_or_default())
     }
 }
 
@@ -186,7 +284,15 @@ pub(super) fn group() -> Group {
 
 /// For a server without workers.
 #[cfg(test)]
-pub(super) struct NoSights;
+pub(super) struct NoSights(Viewings);
+
+#[cfg(test)]
+impl Default for NoSights {
+    fn default() -> Self {
+        let metrics = HttpMetrics::register(&prometheus::Registry::new());
+        Self(Viewings::new(metrics.expect("a registry of its own")))
+    }
+}
 
 #[cfg(test)]
 impl Sights for NoSights {
@@ -198,8 +304,75 @@ impl Sights for NoSights {
         Vec::new()
     }
 
+    fn viewings(&self) -> &Viewings {
+        &self.0
+    }
+
     fn picture_size(&self, _: &relay::StreamId) -> Option<(u16, u16)> {
         None
+    }
+
+    fn pushes(&self, name: &relay::StreamId) -> Vec<PushView> {
+        vec![PushView {
+            id: PushId(1),
+            stream: name.clone(),
+            target: "rtmp://h/app".to_owned(),
+            state: relay::push::PushState::Running,
+            error: None,
+            sent_bytes: 1,
+            reconnects: 0,
+        }]
+    }
+
+    fn start_push(
+        &self,
+        _: &Source,
+        name: &relay::StreamId,
+        target: PushTarget,
+    ) -> Result<PushView, PushRefused> {
+        let mut view = self.pushes(name).remove(0);
+        view.target = target.to_string();
+        Ok(view)
+    }
+
+    fn stop_push(&self, _: &relay::StreamId, id: PushId) -> bool {
+        id == PushId(1)
+    }
+
+    fn recordings(&self, app: AppId, name: Option<&relay::StreamId>) -> Vec<RecordingView> {
+        let name = match name {
+            Some(name) => name.clone(),
+            None => "over".parse().expect("a stream id"),
+        };
+        let recording = |id: &str| RecordingView {
+            id: id.parse().expect("an id"),
+            stream: name.clone(),
+            owner: app.0,
+            state: relay::record::RecordState::Ended,
+            started_at: 1,
+            reason: Some(relay::record::EndReason::DiskFull),
+            error: Some("the disk is full".to_owned()),
+            duration: std::time::Duration::from_secs(2),
+            bytes: 3,
+            segments: 1,
+            missed: 4,
+            folder: format!("{name}/1"),
+            playlist: Some(format!("{name}/1/index.m3u8")),
+            mp4: Some((format!("{name}/1/recording.mp4"), 5)),
+        };
+        ["1", "2", "3"].map(recording).into()
+    }
+
+    fn start_recording(
+        &self,
+        app: AppId,
+        name: &relay::StreamId,
+    ) -> Result<RecordingView, NotRecorded> {
+        Ok(self.recordings(app, Some(name)).remove(0))
+    }
+
+    fn stop_recording(&self, _: AppId, _: &relay::StreamId, id: &RecordingId) -> bool {
+        id.as_str() == "1"
     }
 }
 

@@ -10,10 +10,21 @@ use crate::live::LiveError;
 use crate::signal::hub::admin::{Call, StreamCursor};
 
 pub(super) fn group() -> Group {
+    let mut group = relays();
+    // What ends a relay comes last.
+    let end = group.endpoints.pop();
+    group.endpoints.extend(super::pushes::endpoints());
+    group.endpoints.extend(super::recordings::endpoints());
+    group.endpoints.extend(end);
+    group
+}
+
+fn relays() -> Group {
     Group {
         name: "Streams",
         text: "What members publish, and the HTTP-FLV and HLS addresses of it: \
-               `/live/{relayedAs}.flv` and `.m3u8`.",
+               `/live/{relayedAs}.flv` and `.m3u8`; pushes of it to other servers, and \
+               recordings.",
         endpoints: vec![
             Endpoint {
                 path: "/streams",

@@ -68,12 +68,8 @@ pub(super) fn app(id: u32, keys: &[&str]) -> App {
     App {
         id: AppId(id),
         keys: keys.iter().map(|key| key.parse().unwrap()).collect(),
-        push_url_key: None,
-        play_url_key: None,
-        play_url_window: 0,
-        require_private_map_key: false,
         admins: vec![user("administrator")],
-        webhook: None,
+        ..App::default()
     }
 }
 
@@ -88,7 +84,7 @@ impl Routes {
     }
 
     pub(super) fn with(apps: Vec<App>, change: impl FnOnce(&mut ApiConfig)) -> Self {
-        Self::build(apps, Arc::new(super::sights::NoSights), change)
+        Self::build(apps, Arc::new(super::sights::NoSights::default()), change)
     }
 
     fn build(apps: Vec<App>, seen: Arc<dyn Sights>, change: impl FnOnce(&mut ApiConfig)) -> Self {

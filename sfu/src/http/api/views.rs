@@ -1,5 +1,7 @@
 //! JSON Schemas of answers.
 
+use relay::push::PushState;
+use relay::record::{EndReason, RecordState, RecordingId};
 use serde_json::{Map, Value, json};
 
 /// All schemas of the description that are not bodies, by name.
@@ -11,6 +13,7 @@ pub(super) fn schemas() -> Map<String, Value> {
         seats(),
         chat(),
         streams(),
+        viewers(),
         sights(),
         problem(),
     ] {
@@ -24,6 +27,9 @@ pub(super) fn schemas() -> Map<String, Value> {
         ("TimePage", "Time"),
         ("MessagePage", "Message"),
         ("StreamPage", "Stream"),
+        ("RecordingPage", "Recording"),
+        ("ViewerPage", "Viewer"),
+        ("RevocationPage", "Revocation"),
     ] {
         let page = object(
             &["items"],
@@ -35,6 +41,8 @@ pub(super) fn schemas() -> Map<String, Value> {
         ("OnlineCounts", "OnlineCount"),
         ("SeatList", "Seat"),
         ("CoHostList", "CoHost"),
+        ("PushList", "Push"),
+        ("RecordingList", "Recording"),
     ] {
         all.insert(
             name.to_owned(),
@@ -91,6 +99,10 @@ fn names() -> Value {
         "RoomText": {"type": "string", "minLength": 1, "maxLength": 69},
         "UserId": {"type": "string", "minLength": 1, "description": "1 to 32 bytes."},
         "Track": words(&["main", "aux"]),
+        "StreamId": {
+            "type": "string",
+            "pattern": "^[A-Za-z0-9_-]{1,128}$",
+        },
         "Index": count,
         "Name": {"type": "string", "minLength": 1},
         "Next": {
@@ -235,6 +247,77 @@ fn streams() -> Value {
                 "anyOf": [{"type": "string"}, {"type": "null"}],
                 "description": "The name of its HTTP-FLV and HLS addresses.",
             },
+        })),
+        "Push": whole(json!({
+            "id": reference("Index"),
+            "target": {
+                "type": "string",
+                "description": "Scheme, host and application; without the stream key.",
+            },
+            "state": words(&PushState::ALL.map(PushState::name)),
+            "error": nullable(json!({
+                "type": "string",
+                "description": "What went wrong last; null while it runs.",
+            })),
+            "sentBytes": {"type": "integer", "minimum": 0, "description": "Of FLV tags."},
+            "reconnects": {
+                "type": "integer", "minimum": 0, "description": "Tries after one that failed.",
+            },
+        })),
+        "RecordingId": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": RecordingId::MAX_LEN,
+            "pattern": "^[A-Za-z0-9-]+$",
+        },
+        "Recording": recording(),
+    })
+}
+
+fn recording() -> Value {
+    let count = |text: &str| json!({"type": "integer", "minimum": 0, "description": text});
+    let path = |text: &str| nullable(json!({"type": "string", "description": text}));
+    whole(json!({
+        "id": reference("RecordingId"),
+        "relayedAs": {"type": "string", "description": "The public stream id."},
+        "state": words(&RecordState::ALL.map(RecordState::name)),
+        "startedAt": count("Unix milliseconds."),
+        "durationMs": count("What plays of it."),
+        "bytes": count("Of its media segments."),
+        "segments": count("Media segments."),
+        "missedSegments": count("Those that a slow disk was not ready for in time."),
+        "folder": {"type": "string", "description": "Where all of it is."},
+        "playlist": path("HLS, VOD; null until the recording has ended."),
+        "mp4": path("One file of all segments; null until there is one."),
+        "mp4Bytes": nullable(count("The size of that file.")),
+        "reason": nullable(words(&EndReason::ALL.map(EndReason::name))),
+        "error": nullable(json!({"type": "string", "description": "What went wrong."})),
+    }))
+}
+
+fn viewers() -> Value {
+    let count = json!({"type": "integer", "minimum": 0});
+    let text = json!({"type": "string"});
+    let time = json!({"type": "integer", "description": "Unix seconds."});
+    json!({
+        "Viewer": whole(json!({
+            "viewer": count,
+            "address": text,
+            "transport": words(&["http", "websocket"]),
+            "since": time,
+            "sentBytes": count,
+            "txSecret": nullable(text.clone()),
+        })),
+        "Ended": whole(json!({
+            "ended": {"type": "integer", "minimum": 0, "description": "Viewers."},
+            "revocation": nullable(count.clone()),
+        })),
+        "Revocation": whole(json!({
+            "revocation": count,
+            "address": nullable(text.clone()),
+            "txSecret": nullable(text.clone()),
+            "stream": nullable(text),
+            "until": time,
         })),
     })
 }

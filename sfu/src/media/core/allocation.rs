@@ -6,13 +6,13 @@ use packager::rtp::MediaKind;
 
 use super::Core;
 use crate::media::forward::allocate::{Candidate, Rates, allocate, desired, next_step};
-use crate::media::forward::picture::Picture;
 use crate::media::forward::thin::{Thinnable, thin};
 use crate::media::output::Output;
 use crate::media::room::Room;
 use crate::media::session::{Feed, Pauses, Spending};
 use crate::media::slots::{SlotKey, Slots};
 use crate::worker::MediaEvent;
+use packager::picture::Picture;
 
 impl Core {
     /// Gives a subscriber's feeds the pictures that its link carries.

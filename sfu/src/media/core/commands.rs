@@ -7,7 +7,6 @@ use relay::StreamId;
 
 use super::Core;
 use super::upkeep::first_numbers;
-use crate::media::forward::picture::Picture;
 use crate::media::fragment;
 use crate::media::offer::CheckedOffer;
 use crate::media::room::{Room, Source};
@@ -16,6 +15,7 @@ use crate::media::slots::SlotKey;
 use crate::worker::api::{
     Accepted, OfferError, PatchError, Patched, SessionId, SessionRef, UnknownSession,
 };
+use packager::picture::Picture;
 
 impl Core {
     /// Accepts a publisher's offer. It takes the stream over once it is connected, and is relayed
@@ -116,7 +116,7 @@ impl Core {
             return false;
         };
         let is_layered = |key| match self.sessions.get(key).map(|s| &s.side) {
-            Some(Side::Publisher(publisher)) => publisher.has_layers,
+            Some(Side::Publisher(publisher)) => publisher.has_layers(),
             _ => false,
         };
         let ends = [Picture::Small, Picture::Large];

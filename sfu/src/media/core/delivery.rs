@@ -9,13 +9,13 @@ use packager::rtp::MediaKind;
 
 use super::Core;
 use crate::media::counters::DropReason;
-use crate::media::forward::picture::Pictures;
 use crate::media::forward::place::Target;
 use crate::media::loudest::Heard;
 use crate::media::output::Output;
 use crate::media::packet::MediaPacket;
 use crate::media::slots::SlotKey;
 use crate::worker::MediaEvent;
+use packager::picture::Pictures;
 
 /// What a room has gathered since its last delivery.
 #[derive(Debug, Default)]

@@ -3,13 +3,12 @@
 use std::time::{Duration, Instant};
 
 use packager::rtp::MediaKind;
-use relay::IngestItem;
+use relay::{IngestItem, Track};
 use str0m::{Event, IceConnectionState};
 
 use super::Core;
 use super::lanes::{lane_output, relay_output};
 use crate::media::counters::DropReason;
-use crate::media::forward::picture::{Picture, Pictures};
 use crate::media::forward::place::Target;
 use crate::media::lane;
 use crate::media::output::{LaneMessage, Output, Travelled};
@@ -18,6 +17,7 @@ use crate::media::room::{Room, Source, fresh};
 use crate::media::session::{NewReport, Side, Way, Written};
 use crate::media::slots::SlotKey;
 use crate::worker::{MediaEvent, Travel};
+use packager::picture::{Picture, Pictures};
 
 impl Core {
     pub(super) fn handle_events(&mut self, now: Instant) {
@@ -268,44 +268,51 @@ impl Core {
             lanes,
             ..
         } = room;
-        let (large, cached) = match packet.kind {
-            MediaKind::Audio => (Some(Target::whole(packet.stream)), None),
-            MediaKind::Video => (
-                layers.target(Picture::Large),
-                fresh(videos, Some(packet.stream), now),
-            ),
+        let cached = match packet.kind {
+            MediaKind::Audio => None,
+            MediaKind::Video => fresh(videos, Some(packet.stream), now),
         };
         let mut waiting = Pictures::NONE;
 
         let outputs = &mut self.outputs;
         let counters = &mut self.counters;
-        let emitted = outputs.len();
         if let Some(relayed) = relay {
-            let emit = |packet: &MediaPacket, numbers| {
-                outputs.push_back(relay_output(stream, packet, numbers));
-            };
-            let track = relayed.outlet.track(packet.kind);
-            let before = track.current();
-            match track.pass(packet, large, cached, now, emit) {
-                Ok(_) => {
-                    if before != Some(packet.stream) {
-                        // A frame of the old source that was cut off leaves a gap.
-                        let kind = packet.kind;
-                        let item = IngestItem::Switched { kind };
-                        let stream = stream.clone();
-                        outputs.insert(emitted, Output::Relay { stream, item });
+            for track in relayed.tracks(packet.kind) {
+                let target = match track {
+                    Track::Audio => Some(Target::whole(packet.stream)),
+                    Track::Video(picture) => layers.target(picture),
+                };
+                let emitted = outputs.len();
+                let emit = |packet: &MediaPacket, numbers| {
+                    outputs.push_back(relay_output(stream, track, packet, numbers));
+                };
+                let followed = relayed.outlet.track(track);
+                let before = followed.current();
+                match followed.pass(packet, target, cached, now, emit) {
+                    Ok(_) => {
+                        if before != Some(packet.stream) {
+                            // A frame of the old source that was cut off leaves a gap.
+                            let item = IngestItem::Switched { track };
+                            let stream = stream.clone();
+                            outputs.insert(emitted, Output::Relay { stream, item });
+                            relayed.switched(track);
+                        }
+                        let first = relayed.first_report(track, reports);
+                        outputs.extend(first.map(|item| Output::Relay {
+                            stream: stream.clone(),
+                            item,
+                        }));
                     }
-                    let first = relayed.first_report(packet.kind, reports);
-                    outputs.extend(first.map(|item| Output::Relay {
-                        stream: stream.clone(),
-                        item,
-                    }));
-                }
-                Err(reason) => {
-                    if reason == DropReason::AwaitingKeyframe {
-                        waiting.insert(Picture::Large);
+                    // With simulcast most packets are of another picture.
+                    Err(DropReason::WrongLayer) if relayed.pictures != Pictures::of_layers(1) => {}
+                    Err(reason) => {
+                        if let Track::Video(picture) = track
+                            && reason == DropReason::AwaitingKeyframe
+                        {
+                            waiting.insert(picture);
+                        }
+                        counters.drop(reason);
                     }
-                    counters.drop(reason);
                 }
             }
         }
@@ -328,9 +335,10 @@ impl Core {
         let Some(room) = self.rooms.get(room_key) else {
             return awaited;
         };
-        let relay = room.relay.as_ref();
-        if relay.is_some_and(|r| r.outlet.video.awaits(room.target(Picture::Large))) {
-            awaited.insert(Picture::Large);
+        if let Some(relayed) = &room.relay {
+            let outlet = &relayed.outlet;
+            let pictures = relayed.pictures.iter();
+            awaited.extend(pictures.filter(|p| outlet.video(*p).awaits(room.target(*p))));
         }
         for lane in &room.lanes {
             awaited |= lane.awaited(&room.layers);
@@ -352,12 +360,15 @@ impl Core {
             return;
         };
         room.note_report(report, now);
-        let mapped = room.relay.as_mut().and_then(|r| r.map(report, now));
-        if let Some(item) = mapped {
-            self.outputs.push_back(Output::Relay {
+        let Some(relayed) = &mut room.relay else {
+            return;
+        };
+        for track in relayed.tracks(report.kind) {
+            let mapped = relayed.map(track, report, now);
+            self.outputs.extend(mapped.map(|item| Output::Relay {
                 stream: room.stream.clone(),
                 item,
-            });
+            }));
         }
     }
 

@@ -2,20 +2,20 @@
 
 use std::time::Instant;
 
-use packager::rtp::{MediaKind, RtpPacket};
-use relay::{IngestItem, StreamId};
+use packager::rtp::RtpPacket;
+use relay::{IngestItem, StreamId, Track};
 
 use super::Core;
 use crate::media::counters::DropReason;
 use crate::media::demand::Wants;
 use crate::media::forward::allocate::Rates;
-use crate::media::forward::picture::{Picture, Pictures};
 use crate::media::forward::rewrite::Rewritten;
 use crate::media::lane::Lane;
 use crate::media::output::{LaneMessage, Output};
 use crate::media::packet::MediaPacket;
 use crate::media::room::{LEASE, Room, Source, fresh};
 use crate::media::slots::SlotKey;
+use packager::picture::Pictures;
 
 impl Core {
     /// A message from another worker.
@@ -151,27 +151,24 @@ impl Core {
     /// The relay's lane did not take an item of a stream.
     pub fn relay_full(&mut self, now: Instant, stream: &StreamId, item: &IngestItem) {
         self.counters.drop(DropReason::RelayLaneFull);
-        let video = matches!(
-            item,
-            IngestItem::Rtp {
-                kind: MediaKind::Video,
-                ..
-            }
-        );
-        if video {
+        if let IngestItem::Rtp {
+            track: track @ Track::Video(picture),
+            ..
+        } = item
+        {
             if let Some(&key) = self.by_stream.get(stream)
                 && let Some(relayed) = self.rooms.get_mut(key).and_then(|r| r.relay.as_mut())
             {
-                relayed.outlet.video.restart();
+                relayed.outlet.track(*track).restart();
             }
-            self.want_keyframe(now, stream);
+            self.want_keyframes(now, stream, Pictures::from_iter([*picture]));
         }
     }
 
-    /// The relay needs a key frame of a stream.
-    pub fn want_keyframe(&mut self, now: Instant, stream: &StreamId) {
+    /// The relay needs a key frame of some pictures of a stream.
+    pub fn want_keyframes(&mut self, now: Instant, stream: &StreamId, pictures: Pictures) {
         if let Some(&key) = self.by_stream.get(stream) {
-            self.request_keyframe(key, Picture::Large, now);
+            self.request_keyframes(key, pictures, now);
             self.arm_room(key, now);
         }
     }
@@ -195,11 +192,16 @@ pub(super) fn lane_output(
 }
 
 /// A packet as the relay gets it.
-pub(super) fn relay_output(stream: &StreamId, packet: &MediaPacket, numbers: Rewritten) -> Output {
+pub(super) fn relay_output(
+    stream: &StreamId,
+    track: Track,
+    packet: &MediaPacket,
+    numbers: Rewritten,
+) -> Output {
     Output::Relay {
         stream: stream.clone(),
         item: IngestItem::Rtp {
-            kind: packet.kind,
+            track,
             codec: packet.codec,
             packet: RtpPacket {
                 seq: numbers.seq,

@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use super::Core;
 use crate::media::demand::Wish;
-use crate::media::forward::picture::Picture;
 use crate::media::output::Output;
 use crate::media::session::Side;
 use crate::media::slots::SlotKey;
 use crate::worker::MediaEvent;
+use packager::picture::Picture;
 
 impl Core {
     /// A feed wishes for something else of a room, and is served something else: its first, or
@@ -55,7 +55,7 @@ impl Core {
         let session = room.publisher.and_then(|key| self.sessions.get(key));
         if let Some(session) = session
             && let Side::Publisher(publisher) = &session.side
-            && publisher.has_layers
+            && publisher.has_layers()
         {
             let event = MediaEvent::PictureWanted {
                 session: session.id,

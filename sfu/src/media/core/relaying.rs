@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use relay::StreamId;
+use relay::{Publication, StreamId, Tracks};
 
 use super::Core;
 use crate::media::output::Output;
@@ -64,7 +64,7 @@ impl Core {
             return;
         };
         let Kinds { audio, video } = publisher.tracks;
-        let name = publisher.relay.clone();
+        let (name, pictures) = (publisher.relay.clone(), publisher.pictures());
         let Some(room) = self.rooms.get_mut(room_key) else {
             return;
         };
@@ -74,14 +74,18 @@ impl Core {
             (None, Some(_)) => self.outputs.push_back(Output::BroadcastStopped { stream }),
             (Some(name), before) => {
                 let same = before.filter(|relayed| relayed.name == name);
-                room.relay = Some(same.unwrap_or_else(|| Relayed::new(name.clone())));
+                let mut relayed = same.unwrap_or_else(|| Relayed::new(name.clone()));
+                relayed.pictures = pictures;
+                room.relay = Some(relayed);
                 self.outputs.push_back(Output::BroadcastOpened {
                     stream,
                     name,
                     session,
                     from,
-                    video,
-                    audio,
+                    publication: Publication {
+                        tracks: Tracks { video, audio },
+                        pictures,
+                    },
                 });
             }
         }

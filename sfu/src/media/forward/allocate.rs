@@ -1,6 +1,6 @@
 //! What a link's bandwidth is spent on: a picture of each video, or none.
 
-use super::picture::Picture;
+use packager::picture::Picture;
 
 /// Bits a second of each picture of a stream, by [`Picture::index`]; 0 where it is not known.
 pub type Rates = [u64; Picture::COUNT];

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::allocate::Rates;
-use super::picture::{Picture, Pictures};
 use super::place::{Layers, Place, Target};
 use super::scale::Scale;
 use crate::media::packet::StreamKey;
+use packager::picture::{Picture, Pictures};
 
 /// What is known of one layer.
 #[derive(Debug, Clone)]

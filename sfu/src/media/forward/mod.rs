@@ -7,7 +7,6 @@ pub mod filter;
 pub mod frame;
 pub mod keyframe;
 pub mod layer;
-pub mod picture;
 pub mod place;
 pub mod rewrite;
 pub mod scale;

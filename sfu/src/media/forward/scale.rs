@@ -1,8 +1,8 @@
 //! The layers of one RTP stream, and what each of them takes.
 
-use super::picture::Picture;
 use super::place::{Layers, Place};
 use crate::media::dependency::MAX_LAYERS;
+use packager::picture::Picture;
 
 /// Most layers that are told apart.
 const SPATIAL: usize = MAX_LAYERS[0] as usize;

@@ -1,7 +1,7 @@
 //! Fewer pictures a second instead of a lesser picture.
 
 use super::allocate::{Budget, Candidate, Rates};
-use super::picture::Picture;
+use packager::picture::Picture;
 
 /// What a video may have without the highest temporal layer.
 #[derive(Debug, Clone, Copy)]

@@ -8,8 +8,8 @@ use super::choke::{Choke, Pauses};
 use super::{Session, Side};
 use crate::media::demand::Wish;
 use crate::media::forward::allocate::Budget;
-use crate::media::forward::picture::Picture;
 use crate::media::slots::SlotKey;
+use packager::picture::Picture;
 
 /// The estimate of a link, and what was made of it.
 #[derive(Debug, Default)]

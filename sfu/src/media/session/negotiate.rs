@@ -21,13 +21,13 @@ use super::{Dialogue, Feed, Path, Publisher, Session, Side, Subscriber, caught};
 use crate::media::codec;
 use crate::media::demand::Wish;
 use crate::media::dependency;
-use crate::media::forward::picture::Picture;
 use crate::media::forward::rewrite::Rewritten;
 use crate::media::forward::subscription::Subscription;
 use crate::media::fragment;
 use crate::media::offer::CheckedOffer;
 use crate::media::slots::SlotKey;
 use crate::worker::api::{OfferError, SessionId};
+use packager::picture::Picture;
 
 /// What the server needs to answer again: the offers are the client's.
 pub(crate) struct Answers {
@@ -113,7 +113,7 @@ impl Session {
                     new.stream,
                     new.room,
                     kinds,
-                    has_layers(&new.offer.sdp),
+                    layers(&new.offer.sdp),
                     codecs,
                     red,
                 )))
@@ -354,9 +354,24 @@ pub(super) fn takes_descriptors(rtc: &Rtc, mid: Mid) -> bool {
     rtc.media(mid).and_then(descriptors).is_some()
 }
 
-/// True if an offer has simulcast (RFC 8853 §5.1).
-fn has_layers(sdp: &str) -> bool {
-    sdp.lines().any(|line| line.starts_with("a=simulcast:"))
+/// How many layers an offer sends with simulcast (RFC 8853 §5.1): alternatives behind commas are one,
+/// paused ones behind `~` may come. 1 without.
+fn layers(sdp: &str) -> usize {
+    let attributes = sdp
+        .lines()
+        .filter_map(|line| line.strip_prefix("a=simulcast:"));
+    let layers = attributes.filter_map(|value| {
+        let mut words = value.split_whitespace();
+        words.find(|word| *word == "send")?;
+        let streams = words.next()?;
+        Some(
+            streams
+                .split(';')
+                .filter(|stream| !stream.is_empty())
+                .count(),
+        )
+    });
+    layers.max().unwrap_or(1).max(1)
 }
 
 /// The first ICE credentials of a description.

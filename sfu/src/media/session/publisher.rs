@@ -1,5 +1,6 @@
 //! A session that sends one stream to the server.
 
+use packager::picture::Pictures;
 use packager::rtp::{Codec, MediaKind};
 use relay::StreamId;
 use str0m::Rtc;
@@ -23,8 +24,8 @@ pub(crate) struct Publisher {
     pub(crate) allowed: Kinds,
     /// The name under which the relay is to have it.
     pub(crate) relay: Option<StreamId>,
-    /// Its offer has layers, which it can be told to send or not.
-    pub(crate) has_layers: bool,
+    /// Layers of its offer, which it can be told to send or not; 1 without simulcast.
+    layers: usize,
     pub(crate) streams: Vec<Incoming>,
     clock: CaptureClock,
     types: PayloadTypes,
@@ -51,7 +52,7 @@ impl Publisher {
         stream: StreamId,
         room: SlotKey,
         tracks: Kinds,
-        has_layers: bool,
+        layers: usize,
         codecs: Vec<(Pt, Codec)>,
         red: Option<Pt>,
     ) -> Self {
@@ -64,11 +65,21 @@ impl Publisher {
                 video: true,
             },
             relay: None,
-            has_layers,
+            layers,
             streams: Vec::new(),
             clock: CaptureClock::default(),
             types: PayloadTypes::new(codecs, red),
         }
+    }
+
+    /// Its offer has layers.
+    pub(crate) fn has_layers(&self) -> bool {
+        self.layers > 1
+    }
+
+    /// The pictures that these layers make.
+    pub(crate) fn pictures(&self) -> Pictures {
+        Pictures::of_layers(self.layers)
     }
 
     /// Sets what may be sent. What is forwarded after a pause of a kind is another stream, with a

@@ -10,12 +10,12 @@ use super::writer::Writer;
 use super::{Session, Side};
 use crate::media::counters::DropReason;
 use crate::media::demand::Wish;
-use crate::media::forward::picture::Picture;
 use crate::media::forward::place::{Layers, Target};
 use crate::media::forward::subscription::Subscription;
 use crate::media::loudest::{Heard, Stage, Voice};
 use crate::media::packet::{MAX_PAYLOAD, MediaPacket, StreamKey};
 use crate::media::slots::SlotKey;
+use packager::picture::Picture;
 
 /// What one session is sent. A WHEP session has one feed and the lines of its own offer; one that
 /// the server makes offers to has a feed for each stream, and lines that change hands.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use packager::rtp::Codec;
 use relay::StreamId;
+use relay::push::PushRefused;
 use serde_json::Value;
 
 use crate::auth::{App, Apps, Privileges};
@@ -82,6 +83,9 @@ impl<'a> Player<'a> {
         config.sessions_per_address = 6;
         config.subscriptions = 2;
         config.kept_events = 8;
+        config.push_hosts = ["full.example", "*.cdn.example"]
+            .map(|host| host.parse().unwrap())
+            .into();
         config.pending_per_session = 3;
         config.limits.cohosts = 3;
         config.limits.administrators = 1;
@@ -308,6 +312,16 @@ impl<'a> Player<'a> {
                 };
                 (text, MediaDone::Relayed(done))
             }
+            MediaOrder::Push { name, target, .. } => {
+                let done = match target.host() {
+                    "full.example" => Err(PushRefused::Full {
+                        of: "of one stream",
+                        limit: 4,
+                    }),
+                    _ => Ok(()),
+                };
+                (format!("push {name} to {target}"), MediaDone::Pushed(done))
+            }
             MediaOrder::Receive {
                 receiver,
                 add,
@@ -417,6 +431,7 @@ impl<'a> Player<'a> {
                 session: self.publisher(&stream(stream_id)?)?,
                 name: stream(name)?,
                 from: None,
+                owner: None,
             },
             ["relays", stream_id, "no", "more", "as", name] => MediaEvent::BroadcastEnded {
                 session: self.publisher(&stream(stream_id)?)?,

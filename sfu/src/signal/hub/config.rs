@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use relay::push::HostRule;
+
 use crate::auth::Apps;
 use crate::config::IceServer;
 use crate::live::Limits;
@@ -53,6 +55,8 @@ pub struct HubConfig {
     pub publications: usize,
     /// Which publications go to FLV and HLS by themselves.
     pub relay_mode: RelayMode,
+    /// Where publishers may have their publications pushed to; none may when it is empty.
+    pub push_hosts: Vec<HostRule>,
     /// Bounds of what is kept of volumes.
     pub speakers: SpeakerLimits,
     /// ICE servers that clients are told.
@@ -83,6 +87,7 @@ impl HubConfig {
             subscriptions: 64,
             publications: 10_000,
             relay_mode: RelayMode::default(),
+            push_hosts: Vec::new(),
             speakers: SpeakerLimits::default(),
             ice_servers: Vec::new(),
             webhooks: WebhookConfig::default(),

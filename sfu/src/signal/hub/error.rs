@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use relay::StreamId;
+use relay::push::{InvalidPushTarget, PushRefused};
 
 use crate::auth::{PrivateMapKeyError, TokenError};
 use crate::live::broadcasts::BroadcastError;
@@ -48,6 +49,21 @@ pub enum HubError {
     /// A relay was not stopped.
     #[error("relaying was not stopped: {0}")]
     NotStopped(RelayError),
+    /// No address of another server.
+    #[error(transparent)]
+    PushTarget(#[from] InvalidPushTarget),
+    /// Pages may not push there.
+    #[error(
+        "pages may not have this server push to {host}; its setting `push.page_hosts` names where \
+         they may, and the app's back end can start the push"
+    )]
+    PushHost {
+        /// The host.
+        host: String,
+    },
+    /// A push is not begun.
+    #[error("the push was not begun: {0}")]
+    Push(#[from] PushRefused),
     /// The app's back end refuses the message under a code of its own.
     #[error("the application refused the message: {reason}")]
     AppRefuses {
@@ -199,6 +215,18 @@ impl HubError {
                     ..ErrorCodes::NOT_NOW
                 };
                 own(ErrorName::RelayFailed, codes)
+            }
+            Self::PushTarget(_) => own(ErrorName::BadValue, ErrorCodes::BAD_VALUE),
+            Self::PushHost { .. } | Self::Push(_) => {
+                let codes = ErrorCodes {
+                    rtc: START_PUBLISH_CDN_FAILED,
+                    ..ErrorCodes::NOT_NOW
+                };
+                let name = match self {
+                    Self::Push(_) => ErrorName::PushFailed,
+                    _ => ErrorName::NoPermission,
+                };
+                own(name, codes)
             }
             Self::StopBusy(_) | Self::NotStopped(_) => {
                 let codes = ErrorCodes {

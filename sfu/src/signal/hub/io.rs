@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use relay::StreamId;
+use relay::push::{PushRefused, PushTarget};
 
+use crate::live::broadcasts::Source;
 use crate::live::{AppId, RoomKey, UserId};
 use crate::signal::protocol::CloseCode;
 use crate::store::Change;
@@ -143,6 +145,16 @@ pub enum MediaOrder {
         /// The name under which it goes there from now on; `None` ends it.
         name: Option<StreamId>,
     },
+    /// Push what a publication is relayed as to another server; the result is
+    /// [`MediaDone::Pushed`].
+    Push {
+        /// The publication.
+        source: Source,
+        /// The name under which it is relayed.
+        name: StreamId,
+        /// Where to.
+        target: PushTarget,
+    },
     /// Add streams to what a client receives, change which of their tracks it gets, or take
     /// streams away. The receiver is opened by the first order that names it; the result is
     /// [`MediaDone::Offered`].
@@ -189,6 +201,8 @@ pub enum MediaDone {
     Offered(Result<Option<ServerOffer>, ReceiveError>),
     /// Of [`MediaOrder::Relay`].
     Relayed(Result<(), RelayError>),
+    /// Of [`MediaOrder::Push`].
+    Pushed(Result<(), PushRefused>),
     /// Of an order that needs no result.
     Done,
 }

@@ -44,6 +44,10 @@ impl Hub {
                     self.answer_later(asker, result);
                 }
             }
+            (Some(Waiting::Push(asker)), MediaDone::Pushed(result)) => {
+                let result = result.map(|()| ResultBody::DONE);
+                self.answer_later(asker, result.map_err(HubError::from));
+            }
             (Some(Waiting::Offer(waiting)), MediaDone::Offered(result)) => {
                 self.offered(waiting, result);
             }

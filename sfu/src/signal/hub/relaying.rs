@@ -1,13 +1,15 @@
-//! Which publications go to FLV and HLS: started and stopped by call.
+//! Which publications go to FLV and HLS, and from there to other servers: by call.
 
 use std::time::Instant;
+
+use relay::push::PushTarget;
 
 use super::error::HubError;
 use super::io::MediaOrder;
 use super::tickets::{Asker, Waiting};
 use super::{Hub, HubOutput};
 use crate::live::broadcasts::{BroadcastError, RelayOrder, Source};
-use crate::signal::protocol::{RelayAddresses, ResultBody, StartRelay, StopRelay};
+use crate::signal::protocol::{RelayAddresses, ResultBody, StartPush, StartRelay, StopRelay};
 use crate::worker::RelayError;
 
 impl Hub {
@@ -56,6 +58,45 @@ impl Hub {
             Some(order) => self.ask_relay(now, asker, source, order).map(|()| None),
             None => Ok(Some(ResultBody::DONE)),
         }
+    }
+
+    pub(super) fn start_push(
+        &mut self,
+        now: Instant,
+        asker: Asker,
+        request: &StartPush,
+    ) -> Result<(), HubError> {
+        let (key, user) = self.media_of(asker.connection, &request.room)?;
+        let target: PushTarget = request.url.parse()?;
+        if !self
+            .config
+            .push_hosts
+            .iter()
+            .any(|host| host.allows(&target))
+        {
+            return Err(HubError::PushHost {
+                host: target.host().to_owned(),
+            });
+        }
+        let track = request.track;
+        let source = Source {
+            room: key,
+            user,
+            track,
+        };
+        self.publisher(&source.room, &source.user, track)?;
+        let broadcast = self.stage.broadcasts.of(&source);
+        let name = broadcast.and_then(|broadcast| broadcast.relayed_as.clone());
+        let name = name.ok_or(BroadcastError::NotRelayed { track })?;
+        self.begin_pending(asker.connection)?;
+        let ticket = self.tickets.open(now, Waiting::Push(asker));
+        let order = MediaOrder::Push {
+            source,
+            name,
+            target,
+        };
+        self.out.push_back(HubOutput::Media { ticket, order });
+        Ok(())
     }
 
     fn ask_relay(

@@ -196,6 +196,9 @@ impl Hub {
                 self.listen_qualities(now, connection, &request)?
             }
             RequestBody::StartRelay(request) => return self.start_relay(now, asker, &request),
+            RequestBody::StartPush(request) => {
+                return self.start_push(now, asker, &request).map(|()| None);
+            }
             RequestBody::StopRelay(request) => return self.stop_relay(now, asker, &request),
             other => {
                 // All others are commands of the rooms, or were handled before.
@@ -342,7 +345,7 @@ impl Hub {
         match waiting {
             // Without what is stored, the login begins with nothing.
             Waiting::Login(login) => self.go_on(now, *login, None),
-            Waiting::Image { asker, .. } | Waiting::Patch(asker) => {
+            Waiting::Image { asker, .. } | Waiting::Patch(asker) | Waiting::Push(asker) => {
                 self.answer_later(asker, Err(HubError::TimedOut));
             }
             Waiting::Verdict { asker, .. } => {

@@ -52,6 +52,8 @@ pub(super) enum Waiting {
     LatePublish(StreamId),
     /// Answer a request with the result as it is.
     Patch(Asker),
+    /// Answer whether it was begun.
+    Push(Asker),
     /// Settle a change of relaying.
     Relay {
         /// None when the back end has ordered it.

@@ -181,6 +181,8 @@ pub enum ErrorName {
     PublicationChanged,
     /// Relaying was not changed.
     RelayFailed,
+    /// A push to another server was not begun.
+    PushFailed,
 }
 
 impl From<&LiveError> for ErrorName {

@@ -195,6 +195,20 @@ pub struct StopRelay {
     pub track: TrackKind,
 }
 
+/// Pushes a relayed publication to another server by RTMP, where the operator lets pages do that.
+/// It ends with the relaying.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+pub struct StartPush {
+    /// The room.
+    pub room: RoomId,
+    /// Which of the two publications.
+    pub track: TrackKind,
+    /// `rtmp://` or `rtmps://`, host, application and stream key.
+    pub url: String,
+}
+
 /// The server's answer to a publisher's offer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -41,8 +41,8 @@ pub use lists::{
 };
 pub use media::{
     Answer, ListenQualities, ListenVolumes, MediaEvent, PatchPublisher, Patched, Picture, Publish,
-    Published, ReceiverTrickle, RelayAddresses, StartRelay, StopRelay, Subscribe, Subscribed,
-    Unpublish, Unsubscribe, UpdatePublication, UserQuality, UserVolume,
+    Published, ReceiverTrickle, RelayAddresses, StartPush, StartRelay, StopRelay, Subscribe,
+    Subscribed, Unpublish, Unsubscribe, UpdatePublication, UserQuality, UserVolume,
 };
 pub use request::{BadRequest, Converted, Request, RequestBody, parse};
 pub use response::{Done, Outcome, Response, ResultBody, ServerMessage};

@@ -230,6 +230,7 @@ requests! {
     "listenQualities" Live ListenQualities (room) => Done;
     "startRelay" Rtc StartRelay (room) => RelayAddresses;
     "stopRelay" Rtc StopRelay (room) => Done;
+    "startPush" Rtc StartPush (room) => Done;
 }
 
 /// A request, sorted by who carries it out.

@@ -4,10 +4,18 @@ use super::*;
 use crate::http::api::openapi::document;
 use crate::http::api::sights::Sights;
 use crate::http::api::tests::table::check;
+use crate::http::viewings::Viewings;
 use crate::webhook::Delivery;
 use crate::worker::{Owner, Sample, StreamMeasure};
 
-struct Fixed;
+struct Fixed(Viewings);
+
+impl Fixed {
+    fn new() -> Arc<Self> {
+        let metrics = HttpMetrics::register(&prometheus::Registry::new());
+        Arc::new(Self(Viewings::new(metrics.unwrap())))
+    }
+}
 
 impl Sights for Fixed {
     fn measures(&self, app: AppId, after: u64) -> Vec<StreamMeasure> {
@@ -46,6 +54,10 @@ impl Sights for Fixed {
         (1..=3).rev().map(delivery).take(limit).collect()
     }
 
+    fn viewings(&self) -> &Viewings {
+        &self.0
+    }
+
     fn picture_size(&self, _: &relay::StreamId) -> Option<(u16, u16)> {
         Some((1280, 720))
     }
@@ -53,7 +65,7 @@ impl Sights for Fixed {
 
 #[tokio::test]
 async fn an_operator_sees_how_streams_travel() {
-    let routes = Routes::seeing(Arc::new(Fixed));
+    let routes = Routes::seeing(Fixed::new());
     let got = routes.call("GET", "/api/v1/measures", "").await;
     assert_eq!(got.status, 200, "{}", got.text);
     check(&document(), "MeasureList", &got.json()).unwrap();
@@ -74,7 +86,7 @@ async fn an_operator_sees_how_streams_travel() {
 
 #[tokio::test]
 async fn an_operator_sees_what_a_back_end_was_told() {
-    let routes = Routes::seeing(Arc::new(Fixed));
+    let routes = Routes::seeing(Fixed::new());
     let got = routes.call("GET", "/api/v1/deliveries?limit=2", "").await;
     check(&document(), "DeliveryList", &got.json()).unwrap();
     let got = got.json();
@@ -88,10 +100,112 @@ async fn an_operator_sees_what_a_back_end_was_told() {
 }
 
 #[tokio::test]
+async fn recordings_are_listed_when_nothing_is_published_any_more() {
+    let routes = Routes::usual();
+    let got = routes.call("GET", "/api/v1/recordings?limit=2", "").await;
+    assert_eq!(got.status, 200, "{}", got.text);
+    check(&document(), "RecordingPage", &got.json()).unwrap();
+    let ids = |got: &Value| {
+        let items = got["items"].as_array().unwrap().iter();
+        items
+            .map(|item| item["id"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&got.json()), ["1", "2"]);
+    assert_eq!(got.json()["items"][0]["relayedAs"], "over");
+    let next = got.json()["next"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/recordings?stream=evening&after={next}");
+    let got = routes.call("GET", &path, "").await.json();
+    assert_eq!(ids(&got), ["3"]);
+    assert_eq!(got["items"][0]["relayedAs"], "evening");
+    assert!(got.get("next").is_none());
+    for query in ["stream=a/b", "after=a.b", "limit=0"] {
+        let path = format!("/api/v1/recordings?{query}");
+        routes
+            .call("GET", &path, "")
+            .await
+            .problem(400, "bad-query");
+    }
+}
+
+#[tokio::test]
 async fn nobody_else_sees_them() {
-    let routes = Routes::seeing(Arc::new(Fixed));
-    for path in ["/api/v1/measures", "/api/v1/deliveries"] {
+    let routes = Routes::seeing(Fixed::new());
+    for path in [
+        "/api/v1/measures",
+        "/api/v1/deliveries",
+        "/api/v1/recordings",
+        "/api/v1/revocations",
+        "/api/v1/streams/a/viewers",
+    ] {
         let got = routes.send(request("GET", path, &[], "")).await;
         got.problem(401, "credentials-missing");
+    }
+}
+
+#[tokio::test]
+async fn an_operator_keeps_somebody_out_and_lets_it_in_again() {
+    let routes = Routes::seeing(Fixed::new());
+    let revocations = "/api/v1/revocations";
+    let by_secret = r#"{"txSecret": "F85A2AB363FE4DEAFFEF9754D79DA6FE", "seconds": 60}"#;
+    for (body, id) in [
+        (r#"{"address": "2001:db8::7", "seconds": 60}"#, Some(1)),
+        (by_secret, Some(2)),
+        // The same again is one, with a new time.
+        (by_secret, Some(3)),
+        (
+            r#"{"address": "192.0.2.7", "stream": "a", "seconds": 60}"#,
+            Some(4),
+        ),
+        (r#"{"address": "192.0.2.8", "seconds": 0}"#, None),
+    ] {
+        let got = routes.call("POST", revocations, body).await;
+        assert_eq!(got.status, 200, "{}", got.text);
+        check(&document(), "Ended", &got.json()).unwrap();
+        assert_eq!(got.json()["ended"], 0);
+        assert_eq!(got.json()["revocation"].as_u64(), id, "{body}");
+    }
+    let page = routes.call("GET", "/api/v1/revocations?limit=2", "").await;
+    check(&document(), "RevocationPage", &page.json()).unwrap();
+    let page = page.json();
+    assert_eq!(page["items"][0]["address"], "2001:db8::");
+    assert_eq!(
+        page["items"][1]["txSecret"],
+        "f85a2ab363fe4deaffef9754d79da6fe"
+    );
+    assert_eq!(page["next"], "3");
+    let lifted = routes.call("DELETE", "/api/v1/revocations/4", "").await;
+    assert_eq!(lifted.status, 204);
+    assert_eq!(lifted.text, "");
+    let rest = routes.call("GET", "/api/v1/revocations?after=3", "").await;
+    assert_eq!(rest.json(), serde_json::json!({"items": []}));
+}
+
+#[tokio::test]
+async fn a_revocation_names_one_thing_for_a_time_that_ends() {
+    let routes = Routes::seeing(Fixed::new());
+    for body in [
+        r#"{"seconds": 1}"#,
+        r#"{"address": "192.0.2.7", "txSecret": "f85a2ab363fe4deaffef9754d79da6fe", "seconds": 1}"#,
+        r#"{"address": "192.0.2.0/24", "seconds": 1}"#,
+        r#"{"address": "shop.example", "seconds": 1}"#,
+        r#"{"txSecret": "f85a", "seconds": 1}"#,
+        r#"{"address": "192.0.2.7", "stream": "../a", "seconds": 1}"#,
+        r#"{"address": "192.0.2.7", "seconds": 31536001}"#,
+    ] {
+        let got = routes.call("POST", "/api/v1/revocations", body).await;
+        got.problem(400, "bad-value");
+    }
+    for body in [r#"{"address": "192.0.2.7"}"#, r#"{"seconds": -1}"#] {
+        let got = routes.call("POST", "/api/v1/revocations", body).await;
+        got.problem(400, "bad-body");
+    }
+    for (target, code) in [
+        ("/api/v1/streams/a/viewers/1?seconds=31536001", "bad-query"),
+        ("/api/v1/streams/a/viewers/x", "bad-path"),
+        ("/api/v1/streams/a%2fb/viewers/1", "bad-path"),
+        ("/api/v1/revocations/-1", "bad-path"),
+    ] {
+        routes.call("DELETE", target, "").await.problem(400, code);
     }
 }

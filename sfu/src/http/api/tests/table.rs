@@ -22,9 +22,11 @@ fn filled(path: &str) -> String {
         "{room}" => "42".to_owned(),
         "{other}" => "43".to_owned(),
         "{user}" => "ben".to_owned(),
-        "{seat}" | "{sequence}" => "1".to_owned(),
+        "{seat}" | "{sequence}" | "{push}" | "{recording}" => "1".to_owned(),
         "{name}" => "gifts".to_owned(),
         "{track}" => "main".to_owned(),
+        "{stream}" => "evening-1".to_owned(),
+        "{viewer}" | "{revocation}" => "1".to_owned(),
         other => other.to_owned(),
     };
     path.split('/').map(example).collect::<Vec<_>>().join("/")
@@ -71,9 +73,11 @@ fn each_example_of_a_body_is_accepted_and_fits_its_schema() {
         let body = endpoint.body.as_ref().map_or("", |body| body.example);
         let uri = Uri::from_static("/");
         let input = Input::read(path, &uri, endpoint.query, body).unwrap();
-        let read = match endpoint.look {
-            Some(look) => look(&input).map(|_| ()),
-            None => (endpoint.call)(&input).map(|_| ()),
+        let read = match (endpoint.look, endpoint.push, endpoint.record) {
+            (Some(look), ..) => look(&input).map(|_| ()),
+            (None, Some(push), _) => push(&input).map(|_| ()),
+            (None, None, Some(record)) => record(&input).map(|_| ()),
+            (None, None, None) => (endpoint.call)(&input).map(|_| ()),
         };
         if let Err(refusal) = read {
             panic!("{}: {refusal}", endpoint.id);

@@ -345,6 +345,7 @@ impl World {
             }
             MediaOrder::Patch { .. } => MediaDone::Patched(Ok(crate::worker::Patched::Trickled)),
             MediaOrder::Relay { .. } => MediaDone::Relayed(Ok(())),
+            MediaOrder::Push { .. } => MediaDone::Pushed(Ok(())),
             MediaOrder::Receive { receiver, .. } => {
                 let revision = self.offers.entry(*receiver).or_default();
                 *revision += 1;

@@ -273,6 +273,59 @@ fn relaying_is_started_renamed_and_stopped_by_call() {
 }
 
 #[test]
+fn a_page_pushes_what_is_relayed_to_the_hosts_that_the_settings_name() {
+    let mut world = World::with(|config| {
+        config.relay_mode = crate::live::broadcasts::RelayMode::Named;
+        config.push_hosts = vec!["live.example.com".parse().unwrap()];
+    });
+    let [anna, ben] = two(&mut world);
+    let to = |url: &str| json!({"room": 5, "track": "main", "url": url});
+    let allowed = to("rtmp://live.example.com/app/hunter2");
+    assert_eq!(
+        world.refused(anna, "startPush", allowed.clone()),
+        "notPublished"
+    );
+    world.done(anna, "publish", publish(5));
+    let session = world.last_session();
+    world.live(&session);
+    assert_eq!(
+        world.refused(anna, "startPush", allowed.clone()),
+        "notPublished",
+        "it is not relayed yet"
+    );
+    world.done(anna, "startRelay", json!({"room": 5, "track": "main"}));
+    for elsewhere in [
+        "rtmp://live.example.com:1936/app/key",
+        "rtmp://example.com/app/key",
+        "rtmps://127.0.0.1/app/key",
+    ] {
+        assert_eq!(
+            world.refused(anna, "startPush", to(elsewhere)),
+            "noPermission"
+        );
+    }
+    assert_eq!(
+        world.refused(anna, "startPush", to("https://live.example.com/app/key")),
+        "badValue"
+    );
+    assert_eq!(
+        world.refused(ben, "startPush", allowed.clone()),
+        "notPublished",
+        "only one's own publication"
+    );
+    world.done(anna, "startPush", allowed);
+    let pushed: Vec<_> = world
+        .ordered
+        .iter()
+        .filter_map(|order| match order {
+            MediaOrder::Push { name, target, .. } => Some(format!("{name} to {target}")),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(pushed, ["1_5_anna_main to rtmp://live.example.com/app"]);
+}
+
+#[test]
 fn a_token_that_gives_less_takes_away_what_runs_at_once() {
     let mut world = World::with(|config| {
         let app = crate::auth::App {

@@ -1,0 +1,239 @@
+//! Where recordings are kept: objects by their paths, each whole or not there.
+
+use std::fs::{File, TryLockError};
+use std::future::Future;
+use std::io;
+use std::path::{Path as FilePath, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{Error, ObjectStore, ObjectStoreExt};
+
+use super::manifest::UNFINISHED;
+use super::upload::FileUpload;
+
+/// Why something was not kept, or not found again. What the store says goes into the log alone:
+/// it names folders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Failure {
+    #[error("the disk is full")]
+    Full,
+    #[error("the store takes or gives nothing; the server's log says why")]
+    Store,
+    #[error("the store takes too long for one object")]
+    Slow,
+}
+
+/// An answer to come.
+pub(super) type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
+
+/// A store of objects. What was put is there for whoever looks after that, even if the process
+/// ends, and what was half put is not.
+pub(super) trait Archive: Send + Sync {
+    fn put<'a>(&'a self, path: &'a str, data: Bytes) -> Pending<'a, ()>;
+    /// `None` where there is no such object.
+    fn get<'a>(&'a self, path: &'a str) -> Pending<'a, Option<Bytes>>;
+    fn size<'a>(&'a self, path: &'a str) -> Pending<'a, Option<u64>>;
+    /// No error where there is no such object.
+    fn delete<'a>(&'a self, path: &'a str) -> Pending<'a, ()>;
+    /// The paths below a folder, at most `limit`.
+    fn list<'a>(&'a self, folder: &'a str, limit: usize) -> Pending<'a, Vec<String>>;
+    /// Removes from a folder what was half written when a process ended.
+    fn tidy<'a>(&'a self, folder: &'a str) -> Pending<'a, ()>;
+    /// Begins a large object, which is there once it is finished.
+    fn begin<'a>(&'a self, path: &'a str) -> Pending<'a, Box<dyn Upload>>;
+}
+
+/// A large object on its way.
+pub(super) trait Upload: Send {
+    fn write(&mut self, data: Bytes) -> Pending<'_, ()>;
+    fn finish(self: Box<Self>) -> Pending<'static, ()>;
+    /// Leaves nothing of it.
+    fn abort(self: Box<Self>) -> Pending<'static, ()>;
+}
+
+/// A store where recordings go.
+#[derive(Clone)]
+pub struct RecordStore(pub(super) Arc<dyn Archive>);
+
+impl RecordStore {
+    /// A folder of this machine, which has to exist, and which no other server can have until this is
+    /// dropped. What is written is on the disk before anything builds on it (`fsync`).
+    ///
+    /// # Errors
+    /// When there is no such folder, it cannot be written to, or another server has it
+    /// ([`io::ErrorKind::ResourceBusy`]).
+    pub fn folder(path: &FilePath) -> io::Result<Self> {
+        let store = LocalFileSystem::new_with_prefix(path).map_err(io::Error::other)?;
+        let lock = lock(path)?;
+        // Nobody writes there yet: later a mark that is on its way would be taken for a rest.
+        sweep(&path.join(UNFINISHED))?;
+        Ok(Self(Arc::new(Folder {
+            store: store.with_fsync(true),
+            root: path.to_owned(),
+            _lock: lock,
+        })))
+    }
+}
+
+impl std::fmt::Debug for RecordStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RecordStore").finish_non_exhaustive()
+    }
+}
+
+struct Folder {
+    store: LocalFileSystem,
+    root: PathBuf,
+    /// The system gives the lock back with the file, also when the process is killed.
+    _lock: File,
+}
+
+impl Archive for Folder {
+    fn put<'a>(&'a self, path: &'a str, data: Bytes) -> Pending<'a, ()> {
+        Box::pin(async move {
+            let put = self.store.put(&at(path)?, data.into()).await;
+            put.map(drop).map_err(|error| failure(path, &error))
+        })
+    }
+
+    fn get<'a>(&'a self, path: &'a str) -> Pending<'a, Option<Bytes>> {
+        Box::pin(async move {
+            let got = match self.store.get(&at(path)?).await {
+                Ok(found) => found.bytes().await,
+                Err(error) => Err(error),
+            };
+            found(path, got)
+        })
+    }
+
+    fn size<'a>(&'a self, path: &'a str) -> Pending<'a, Option<u64>> {
+        Box::pin(async move {
+            let head = self.store.head(&at(path)?).await;
+            found(path, head.map(|meta| meta.size))
+        })
+    }
+
+    fn delete<'a>(&'a self, path: &'a str) -> Pending<'a, ()> {
+        Box::pin(async move {
+            let deleted = self.store.delete(&at(path)?).await;
+            found(path, deleted).map(drop)
+        })
+    }
+
+    fn list<'a>(&'a self, folder: &'a str, limit: usize) -> Pending<'a, Vec<String>> {
+        Box::pin(async move {
+            let mut entries = self.store.list(Some(&at(folder)?));
+            let mut paths = Vec::new();
+            while paths.len() < limit {
+                match entries.try_next().await {
+                    Ok(Some(meta)) => paths.push(meta.location.to_string()),
+                    Ok(None) | Err(Error::NotFound { .. }) => break,
+                    Err(error) => return Err(failure(folder, &error)),
+                }
+            }
+            paths.sort();
+            Ok(paths)
+        })
+    }
+
+    fn tidy<'a>(&'a self, folder: &'a str) -> Pending<'a, ()> {
+        Box::pin(async move {
+            let folder = self.root.join(at(folder)?.to_string());
+            let swept = tokio::task::spawn_blocking(move || sweep(&folder)).await;
+            match swept {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "what was half written cannot be removed");
+                    Err(Failure::Store)
+                }
+                Err(_) => Err(Failure::Store),
+            }
+        })
+    }
+
+    fn begin<'a>(&'a self, path: &'a str) -> Pending<'a, Box<dyn Upload>> {
+        Box::pin(async move {
+            let place = self.root.join(at(path)?.to_string());
+            let begun = FileUpload::begin(path, place);
+            let upload = begun.map_err(|error| failure(path, &error))?;
+            Ok(Box::new(upload) as Box<dyn Upload>)
+        })
+    }
+}
+
+/// Takes a folder for this process alone.
+fn lock(folder: &FilePath) -> io::Result<File> {
+    let mut options = File::options();
+    let options = options.create(true).truncate(false).write(true);
+    let lock = options.open(folder.join(LOCK))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => {
+            let text = "another running server records there; give this one a folder of its own";
+            Err(io::Error::new(io::ErrorKind::ResourceBusy, text))
+        }
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Files are written beside their place, under its name with `#` and a number, and moved there.
+fn sweep(folder: &FilePath) -> io::Result<()> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.to_string_lossy().contains('#') {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// A path that is written as it is read: no part of it is `.`, `..` or empty.
+fn at(path: &str) -> Result<Path, Failure> {
+    Path::parse(path).map_err(|error| {
+        tracing::warn!(path, %error, "a recording has a path that is none");
+        Failure::Store
+    })
+}
+
+fn found<T>(path: &str, got: Result<T, Error>) -> Result<Option<T>, Failure> {
+    match got {
+        Ok(found) => Ok(Some(found)),
+        Err(Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(failure(path, &error)),
+    }
+}
+
+/// Logs what a store says, and says what that is.
+pub(super) fn failure(path: &str, error: &(dyn std::error::Error + 'static)) -> Failure {
+    tracing::warn!(path, %error, "the store of recordings fails");
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(cause) = source {
+        let io = cause.downcast_ref::<io::Error>();
+        let is_full = io.is_some_and(|io| {
+            matches!(
+                io.kind(),
+                io::ErrorKind::StorageFull
+                    | io::ErrorKind::QuotaExceeded
+                    | io::ErrorKind::FileTooLarge
+            )
+        });
+        if is_full {
+            return Failure::Full;
+        }
+        source = cause.source();
+    }
+    Failure::Store
+}
+
+/// Empty; only its lock counts.
+const LOCK: &str = ".lock";

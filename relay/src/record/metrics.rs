@@ -1,0 +1,73 @@
+//! Metrics of recordings.
+
+use prometheus::core::Collector;
+use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
+
+use super::view::{EndReason, RecordState};
+
+#[derive(Debug)]
+pub(super) struct Metrics {
+    pub(super) recordings: IntGaugeVec,
+    pub(super) segments: IntCounter,
+    pub(super) bytes: IntCounter,
+    pub(super) missed: IntCounter,
+    pub(super) ended: IntCounterVec,
+    pub(super) mp4: IntCounterVec,
+    pub(super) refused: IntCounterVec,
+}
+
+impl Metrics {
+    pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let opts = |name: &str, help: &str| Opts::new(format!("weblive_record_{name}"), help);
+        let counter =
+            |name: &str, help: &str| add(registry, IntCounter::with_opts(opts(name, help))?);
+        let counters = |name: &str, help: &str, label: &str| {
+            add(registry, IntCounterVec::new(opts(name, help), &[label])?)
+        };
+        let metrics = Self {
+            recordings: add(
+                registry,
+                IntGaugeVec::new(opts("recordings", "Recordings, by state."), &["state"])?,
+            )?,
+            segments: counter("segments_total", "Segments that were written.")?,
+            bytes: counter("bytes_total", "Bytes of segments that were written.")?,
+            missed: counter(
+                "missed_segments_total",
+                "Segments that were gone before the store was ready for them.",
+            )?,
+            ended: counters("ended_total", "Recordings that ended, by reason.", "reason")?,
+            mp4: counters(
+                "files_total",
+                "MP4 files, by what became of them.",
+                "result",
+            )?,
+            refused: counters(
+                "refused_total",
+                "Recordings that were not begun, by reason.",
+                "reason",
+            )?,
+        };
+        // Shown from the start, so that what rises from nothing is seen to rise.
+        for state in [RecordState::Recording, RecordState::Finishing] {
+            metrics.recordings.with_label_values(&[state.name()]);
+        }
+        for reason in EndReason::ALL {
+            metrics.ended.with_label_values(&[reason.name()]);
+        }
+        for result in ["made", "failed"] {
+            metrics.mp4.with_label_values(&[result]);
+        }
+        for reason in ["not_live", "limit"] {
+            metrics.refused.with_label_values(&[reason]);
+        }
+        Ok(metrics)
+    }
+}
+
+fn add<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    collector: C,
+) -> Result<C, prometheus::Error> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}

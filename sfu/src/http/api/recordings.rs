@@ -1,0 +1,253 @@
+//! Endpoints of recordings.
+
+use http::Method;
+use relay::StreamId;
+use relay::record::{RecordingId, RecordingView};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Api;
+use super::endpoint::{AFTER, Endpoint, LIMIT, Param};
+use super::input::Input;
+use super::publication::Named;
+use super::refusal::Refusal;
+use crate::live::AppId;
+
+/// What an endpoint of these asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum RecordCall {
+    /// Of one publication.
+    Publication(Named, Wish),
+    /// A page of the app's.
+    All {
+        stream: Option<StreamId>,
+        after: Option<RecordingId>,
+        limit: usize,
+    },
+}
+
+/// What is to be done with a publication's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Wish {
+    List,
+    Start,
+    Stop(RecordingId),
+}
+
+impl RecordCall {
+    fn read(input: &Input<'_>, wish: Wish) -> Result<Self, Refusal> {
+        Ok(Self::Publication(Named::read(input)?, wish))
+    }
+
+    fn read_all(input: &Input<'_>) -> Result<Self, Refusal> {
+        Ok(Self::All {
+            stream: input.query("stream", "a public stream id")?,
+            after: input.query("after", "`next` of the page before")?,
+            limit: input.limit()?,
+        })
+    }
+
+    /// Carries it out for an app; `None` is an answer without content.
+    pub(super) async fn carry_out(self, api: &Api, app: AppId) -> Result<Option<Value>, Refusal> {
+        let sights = &*api.0.sights;
+        let (publication, wish) = match self {
+            Self::Publication(publication, wish) => (publication, wish),
+            Self::All {
+                stream,
+                after,
+                limit,
+            } => {
+                let mut views = sights.recordings(app, stream.as_ref());
+                views.retain(|view| after.as_ref().is_none_or(|after| view.id > *after));
+                let has_more = views.len() > limit;
+                views.truncate(limit);
+                let last = views.last().filter(|_| has_more);
+                return Ok(Some(json(&Recordings {
+                    next: last.map(|view| &view.id),
+                    items: views.iter().map(Recording::from).collect(),
+                })));
+            }
+        };
+        let (_, name) = publication.find(api, app).await?;
+        match wish {
+            Wish::List => {
+                let views = sights.recordings(app, Some(&name));
+                let items = views.iter().map(Recording::from).collect();
+                Ok(Some(json(&Recordings { items, next: None })))
+            }
+            Wish::Start => {
+                let view = sights.start_recording(app, &name)?;
+                Ok(Some(json(&Recording::from(&view))))
+            }
+            Wish::Stop(id) => match sights.stop_recording(app, &name, &id) {
+                true => Ok(None),
+                false => Err(Refusal::NoSuchRecording { id }),
+            },
+        }
+    }
+}
+
+fn json(view: &impl Serialize) -> Value {
+    serde_json::to_value(view).unwrap_or_default()
+}
+
+#[derive(Serialize)]
+struct Recordings<'a> {
+    items: Vec<Recording<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<&'a RecordingId>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Recording<'a> {
+    id: &'a RecordingId,
+    relayed_as: &'a str,
+    state: &'static str,
+    started_at: u64,
+    duration_ms: u64,
+    bytes: u64,
+    segments: usize,
+    missed_segments: u64,
+    folder: &'a str,
+    playlist: Option<&'a str>,
+    mp4: Option<&'a str>,
+    mp4_bytes: Option<u64>,
+    reason: Option<&'static str>,
+    error: Option<&'a str>,
+}
+
+impl<'a> From<&'a RecordingView> for Recording<'a> {
+    fn from(view: &'a RecordingView) -> Self {
+        let mp4 = view.mp4.as_ref();
+        Self {
+            id: &view.id,
+            relayed_as: view.stream.as_str(),
+            state: view.state.name(),
+            started_at: view.started_at,
+            duration_ms: u64::try_from(view.duration.as_millis()).unwrap_or(u64::MAX),
+            bytes: view.bytes,
+            segments: view.segments,
+            missed_segments: view.missed,
+            folder: &view.folder,
+            playlist: view.playlist.as_deref(),
+            mp4: mp4.map(|(path, _)| path.as_str()),
+            mp4_bytes: mp4.map(|(_, bytes)| *bytes),
+            reason: view.reason.map(|reason| reason.name()),
+            error: view.error.as_deref(),
+        }
+    }
+}
+
+/// They stand among those of streams.
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint {
+            path: "/recordings",
+            id: "listAppRecordings",
+            summary: "List the app's recordings",
+            text: "Those that go on or whose files are being made, and those among the last 1000 \
+                   of the server that ended since its start, whether or not they are of something \
+                   that is still published. Those that an earlier start left appear once they have \
+                   ended. Ordered by their beginnings.",
+            query: &[
+                AFTER,
+                LIMIT,
+                Param {
+                    name: "stream",
+                    text: "Only of this public stream id (`relayedAs`).",
+                    is_number: false,
+                },
+            ],
+            status: 200,
+            answer: Some(("RecordingPage", RECORDING_PAGE)),
+            record: Some(RecordCall::read_all),
+            ..Endpoint::default()
+        },
+        Endpoint {
+            path: "/rooms/{room}/members/{user}/relays/{track}/recordings",
+            id: "listRecordings",
+            summary: "List the recordings of a publication",
+            text: "Those that go on, and those of the same public stream id among the last 1000 \
+                   of the server that ended. Paths are below the place where the server keeps \
+                   recordings.",
+            status: 200,
+            answer: Some(("RecordingList", RECORDING_LIST)),
+            refusals: &[(404, "not-published"), (409, "not-relayed")],
+            record: Some(|input| RecordCall::read(input, Wish::List)),
+            ..Endpoint::default()
+        },
+        Endpoint {
+            method: Method::POST,
+            path: "/rooms/{room}/members/{user}/relays/{track}/recordings",
+            id: "startRecording",
+            summary: "Record a publication",
+            text: "It needs public addresses (`startRelay`). The recording begins with the media \
+                   segment that is under way and ends with the stream, by call, or at the bounds \
+                   of the settings; then there are a playlist (HLS, VOD) and one MP4 file, and \
+                   the app's back end is told. A publication that is recorded already goes on \
+                   being so.",
+            status: 200,
+            answer: Some(("Recording", RECORDING)),
+            refusals: &[
+                (404, "not-published"),
+                (409, "not-relayed"),
+                (409, "not-live"),
+                (409, "full"),
+                (409, "records-nothing"),
+            ],
+            record: Some(|input| RecordCall::read(input, Wish::Start)),
+            ..Endpoint::default()
+        },
+        Endpoint {
+            method: Method::DELETE,
+            path: "/rooms/{room}/members/{user}/relays/{track}/recordings/{recording}",
+            id: "stopRecording",
+            summary: "Record a publication no longer",
+            text: "The segment under way is the last one. What was recorded stays.",
+            refusals: &[
+                (404, "not-published"),
+                (409, "not-relayed"),
+                (404, "no-such-recording"),
+            ],
+            record: Some(|input| {
+                let id = input.recording()?;
+                RecordCall::read(input, Wish::Stop(id))
+            }),
+            ..Endpoint::default()
+        },
+    ]
+}
+
+const RECORDING: &str = r#"{
+  "id": "1700000000123-5f1e02aa", "relayedAs": "evening",
+  "state": "recording", "startedAt": 1700000000123,
+  "durationMs": 0, "bytes": 0, "segments": 0, "missedSegments": 0,
+  "folder": "evening/1700000000123-5f1e02aa", "playlist": null, "mp4": null, "mp4Bytes": null,
+  "reason": null, "error": null
+}"#;
+
+const RECORDING_LIST: &str = r#"{
+  "items": [{
+    "id": "1700000000123-5f1e02aa", "relayedAs": "evening",
+    "state": "ended", "startedAt": 1700000000123,
+    "durationMs": 3600040, "bytes": 905969664, "segments": 1800, "missedSegments": 0,
+    "folder": "evening/1700000000123-5f1e02aa",
+    "playlist": "evening/1700000000123-5f1e02aa/index.m3u8",
+    "mp4": "evening/1700000000123-5f1e02aa/recording.mp4", "mp4Bytes": 903812301,
+    "reason": "stream-ended", "error": null
+  }]
+}"#;
+
+const RECORDING_PAGE: &str = r#"{
+  "items": [{
+    "id": "1700000000123-5f1e02aa", "relayedAs": "evening",
+    "state": "ended", "startedAt": 1700000000123,
+    "durationMs": 3600040, "bytes": 905969664, "segments": 1800, "missedSegments": 0,
+    "folder": "evening/1700000000123-5f1e02aa",
+    "playlist": "evening/1700000000123-5f1e02aa/index.m3u8",
+    "mp4": "evening/1700000000123-5f1e02aa/recording.mp4", "mp4Bytes": 903812301,
+    "reason": "stream-ended", "error": null
+  }],
+  "next": "1700000000123-5f1e02aa"
+}"#;

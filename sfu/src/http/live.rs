@@ -1,0 +1,179 @@
+//! What is below `/live/`: who may have it, and the relay's answer.
+
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::{Method, StatusCode, Uri};
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use relay::edge::{Edge, Watching};
+use relay::{ViewerWatch, Wanted};
+
+use super::metrics::ViewerRefused;
+use super::problem::Problem;
+use super::site::Site;
+use super::viewings::{Asker, Kept, Viewing};
+use super::{access, flv_socket, playlist};
+use crate::signal::{NoPlace, Place};
+
+pub(super) async fn serve(State(site): State<Site>, request: Request) -> Response {
+    answer(site, request)
+        .await
+        .unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn answer(site: Site, request: Request) -> Result<Response, Problem> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Ok(site.relay().handle(request).await.map(Body::new));
+    }
+    let Some(right) = access::play(&site, &request)? else {
+        return Ok(site.relay().handle(request).await.map(Body::new));
+    };
+    let place = place(&site, right.asker.address)?;
+    let (asker, signature) = (right.asker, right.signature);
+    let uri = request.uri().clone();
+    let asked = match flv_socket::is_asked_for(&request) {
+        true => Asked::Socket(flv_socket::admit(&site, request).await?),
+        false => Asked::Http(request),
+    };
+    let Pulled { watching, file_of } = match pulled(&site, &asker, &uri).await {
+        Ok(pulled) => pulled,
+        Err(refusal) => return Ok(refusal),
+    };
+    let kept = Kept {
+        _place: place,
+        _watching: watching,
+    };
+    let request = match asked {
+        Asked::Socket(opening) => return Ok(opening.open(site, asker, kept).await),
+        Asked::Http(request) => request,
+    };
+    if uri.path().ends_with(".m3u8") {
+        site.note_playlist_reader();
+    }
+    let finish = playlist::Finish {
+        signature: signature.map(|signature| signature.to_query()),
+        takes_gzip: playlist::takes_gzip(request.headers()),
+    };
+    let response = site.relay().handle(request).await;
+    if let Some(edge) = file_of
+        && (response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED)
+    {
+        edge.touch(&asker.stream);
+    }
+    let Some(watch) = response.extensions().get::<ViewerWatch>().cloned() else {
+        let response = finish.apply(response.map(Body::new)).await;
+        // Until it is answered.
+        drop(kept);
+        return Ok(response);
+    };
+    let viewing = begin(&site, asker, "http", watch, kept)?;
+    Ok(response.map(|body| Body::new(Keeping::new(body, viewing))))
+}
+
+/// How it is asked for.
+enum Asked {
+    Http(Request),
+    Socket(flv_socket::Opening),
+}
+
+/// What a request has to do with the origin.
+#[derive(Default)]
+struct Pulled<'a> {
+    /// The stream, for as long as it is watched.
+    watching: Option<Watching>,
+    /// A file was asked for: who gets it watches.
+    file_of: Option<&'a Edge>,
+}
+
+/// Brings a stream from the origin, if there is one and what is asked for begins with it. A file is
+/// asked for by who has the playlist, and a still picture of what is watched: neither begins a pull,
+/// and a picture, or a file that is not there, prolongs none. Whatever is refused without a look at
+/// the stream costs the origin nothing.
+async fn pulled<'a>(site: &'a Site, asker: &Asker, uri: &Uri) -> Result<Pulled<'a>, Response> {
+    let Some(edge) = site.edge() else {
+        return Ok(Pulled::default());
+    };
+    let wanted = Wanted::read(uri).map_err(|refusal| (*refusal).map(Body::new))?;
+    match wanted {
+        Wanted::Flv | Wanted::Playlist => {}
+        Wanted::Still => return Ok(Pulled::default()),
+        Wanted::File => {
+            return Ok(Pulled {
+                file_of: Some(edge),
+                ..Pulled::default()
+            });
+        }
+    }
+    match edge.open(&asker.stream, asker.address).await {
+        Ok(watching) => Ok(Pulled {
+            watching: Some(watching),
+            ..Pulled::default()
+        }),
+        // The playlist of a stream that is over stays for a while, also where it was lost or the
+        // edge itself goes down.
+        Err(_) if wanted == Wanted::Playlist && site.relay().has(&asker.stream) => {
+            Ok(Pulled::default())
+        }
+        Err(refusal) => Err(Problem::Edge(refusal).into_response()),
+    }
+}
+
+/// Notes a viewer of FLV that begins to watch.
+pub(super) fn begin(
+    site: &Site,
+    asker: Asker,
+    transport: &'static str,
+    watch: ViewerWatch,
+    kept: Kept,
+) -> Result<Viewing, Problem> {
+    site.viewings()
+        .begin(access::now(), asker.clone(), transport, watch, kept)
+        .map_err(|until| access::revoked(site, &asker, until))
+}
+
+/// A place among the viewers of the client's address. Requests of HLS have one until they are
+/// answered: many of them are held back.
+fn place(site: &Site, client: IpAddr) -> Result<Place, Problem> {
+    site.viewers().take(client).map_err(|error| {
+        let (NoPlace::Address { limit } | NoPlace::All { limit }) = error;
+        site.metrics().refuse_viewer(ViewerRefused::Address);
+        tracing::info!(%client, limit, "viewer refused: too many of its address");
+        Problem::TooManyViewers { limit }
+    })
+}
+
+/// A body that keeps something until it is over.
+struct Keeping<B, K> {
+    _kept: K,
+    body: B,
+}
+
+impl<B, K> Keeping<B, K> {
+    fn new(body: B, kept: K) -> Self {
+        Self { body, _kept: kept }
+    }
+}
+
+impl<B: HttpBody + Unpin, K: Unpin> HttpBody for Keeping<B, K> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,129 @@
+//! Recordings of publications, and what the apps' back ends are told of them.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use prometheus::Registry;
+use relay::StreamId;
+use relay::record::{
+    OwnerOf, RecordConfig, RecordRefused, RecordState, RecordStore, RecordWatcher, RecordingId,
+    RecordingView, Recordings,
+};
+use thiserror::Error;
+
+use crate::config::Settings;
+use crate::live::AppId;
+use crate::push::unix_now;
+use crate::webhook::{Notice, RecordNotice, Webhooks};
+use crate::worker::Workers;
+
+/// Why nothing can be recorded.
+#[derive(Debug, Error)]
+pub enum RecordError {
+    /// The folder cannot be used.
+    #[error("recordings cannot be kept in {}: {source} (setting `record.folder`)", folder.display())]
+    Folder {
+        /// Which.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Metrics cannot be registered.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// Why a recording is not begun.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NotRecorded {
+    /// There is nowhere to keep it.
+    #[error("this server keeps no recordings (setting `record.folder`)")]
+    Off,
+    /// It is refused.
+    #[error(transparent)]
+    Refused(#[from] RecordRefused),
+}
+
+/// The recordings of all apps. Clones share them.
+#[derive(Debug, Clone)]
+pub struct AppRecordings(Option<Recordings>);
+
+impl AppRecordings {
+    /// Recordings as the settings say; those that an earlier start left are ended.
+    ///
+    /// # Errors
+    /// [`RecordError`].
+    pub fn new(
+        settings: &Settings,
+        workers: &Workers,
+        webhooks: Webhooks,
+        registry: &Registry,
+    ) -> Result<Self, RecordError> {
+        let Some(folder) = settings.record_folder() else {
+            return Ok(Self(None));
+        };
+        let opened = std::fs::create_dir_all(&folder).and_then(|()| RecordStore::folder(&folder));
+        let store = opened.map_err(|source| RecordError::Folder { folder, source })?;
+        let record = &settings.record;
+        let config = RecordConfig {
+            max_per_owner: record.max_per_app,
+            max_recordings: record.max_recordings,
+            max_duration: record.max_duration,
+            max_bytes: record.max_bytes,
+            mp4: record.mp4,
+            auto: record.auto.clone(),
+        };
+        let watcher: RecordWatcher = Arc::new(move |view| {
+            let app = AppId(view.owner);
+            if view.state == RecordState::Ended && webhooks.config().tells(app) {
+                webhooks.tell(Notice::Record(RecordNotice {
+                    app,
+                    at: unix_now(),
+                    recording: Box::new(view.clone()),
+                }));
+            }
+        });
+        let apps = workers.clone();
+        let owner_of: OwnerOf = Arc::new(move |name| apps.app_of(name).map(|app| app.0));
+        let relay = workers.relay().clone();
+        let recordings = Recordings::new(relay, config, store, (watcher, owner_of), registry)?;
+        Ok(Self(Some(recordings)))
+    }
+
+    /// Records what an app's publication is relayed as.
+    ///
+    /// # Errors
+    /// [`NotRecorded`].
+    pub fn start(&self, app: AppId, name: &StreamId) -> Result<RecordingView, NotRecorded> {
+        let recordings = self.0.as_ref().ok_or(NotRecorded::Off)?;
+        Ok(recordings.start(name, app.0)?)
+    }
+
+    /// An app's recordings, of what is relayed under `name` or of all, those that ended not long ago
+    /// included.
+    pub fn of(&self, app: AppId, name: Option<&StreamId>) -> Vec<RecordingView> {
+        let all = self.0.as_ref();
+        all.map_or_else(Vec::new, |all| all.of(app.0, name))
+    }
+
+    /// Ends one of them; false if there is none that goes on.
+    pub fn stop(&self, app: AppId, name: &StreamId, id: &RecordingId) -> bool {
+        let all = self.0.as_ref();
+        all.is_some_and(|all| all.stop(name, app.0, id))
+    }
+
+    /// Says that the server ends: what ends from now on is finished by the next start.
+    pub fn leave_to_next_start(&self) {
+        if let Some(recordings) = &self.0 {
+            recordings.leave_to_next_start();
+        }
+    }
+
+    /// Returns when nothing is written any more.
+    pub async fn settled(&self) {
+        if let Some(recordings) = &self.0 {
+            recordings.settled().await;
+        }
+    }
+}
