@@ -1,16 +1,16 @@
 import { copyFile, mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { Plugin } from 'vite';
-import { ENGINES, HLS_WORKER, SDK } from './entries';
+import { ENGINES, HLS_WORKER, SDK, WEB } from './entries';
 
-/** Modules of the served folder that give the playing libraries by name, for scripts that are no modules. */
+/** Modules of the served folder that give what plays by name, for scripts that are no modules. */
 export function engineEntries(): Plugin {
   return {
     name: 'weblive:engine-entries',
     resolveId: (id) => (id.startsWith(ENGINE) ? `\0${id}` : null),
     load(id) {
       if (!id.startsWith(`\0${ENGINE}`)) return null;
-      const specifier = id.slice(ENGINE.length + 1);
+      const specifier = id.slice(ENGINE.length + 1).replace(/^\./, `${WEB}src/players`);
       return `export { default } from ${JSON.stringify(specifier)};`;
     },
   };
@@ -78,4 +78,4 @@ const from = script?.src || globalThis.location?.href;
 export const beside = (file) => new URL(file, from).href;
 `;
 
-const DYNAMIC = /\bimport\(\s*(['"])(mpegts\.js|hls\.js\/light)\1\s*\)/g;
+const DYNAMIC = /\bimport\(\s*(['"])(mpegts\.js|\.\/engines\/hls)\1\s*\)/g;

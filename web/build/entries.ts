@@ -48,10 +48,10 @@ export const SCRIPTS: readonly Script[] = [
   { file: 'tim-js.js', global: 'TIM', entry: 'tim', isDefault: true },
 ];
 
-/** Libraries that play, loaded by those pages only that need them; by the specifier that our code imports. */
+/** What plays, loaded by those pages only that need it: a library, or our code around one; by the specifier that our code imports. */
 export const ENGINES: Readonly<Record<string, string>> = {
   'mpegts.js': 'engines/mpegts.mjs',
-  'hls.js/light': 'engines/hls.mjs',
+  './engines/hls': 'engines/hls.mjs',
 };
 
 /** The worker of hls.js, which is loaded by its address. */

@@ -52,6 +52,19 @@ describe('the demo of live rooms', () => {
     return page;
   }
 
+  /** The list as one sees it who gets no covers. */
+  async function withoutCovers(look: (page: Page) => Promise<void>): Promise<void> {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: 'dark', locale: 'en-US' });
+    try {
+      const page = await context.newPage();
+      await page.route('**/images/*', (route) => route.abort());
+      await page.goto(server.url('/'));
+      await look(page);
+    } finally {
+      await context.close();
+    }
+  }
+
   /** Checks what is on the page by axe-core. */
   async function accessible(page: Page, what: string): Promise<void> {
     // What fades in or out has no contrast for a moment.
@@ -95,6 +108,11 @@ describe('the demo of live rooms', () => {
     await link.waitFor();
     await viewer.locator('.poster img').waitFor();
     await accessible(viewer, 'the list');
+    await withoutCovers(async (page) => {
+      await until('what the host sends in place of the cover', () => page.evaluate(() => (document.querySelector<HTMLCanvasElement>('.poster canvas.shown')?.width ?? 0) > 300), PATIENCE);
+      await page.screenshot({ path: join(RESULTS, 'demo-still.png') });
+      await accessible(page, 'the list without covers');
+    });
     await link.click();
     await part(viewer, 'room').waitFor();
     await moves(viewer, '.tile.main');

@@ -8,7 +8,7 @@ import { basename, extname, join, normalize } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
-import type { Observation, PublishPlan } from './lab/lab';
+import type { LabPlayer, Observation, PublishPlan } from './lab/lab';
 
 const WEB = fileURLToPath(new URL('..', import.meta.url));
 
@@ -27,11 +27,21 @@ export class WebliveServer {
     readonly log: string[],
   ) {}
 
-  /** Starts the binary, on free ports unless `more` names others, and waits for the line that names its page. */
-  static async start(...more: string[]): Promise<WebliveServer> {
-    if (!existsSync(BINARY)) throw new Error(`no server at ${BINARY}: build it or set WEBLIVE_BIN`);
+  /** Starts the binary, on free ports unless `more` names others. */
+  static start(...more: string[]): Promise<WebliveServer> {
     const free = [['--listen', '127.0.0.1:0'], ['--media-port', '0']].filter(([option]) => !more.includes(option!)).flat();
-    const child = spawn(BINARY, [...free, ...more], {
+    return this.#run([...free, ...more]);
+  }
+
+  /** Starts the binary as an edge of `origin`. */
+  static edge(origin: WebliveServer, ...more: string[]): Promise<WebliveServer> {
+    return this.#run(['edge', '--origin', origin.origin, '--listen', '127.0.0.1:0', ...more]);
+  }
+
+  /** Waits for the line that says where it is. */
+  static async #run(options: string[]): Promise<WebliveServer> {
+    if (!existsSync(BINARY)) throw new Error(`no server at ${BINARY}: build it or set WEBLIVE_BIN`);
+    const child = spawn(BINARY, options, {
       stdio: ['ignore', 'pipe', 'pipe'],
       // Runs at the same time share the folder that they are started in.
       env: { WEBLIVE_DATA: '', ...process.env },
@@ -44,7 +54,7 @@ export class WebliveServer {
       for (const stream of [child.stdout!, child.stderr!]) {
         createInterface({ input: stream }).on('line', (line) => {
           log.push(line);
-          const found = /^weblive: demo page at (http:\/\/[^\s/]+)/.exec(line);
+          const found = /^weblive: (?:demo page|edge) at (http:\/\/[^\s/]+)/.exec(line);
           if (found) {
             clearTimeout(timer);
             resolve(found[1]!);
@@ -157,7 +167,7 @@ export class LabBrowser {
   }
 
   /** A page that plays. */
-  async viewer(kind: 'webrtc' | 'flv' | 'hls', url: string): Promise<LabPage> {
+  async viewer(kind: LabPlayer, url: string): Promise<LabPage> {
     const page = await this.page(kind);
     await page.page.evaluate(([kind, url]) => window.lab.play(kind, url), [kind, url] as const);
     return page;

@@ -351,7 +351,7 @@ describe('what browsers do to pages', () => {
     await tess.sees('sound of the client', ({ trtc, dialog }) => trtc.sound && trtc.level > 0.05 && dialog === null);
     await tess.evaluate('untouched.lines.player.setMuted(false), untouched.live.seat.resumePlayStream()');
     const heard = await tess.sees('sound of all', ({ lines, seats }) => lines.picture && !lines.muted && seats.sound && !seats.isBlocked);
-    assert.equal(heard.told.filter((one) => one === 'refused').length, 1);
+    assert.equal(heard.told.filter((one) => one === 'refused').length, 1, JSON.stringify(heard.told));
     await tess.page.context().close();
   });
 

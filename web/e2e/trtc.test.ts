@@ -1,10 +1,24 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { LabBrowser, type LabPage, until, WebliveServer } from './harness';
+import { LabBrowser, type LabPage, run, until, WebliveServer } from './harness';
 import type { Seen } from './lab/trtc';
+import { probeCodecs } from './media';
 import { enterAs, PATIENCE, type RoomPage } from './rooms';
 
 const ROOM = 1234;
+
+/** A port of this machine that nobody listens on. */
+async function freePort(): Promise<number> {
+  const holder = createServer();
+  await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
+  const { port } = holder.address() as AddressInfo;
+  await new Promise((resolve) => holder.close(resolve));
+  return port;
+}
 
 /** A page that calls. */
 class Caller {
@@ -58,9 +72,12 @@ describe('the media client in its own interface', () => {
   let host: RoomPage;
   let anna: Caller;
   let ben: Caller;
+  /** Host and port of another server. */
+  let elsewhere: string;
 
   before(async () => {
-    [server, lab] = await Promise.all([WebliveServer.start(), LabBrowser.start()]);
+    elsewhere = `127.0.0.1:${await freePort()}`;
+    [server, lab] = await Promise.all([WebliveServer.start('--push-page-hosts', elsewhere, '--push-private-hosts', elsewhere), LabBrowser.start()]);
     host = await enterAs(lab, server.origin, { app: 0, user: 'olga' });
     await host.ask('createRoom', { room: ROOM, name: 'A call' });
     [anna, ben] = [new Caller(await lab.page('anna')), new Caller(await lab.page('ben'))];
@@ -138,6 +155,27 @@ describe('the media client in its own interface', () => {
     await anna.sees("ben's screen", 'ben', 'auxiliary', ({ frames }) => frames > 1);
     await ben.lab.page.evaluate(() => window.call.client.unpublish(window.call.screen));
     await anna.told('stream-removed', 'ben/auxiliary');
+  });
+
+  test('what is published is pushed on to a server that the operator has named, and to no other', async () => {
+    const push = (url: string) => anna.lab.page.evaluate(async (url) => {
+      const refused = await window.call.client.startPublishCDNStream({ url }).catch((error: unknown) => error as { getCode(): number; message: string });
+      return refused ? { code: refused.getCode(), message: refused.message } : null;
+    }, url);
+    const refused = await push('rtmp://127.0.0.1:1/live/secret');
+    assert.equal(refused?.code, 0x4045);
+    assert.match(refused?.message ?? '', /push\.page_hosts/);
+    const folder = await mkdtemp(join(tmpdir(), 'weblive-push-'));
+    try {
+      const path = join(folder, 'taken.flv');
+      const taken = run('ffmpeg', ['-v', 'error', '-listen', '1', '-timeout', '30', '-i', `rtmp://${elsewhere}/live/secret`, '-t', '3', '-c', 'copy', path], PATIENCE);
+      assert.equal(await push(`rtmp://${elsewhere}/live/secret`), null);
+      await taken;
+      assert.deepEqual(await probeCodecs(path), { video: 'h264', audio: 'aac' });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+    await anna.lab.page.evaluate(() => window.call.client.stopPublishCDNStream());
   });
 
   test('one who is removed is told why', async () => {

@@ -94,9 +94,12 @@ describe('pages written for TWebLive', () => {
     evening.pages.silence();
     await until('HLS', async () => (await shown()) === 'hls', PATIENCE);
     await evening.playing(page);
-    const names = (await eventsOf(page)).map(([name]) => name).filter((name) => name !== 't_line_changed');
-    assert.deepEqual([names[0], ...names.slice(-2)], ['t_playing', 't_waiting', 't_playing']);
-    assert.ok(!names.includes('t_error'));
+    const names = (await eventsOf(page)).map(([name]) => name);
+    const change = names.lastIndexOf('t_line_changed');
+    assert.deepEqual(names.slice(0, 2), ['t_line_changed', 't_playing'], names.join());
+    // Only the change is looked at: a player so near to the live edge may wait again on a busy machine.
+    assert.deepEqual(names.slice(change - 1, change + 2), ['t_waiting', 't_line_changed', 't_playing'], names.join());
+    assert.ok(!names.includes('t_error'), names.join());
     assert.equal(await page.evaluate(() => document.querySelectorAll('video').length), 1);
     await close(page);
   });

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { LabBrowser, type LabPage, RESULTS, run, until, WebliveServer } from './harness';
+import { LabBrowser, type LabPage, until, WebliveServer } from './harness';
+import { pythonOfTests } from './python';
 
 const KINDS = ['webrtc', 'flv', 'hls'] as const;
 
@@ -38,6 +38,23 @@ describe('publishers of every kind', () => {
     const pages = await viewers('picture');
     const seen = await Promise.all(pages.map((page) => page.plays(20, { audio: false })));
     for (const one of seen) assert.deepEqual(one.errors, []);
+    await closeAll([publisher, ...pages]);
+  });
+
+  test('FLV over a WebSocket plays like FLV over HTTP, and ends with its publisher', async () => {
+    const publisher = await lab.publisher({ whip: server.addresses('socket').whip, width: 640, height: 360 });
+    await live(server, 'socket');
+    const address = server.addresses('socket').flv.replace('http', 'ws');
+    const pages = [await lab.viewer('flv', address), await lab.viewer('flv', `${address}?latency=smooth`)];
+    for (const page of pages) {
+      const seen = await page.plays();
+      assert.deepEqual(seen.errors, []);
+      assert.deepEqual([seen.stats.width, seen.stats.height], [640, 360]);
+    }
+    const metrics = await (await fetch(server.url('/metrics'))).text();
+    assert.match(metrics, /^weblive_relay_viewers\{protocol="ws_flv"\} 2$/m);
+    await publisher.page.evaluate(() => window.lab.unpublish());
+    await Promise.all(pages.map((page) => page.until('the end', (seen) => seen.state === 'ended', 40_000)));
     await closeAll([publisher, ...pages]);
   });
 
@@ -104,7 +121,7 @@ describe('publishers of every kind', () => {
   });
 
   test('aiortc publishes H.264 and Opus that every player in Chromium shows', { timeout: 240_000 }, async () => {
-    const python = await aiortc();
+    const python = await pythonOfTests();
     const child = spawn(python, [join(HERE, 'aiortc_publish.py'), server.addresses('aiortc').whip], { stdio: ['pipe', 'pipe', 'pipe'] });
     const said: string[] = [];
     child.stdout.on('data', (data: Buffer) => said.push(data.toString()));
@@ -142,18 +159,4 @@ async function live(server: WebliveServer, id: string): Promise<void> {
     abort.abort();
     return response.ok;
   });
-}
-
-/** A Python with aiortc: the one that `AIORTC_PYTHON` names, else one in the results folder, made once. */
-async function aiortc(): Promise<string> {
-  const given = process.env['AIORTC_PYTHON'];
-  if (given) return given;
-  const home = join(RESULTS, 'venv');
-  const python = join(home, 'bin/python');
-  const isReady = existsSync(python) && (await run(python, ['-c', 'import aiortc']).then(() => true, () => false));
-  if (!isReady) {
-    await run('python3', ['-m', 'venv', home]);
-    await run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', join(HERE, '../../deploy/test/requirements.txt')], 180_000);
-  }
-  return python;
 }

@@ -14,7 +14,9 @@ describe('the stream id of a publication', () => {
   });
 
   test('has addresses', () => {
-    expect(addressesOf(streamIdOf(0, 5, 'anna'), 'https://live.example.org').flv).toBe('https://live.example.org/live/0_5_anna_main.flv');
+    const { flv, still } = addressesOf(streamIdOf(0, 5, 'anna'), 'https://live.example.org');
+    expect(flv).toBe('https://live.example.org/live/0_5_anna_main.flv');
+    expect(still).toBe('https://live.example.org/live/0_5_anna_main.mp4');
   });
 });
 

@@ -6,6 +6,8 @@ export interface StreamAddresses {
   whep: string;
   flv: string;
   hls: string;
+  /** The newest key frame, as an MP4 file of one picture. */
+  still: string;
 }
 
 /** What a stream id may look like: the server refuses anything else. */
@@ -15,7 +17,7 @@ export const STREAM_ID = /^[A-Za-z0-9_-]{1,128}$/;
 export function addressesOf(id: string, origin: string = location.origin): StreamAddresses {
   if (!STREAM_ID.test(id)) throw new RangeError(`stream id ${JSON.stringify(id)}: 1 to 128 of A-Z a-z 0-9 _ -`);
   const at = (path: string) => new URL(path, origin).href;
-  return { whip: at(`/whip/${id}`), whep: at(`/whep/${id}`), flv: at(`/live/${id}.flv`), hls: at(`/live/${id}.m3u8`) };
+  return { whip: at(`/whip/${id}`), whep: at(`/whep/${id}`), flv: at(`/live/${id}.flv`), hls: at(`/live/${id}.m3u8`), still: at(`/live/${id}.mp4`) };
 }
 
 /**

@@ -1,14 +1,17 @@
 import { AvSync, ClockReader, TestCard } from '../../src/testcard';
 import {
   FlvPlayer, HlsPlayer, WebliveError, WebRtcPlayer, WhipClient,
-  type Player, type PlayerKind, type PlayerState, type PlaybackStats, type SessionState, type VideoCodec,
+  type Player, type PlayerState, type PlaybackStats, type SessionState, type VideoCodec,
 } from '../../src/index';
+import { PlainHlsPlayer } from './plain-hls';
+import { Steadiness, type Steady } from './steadiness';
 
 /** What to publish. */
 export interface PublishPlan {
   whip: string;
   width?: number;
   height?: number;
+  frameRate?: number;
   audio?: boolean;
   video?: boolean;
   codec?: VideoCodec;
@@ -42,6 +45,11 @@ export interface Observation {
   totalAudioEnergy: number;
 }
 
+const PLAYERS = { webrtc: WebRtcPlayer, flv: FlvPlayer, hls: HlsPlayer, 'plain-hls': PlainHlsPlayer };
+
+/** The SDK's players, and hls.js without its low-latency mode. */
+export type LabPlayer = keyof typeof PLAYERS;
+
 /** Publishes and plays for the tests; everything it uses is what pages use. */
 class Lab {
   #card: TestCard | null = null;
@@ -51,6 +59,7 @@ class Lab {
   #states: PlayerState[] = [];
   #errors: PlainError[] = [];
   #reader: ClockReader | null = null;
+  #steadiness: Steadiness | null = null;
   #sync: AvSync | null = null;
   #audio: AudioContext | null = null;
   #level = 0;
@@ -116,14 +125,13 @@ class Lab {
     this.#card?.stop();
   }
 
-  play(kind: PlayerKind, url: string): void {
+  play(kind: LabPlayer, url: string): void {
     const video = document.createElement('video');
     video.width = 640;
     video.height = 360;
     video.playsInline = true;
     document.body.append(video);
-    const player =
-      kind === 'webrtc' ? new WebRtcPlayer(url, video) : kind === 'flv' ? new FlvPlayer(url, video) : new HlsPlayer(url, video);
+    const player = new PLAYERS[kind](url, video);
     this.#player = player;
     player.on('state', (state) => this.#states.push(state));
     player.on('error', (error) => this.#errors.push(plain(error)));
@@ -133,6 +141,16 @@ class Lab {
 
   stop(): void {
     this.#player?.stop();
+  }
+
+  /** Begins to note each frame that is shown, anew if it did before. */
+  watch(): void {
+    this.#steadiness?.stop();
+    this.#steadiness = new Steadiness(document.querySelector('video')!, this.#reader!);
+  }
+
+  watched(): Steady {
+    return this.#steadiness!.seen();
   }
 
   /** Two peer connections in this page: the floor of every delay. */

@@ -1,5 +1,6 @@
 import type mpegts from 'mpegts.js';
-import { errorFromResponse, toWebliveError, WebliveError } from '../errors';
+import { toWebliveError, WebliveError } from '../errors';
+import { log } from '../log';
 import { codecLabel, elementStats, type PlaybackStats } from '../stats';
 import { FLV_LATENCY, type LatencyOptions } from './latency';
 import { fetched } from './load';
@@ -11,6 +12,7 @@ export class FlvPlayer extends Player {
   readonly #latency: LatencyOptions;
   #engine: mpegts.Player | null = null;
   #bitrateBps: number | null = null;
+  #recoveredAt = -Infinity;
 
   constructor(url: string, video: HTMLVideoElement, latency: Partial<LatencyOptions> = {}) {
     super(url, video);
@@ -65,7 +67,9 @@ export class FlvPlayer extends Player {
     // mpegts.js goes on after it has called: an engine that is destroyed inside its own call throws.
     const afterwards = (then: () => void) => queueMicrotask(() => engine === this.#engine && then());
     engine.on(library.Events.ERROR, (type: string, detail: string, info?: { code?: number; msg?: string }) => {
-      afterwards(() => void this.#explain(type === library.ErrorTypes.NETWORK_ERROR, info?.msg ?? detail));
+      const reason = this.video.error?.message || (info?.msg ?? detail);
+      const isOfDecoder = detail === library.ErrorDetails.MEDIA_MSE_ERROR;
+      afterwards(() => type === library.ErrorTypes.NETWORK_ERROR ? void this.explain('FLV', reason) : this.#onMediaError(isOfDecoder, reason));
     });
     engine.on(library.Events.LOADING_COMPLETE, () => afterwards(() => this.end()));
     engine.on(library.Events.STATISTICS_INFO, (info: { speed?: number }) => {
@@ -77,26 +81,19 @@ export class FlvPlayer extends Player {
     void this.play(this.video);
   }
 
-  #edge(): number | null {
-    const { buffered } = this.video;
-    return buffered.length > 0 ? buffered.end(buffered.length - 1) : null;
+  /** A decoder may fail once, as when the machine is short of something. Twice at once is a stream that does not decode. */
+  #onMediaError(isOfDecoder: boolean, reason: string): void {
+    const now = performance.now();
+    if (!isOfDecoder || now - this.#recoveredAt < RECOVERY) return this.fail(new WebliveError('media', `FLV: ${reason}`, true));
+    this.#recoveredAt = now;
+    log.warn('player', `FLV: ${reason}; it begins anew`);
+    this.release();
+    this.open();
   }
 
-  /** mpegts.js keeps the body of an error answer to itself, so it is asked for again. */
-  async #explain(isNetwork: boolean, text: string): Promise<void> {
-    const fallback = new WebliveError(isNetwork ? 'network' : 'media', `FLV: ${text}`, true);
-    if (!isNetwork) return this.fail(fallback);
-    const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(), EXPLAIN_PATIENCE);
-    try {
-      const response = await fetch(this.url, { signal: abort.signal });
-      this.fail(response.ok ? fallback : await errorFromResponse(response, 'FLV'));
-    } catch (thrown) {
-      this.fail(abort.signal.aborted ? fallback : toWebliveError(thrown, 'FLV'));
-    } finally {
-      clearTimeout(timer);
-      abort.abort();
-    }
+  #edge(): number | null {
+    const { buffered } = this.video;
+    return buffered.length ? buffered.end(buffered.length - 1) : null;
   }
 }
 
@@ -122,5 +119,5 @@ function configFor({ target, max, rate }: LatencyOptions): mpegts.Config {
   };
 }
 
-/** Milliseconds in which the server says why it refused. */
-const EXPLAIN_PATIENCE = 5_000;
+/** Milliseconds in which a player begins anew at most once. */
+const RECOVERY = 30_000;

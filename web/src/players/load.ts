@@ -2,7 +2,7 @@ import { WebliveError } from '../errors';
 
 /** Begins to fetch what a way of playing needs, for pages that know before the click. Failures come when it is used. */
 export function preload(kind: 'flv' | 'hls'): void {
-  const load: Promise<unknown> = kind === 'flv' ? import('mpegts.js') : import('hls.js/light');
+  const load: Promise<unknown> = kind === 'flv' ? import('mpegts.js') : import('./engines/hls');
   load.catch(() => undefined);
 }
 

@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { emptyPlaybackStats } from '../stats';
-import { Player } from './player';
+import { BLINK, Player } from './player';
 
 class Plain extends Player {
   override readonly kind = 'hls';
@@ -9,6 +9,33 @@ class Plain extends Player {
   protected override open(): void {}
   protected override release(): void {}
 }
+
+describe('an element that waits', () => {
+  afterEach(() => void vi.useRealTimers());
+
+  test('has stalled, unless it plays on at once', () => {
+    vi.useFakeTimers();
+    const player = new Plain('https://live.example/x.m3u8', document.createElement('video'));
+    const told: string[] = [];
+    player.on('state', (state) => told.push(state));
+    player.start();
+    const element = (event: string) => player.video.dispatchEvent(new Event(event));
+    for (const event of ['playing', 'waiting']) element(event);
+    vi.advanceTimersByTime(BLINK - 1);
+    element('playing');
+    vi.advanceTimersByTime(BLINK);
+    expect(told).toEqual(['connecting', 'playing']);
+    element('waiting');
+    vi.advanceTimersByTime(BLINK);
+    expect(told.at(-1)).toBe('stalled');
+    element('playing');
+    expect(told.at(-1)).toBe('playing');
+    element('waiting');
+    player.stop();
+    vi.advanceTimersByTime(BLINK);
+    expect(told.at(-1)).toBe('idle');
+  });
+});
 
 describe('an element of a page that was frozen', () => {
   afterEach(() => void vi.restoreAllMocks());

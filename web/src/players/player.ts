@@ -1,6 +1,6 @@
 import { Emitter } from '../emitter';
 import { log } from '../log';
-import { WebliveError } from '../errors';
+import { errorFromResponse, toWebliveError, WebliveError } from '../errors';
 import { onThaw } from '../page';
 import type { PlaybackStats } from '../stats';
 
@@ -149,6 +149,7 @@ export abstract class Playback extends Emitter<PlayerEvents> {
 export abstract class Player extends Playback {
   readonly #offs: (() => void)[] = [];
   #pictureTimer: ReturnType<typeof setTimeout> | undefined;
+  #waitTimer: ReturnType<typeof setTimeout> | undefined;
   #isPaused = false;
   #isShown = false;
 
@@ -168,10 +169,14 @@ export abstract class Player extends Playback {
   override start(): void {
     if (this.state !== 'idle') return;
     this.#watch('playing', () => {
+      clearTimeout(this.#waitTimer);
       this.setState('playing');
       this.#pictureTimer ??= setTimeout(() => this.#onPicture(), NO_PICTURE);
     });
-    this.#watch('waiting', () => this.state === 'playing' && !this.#isPaused && this.setState('stalled'));
+    this.#watch('waiting', () => {
+      clearTimeout(this.#waitTimer);
+      this.#waitTimer = setTimeout(() => this.state === 'playing' && !this.#isPaused && this.setState('stalled'), BLINK);
+    });
     this.#watch('ended', () => this.end());
     this.#offs.push(
       whenShown(this.video, () => this.#onPicture()),
@@ -224,6 +229,20 @@ export abstract class Player extends Playback {
     super.fail(error);
   }
 
+  /**
+   * Gives up for a reason of the network, or for what the server says of it: engines keep the body of a refusal to
+   * themselves, so it is asked for again. What comes instead of a refusal is broken off after the same time.
+   */
+  protected async explain(name: string, reason: string): Promise<void> {
+    const fallback = new WebliveError('network', `${name}: ${reason}`, true);
+    try {
+      const response = await fetch(this.url, { signal: AbortSignal.timeout(EXPLAIN_PATIENCE) });
+      this.fail(response.ok ? fallback : await errorFromResponse(response, name));
+    } catch (thrown) {
+      this.fail(thrown instanceof DOMException ? fallback : toWebliveError(thrown, name));
+    }
+  }
+
   #onPicture(): void {
     clearTimeout(this.#pictureTimer);
     if (this.#offs.length === 0 || this.#isShown) return;
@@ -239,6 +258,7 @@ export abstract class Player extends Playback {
 
   #unwatch(): void {
     clearTimeout(this.#pictureTimer);
+    clearTimeout(this.#waitTimer);
     for (const off of this.#offs.splice(0)) off();
   }
 }
@@ -255,3 +275,9 @@ export function whenShown(video: HTMLVideoElement, then: () => void): () => void
 
 /** Sound without a picture, or a page that is not painted, counts as shown after this time; milliseconds. */
 export const NO_PICTURE = 700;
+
+/** A jump to the live edge has the element wait for a moment, which nobody sees; milliseconds. */
+export const BLINK = 100;
+
+/** Milliseconds in which the server says why it refused. */
+const EXPLAIN_PATIENCE = 5_000;

@@ -104,7 +104,8 @@ export type RequestBody =
   | ({ type: "listenVolumes" } & ListenVolumes)
   | ({ type: "listenQualities" } & ListenQualities)
   | ({ type: "startRelay" } & StartRelay)
-  | ({ type: "stopRelay" } & StopRelay);
+  | ({ type: "stopRelay" } & StopRelay)
+  | ({ type: "startPush" } & StartPush);
 
 /** What each request gives back. */
 export interface Results {
@@ -246,6 +247,11 @@ export interface Results {
   startRelay: RelayAddresses;
   /** Publishes to the relay no longer. */
   stopRelay: Done;
+  /**
+   * Pushes a relayed publication to another server by RTMP, where the operator lets pages do that.
+   * It ends with the relaying.
+   */
+  startPush: Done;
 }
 
 /** Begins a session on this socket. An earlier session of the same user ends. */
@@ -1461,6 +1467,19 @@ export interface StopRelay {
   track: TrackKind;
 }
 
+/**
+ * Pushes a relayed publication to another server by RTMP, where the operator lets pages do that.
+ * It ends with the relaying.
+ */
+export interface StartPush {
+  /** The room. */
+  room: RoomId;
+  /** Which of the two publications. */
+  track: TrackKind;
+  /** `rtmp://` or `rtmps://`, host, application and stream key. */
+  url: string;
+}
+
 /** What a client is told. */
 export type RoomEvent =
   /** Somebody came in as an anchor or became one. */
@@ -2186,7 +2205,9 @@ export type ErrorName =
   /** The publication has ended meanwhile, or is being set up. */
   | "publicationChanged"
   /** Relaying was not changed. */
-  | "relayFailed";
+  | "relayFailed"
+  /** A push to another server was not begun. */
+  | "pushFailed";
 
 /** Why the server closes a socket. */
 export const CloseCode = {

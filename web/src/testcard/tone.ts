@@ -18,14 +18,16 @@ export class Tone {
     beep.connect(destination);
     // Without a gesture the promise stays open until one comes; media must not wait for that.
     void context.resume();
-    // Many short looks: the wall clock of a rendered sample is the earliest time at which it was seen.
-    let behind = Infinity;
+    // Many short looks: the wall clock of a rendered sample is the earliest time at which it was seen. The last ones
+    // alone count: a busy machine renders nothing for a while, and the clock of the sound is behind from then on.
+    let [before, behind] = [Infinity, Infinity];
     let looks = 0;
     this.#timer = setInterval(() => {
       if (context.state !== 'running') return;
-      behind = Math.min(looks % 500 === 0 ? Infinity : behind, Date.now() - context.currentTime * 1000);
+      if (looks % LOOKS === 0) [before, behind] = [behind, Infinity];
+      behind = Math.min(behind, Date.now() - context.currentTime * 1000);
       looks += 1;
-      if (looks > 20) this.#schedule(context, beep.gain, behind);
+      if (looks > LOOKS) this.#schedule(context, beep.gain, Math.min(before, behind));
     }, 20);
     return destination.stream.getAudioTracks();
   }
@@ -61,6 +63,9 @@ function oscillator(context: AudioContext, frequency: number, level: number): Ga
 
 const HUM_GAIN = 0.01;
 const BEEP_GAIN = 0.4;
+
+/** So many looks at the clock, or twice as many, are remembered. */
+const LOOKS = 20;
 
 /** Milliseconds between the scheduling of a beep and its start, at least. */
 const AHEAD = 100;

@@ -231,10 +231,25 @@ describe('a client', () => {
       expect(server.asked('startRelay')[0]).toMatchObject({ room: 7, track: 'main', streamId: 'mine' });
       expect(server.asked('stopRelay')).toHaveLength(1);
       expect((await rejected(client.startPublishCDNStream({ streamId: 'a b' }))).getCode()).toBe(0x1000);
-      expect((await rejected(client.startPublishCDNStream({ url: 'rtmp://elsewhere', appId: 1, bizId: 2 }))).getCode()).toBe(0x4045);
+      await client.startPublishCDNStream({ url: 'rtmp://elsewhere.example/app/key', appId: 1, bizId: 2 });
+      expect(server.asked('startPush')[0]).toMatchObject({ room: 7, track: 'main', url: 'rtmp://elsewhere.example/app/key' });
+      server.answers['startPush'] = () => ({ refused: 'noPermission' });
+      expect((await rejected(client.startPublishCDNStream({ url: 'rtmp://elsewhere.example/app/key' }))).getCode()).toBe(0x4045);
+      expect(server.asked('stopRelay'), 'what it began for that is ended').toHaveLength(2);
+      server.tell({ event: 'relayStarted', room: 7, track: 'main', relay: { stream: 'before', flv: '', hls: '' } });
+      await rejected(client.startPublishCDNStream({ url: 'rtmp://elsewhere.example/app/key' }));
+      await rejected(client.startPublishCDNStream({ url: 'rtmp://elsewhere.example/app/key', streamId: 'other' }));
+      expect(server.asked('startRelay').slice(-2)).toMatchObject([{ streamId: 'other' }, { streamId: 'before' }]);
+      expect(server.asked('stopRelay')).toHaveLength(2);
       const peer = FakePeer.last as ConnectingPeer;
       peer.stats = new Map([['v', { id: 'v', type: 'outbound-rtp', kind: 'video', codecId: 'c', bytesSent: 1 }], ['c', { id: 'c', type: 'codec', mimeType: 'video/VP8' }]]);
-      expect((await rejected(client.startPublishCDNStream())).getCode()).toBe(0x4049);
+      const refused = await rejected(client.startPublishCDNStream());
+      expect([refused.getCode(), refused.message]).toEqual([0x4049, expect.stringContaining('FLV and HLS do not carry video/VP8')]);
+      for (const carried of ['VP9', 'AV1', 'H264']) {
+        peer.stats.set('c', { id: 'c', type: 'codec', mimeType: `video/${carried}` });
+        await client.startPublishCDNStream();
+      }
+      expect(server.asked('startRelay')).toHaveLength(9);
       peer.stats.clear();
       server.answers['startRelay'] = () => undefined;
       const late = rejected(client.startPublishCDNStream());

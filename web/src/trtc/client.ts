@@ -276,21 +276,33 @@ export class Client {
 
   /**
    * Has the server offer what is published as main over FLV and HLS too, under a stream id of one's own if given.
-   * Rejects with `NOT_SUPPORTED_H264` where this browser sends another codec, which these cannot carry.
+   * Rejects with `NOT_SUPPORTED_H264` where this browser sends VP8, which these cannot carry. With a `url` it is pushed
+   * there by RTMP besides, where the server's operator lets pages do so; that ends with {@link stopPublishCDNStream}.
    */
   async startPublishCDNStream(options: PublishCDNOptions = {}): Promise<void> {
     const { media } = this.#mustBeIn('startPublishCDNStream');
-    if (options.url !== undefined) throw notOffered(ErrorCode.START_PUBLISH_CDN_FAILED, 'startPublishCDNStream: this server does not push to others; leave url, appId and bizId out');
     const publication = media.publication('main');
     if (!publication) throw badOperation('startPublishCDNStream: call publish first');
-    const { streamId } = options;
+    const { streamId, url } = options;
     if (streamId !== undefined && !/^[A-Za-z0-9_-]{1,64}$/.test(streamId)) throw badParameter(`startPublishCDNStream: streamId ${JSON.stringify(streamId)}; allowed are 1 to 64 of A-Z a-z 0-9 _ -`);
     const codec = (await publication.stats())?.video?.codec;
-    if (codec && !/h264/i.test(codec)) {
-      throw new RtcError(ErrorCode.NOT_SUPPORTED_H264, `startPublishCDNStream: this browser sends ${codec}; FLV and HLS carry H.264`, { advice: 'Publish from a browser that sends H.264, or watch over WebRTC.' });
+    if (codec && /vp8/i.test(codec)) {
+      throw new RtcError(ErrorCode.NOT_SUPPORTED_H264, `startPublishCDNStream: FLV and HLS do not carry ${codec}`, { advice: 'Publish from a browser that sends H.264, or watch over WebRTC.' });
     }
+    const before = publication.relay?.stream;
+    const here = { room: media.room, track: 'main' } as const;
+    const relayAs = (name?: string) => media.session.request('startRelay', { ...here, ...(name !== undefined && { streamId: name }) }, { timeout: CDN_PATIENCE });
     try {
-      await media.session.request('startRelay', { room: media.room, track: 'main', ...(streamId !== undefined && { streamId }) }, { timeout: CDN_PATIENCE });
+      await relayAs(streamId);
+      if (url === undefined) return;
+      try {
+        await media.session.request('startPush', { ...here, url }, { timeout: CDN_PATIENCE });
+      } catch (thrown) {
+        // Who is told that it failed finds all as it was.
+        if (before === undefined) await media.session.request('stopRelay', here, { timeout: CDN_PATIENCE }).catch(() => undefined);
+        else if (streamId !== undefined) await relayAs(before).catch(() => undefined);
+        throw thrown;
+      }
     } catch (thrown) {
       throw toRtcError(thrown, 'startPublishCDNStream', { always: ErrorCode.START_PUBLISH_CDN_FAILED });
     }

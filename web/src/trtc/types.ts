@@ -34,7 +34,7 @@ export interface ClientConfig {
   frameWorkType?: number;
   /**
    * Addition: the codec of what is published; `h264` when absent, in browsers that have it. Browsers without H.264 in
-   * WebRTC show `vp8`; FLV and HLS have no picture then.
+   * WebRTC show `vp8`; FLV and HLS do not play then.
    */
   videoCodec?: VideoCodec;
   /** Addition: the server, `https://host[:port]`; the script's own origin when absent. */
@@ -92,10 +92,11 @@ export interface SubscribeOptions {
 export interface PublishCDNOptions {
   /** The public stream id; the server's own when absent. */
   streamId?: string;
-  /** Pushing to somebody else's server is not offered here. */
+  /** Where it is pushed besides: `rtmp://` or `rtmps://`, to a host that the server's operator has named. */
+  url?: string;
+  /** Said by pages that push, and not needed. */
   appId?: number;
   bizId?: number;
-  url?: string;
 }
 
 /** One picture of a mix. */

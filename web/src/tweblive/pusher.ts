@@ -15,7 +15,7 @@ export interface PusherOptions {
   screenCapture?: boolean;
   /**
    * Addition of this library: the codec of the picture; `h264` when absent, in browsers that have it. Browsers without
-   * H.264 in WebRTC show `vp8`; FLV and HLS have no picture then.
+   * H.264 in WebRTC show `vp8`; FLV and HLS do not play then.
    */
   videoCodec?: VideoCodec;
 }

@@ -4,6 +4,8 @@ import type { LiveInfo } from 'weblive/vue';
 export interface Poster {
   id: string;
   title: string;
+  /** Whose stream it is. */
+  owner: string;
   host: string;
   avatar: string;
   cover: string;
@@ -16,6 +18,7 @@ export function posterOf(live: LiveInfo): Poster {
   const host = live.liveOwner.userName || live.liveOwner.userId;
   return {
     id: live.liveId,
+    owner: live.liveOwner.userId,
     title: live.liveName || host || live.liveId,
     host,
     avatar: live.liveOwner.avatarUrl,

@@ -35,7 +35,7 @@ export const ko: Messages = {
   },
   people: { title: '사람들', came: '{name}님이 들어왔습니다', muteAll: '진행자만 쓰기', mute: '채팅 막기', unmute: '채팅 다시 허용', kick: '내보내고 막기', kickTitle: '{name}님을 내보낼까요?', kickText: '바로 방에서 나가며 방송 중에는 다시 들어올 수 없습니다.', makeAdmin: '관리자로 지정', takeAdmin: '관리자 해제', muted: '채팅 막힘', actions: '{name}님 관리', madeAdmin: '{name}님이 관리자가 되었습니다', removed: '{name}님을 내보냈습니다' },
   share: { title: '방 공유', link: '링크', text: '“{title}” 라이브 보기', code: '링크 QR 코드', scan: '휴대폰으로 스캔하세요', native: '공유…' },
-  dev: { title: '스트림 주소', text: 'OBS, 인코더, 플레이어용입니다. WHIP는 별도의 일반 스트림으로 송출하고, 나머지는 진행자의 스트림을 재생합니다.', open: '일반 스트림에서 열기', room: '방' },
+  dev: { still: '정지 화면', title: '스트림 주소', text: 'OBS, 인코더, 플레이어용입니다. WHIP는 별도의 일반 스트림으로 송출하고, 나머지는 진행자의 스트림을 재생합니다.', open: '일반 스트림에서 열기', room: '방' },
   stats: { title: '통계', close: '통계 닫기', line: '회선', size: '해상도', fps: '프레임', bitrate: '비트레이트', audio: '오디오', video: '비디오', codec: '코덱', dropped: '손실 프레임', delay: '지연', rtt: '왕복 시간', upLoss: '업로드 손실', downLoss: '다운로드 손실', quality: '네트워크', sent: '전송', received: '수신', grades: { 0: '알 수 없음', 1: '최상', 2: '좋음', 3: '보통', 4: '나쁨', 5: '매우 나쁨', 6: '끊김' } },
   studio: { controls: '방송 조작', camera: '카메라', microphone: '마이크', screen: '화면 공유', stopScreen: '공유 중지', settings: '장치', cameraOff: '카메라 끄기', cameraOn: '카메라 켜기', micOff: '마이크 끄기', micOn: '마이크 켜기', screenEnded: '화면 공유가 끝났습니다', health: '보내는 상태', weak: '네트워크가 불안정합니다', weakText: '시청자 화면이 멈출 수 있습니다.', lower: '화질 낮추기', lowered: '화질을 {size}(으)로 바꿨습니다', still: '지금은 전송되지 않습니다', stillText: '네트워크가 돌아오면 자동으로 이어집니다.', upload: '업로드', loss: '손실' },
   lab: {

@@ -35,7 +35,7 @@ export const zh: Messages = {
   },
   people: { title: '成员', came: '{name} 进来了', muteAll: '仅主播可发言', mute: '禁言', unmute: '解除禁言', kick: '移出并禁止进入', kickTitle: '移出 {name}？', kickText: '对方会立刻离开房间，本场直播期间不能再进来。', makeAdmin: '设为管理员', takeAdmin: '取消管理员', muted: '已禁言', actions: '对 {name} 的操作', madeAdmin: '{name} 成为管理员', removed: '已移出 {name}' },
   share: { title: '分享房间', link: '链接', text: '来看直播“{title}”', code: '链接的二维码', scan: '用手机扫码', native: '分享…' },
-  dev: { title: '流地址', text: '供 OBS、编码器和播放器使用。WHIP 发布到一路独立的普通流，其余播放主播的流。', open: '在普通流页面打开', room: '房间' },
+  dev: { still: '静止画面', title: '流地址', text: '供 OBS、编码器和播放器使用。WHIP 发布到一路独立的普通流，其余播放主播的流。', open: '在普通流页面打开', room: '房间' },
   stats: { title: '统计', close: '关闭统计', line: '线路', size: '分辨率', fps: '帧率', bitrate: '码率', audio: '音频', video: '视频', codec: '编码', dropped: '丢帧', delay: '延迟', rtt: '往返', upLoss: '上行丢包', downLoss: '下行丢包', quality: '网络', sent: '发送', received: '接收', grades: { 0: '未知', 1: '极好', 2: '好', 3: '一般', 4: '差', 5: '很差', 6: '断开' } },
   studio: { controls: '直播控制', camera: '摄像头', microphone: '麦克风', screen: '共享屏幕', stopScreen: '停止共享', settings: '设备', cameraOff: '关闭摄像头', cameraOn: '打开摄像头', micOff: '麦克风静音', micOn: '取消麦克风静音', screenEnded: '屏幕共享已结束', health: '发送情况', weak: '你的网络较差', weakText: '观众可能会看到画面卡顿。', lower: '降低画质', lowered: '画质已改为 {size}', still: '现在发不出数据', stillText: '网络恢复后会自动继续。', upload: '上行', loss: '丢包' },
   lab: {

@@ -40,7 +40,7 @@ describe('the access of the page', () => {
     const plain = addressesOf('a', 'http://live.example');
     const addresses = signAddresses(given, 'a', plain);
     expect(addresses.whip).toBe(plain.whip);
-    for (const kind of ['whep', 'flv', 'hls'] as const) expect(addresses[kind]).toBe(`${plain[kind]}?txSecret=ab&txTime=5C27`);
+    for (const kind of ['whep', 'flv', 'hls', 'still'] as const) expect(addresses[kind]).toBe(`${plain[kind]}?txSecret=ab&txTime=5C27`);
     expect(signAddresses(given, 'b', plain)).toEqual(plain);
   });
 });

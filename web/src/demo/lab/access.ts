@@ -39,8 +39,8 @@ export function tokenOption(typed: string): { token?: string } {
 /** The addresses of `id` with their signature, where the page was given one for this very stream. */
 export function signAddresses(given: Pick<Given, 'id' | 'signature'>, id: string, addresses: StreamAddresses): StreamAddresses {
   if (given.signature === '' || id !== given.id) return addresses;
-  const { whip, whep, flv, hls } = addresses;
-  return { whip, whep: whep + given.signature, flv: flv + given.signature, hls: hls + given.signature };
+  const { whip, whep, flv, hls, still } = addresses;
+  return { whip, whep: whep + given.signature, flv: flv + given.signature, hls: hls + given.signature, still: still + given.signature };
 }
 
 /** One word of visible ASCII: what fits into a header field. */
