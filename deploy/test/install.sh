@@ -5,9 +5,11 @@ set -eu
 
 declare -A package_of=(
   [cc]=gcc [c++]=g++ [cmake]=cmake [make]=make [pkg-config]=pkg-config
-  [chromium]=chromium [ffmpeg]=ffmpeg [ffprobe]=ffmpeg [firefox-esr]=firefox-esr [promtool]=prometheus [python3]=python3 [turnserver]=coturn
+  [chromium]=chromium [ffmpeg]=ffmpeg [ffprobe]=ffmpeg [firefox-esr]=firefox-esr [mpv]=mpv [nginx]=nginx [promtool]=prometheus [python3]=python3 [turnserver]=coturn
 )
 
+# Where Debian has nginx, which is on the path of root alone.
+PATH=$PATH:/usr/sbin
 missing=()
 need() {
   for program in "$@"; do
@@ -34,7 +36,7 @@ for group in "$@"; do
       need cc c++ cmake make
       ;;
     test)
-      need chromium firefox-esr ffmpeg ffprobe promtool python3 turnserver
+      need chromium firefox-esr ffmpeg ffprobe mpv nginx promtool python3 turnserver
       python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
       ;;
     *) echo "usage: $0 [build] [test]" >&2; exit 2 ;;
