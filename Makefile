@@ -10,7 +10,7 @@ WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path
 VENV := target/aiortc
 
 .DEFAULT_GOAL := help
-.PHONY: help run build web test lint compile-tests test-rust test-web test-bench test-e2e fuzz bench deps-build deps-test clean
+.PHONY: help run build web test lint compile-tests test-rust test-web test-bench test-e2e measure fuzz bench deps-build deps-test clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ E2E_BIN ?= $(CURDIR)/target/debug/weblive
 
 test-e2e: compile-tests $(VENV)/.installed ## Browsers, ffmpeg and another WebRTC stack against the server; E2E_BIN=… names another one.
 	cd web && WEBLIVE_BIN=$(E2E_BIN) AIORTC_PYTHON=$(CURDIR)/$(VENV)/bin/python npm run e2e
+
+measure: build $(VENV)/.installed ## What browsers see of the release binary, held to its aims (minutes, on a quiet machine).
+	cd web && WEBLIVE_BIN=$(CURDIR)/target/release/weblive WEBLIVE_AIMS=judged AIORTC_PYTHON=$(CURDIR)/$(VENV)/bin/python npm run e2e:measure
 
 $(VENV)/.installed: deploy/test/requirements.txt
 	python3 -m venv $(VENV)

