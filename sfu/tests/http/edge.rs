@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use crate::metrics::promtool;
 use crate::program::Program;
 use crate::publisher::Publisher;
-use crate::support::{SDP, settings, until, until_within};
+use crate::support::{PATIENCE, SDP, settings, until};
 
 /// A server with one stream, `show`.
 struct Origin {
@@ -75,7 +75,7 @@ async fn metric(url: &str, line: &str) -> f64 {
 }
 
 async fn reaches(url: &str, line: &str, is_wanted: impl Fn(f64) -> bool) {
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + PATIENCE;
     loop {
         let value = metric(url, line).await;
         if is_wanted(value) {
@@ -222,14 +222,14 @@ async fn many_viewers_cost_the_origin_one_pull_and_outlive_its_restart() {
             .all(|(before, now)| now > before + 10_000)
     };
     // Four seconds may lie between two tries, and three until it is known that the source is another.
-    until_within(Duration::from_secs(20), "all go on", goes_on).await;
+    until("all go on", goes_on).await;
     for viewer in &viewers {
         assert!(!viewer.reading.is_finished());
         for (kind, times) in viewer.times() {
             assert!(times.is_sorted(), "{kind}: {times:?}");
         }
     }
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + PATIENCE;
     loop {
         let playlist = get(&format!("{url}/live/show.m3u8")).await.text().await;
         let playlist = playlist.expect("text");
@@ -301,7 +301,7 @@ async fn an_edge_checks_its_viewers_and_signs_for_its_origin() {
     assert_eq!(detail, "the origin answers with status 403");
     origin.end().await;
     // Refusals are kept for a second.
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + PATIENCE;
     loop {
         let detail = problem(&show, 502, "origin-failed").await;
         if detail == "the origin cannot be reached" {
@@ -396,7 +396,7 @@ async fn who_gets_no_media_keeps_no_stream() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     // A page of pictures of what is live does not, nor does who guesses.
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + PATIENCE;
     while metric(&edge.url, streams).await > 0.0 {
         assert!(Instant::now() < end, "it is pulled for nobody");
         get(&format!("{show}.mp4")).await;

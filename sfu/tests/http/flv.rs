@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::show::{Show, ask, binary, closed, http2, refused};
-use crate::support::settings;
+use crate::support::{PATIENCE, settings};
 
 /// Types and times of whole tags.
 fn tags(mut bytes: &[u8]) -> Vec<(u8, u32)> {
@@ -60,7 +60,7 @@ async fn a_websocket_carries_the_stream_in_whole_tags() {
         .await
         .expect("sent");
     loop {
-        let next = timeout(Duration::from_secs(10), socket.next()).await;
+        let next = timeout(PATIENCE, socket.next()).await;
         let next = next.expect("in time").expect("open").expect("whole");
         if let Message::Pong(said) = next {
             break assert_eq!(said, "hello");
@@ -234,7 +234,7 @@ async fn viewers_that_take_nothing_are_closed() {
     // What was on the way is all that comes.
     for stream in [&mut http, &mut websocket] {
         let mut taken = Vec::new();
-        let read = timeout(Duration::from_secs(10), stream.read_to_end(&mut taken));
+        let read = timeout(PATIENCE, stream.read_to_end(&mut taken));
         let _ = read.await.expect("the connection is closed");
         assert!(
             taken.starts_with(b"HTTP/1.1 ") && taken.len() < 1 << 20,
@@ -263,9 +263,7 @@ async fn an_http2_stream_that_takes_nothing_is_reset_alone() {
             }
         }
     };
-    let (bytes, _) = timeout(Duration::from_secs(10), broken)
-        .await
-        .expect("reset");
+    let (bytes, _) = timeout(PATIENCE, broken).await.expect("reset");
     assert!(bytes <= 100_000, "{bytes}");
     // The connection is of use still.
     let other = sender

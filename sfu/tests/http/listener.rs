@@ -8,7 +8,7 @@ use str0m::media::Direction;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{offer, settings};
+use crate::support::{PATIENCE, offer, settings};
 
 const GET: &str = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 
@@ -29,7 +29,7 @@ async fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
 async fn read_to_end(stream: &mut TcpStream) -> String {
     let mut read = Vec::new();
     let all = stream.read_to_end(&mut read);
-    let _ = tokio::time::timeout(Duration::from_secs(10), all)
+    let _ = tokio::time::timeout(PATIENCE, all)
         .await
         .expect("ends within 10 s");
     String::from_utf8_lossy(&read).into_owned()
@@ -44,7 +44,7 @@ async fn metric(address: SocketAddr, line: &str) -> f64 {
 }
 
 async fn metric_reaches(address: SocketAddr, line: &str, wanted: f64) {
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + PATIENCE;
     loop {
         let value = metric(address, line).await;
         if (value - wanted).abs() < f64::EPSILON {
@@ -71,7 +71,7 @@ async fn half_open_connections_time_out_and_free_their_places() {
         half_open.push(stream);
     }
     // All places are taken: whoever comes now is told so, or just closed on.
-    let end = Instant::now() + Duration::from_secs(5);
+    let end = Instant::now() + PATIENCE;
     while exchange(address, b"").await.is_empty() {
         assert!(Instant::now() < end, "nobody was refused");
     }
@@ -132,7 +132,7 @@ async fn connections_above_the_limit_get_a_problem() {
     let problem: serde_json::Value = serde_json::from_str(body).unwrap();
     assert_eq!(problem["status"], 503);
     drop(first);
-    let end = Instant::now() + Duration::from_secs(5);
+    let end = Instant::now() + PATIENCE;
     while !exchange(address, GET.as_bytes())
         .await
         .starts_with("HTTP/1.1 200")

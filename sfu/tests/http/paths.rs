@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::show::Show;
+use crate::support::PATIENCE;
 
 /// What a raw request line is answered with: no client has put it in order.
 async fn raw(address: SocketAddr, target: &[u8]) -> (u16, Vec<u8>) {
@@ -20,7 +21,7 @@ async fn raw(address: SocketAddr, target: &[u8]) -> (u16, Vec<u8>) {
     .concat();
     stream.write_all(&request).await.expect("asked");
     let mut answer = Vec::new();
-    let read = timeout(Duration::from_secs(10), stream.read_to_end(&mut answer));
+    let read = timeout(PATIENCE, stream.read_to_end(&mut answer));
     let read = read.await.unwrap_or_else(|_| {
         let target = String::from_utf8_lossy(target);
         panic!("{target}: {}", String::from_utf8_lossy(&answer))

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::metrics::promtool;
 use crate::publisher::Publisher;
-use crate::support::{SDP, until};
+use crate::support::{PATIENCE, SDP, until};
 
 pub(crate) struct Program {
     child: Child,
@@ -164,7 +164,7 @@ async fn a_signal_ends_flv_and_hls_and_says_bye_while_clients_hang() {
     until("the publisher is connected", || state.is_connected()).await;
 
     let playlist = format!("{url}/live/show.m3u8");
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + PATIENCE;
     let live = loop {
         let text = client
             .get(&playlist)

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sfu::worker::{Owner, Role, SessionRef};
 
 use crate::publisher::Publisher;
-use crate::support::{Routes, until};
+use crate::support::{PATIENCE, Routes, until};
 
 /// The files of the only recording of a stream, once there is its manifest.
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -22,7 +22,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// Waits until a recording has a file whose name ends like this; its bytes.
 async fn file(folder: &Path, suffix: &str) -> Vec<u8> {
-    let end = Instant::now() + Duration::from_secs(30);
+    let end = Instant::now() + PATIENCE;
     loop {
         let files = files(folder);
         let is_it = |path: &&PathBuf| path.to_string_lossy().ends_with(suffix);

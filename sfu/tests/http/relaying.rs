@@ -11,7 +11,7 @@ use sfu::worker::{
 use str0m::media::Direction;
 
 use crate::publisher::Publisher;
-use crate::support::{LOCAL, Routes, offer, request, until};
+use crate::support::{LOCAL, PATIENCE, Routes, offer, request, until};
 
 fn id(name: &str) -> StreamId {
     name.parse().expect("stream id")
@@ -19,7 +19,7 @@ fn id(name: &str) -> StreamId {
 
 /// Waits for the status of a path.
 async fn wait_for(routes: &Routes, path: &str, status: u16) {
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + PATIENCE;
     loop {
         let seen = status_of(routes, path).await;
         if seen == status {
@@ -63,7 +63,7 @@ async fn viewers_come_under_the_name_that_relaying_has_and_go_as_it_stops() {
     assert_eq!(watching.status(), 200);
 
     set(Some("renamed")).await.expect("relayed");
-    let seen = tokio::time::timeout(Duration::from_secs(10), watching.into_body().collect());
+    let seen = tokio::time::timeout(PATIENCE, watching.into_body().collect());
     let seen = seen.await.expect("the body ends").expect("cleanly");
     assert!(seen.to_bytes().starts_with(b"FLV"));
     let playlist = routes.call("GET", "/live/show.m3u8").await.text();
@@ -103,7 +103,7 @@ async fn every_broadcast_is_told_from_its_beginning_to_its_end() {
             }
         }
     };
-    let begun = tokio::time::timeout(Duration::from_secs(10), begins).await;
+    let begun = tokio::time::timeout(PATIENCE, begins).await;
     assert_eq!(begun, Ok(id("plain")));
     for relay in [Some("show"), Some("renamed"), None, Some("plain")] {
         let set = workers.set_relay(session.clone(), relay.map(id));

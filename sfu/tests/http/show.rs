@@ -19,7 +19,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::publisher::Publisher;
-use crate::support::{SDP, settings, until};
+use crate::support::{PATIENCE, SDP, settings, until};
 
 pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -84,7 +84,7 @@ impl Show {
     }
 
     pub(crate) async fn reaches(&self, line: &str, is_wanted: impl Fn(f64) -> bool) {
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + PATIENCE;
         loop {
             let value = self.metric(line).await;
             if is_wanted(value) {
@@ -143,7 +143,7 @@ impl Drop for Show {
 /// The next binary message.
 pub(crate) async fn binary(socket: &mut Socket) -> Vec<u8> {
     loop {
-        let next = timeout(Duration::from_secs(10), socket.next()).await;
+        let next = timeout(PATIENCE, socket.next()).await;
         match next.expect("in time").expect("open").expect("whole") {
             Message::Binary(bytes) => return bytes.to_vec(),
             Message::Ping(_) => {}
@@ -155,7 +155,7 @@ pub(crate) async fn binary(socket: &mut Socket) -> Vec<u8> {
 /// The code of the close frame.
 pub(crate) async fn closed(socket: &mut Socket) -> CloseCode {
     loop {
-        let next = timeout(Duration::from_secs(10), socket.next()).await;
+        let next = timeout(PATIENCE, socket.next()).await;
         match next.expect("in time") {
             Some(Ok(Message::Close(Some(frame)))) => return frame.code,
             Some(Ok(Message::Binary(_) | Message::Ping(_))) => {}

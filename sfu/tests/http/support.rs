@@ -186,16 +186,14 @@ pub(crate) fn offer(direction: Direction) -> String {
     offer.to_sdp_string()
 }
 
-/// Waits until `done`, which is asked again and again, with a bound.
-pub(crate) async fn until(what: &str, done: impl FnMut() -> bool) {
-    until_within(Duration::from_secs(10), what, done).await;
-}
+/// How long a state is waited for that comes at once on a machine that has nothing else to do.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The same for what takes longer by itself.
-pub(crate) async fn until_within(limit: Duration, what: &str, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + limit;
+/// Waits until `done`, which is asked again and again, with a bound.
+pub(crate) async fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
     while !done() {
-        assert!(Instant::now() < end, "not in {limit:?}: {what}");
+        assert!(Instant::now() < end, "not in {PATIENCE:?}: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

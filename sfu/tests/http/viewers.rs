@@ -10,6 +10,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::show::{Show, ask, binary, closed, http2, refused};
+use crate::support::PATIENCE;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn viewers_of_one_address_are_bounded_whatever_they_play_over() {
@@ -62,7 +63,7 @@ async fn viewers_of_one_address_are_bounded_whatever_they_play_over() {
     assert_eq!(get("/live/show.m3u8", "192.0.2.1").await.status(), 200);
     let mut bytes = 0;
     while bytes < 20_000 {
-        let chunk = timeout(Duration::from_secs(10), first.chunk()).await;
+        let chunk = timeout(PATIENCE, first.chunk()).await;
         bytes += chunk.expect("in time").expect("whole").expect("open").len();
     }
     // Who goes makes place, over either protocol.
@@ -123,7 +124,7 @@ async fn an_operator_ends_viewers_who_do_not_come_back_for_a_time() {
     let one = format!("{list}/{}?seconds=600", viewers[0]["viewer"]);
     assert_eq!(show.api("DELETE", &one, "").await["ended"], 1);
     let ended = async { while let Ok(Some(_)) = first.chunk().await {} };
-    timeout(Duration::from_secs(10), ended).await.expect("over");
+    timeout(PATIENCE, ended).await.expect("over");
     show.is(
         "weblive_relay_viewers_closed_total{reason=\"revoked\"}",
         1.0,
@@ -157,7 +158,7 @@ async fn an_operator_ends_viewers_who_do_not_come_back_for_a_time() {
     // Others watch on, and come.
     let mut bytes = 0;
     while bytes < 20_000 {
-        let chunk = timeout(Duration::from_secs(10), third.chunk()).await;
+        let chunk = timeout(PATIENCE, third.chunk()).await;
         bytes += chunk.expect("in time").expect("whole").expect("open").len();
     }
     assert_eq!(get("/live/show.m3u8", good).await.status(), 200);
@@ -182,7 +183,7 @@ async fn a_viewer_that_takes_nothing_is_ended_at_once_too() {
     let show = Show::large("relay.viewer_timeout = \"1m\"\n").await;
     let request = "GET /live/show.flv HTTP/1.1\r\nHost: a\r\n\r\n";
     let mut stream = ask(show.address, request).await;
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + PATIENCE;
     while show.api("GET", "/streams/show/viewers", "").await["items"] == serde_json::json!([]) {
         assert!(Instant::now() < end, "nobody watches");
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -209,7 +210,7 @@ async fn a_viewer_that_takes_nothing_is_ended_at_once_too() {
         show.is(line, count).await;
     }
     let mut taken = Vec::new();
-    let read = timeout(Duration::from_secs(10), stream.read_to_end(&mut taken));
+    let read = timeout(PATIENCE, stream.read_to_end(&mut taken));
     let _ = read.await.expect("the connection is closed");
     assert!(taken.starts_with(b"HTTP/1.1 200"));
 }
@@ -220,14 +221,14 @@ async fn of_an_http2_connection_the_stream_alone_is_ended() {
     let mut sender = http2(show.address).await;
     let response = sender.send_request(show.get("/live/show.flv")).await;
     let mut body = response.expect("answer").into_body();
-    let first = timeout(Duration::from_secs(10), body.frame()).await;
+    let first = timeout(PATIENCE, body.frame()).await;
     assert!(matches!(first, Ok(Some(Ok(_)))), "{first:?}");
     let viewers = show.api("GET", "/streams/show/viewers", "").await;
     let one = &viewers["items"][0]["viewer"];
     let one = format!("/streams/show/viewers/{one}?seconds=600");
     assert_eq!(show.api("DELETE", &one, "").await["ended"], 1);
     let over = async { while let Some(Ok(_)) = body.frame().await {} };
-    timeout(Duration::from_secs(10), over).await.expect("over");
+    timeout(PATIENCE, over).await.expect("over");
     show.is(
         "weblive_relay_viewers_closed_total{reason=\"revoked\"}",
         1.0,
