@@ -1,7 +1,6 @@
 //! Recordings of publications, and what the apps' back ends are told of them.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use prometheus::Registry;
@@ -12,7 +11,7 @@ use relay::record::{
 };
 use thiserror::Error;
 
-use crate::config::Settings;
+use crate::config::{RecordPlace, Settings};
 use crate::live::AppId;
 use crate::push::unix_now;
 use crate::webhook::{Notice, RecordNotice, Webhooks};
@@ -21,11 +20,11 @@ use crate::worker::Workers;
 /// Why nothing can be recorded.
 #[derive(Debug, Error)]
 pub enum RecordError {
-    /// The folder cannot be used.
-    #[error("recordings cannot be kept in {}: {source} (setting `record.folder`)", folder.display())]
-    Folder {
+    /// The folder or the bucket cannot be used.
+    #[error("recordings cannot be kept in {place}: {source} (setting `record.folder`)")]
+    Place {
         /// Which.
-        folder: PathBuf,
+        place: String,
         /// Why.
         source: io::Error,
     },
@@ -60,11 +59,21 @@ impl AppRecordings {
         webhooks: Webhooks,
         registry: &Registry,
     ) -> Result<Self, RecordError> {
-        let Some(folder) = settings.record_folder() else {
+        let Some(place) = settings.record_place() else {
             return Ok(Self(None));
         };
-        let opened = std::fs::create_dir_all(&folder).and_then(|()| RecordStore::folder(&folder));
-        let store = opened.map_err(|source| RecordError::Folder { folder, source })?;
+        let (opened, name) = match &place {
+            RecordPlace::Folder(folder) => {
+                let made = std::fs::create_dir_all(folder);
+                let opened = made.and_then(|()| RecordStore::folder(folder));
+                (opened, folder.display().to_string())
+            }
+            RecordPlace::Bucket(address) => (RecordStore::bucket(address), address.to_string()),
+        };
+        let store = opened.map_err(|source| RecordError::Place {
+            place: name,
+            source,
+        })?;
         let record = &settings.record;
         let config = RecordConfig {
             max_per_owner: record.max_per_app,

@@ -13,6 +13,7 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt};
 
+use super::bucket::{Bucket, BucketAddress};
 use super::manifest::UNFINISHED;
 use super::upload::FileUpload;
 
@@ -80,6 +81,23 @@ impl RecordStore {
     }
 }
 
+impl RecordStore {
+    /// A bucket of an S3-compatible store. Where the store is, and who asks, is said by the
+    /// environment: `AWS_ENDPOINT_URL`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and
+    /// the other variables that the vendor's own programs read; without keys, the machine's own role
+    /// is asked for. Nothing of it is asked here.
+    ///
+    /// No other server may record below the same prefix: it would end this one's recordings when it
+    /// starts.
+    ///
+    /// # Errors
+    /// When the environment contradicts itself, such as a key without its secret.
+    pub fn bucket(address: &BucketAddress) -> io::Result<Self> {
+        let bucket = Bucket::open(address).map_err(io::Error::other)?;
+        Ok(Self(Arc::new(bucket)))
+    }
+}
+
 impl std::fmt::Debug for RecordStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RecordStore").finish_non_exhaustive()
@@ -126,19 +144,7 @@ impl Archive for Folder {
     }
 
     fn list<'a>(&'a self, folder: &'a str, limit: usize) -> Pending<'a, Vec<String>> {
-        Box::pin(async move {
-            let mut entries = self.store.list(Some(&at(folder)?));
-            let mut paths = Vec::new();
-            while paths.len() < limit {
-                match entries.try_next().await {
-                    Ok(Some(meta)) => paths.push(meta.location.to_string()),
-                    Ok(None) | Err(Error::NotFound { .. }) => break,
-                    Err(error) => return Err(failure(folder, &error)),
-                }
-            }
-            paths.sort();
-            Ok(paths)
-        })
+        Box::pin(list(&self.store, folder, limit))
     }
 
     fn tidy<'a>(&'a self, folder: &'a str) -> Pending<'a, ()> {
@@ -197,15 +203,34 @@ fn sweep(folder: &FilePath) -> io::Result<()> {
     Ok(())
 }
 
+/// The paths below a folder, at most `limit`.
+pub(super) async fn list(
+    store: &dyn ObjectStore,
+    folder: &str,
+    limit: usize,
+) -> Result<Vec<String>, Failure> {
+    let mut entries = store.list(Some(&at(folder)?));
+    let mut paths = Vec::new();
+    while paths.len() < limit {
+        match entries.try_next().await {
+            Ok(Some(meta)) => paths.push(meta.location.to_string()),
+            Ok(None) | Err(Error::NotFound { .. }) => break,
+            Err(error) => return Err(failure(folder, &error)),
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
 /// A path that is written as it is read: no part of it is `.`, `..` or empty.
-fn at(path: &str) -> Result<Path, Failure> {
+pub(super) fn at(path: &str) -> Result<Path, Failure> {
     Path::parse(path).map_err(|error| {
         tracing::warn!(path, %error, "a recording has a path that is none");
         Failure::Store
     })
 }
 
-fn found<T>(path: &str, got: Result<T, Error>) -> Result<Option<T>, Failure> {
+pub(super) fn found<T>(path: &str, got: Result<T, Error>) -> Result<Option<T>, Failure> {
     match got {
         Ok(found) => Ok(Some(found)),
         Err(Error::NotFound { .. }) => Ok(None),

@@ -8,6 +8,7 @@
 //! settings name is recorded again where a recording of it ends before it does.
 
 mod archive;
+mod bucket;
 mod closing;
 mod following;
 mod id;
@@ -32,6 +33,7 @@ use prometheus::{IntGauge, Registry};
 use tokio::sync::watch;
 
 pub use self::archive::RecordStore;
+pub use self::bucket::{BucketAddress, InvalidBucketAddress};
 pub use self::id::{InvalidRecordingId, RecordingId};
 pub use self::pattern::{InvalidStreamPattern, StreamPattern};
 pub use self::view::{EndReason, RecordState, RecordingView};

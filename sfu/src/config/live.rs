@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use relay::push::HostRule;
-use relay::record::StreamPattern;
+use relay::record::{BucketAddress, StreamPattern};
 use serde::{Serialize, Serializer};
 
 use super::settings::{Settings, duration_as_text};
@@ -152,7 +152,8 @@ fn hosts_as_text<S: Serializer>(hosts: &[HostRule], serializer: S) -> Result<S::
 /// Streams that are recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RecordSettings {
-    /// Where recordings are kept, inside `data_dir` unless it is absolute; empty for none.
+    /// Where recordings are kept, inside `data_dir` unless it is absolute or the address of a bucket;
+    /// empty for none. See [`Settings::record_place`].
     pub folder: PathBuf,
     /// Streams that are recorded from their beginning.
     #[serde(serialize_with = "patterns_as_text")]
@@ -250,6 +251,15 @@ pub struct DevSettings {
     pub tokens: bool,
 }
 
+/// Where recordings are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordPlace {
+    /// A folder of this machine.
+    Folder(PathBuf),
+    /// A bucket of an S3-compatible store.
+    Bucket(BucketAddress),
+}
+
 impl Settings {
     /// The database file, or none when everything is kept in memory.
     pub fn store_file(&self) -> Option<PathBuf> {
@@ -261,9 +271,15 @@ impl Settings {
         self.kept_at(&self.images.folder)
     }
 
-    /// The folder of recordings, or none when nothing is recorded.
-    pub fn record_folder(&self) -> Option<PathBuf> {
-        self.kept_at(&self.record.folder)
+    /// Where recordings are kept, or none when nothing is recorded.
+    pub fn record_place(&self) -> Option<RecordPlace> {
+        let folder = &self.record.folder;
+        // Its text was read as an address at the start, if it is one.
+        let bucket = folder.to_str().and_then(|text| text.parse().ok());
+        match bucket {
+            Some(bucket) => Some(RecordPlace::Bucket(bucket)),
+            None => self.kept_at(folder).map(RecordPlace::Folder),
+        }
     }
 
     /// The back ends of the apps, and how they are called.
@@ -496,8 +512,8 @@ mod tests {
         let file = |settings: &Settings| settings.store_file();
         assert_eq!(file(&settings), Some("weblive-data/weblive.db".into()));
         assert_eq!(settings.images_folder(), Some("weblive-data/images".into()));
-        let recordings = settings.record_folder();
-        assert_eq!(recordings, Some("weblive-data/recordings".into()));
+        let folder = |path: &str| Some(RecordPlace::Folder(path.into()));
+        assert_eq!(settings.record_place(), folder("weblive-data/recordings"));
         settings.data_dir = "/srv/weblive".into();
         assert_eq!(file(&settings), Some("/srv/weblive/weblive.db".into()));
         settings.store.file = "/fast/chat.db".into();
@@ -505,6 +521,10 @@ mod tests {
         settings.data_dir = PathBuf::new();
         assert_eq!(file(&settings), Some("/fast/chat.db".into()));
         assert_eq!(settings.images_folder(), None);
+        assert_eq!(settings.record_place(), None);
+        settings.record.folder = "s3://recordings/live".into();
+        let bucket = "s3://recordings/live".parse().map(RecordPlace::Bucket);
+        assert_eq!(settings.record_place(), bucket.ok());
         settings.store.file = PathBuf::new();
         assert_eq!(file(&settings), None);
     }

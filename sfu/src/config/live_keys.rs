@@ -290,8 +290,8 @@ pub(super) const LIVE_KEYS: &[Key] = &[
     ),
     key!(
         record.folder,
-        "Folder of recordings; empty to record nothing",
-        value::place
+        "Folder of recordings, or s3://bucket/prefix; empty to record nothing",
+        value::record_place
     ),
     key!(
         record.auto,

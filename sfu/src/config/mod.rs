@@ -24,8 +24,8 @@ pub use command::{Task, TokenRequest};
 pub use edge::EdgeSettings;
 pub use error::{ConfigError, ConfigErrors, Source};
 pub use live::{
-    ApiSettings, ChatSettings, DevSettings, ImagesSettings, PushSettings, RecordSettings,
-    RoomsSettings, SignalSettings, StoreSettings, WebhooksSettings,
+    ApiSettings, ChatSettings, DevSettings, ImagesSettings, PushSettings, RecordPlace,
+    RecordSettings, RoomsSettings, SignalSettings, StoreSettings, WebhooksSettings,
 };
 pub use prefix::{NoPrefix, Prefix};
 pub use settings::{

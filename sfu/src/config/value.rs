@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use relay::record::BucketAddress;
+
 use super::prefix::Prefix;
 use super::settings::IceServer;
 use crate::auth::SecretKey;
@@ -81,6 +83,18 @@ pub(super) fn place(raw: Raw<'_>) -> Result<PathBuf, String> {
         .filter(|text| is_place(text))
         .map(PathBuf::from)
         .ok_or_else(|| "a path without control characters, or \"\" for none".to_owned())
+}
+
+/// A place of recordings: a folder, or the address of a bucket.
+pub(super) fn record_place(raw: Raw<'_>) -> Result<PathBuf, String> {
+    let text = raw.as_text().unwrap_or_default();
+    match text.starts_with("s3:") {
+        true => match text.parse::<BucketAddress>() {
+            Ok(address) => Ok(address.to_string().into()),
+            Err(error) => Err(error.to_string()),
+        },
+        false => place(raw),
+    }
 }
 
 /// Files or folders that are read.

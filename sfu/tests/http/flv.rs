@@ -1,7 +1,5 @@
 //! FLV over HTTP and over WebSockets, on real sockets.
 
-use std::time::Duration;
-
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::BodyExt;
 use sfu::auth::SignedAddress;

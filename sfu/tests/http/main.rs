@@ -3,6 +3,7 @@
 
 mod abuse;
 mod access;
+mod bucket;
 mod edge;
 mod files;
 mod flv;

@@ -1,7 +1,6 @@
 //! Paths that are spelled in odd ways.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -45,6 +45,13 @@ impl Program {
         })
     }
 
+    /// One with more variables in its environment.
+    pub(crate) fn start_in(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start_as(arguments, Stdio::null(), |command| {
+            command.envs(environment.iter().copied());
+        })
+    }
+
     fn start_with_log(arguments: &[&str], stderr: impl Into<Stdio>) -> Self {
         Self::start_as(arguments, stderr, |_| {})
     }

@@ -21,7 +21,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Waits until a recording has a file whose name ends like this; its bytes.
-async fn file(folder: &Path, suffix: &str) -> Vec<u8> {
+pub(crate) async fn file(folder: &Path, suffix: &str) -> Vec<u8> {
     let end = Instant::now() + PATIENCE;
     loop {
         let files = files(folder);

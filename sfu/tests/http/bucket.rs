@@ -1,0 +1,105 @@
+//! Recordings in a bucket, of an S3 server that is not ours and checks who asks.
+
+use std::path::Path;
+
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use reqwest::Client;
+use s3s::auth::SimpleAuth;
+use s3s::service::S3ServiceBuilder;
+use s3s_fs::FileSystem;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::program::Program;
+use crate::publisher::Publisher;
+use crate::recording::file;
+use crate::support::{SDP, until};
+
+const KEY: &str = "recorder";
+const SECRET: &str = "a-secret-of-this-test";
+
+/// Serves the folders of a folder as buckets; where.
+async fn s3_server(folder: &Path) -> (String, JoinHandle<()>) {
+    let files = FileSystem::new(folder).expect("a folder");
+    let mut service = S3ServiceBuilder::new(files);
+    service.set_auth(SimpleAuth::from_single(KEY, SECRET));
+    let service = service.build();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let serving = tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let service = service.clone();
+            tokio::spawn(async move {
+                let server = Builder::new(TokioExecutor::new());
+                let serving = server.serve_connection(TokioIo::new(socket), service);
+                let _ = serving.await;
+            });
+        }
+    });
+    (url, serving)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_is_recorded_into_a_bucket() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bucket = folder.path().join("recordings");
+    std::fs::create_dir(&bucket).expect("a bucket");
+    let (store, serving) = s3_server(folder.path()).await;
+    let settings = [
+        "--record-folder",
+        "s3://recordings/live",
+        "--record-auto",
+        "*",
+        "--relay-linger",
+        "1s",
+    ];
+    let mut program = Program::start_in(
+        &settings,
+        &[
+            ("AWS_ENDPOINT_URL", &store),
+            ("AWS_ALLOW_HTTP", "true"),
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_ACCESS_KEY_ID", KEY),
+            ("AWS_SECRET_ACCESS_KEY", SECRET),
+        ],
+    );
+    let (publisher, offer) = Publisher::new().await;
+    let reply = Client::new()
+        .post(format!("{}/whip/evening", program.url))
+        .header("content-type", SDP)
+        .body(offer)
+        .send()
+        .await
+        .expect("response");
+    assert_eq!(reply.status(), 201);
+    let location = reply.headers()["location"].to_str().expect("text");
+    let session = format!("{}{location}", program.url);
+    let (state, task) = publisher.start(&reply.text().await.expect("answer"));
+    until("connected", || state.is_connected()).await;
+
+    let recorded = bucket.join("live/evening");
+    file(&recorded, "000000.m4s").await;
+    let ended = Client::new().delete(session).send().await.expect("answer");
+    assert!(ended.status().is_success());
+    task.abort();
+
+    let playlist = file(&recorded, "index.m3u8").await;
+    let playlist = String::from_utf8(playlist).expect("text");
+    assert!(playlist.ends_with("#EXT-X-ENDLIST\n"), "{playlist}");
+    let mp4 = file(&recorded, "recording.mp4").await;
+    assert_eq!(&mp4[4..8], b"ftyp");
+    let marks = bucket.join("live/.unfinished");
+    until("the mark to go", || {
+        std::fs::read_dir(&marks).map_or(true, |mut marks| marks.next().is_none())
+    })
+    .await;
+    let manifest = file(&recorded, "recording.json").await;
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).expect("JSON");
+    assert_eq!(manifest["end"]["mp4_bytes"], mp4.len() as u64);
+    assert_eq!(manifest["end"]["error"], serde_json::Value::Null);
+
+    program.signal("-TERM");
+    assert_eq!(program.ends().await.code(), Some(0));
+    serving.abort();
+}
