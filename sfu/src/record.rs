@@ -109,6 +109,30 @@ impl AppRecordings {
         Ok(recordings.start(name, app.0)?)
     }
 
+    /// Whether there is somewhere to keep them.
+    pub fn are_kept(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Records what is relayed of a room that is recorded. What is not live yet is recorded once it
+    /// is; what is refused is told to the log.
+    pub(crate) fn follow_room(&self, app: AppId, name: &StreamId) {
+        match self.start(app, name) {
+            Ok(_) | Err(NotRecorded::Off | NotRecorded::Refused(RecordRefused::NotLive { .. })) => {
+            }
+            Err(NotRecorded::Refused(refused)) => {
+                tracing::warn!(%app, stream = %name, %refused, "a stream of a recorded room is not recorded");
+            }
+        }
+    }
+
+    /// Ends all recordings of what is relayed under a name.
+    pub(crate) fn stop_all(&self, app: AppId, name: &StreamId) {
+        for view in self.of(app, Some(name)) {
+            self.stop(app, name, &view.id);
+        }
+    }
+
     /// An app's recordings, of what is relayed under `name` or of all, those that ended not long ago
     /// included.
     pub fn of(&self, app: AppId, name: Option<&StreamId>) -> Vec<RecordingView> {

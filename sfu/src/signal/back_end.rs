@@ -3,9 +3,13 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use relay::StreamId;
+
 use super::task::BackEnd;
+use crate::live::AppId;
 use crate::live::chat::UnixTime;
 use crate::push::AppPushes;
+use crate::record::AppRecordings;
 use crate::webhook::{BeforeMessage, LiveStreams, Notice, Verdict, Webhooks};
 use crate::worker::{MediaEvent, Workers};
 
@@ -13,15 +17,21 @@ use crate::worker::{MediaEvent, Workers};
 pub(super) struct BackEnds {
     webhooks: Webhooks,
     pushes: AppPushes,
+    recordings: AppRecordings,
     streams: LiveStreams,
     workers: Workers,
 }
 
 impl BackEnds {
-    pub(super) fn new(webhooks: Webhooks, pushes: AppPushes, workers: Workers) -> Self {
+    pub(super) fn new(
+        webhooks: Webhooks,
+        (pushes, recordings): (AppPushes, AppRecordings),
+        workers: Workers,
+    ) -> Self {
         Self {
             webhooks,
             pushes,
+            recordings,
             streams: LiveStreams::new(MAX_STREAMS),
             workers,
         }
@@ -35,6 +45,13 @@ impl BackEnd for BackEnds {
 
     fn ask(&self, message: BeforeMessage) -> Pin<Box<dyn Future<Output = Verdict> + Send>> {
         Box::pin(self.webhooks.ask(message))
+    }
+
+    fn record(&self, app: AppId, name: &StreamId, recorded: bool) {
+        match recorded {
+            true => self.recordings.follow_room(app, name),
+            false => self.recordings.stop_all(app, name),
+        }
     }
 
     fn handle_media(&mut self, at: UnixTime, event: &MediaEvent) {

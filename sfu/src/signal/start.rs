@@ -82,7 +82,11 @@ impl Signalling {
             events,
             store: Arc::clone(&store),
             find_image,
-            back_end: BackEnds::new(webhooks.clone(), pushes.clone(), workers.clone()),
+            back_end: BackEnds::new(
+                webhooks.clone(),
+                (pushes.clone(), recordings.clone()),
+                workers.clone(),
+            ),
             observe: Box::new(move |hub| rooms.update(hub)),
         };
         let handle = task::start(parts, metrics.clone());

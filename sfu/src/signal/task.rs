@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
+use relay::StreamId;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -36,6 +37,9 @@ pub(super) trait BackEnd: Send + 'static {
 
     /// Asks it about a message. The answer comes within a bounded time.
     fn ask(&self, message: BeforeMessage) -> Pin<Box<dyn Future<Output = Verdict> + Send>>;
+
+    /// Records what is relayed under a name from now on, or no longer.
+    fn record(&self, app: AppId, name: &StreamId, recorded: bool);
 
     /// Looks at what the media workers tell.
     fn handle_media(&mut self, at: UnixTime, event: &MediaEvent);
@@ -454,6 +458,11 @@ impl<M: Media, B: BackEnd> Task<M, B> {
                         .spawn(async move { Answer::Verdict(ticket, asked.await) });
                 }
                 HubOutput::Tell(notice) => self.back_end.tell(notice),
+                HubOutput::Record {
+                    app,
+                    name,
+                    recorded,
+                } => self.back_end.record(app, &name, recorded),
             }
         }
     }

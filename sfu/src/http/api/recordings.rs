@@ -11,13 +11,17 @@ use super::endpoint::{AFTER, Endpoint, LIMIT, Param};
 use super::input::Input;
 use super::publication::Named;
 use super::refusal::Refusal;
-use crate::live::AppId;
+use crate::live::{AppId, RoomId};
+use crate::record::NotRecorded;
+use crate::signal::hub::admin::Call;
 
 /// What an endpoint of these asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum RecordCall {
     /// Of one publication.
     Publication(Named, Wish),
+    /// All that is published in a room.
+    Room { room: RoomId, recorded: bool },
     /// A page of the app's.
     All {
         stream: Option<StreamId>,
@@ -47,11 +51,23 @@ impl RecordCall {
         })
     }
 
+    fn read_room(input: &Input<'_>, recorded: bool) -> Result<Self, Refusal> {
+        let room = input.room()?;
+        Ok(Self::Room { room, recorded })
+    }
+
     /// Carries it out for an app; `None` is an answer without content.
     pub(super) async fn carry_out(self, api: &Api, app: AppId) -> Result<Option<Value>, Refusal> {
         let sights = &*api.0.sights;
         let (publication, wish) = match self {
             Self::Publication(publication, wish) => (publication, wish),
+            Self::Room { room, recorded } => {
+                if recorded && !sights.keeps_recordings() {
+                    return Err(NotRecorded::Off.into());
+                }
+                api.ask(app, Call::RecordRoom { room, recorded }).await?;
+                return Ok(None);
+            }
             Self::All {
                 stream,
                 after,
@@ -162,6 +178,30 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             status: 200,
             answer: Some(("RecordingPage", RECORDING_PAGE)),
             record: Some(RecordCall::read_all),
+            ..Endpoint::default()
+        },
+        Endpoint {
+            method: Method::PUT,
+            path: "/rooms/{room}/recorded",
+            id: "recordRoom",
+            summary: "Record a room",
+            text: "All that is published in the room and has public addresses is recorded, what \
+                   comes later included, until the room ends or by call. Each publication is a \
+                   recording of its own, with its own webhook, and ends as others do; one that \
+                   has reached a bound of the settings is begun anew by asking again.",
+            refusals: &[(404, "no-such-room"), (409, "records-nothing")],
+            record: Some(|input| RecordCall::read_room(input, true)),
+            ..Endpoint::default()
+        },
+        Endpoint {
+            method: Method::DELETE,
+            path: "/rooms/{room}/recorded",
+            id: "stopRecordingRoom",
+            summary: "Record a room no longer",
+            text: "All recordings of what is published in it end with the segments under way. \
+                   What was recorded stays.",
+            refusals: &[(404, "no-such-room")],
+            record: Some(|input| RecordCall::read_room(input, false)),
             ..Endpoint::default()
         },
         Endpoint {

@@ -174,7 +174,7 @@ const ROOM: &str = r#"{
   "cover": "/images/talk.png", "hidden": false, "owner": "anna", "scene": "live",
   "online": 1200, "totalEntered": 3456,
   "seats": {"count": 6, "mode": "applyToTake", "keepOwnerOnSeat": false},
-  "createdAt": 1700000000000, "likes": 98765, "isMuteAll": false
+  "createdAt": 1700000000000, "likes": 98765, "isMuteAll": false, "isRecorded": false
 }"#;
 
 const ROOM_PAGE: &str = r#"{

@@ -52,6 +52,10 @@ pub trait Sights: Send + Sync + 'static {
     fn stop_push(&self, _name: &relay::StreamId, _id: PushId) -> bool {
         false
     }
+    /// Whether recordings are kept.
+    fn keeps_recordings(&self) -> bool {
+        false
+    }
     /// An app's recordings, of a stream that is relayed under this name or of all, in the order of
     /// their ids.
     fn recordings(&self, _app: AppId, _name: Option<&relay::StreamId>) -> Vec<RecordingView> {
@@ -120,6 +124,10 @@ impl Sights for ServerSights {
 
     fn stop_push(&self, name: &relay::StreamId, id: PushId) -> bool {
         self.pushes.stop(name, Some(id)) > 0
+    }
+
+    fn keeps_recordings(&self) -> bool {
+        self.recordings.are_kept()
     }
 
     fn recordings(&self, app: AppId, name: Option<&relay::StreamId>) -> Vec<RecordingView> {
@@ -337,6 +345,10 @@ impl Sights for NoSights {
 
     fn stop_push(&self, _: &relay::StreamId, id: PushId) -> bool {
         id == PushId(1)
+    }
+
+    fn keeps_recordings(&self) -> bool {
+        true
     }
 
     fn recordings(&self, app: AppId, name: Option<&relay::StreamId>) -> Vec<RecordingView> {

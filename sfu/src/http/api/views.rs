@@ -138,6 +138,7 @@ fn rooms() -> Value {
     if let Some(room) = room.as_object_mut() {
         room.insert("likes".to_owned(), count.clone());
         room.insert("isMuteAll".to_owned(), json!({"type": "boolean"}));
+        room.insert("isRecorded".to_owned(), json!({"type": "boolean"}));
     }
     let flag = json!({"type": "boolean"});
     json!({

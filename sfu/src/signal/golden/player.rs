@@ -220,7 +220,7 @@ impl<'a> Player<'a> {
                     };
                     self.hub.handle_verdict(self.now, ticket, verdict);
                 }
-                HubOutput::Save(_) | HubOutput::Tell(_) => {}
+                HubOutput::Save(_) | HubOutput::Tell(_) | HubOutput::Record { .. } => {}
             }
         }
         Ok(())

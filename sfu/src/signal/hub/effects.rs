@@ -57,7 +57,10 @@ impl Hub {
         self.tell_back_end(now, &effect);
         match effect {
             Effect::RoomCreated { key, .. } => self.expect_chat(now, &key),
-            Effect::RoomEnded { key, reason } => self.end_chat(&key, reason),
+            Effect::RoomEnded { key, reason } => {
+                self.stage.recorded.remove(&key);
+                self.end_chat(&key, reason);
+            }
             Effect::ChatEntered { key, user } => {
                 if let Some(chat) = self.chat_mut(&key) {
                     chat.joined(user);

@@ -99,6 +99,15 @@ pub enum HubOutput {
     },
     /// Tell the app's back end.
     Tell(Notice),
+    /// Record what is relayed under a name from now on, or no longer.
+    Record {
+        /// Whose it is.
+        app: AppId,
+        /// The name.
+        name: StreamId,
+        /// Whether from now on.
+        recorded: bool,
+    },
 }
 
 /// A change of media.

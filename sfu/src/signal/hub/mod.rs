@@ -33,6 +33,7 @@ mod publications;
 mod publish;
 mod quality;
 mod receivers;
+mod recording;
 mod relaying;
 mod requests;
 mod ring;

@@ -106,6 +106,7 @@ impl Hub {
                 });
             }
             MediaEvent::BroadcastBegan { name, session, .. } => {
+                self.record_broadcast(session, &name);
                 self.tell_publisher(session, |room, track| Told::RelayStarted {
                     room,
                     track,

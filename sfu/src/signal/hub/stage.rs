@@ -20,6 +20,8 @@ use crate::worker::{SessionId, SessionRef};
 pub(super) struct Stage {
     pub(super) places: HashMap<(RoomKey, UserId), Place>,
     pub(super) broadcasts: Broadcasts,
+    /// Rooms whose publications are recorded, until they end.
+    pub(super) recorded: BTreeSet<RoomKey>,
     pub(super) published: HashMap<StreamId, Published>,
     /// The stream of each publisher's session.
     pub(super) publishers: HashMap<SessionId, StreamId>,
@@ -56,6 +58,7 @@ impl Stage {
         Self {
             places: HashMap::new(),
             broadcasts: Broadcasts::new(mode, limit),
+            recorded: BTreeSet::new(),
             published: HashMap::new(),
             publishers: HashMap::new(),
             receivers: HashMap::new(),

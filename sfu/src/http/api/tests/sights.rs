@@ -129,6 +129,26 @@ async fn recordings_are_listed_when_nothing_is_published_any_more() {
 }
 
 #[tokio::test]
+async fn a_room_is_recorded_where_recordings_are_kept() {
+    let routes = Routes::usual();
+    let recorded = "/api/v1/rooms/42/recorded";
+    let room = r#"{"owner": "anna", "name": "Evening talk"}"#;
+    let made = routes.call("PUT", "/api/v1/rooms/42", room).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    for (method, is_recorded) in [("PUT", true), ("DELETE", false)] {
+        let got = routes.call(method, recorded, "").await;
+        assert_eq!(got.status, 204, "{}", got.text);
+        let room = routes.call("GET", "/api/v1/rooms/42", "").await.json();
+        assert_eq!(room["isRecorded"], is_recorded);
+    }
+    let missing = routes.call("PUT", "/api/v1/rooms/404/recorded", "").await;
+    missing.problem(404, "no-such-room");
+    let routes = Routes::seeing(Fixed::new());
+    let refused = routes.call("PUT", recorded, "").await;
+    refused.problem(409, "records-nothing");
+}
+
+#[tokio::test]
 async fn nobody_else_sees_them() {
     let routes = Routes::seeing(Fixed::new());
     for path in [

@@ -40,6 +40,10 @@ pub trait Desk {
     ) -> Result<(), AdminError>;
     /// Mutes everybody but the hosts, or no more.
     fn mute_all(&mut self, now: Instant, key: &RoomKey, muted: bool) -> Result<(), AdminError>;
+    /// Records all that is published in a room and relayed, from now on or no longer.
+    fn record_room(&mut self, key: &RoomKey, recorded: bool);
+    /// Whether a room is recorded.
+    fn is_recorded(&self, key: &RoomKey) -> bool;
     /// Takes a message back.
     fn revoke(&mut self, key: &RoomKey, sequence: u64) -> Result<(), AdminError>;
     /// Shared texts have changed: tells the members and the store.
@@ -191,6 +195,11 @@ pub fn apply(
             desk.stop_relay(now, &key, &user, track)?;
             Ok(Reply::Done)
         }
+        Call::RecordRoom { room, recorded } => {
+            let key = known(desk, key(room))?;
+            desk.record_room(&key, recorded);
+            Ok(Reply::Done)
+        }
         Call::Mutes { .. }
         | Call::Mute { .. }
         | Call::MuteAll { .. }
@@ -209,9 +218,11 @@ pub fn apply(
 
 fn view(desk: &mut impl Desk, key: &RoomKey) -> Result<RoomView, AdminError> {
     let info = desk.rooms().room(key).ok_or_else(|| no_such_room(key))?;
+    let is_recorded = desk.is_recorded(key);
     let chat = desk.chat(key);
     Ok(RoomView {
         info,
+        is_recorded,
         likes: chat.as_ref().map_or(0, |chat| chat.likes()),
         is_mute_all: chat.is_some_and(|chat| chat.moderation.is_mute_all()),
     })

@@ -120,6 +120,13 @@ pub enum Call {
         /// Whether from now on.
         muted: bool,
     },
+    /// Records all that is published in a room and relayed, or nothing of it.
+    RecordRoom {
+        /// The room.
+        room: RoomId,
+        /// Whether from now on.
+        recorded: bool,
+    },
     /// Messages of a room's history.
     Messages {
         /// The room.

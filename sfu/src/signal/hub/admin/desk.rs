@@ -60,6 +60,14 @@ impl Desk for Hub {
         Ok(self.mute_all_as(now, key, muted)?)
     }
 
+    fn record_room(&mut self, key: &RoomKey, recorded: bool) {
+        Hub::record_room(self, key, recorded);
+    }
+
+    fn is_recorded(&self, key: &RoomKey) -> bool {
+        self.stage.recorded.contains(key)
+    }
+
     fn revoke(&mut self, key: &RoomKey, sequence: u64) -> Result<(), AdminError> {
         // A host may take back everybody's; the name is not told.
         let by = OPERATOR.parse().map_err(LiveError::BadId)?;

@@ -10,7 +10,7 @@ use super::tests::{number, user};
 use super::*;
 use crate::auth::Apps;
 use crate::live::chat::{Priority, TextPayload, UnixTime};
-use crate::live::{About, AppId, Order, RoomKey, TrackKind};
+use crate::live::{About, AppId, LiveError, Order, RoomKey, TrackKind};
 use crate::signal::hub::{Hub, HubConfig, HubOutput, MediaDone, MediaOrder, SocketId};
 use crate::store::{Change, SavedRoom};
 use crate::worker::{Accepted, MediaEvent, SessionId};
@@ -23,6 +23,7 @@ struct World {
     now: Instant,
     saved: Vec<Change>,
     orders: Vec<MediaOrder>,
+    recorded: Vec<(String, bool)>,
     sent: Vec<(SocketId, Value)>,
     loads: bool,
     requests: u32,
@@ -37,6 +38,7 @@ impl World {
             now,
             saved: Vec::new(),
             orders: Vec::new(),
+            recorded: Vec::new(),
             sent: Vec::new(),
             loads: true,
             requests: 0,
@@ -58,6 +60,9 @@ impl World {
                     self.sent.push((socket, frame));
                 }
                 HubOutput::Save(change) => self.saved.push(change),
+                HubOutput::Record { name, recorded, .. } => {
+                    self.recorded.push((name.to_string(), recorded));
+                }
                 HubOutput::Media { ticket, order } => {
                     let done = match &order {
                         MediaOrder::Publish { .. } => MediaDone::Published(Ok(Accepted {
@@ -290,6 +295,90 @@ fn a_dismissed_room_is_told_and_forgotten() {
         (&"room-disband".into(), &"server".into())
     );
     assert!(matches!(world.saved.last(), Some(Change::Forget { .. })));
+}
+
+#[test]
+fn what_is_published_in_a_recorded_room_is_recorded_until_it_ends() {
+    let mut world = World::new();
+    let record = |recorded| Call::RecordRoom {
+        room: number(42),
+        recorded,
+    };
+    let refused = world.call(record(true)).unwrap_err();
+    assert!(matches!(
+        refused,
+        AdminError::Live(LiveError::NoSuchRoom { .. })
+    ));
+    world.ok(create());
+    let ben = world.enter("ben", 1);
+    world.ask(
+        ben,
+        json!({
+            "type": "publish", "room": 42, "track": "main", "offer": "v=0",
+            "publication": {"hasAudio": true, "hasVideo": true, "hasSmall": false},
+        }),
+    );
+    let stream: StreamId = "0_42_ben_main".parse().unwrap();
+    let session = SessionId::from_bits(1);
+    let began = |name: &str| MediaEvent::BroadcastBegan {
+        name: name.parse().unwrap(),
+        session,
+        from: None,
+        owner: None,
+    };
+    let tell = |world: &mut World, event| {
+        world.hub.handle_media_event(world.now, event);
+        world.run();
+        std::mem::take(&mut world.recorded)
+    };
+    let live = MediaEvent::Live {
+        stream,
+        session,
+        audio: true,
+        video: true,
+    };
+    tell(&mut world, live);
+    assert_eq!(tell(&mut world, began("show")), [], "nobody wants it");
+    world.ok(Call::StartRelay {
+        room: number(42),
+        user: user("ben"),
+        track: TrackKind::Main,
+        stream: Some("show".parse().unwrap()),
+        sequence: None,
+    });
+    let is_recorded = |world: &mut World| match world.ok(Call::Room { room: number(42) }) {
+        Reply::Room(room) => room.is_recorded,
+        other => panic!("{other:?}"),
+    };
+    assert!(!is_recorded(&mut world));
+
+    // What is there, and what comes.
+    world.ok(record(true));
+    assert!(is_recorded(&mut world));
+    let there = std::mem::take(&mut world.recorded);
+    assert_eq!(there, [("show".to_owned(), true)]);
+    let comes = tell(&mut world, began("encore"));
+    assert_eq!(comes, [("encore".to_owned(), true)]);
+    let elsewhere = MediaEvent::BroadcastBegan {
+        name: "other".parse().unwrap(),
+        session: SessionId::from_bits(2),
+        from: None,
+        owner: None,
+    };
+    assert_eq!(tell(&mut world, elsewhere), []);
+    world.ok(record(false));
+    let there = std::mem::take(&mut world.recorded);
+    assert_eq!(there, [("show".to_owned(), false)]);
+    assert_eq!(tell(&mut world, began("encore")), []);
+
+    // A room of the same name is another one.
+    world.ok(record(true));
+    world.ok(Call::Order {
+        room: number(42),
+        order: Order::Dismiss,
+    });
+    world.ok(create());
+    assert!(!is_recorded(&mut world));
 }
 
 #[test]

@@ -131,6 +131,8 @@ pub struct RoomView {
     pub likes: u64,
     /// Everybody but the hosts is muted.
     pub is_mute_all: bool,
+    /// What is published in it is recorded.
+    pub is_recorded: bool,
 }
 
 /// How many are in a room.

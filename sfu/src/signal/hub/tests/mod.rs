@@ -308,6 +308,7 @@ impl World {
                 HubOutput::Save(change) => self.saved.push(change),
                 HubOutput::Ask { ticket, message } => self.asked.push_back((ticket, message)),
                 HubOutput::Tell(notice) => self.told.push(notice),
+                HubOutput::Record { .. } => {}
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Rooms with their chats, without a hub.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,7 @@ pub(crate) struct Bench {
     pub(crate) rooms: Rooms,
     pub(crate) now: Instant,
     chats: HashMap<RoomKey, Chat>,
+    recorded: HashSet<RoomKey>,
     next: u64,
     pub(crate) notices: Vec<(Vec<UserId>, String)>,
     pub(crate) relays: BTreeMap<StreamCursor, Option<StreamId>>,
@@ -34,6 +35,7 @@ impl Default for Bench {
             rooms: Rooms::new(Limits::default()),
             now: Instant::now(),
             chats: HashMap::new(),
+            recorded: HashSet::new(),
             next: 0,
             notices: Vec::new(),
             relays: BTreeMap::new(),
@@ -149,6 +151,17 @@ impl Desk for Bench {
         let chat = self.chat(key).ok_or(AdminError::Busy)?;
         chat.moderation.set_mute_all(muted);
         Ok(())
+    }
+
+    fn record_room(&mut self, key: &RoomKey, recorded: bool) {
+        match recorded {
+            true => self.recorded.insert(key.clone()),
+            false => self.recorded.remove(key),
+        };
+    }
+
+    fn is_recorded(&self, key: &RoomKey) -> bool {
+        self.recorded.contains(key)
     }
 
     fn revoke(&mut self, key: &RoomKey, sequence: u64) -> Result<(), AdminError> {
