@@ -7,7 +7,7 @@ use prometheus::Registry;
 use relay::StreamId;
 use relay::record::{
     OwnerOf, RecordConfig, RecordRefused, RecordState, RecordStore, RecordWatcher, RecordingId,
-    RecordingView, Recordings,
+    RecordingReader, RecordingView, Recordings,
 };
 use thiserror::Error;
 
@@ -46,7 +46,14 @@ pub enum NotRecorded {
 
 /// The recordings of all apps. Clones share them.
 #[derive(Debug, Clone)]
-pub struct AppRecordings(Option<Recordings>);
+pub struct AppRecordings(Option<Kept>);
+
+#[derive(Debug, Clone)]
+struct Kept {
+    all: Recordings,
+    /// Lets players at them.
+    reader: Option<RecordingReader>,
+}
 
 impl AppRecordings {
     /// Recordings as the settings say; those that an earlier start left are ended.
@@ -83,6 +90,7 @@ impl AppRecordings {
             mp4: record.mp4,
             auto: record.auto.clone(),
         };
+        let is_served = record.serve;
         let watcher: RecordWatcher = Arc::new(move |view| {
             let app = AppId(view.owner);
             if view.state == RecordState::Ended && webhooks.config().tells(app) {
@@ -90,14 +98,30 @@ impl AppRecordings {
                     app,
                     at: unix_now(),
                     recording: Box::new(view.clone()),
+                    is_served,
                 }));
             }
         });
         let apps = workers.clone();
         let owner_of: OwnerOf = Arc::new(move |name| apps.app_of(name).map(|app| app.0));
         let relay = workers.relay().clone();
-        let recordings = Recordings::new(relay, config, store, (watcher, owner_of), registry)?;
-        Ok(Self(Some(recordings)))
+        let all = Recordings::new(relay, config, store, (watcher, owner_of), registry)?;
+        let reader = record.serve.then(|| all.reader());
+        Ok(Self(Some(Kept { all, reader })))
+    }
+
+    /// What reads them for players, if the settings let players at them.
+    pub fn served(&self) -> Option<RecordingReader> {
+        self.0.as_ref()?.reader.clone()
+    }
+
+    /// Whether players get them from this server.
+    pub fn are_served(&self) -> bool {
+        self.0.as_ref().is_some_and(|kept| kept.reader.is_some())
+    }
+
+    fn all(&self) -> Option<&Recordings> {
+        self.0.as_ref().map(|kept| &kept.all)
     }
 
     /// Records what an app's publication is relayed as.
@@ -105,7 +129,7 @@ impl AppRecordings {
     /// # Errors
     /// [`NotRecorded`].
     pub fn start(&self, app: AppId, name: &StreamId) -> Result<RecordingView, NotRecorded> {
-        let recordings = self.0.as_ref().ok_or(NotRecorded::Off)?;
+        let recordings = self.all().ok_or(NotRecorded::Off)?;
         Ok(recordings.start(name, app.0)?)
     }
 
@@ -136,27 +160,33 @@ impl AppRecordings {
     /// An app's recordings, of what is relayed under `name` or of all, those that ended not long ago
     /// included.
     pub fn of(&self, app: AppId, name: Option<&StreamId>) -> Vec<RecordingView> {
-        let all = self.0.as_ref();
+        let all = self.all();
         all.map_or_else(Vec::new, |all| all.of(app.0, name))
     }
 
     /// Ends one of them; false if there is none that goes on.
     pub fn stop(&self, app: AppId, name: &StreamId, id: &RecordingId) -> bool {
-        let all = self.0.as_ref();
+        let all = self.all();
         all.is_some_and(|all| all.stop(name, app.0, id))
     }
 
     /// Says that the server ends: what ends from now on is finished by the next start.
     pub fn leave_to_next_start(&self) {
-        if let Some(recordings) = &self.0 {
+        if let Some(recordings) = self.all() {
             recordings.leave_to_next_start();
         }
     }
 
     /// Returns when nothing is written any more.
     pub async fn settled(&self) {
-        if let Some(recordings) = &self.0 {
+        if let Some(recordings) = self.all() {
             recordings.settled().await;
         }
     }
+}
+
+/// The address on this server of what has this path in the store. Neither streams nor recordings have
+/// names that would have to be encoded.
+pub(crate) fn address(path: &str) -> String {
+    format!("/recordings/{path}")
 }

@@ -3,18 +3,18 @@
 use std::fs::{File, TryLockError};
 use std::future::Future;
 use std::io;
+use std::ops::Range;
 use std::path::{Path as FilePath, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
 use object_store::local::LocalFileSystem;
-use object_store::path::Path;
-use object_store::{Error, ObjectStore, ObjectStoreExt};
 
 use super::bucket::{Bucket, BucketAddress};
 use super::manifest::UNFINISHED;
+use super::objects::{self, at, failure};
 use super::upload::FileUpload;
 
 /// Why something was not kept, or not found again. What the store says goes into the log alone:
@@ -39,6 +39,15 @@ pub(super) trait Archive: Send + Sync {
     /// `None` where there is no such object.
     fn get<'a>(&'a self, path: &'a str) -> Pending<'a, Option<Bytes>>;
     fn size<'a>(&'a self, path: &'a str) -> Pending<'a, Option<u64>>;
+    /// What is known of an object without its bytes.
+    fn find<'a>(&'a self, path: &'a str) -> Pending<'a, Option<Object>>;
+    /// Some bytes of the very object that was found.
+    fn piece<'a>(
+        &'a self,
+        path: &'a str,
+        object: &'a Object,
+        range: Range<u64>,
+    ) -> Pending<'a, Bytes>;
     /// No error where there is no such object.
     fn delete<'a>(&'a self, path: &'a str) -> Pending<'a, ()>;
     /// The paths below a folder, at most `limit`.
@@ -47,6 +56,16 @@ pub(super) trait Archive: Send + Sync {
     fn tidy<'a>(&'a self, folder: &'a str) -> Pending<'a, ()>;
     /// Begins a large object, which is there once it is finished.
     fn begin<'a>(&'a self, path: &'a str) -> Pending<'a, Box<dyn Upload>>;
+}
+
+/// An object that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Object {
+    /// In bytes.
+    pub(super) size: u64,
+    pub(super) modified: SystemTime,
+    /// What the store calls this version of it.
+    pub(super) version: Option<String>,
 }
 
 /// A large object on its way.
@@ -113,38 +132,36 @@ struct Folder {
 
 impl Archive for Folder {
     fn put<'a>(&'a self, path: &'a str, data: Bytes) -> Pending<'a, ()> {
-        Box::pin(async move {
-            let put = self.store.put(&at(path)?, data.into()).await;
-            put.map(drop).map_err(|error| failure(path, &error))
-        })
+        Box::pin(objects::put(&self.store, path, data))
     }
 
     fn get<'a>(&'a self, path: &'a str) -> Pending<'a, Option<Bytes>> {
-        Box::pin(async move {
-            let got = match self.store.get(&at(path)?).await {
-                Ok(found) => found.bytes().await,
-                Err(error) => Err(error),
-            };
-            found(path, got)
-        })
+        Box::pin(objects::get(&self.store, path))
     }
 
     fn size<'a>(&'a self, path: &'a str) -> Pending<'a, Option<u64>> {
-        Box::pin(async move {
-            let head = self.store.head(&at(path)?).await;
-            found(path, head.map(|meta| meta.size))
-        })
+        Box::pin(objects::size(&self.store, path))
+    }
+
+    fn find<'a>(&'a self, path: &'a str) -> Pending<'a, Option<Object>> {
+        Box::pin(objects::find(&self.store, path))
+    }
+
+    fn piece<'a>(
+        &'a self,
+        path: &'a str,
+        object: &'a Object,
+        range: Range<u64>,
+    ) -> Pending<'a, Bytes> {
+        Box::pin(objects::piece(&self.store, path, object, range))
     }
 
     fn delete<'a>(&'a self, path: &'a str) -> Pending<'a, ()> {
-        Box::pin(async move {
-            let deleted = self.store.delete(&at(path)?).await;
-            found(path, deleted).map(drop)
-        })
+        Box::pin(objects::delete(&self.store, path))
     }
 
     fn list<'a>(&'a self, folder: &'a str, limit: usize) -> Pending<'a, Vec<String>> {
-        Box::pin(list(&self.store, folder, limit))
+        Box::pin(objects::list(&self.store, folder, limit))
     }
 
     fn tidy<'a>(&'a self, folder: &'a str) -> Pending<'a, ()> {
@@ -201,63 +218,6 @@ fn sweep(folder: &FilePath) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// The paths below a folder, at most `limit`.
-pub(super) async fn list(
-    store: &dyn ObjectStore,
-    folder: &str,
-    limit: usize,
-) -> Result<Vec<String>, Failure> {
-    let mut entries = store.list(Some(&at(folder)?));
-    let mut paths = Vec::new();
-    while paths.len() < limit {
-        match entries.try_next().await {
-            Ok(Some(meta)) => paths.push(meta.location.to_string()),
-            Ok(None) | Err(Error::NotFound { .. }) => break,
-            Err(error) => return Err(failure(folder, &error)),
-        }
-    }
-    paths.sort();
-    Ok(paths)
-}
-
-/// A path that is written as it is read: no part of it is `.`, `..` or empty.
-pub(super) fn at(path: &str) -> Result<Path, Failure> {
-    Path::parse(path).map_err(|error| {
-        tracing::warn!(path, %error, "a recording has a path that is none");
-        Failure::Store
-    })
-}
-
-pub(super) fn found<T>(path: &str, got: Result<T, Error>) -> Result<Option<T>, Failure> {
-    match got {
-        Ok(found) => Ok(Some(found)),
-        Err(Error::NotFound { .. }) => Ok(None),
-        Err(error) => Err(failure(path, &error)),
-    }
-}
-
-/// Logs what a store says, and says what that is.
-pub(super) fn failure(path: &str, error: &(dyn std::error::Error + 'static)) -> Failure {
-    tracing::warn!(path, %error, "the store of recordings fails");
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(cause) = source {
-        let io = cause.downcast_ref::<io::Error>();
-        let is_full = io.is_some_and(|io| {
-            matches!(
-                io.kind(),
-                io::ErrorKind::StorageFull
-                    | io::ErrorKind::QuotaExceeded
-                    | io::ErrorKind::FileTooLarge
-            )
-        });
-        if is_full {
-            return Failure::Full;
-        }
-        source = cause.source();
-    }
-    Failure::Store
 }
 
 /// Empty; only its lock counts.

@@ -1,6 +1,7 @@
 //! A bucket of an S3-compatible store.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,8 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{BackoffConfig, ObjectStore, ObjectStoreExt, RetryConfig, WriteMultipart};
 
-use super::archive::{Archive, Pending, Upload, at, failure, found, list};
+use super::archive::{Archive, Object, Pending, Upload};
+use super::objects::{self, at, failure};
 
 /// Where recordings are kept in an S3-compatible store: `s3://bucket` or `s3://bucket/prefix`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,38 +97,36 @@ impl Bucket {
 
 impl Archive for Bucket {
     fn put<'a>(&'a self, path: &'a str, data: Bytes) -> Pending<'a, ()> {
-        Box::pin(async move {
-            let put = self.0.put(&at(path)?, data.into()).await;
-            put.map(drop).map_err(|error| failure(path, &error))
-        })
+        Box::pin(objects::put(&*self.0, path, data))
     }
 
     fn get<'a>(&'a self, path: &'a str) -> Pending<'a, Option<Bytes>> {
-        Box::pin(async move {
-            let got = match self.0.get(&at(path)?).await {
-                Ok(found) => found.bytes().await,
-                Err(error) => Err(error),
-            };
-            found(path, got)
-        })
+        Box::pin(objects::get(&*self.0, path))
     }
 
     fn size<'a>(&'a self, path: &'a str) -> Pending<'a, Option<u64>> {
-        Box::pin(async move {
-            let head = self.0.head(&at(path)?).await;
-            found(path, head.map(|meta| meta.size))
-        })
+        Box::pin(objects::size(&*self.0, path))
+    }
+
+    fn find<'a>(&'a self, path: &'a str) -> Pending<'a, Option<Object>> {
+        Box::pin(objects::find(&*self.0, path))
+    }
+
+    fn piece<'a>(
+        &'a self,
+        path: &'a str,
+        object: &'a Object,
+        range: Range<u64>,
+    ) -> Pending<'a, Bytes> {
+        Box::pin(objects::piece(&*self.0, path, object, range))
     }
 
     fn delete<'a>(&'a self, path: &'a str) -> Pending<'a, ()> {
-        Box::pin(async move {
-            let deleted = self.0.delete(&at(path)?).await;
-            found(path, deleted).map(drop)
-        })
+        Box::pin(objects::delete(&*self.0, path))
     }
 
     fn list<'a>(&'a self, folder: &'a str, limit: usize) -> Pending<'a, Vec<String>> {
-        Box::pin(list(&*self.0, folder, limit))
+        Box::pin(objects::list(&*self.0, folder, limit))
     }
 
     /// Parts of objects that were never finished are no objects: stores remove them by a rule of the

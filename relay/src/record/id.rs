@@ -26,6 +26,17 @@ impl RecordingId {
         Self(format!("{unix_ms:013}-{random:08x}"))
     }
 
+    /// Whether it is spelt as [`RecordingId::new`] spells them: no two that are mean the same.
+    pub(super) fn is_of_recorder(&self) -> bool {
+        let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        self.0.split_once('-').is_some_and(|(time, random)| {
+            time.len() >= 13
+                && time.bytes().all(|byte| byte.is_ascii_digit())
+                && random.len() == 8
+                && random.bytes().all(is_hex)
+        })
+    }
+
     /// Its text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -72,6 +83,7 @@ mod tests {
     fn no_id_reads_as_a_path() {
         let id = RecordingId::new(1_700_000_000_123, 0xbeef);
         assert_eq!(id.as_str(), "1700000000123-0000beef");
+        assert!(id.is_of_recorder());
         assert_eq!(id.as_str().parse(), Ok(id));
         let long = "a".repeat(65);
         for text in [

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use packager::hls::{SegmentHead, VodSegment};
 use serde::{Deserialize, Serialize};
 
+use super::file::{MP4, PLAYLIST};
 use super::id::RecordingId;
 use super::view::EndReason;
 use crate::stream_id::StreamId;
@@ -141,11 +142,11 @@ impl Paths {
     }
 
     pub(super) fn playlist(&self) -> String {
-        format!("{}/index.m3u8", self.folder)
+        format!("{}/{PLAYLIST}", self.folder)
     }
 
     pub(super) fn mp4(&self) -> String {
-        format!("{}/recording.mp4", self.folder)
+        format!("{}/{MP4}", self.folder)
     }
 }
 
@@ -176,10 +177,10 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-fn init_name(version: u32) -> String {
+pub(super) fn init_name(version: u32) -> String {
     format!("init{version}.mp4")
 }
 
-fn segment_name(number: usize) -> String {
+pub(super) fn segment_name(number: usize) -> String {
     format!("{number:06}.m4s")
 }

@@ -1,7 +1,7 @@
 //! Metrics of recordings.
 
 use prometheus::core::Collector;
-use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use super::view::{EndReason, RecordState};
 
@@ -13,6 +13,15 @@ pub(super) struct Metrics {
     pub(super) missed: IntCounter,
     pub(super) ended: IntCounterVec,
     pub(super) mp4: IntCounterVec,
+    pub(super) refused: IntCounterVec,
+    pub(super) reading: ReadMetrics,
+}
+
+/// Of those who read.
+#[derive(Debug, Clone)]
+pub(super) struct ReadMetrics {
+    pub(super) reads: IntGauge,
+    pub(super) bytes: IntCounter,
     pub(super) refused: IntCounterVec,
 }
 
@@ -46,6 +55,18 @@ impl Metrics {
                 "Recordings that were not begun, by reason.",
                 "reason",
             )?,
+            reading: ReadMetrics {
+                reads: add(
+                    registry,
+                    IntGauge::with_opts(opts("reads", "Files that are being sent to players."))?,
+                )?,
+                bytes: counter("read_bytes_total", "Bytes that were read for players.")?,
+                refused: counters(
+                    "reads_refused_total",
+                    "Requests for files that were not answered, or not to their end, by reason.",
+                    "reason",
+                )?,
+            },
         };
         // Shown from the start, so that what rises from nothing is seen to rise.
         for state in [RecordState::Recording, RecordState::Finishing] {
@@ -59,6 +80,9 @@ impl Metrics {
         }
         for reason in ["not_live", "limit"] {
             metrics.refused.with_label_values(&[reason]);
+        }
+        for reason in ["limit", "address", "idle", "busy", "store"] {
+            metrics.reading.refused.with_label_values(&[reason]);
         }
         Ok(metrics)
     }

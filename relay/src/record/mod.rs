@@ -10,12 +10,15 @@
 mod archive;
 mod bucket;
 mod closing;
+mod file;
 mod following;
 mod id;
 mod left;
 mod manifest;
 mod metrics;
+mod objects;
 mod pattern;
+mod reading;
 mod recorder;
 mod task;
 #[cfg(test)]
@@ -34,8 +37,12 @@ use tokio::sync::watch;
 
 pub use self::archive::RecordStore;
 pub use self::bucket::{BucketAddress, InvalidBucketAddress};
+pub use self::file::{RecordingFile, RecordingPart};
 pub use self::id::{InvalidRecordingId, RecordingId};
 pub use self::pattern::{InvalidStreamPattern, StreamPattern};
+pub use self::reading::{
+    ReadLimit, ReadRefused, Readable, Recorded, RecordedBody, RecordingReader,
+};
 pub use self::view::{EndReason, RecordState, RecordingView};
 
 use self::archive::Archive;
@@ -364,6 +371,11 @@ impl Recordings {
         let entry = book.recordings.get(id);
         let entry = entry.filter(|e| e.view.stream == *stream && e.view.owner == owner);
         entry.is_some_and(Entry::stop)
+    }
+
+    /// Reads what was recorded.
+    pub fn reader(&self) -> RecordingReader {
+        RecordingReader::new(self.0.store.clone(), self.0.metrics.reading.clone())
     }
 
     /// Says that the server ends. Recordings that end from now on are left to the next start,

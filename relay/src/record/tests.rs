@@ -2,7 +2,7 @@
 
 mod crashes;
 mod following;
-mod memory;
+pub(super) mod memory;
 #[cfg(feature = "aac")]
 mod players;
 

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
-use super::archive::{Pending, Upload, failure};
+use super::archive::{Pending, Upload};
+use super::objects::failure;
 
 /// See the module.
 pub(super) struct FileUpload {

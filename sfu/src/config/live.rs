@@ -169,6 +169,12 @@ pub struct RecordSettings {
     pub max_per_app: usize,
     /// All recordings that go on at once.
     pub max_recordings: usize,
+    /// Whether players get them below `/recordings/`.
+    pub serve: bool,
+    /// Files of recordings that are sent at once.
+    pub max_reads: usize,
+    /// The same to one address.
+    pub max_reads_per_address: usize,
 }
 
 impl Default for RecordSettings {
@@ -181,6 +187,9 @@ impl Default for RecordSettings {
             max_bytes: 64 << 30,
             max_per_app: 50,
             max_recordings: 100,
+            serve: true,
+            max_reads: 500,
+            max_reads_per_address: 100,
         }
     }
 }

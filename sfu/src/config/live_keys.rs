@@ -326,6 +326,21 @@ pub(super) const LIVE_KEYS: &[Key] = &[
         value::number(raw, 0..=100_000)
     }),
     key!(
+        record.serve,
+        "Whether players get recordings below /recordings/",
+        value::boolean
+    ),
+    key!(
+        record.max_reads,
+        "Files of recordings that are sent at once",
+        |raw| value::number(raw, 1..=100_000)
+    ),
+    key!(
+        record.max_reads_per_address,
+        "Files of recordings that are sent to one address at once",
+        |raw| value::number(raw, 1..=100_000)
+    ),
+    key!(
         api.tokens,
         "Operators' tokens of the REST interface (better in the file)",
         value::tokens

@@ -216,6 +216,34 @@ pub(super) fn play(site: &Site, request: &Request) -> Result<Option<Right>, Prob
         })
         .inspect_err(|refusal| refused(site, &stream, refusal))?;
     }
+    play_stream(site, request, stream, publisher).map(Some)
+}
+
+/// Whether a file of a recording may be read: it needs the right to play the stream, as a stream of
+/// the app that it was recorded for, whoever publishes under that name now. `owner` is app 0 where
+/// that was not known.
+pub(super) fn play_recording(
+    site: &Site,
+    request: &Request,
+    stream: StreamId,
+    owner: AppId,
+) -> Result<Right, Problem> {
+    // The keys of another app must not open it, nor a server that has become open.
+    if owner != Apps::OPEN && site.apps().find(owner).is_none() {
+        let refusal = Problem::RecordingOfNoApp { app: owner };
+        refused(site, &stream, &refusal);
+        return Err(refusal);
+    }
+    play_stream(site, request, stream, Some(owner))
+}
+
+fn play_stream(
+    site: &Site,
+    request: &Request,
+    stream: StreamId,
+    publisher: Option<AppId>,
+) -> Result<Right, Problem> {
+    let apps = site.apps();
     let page = referer::page(request.headers());
     if !apps.allow_page(stream.as_str(), publisher, &page) {
         site.metrics().refuse_viewer(ViewerRefused::Referer);
@@ -241,7 +269,7 @@ pub(super) fn play(site: &Site, request: &Request) -> Result<Option<Right>, Prob
     };
     match site.viewings().refused(now(), &asker) {
         Some(until) => Err(revoked(site, &asker, until)),
-        None => Ok(Some(Right { asker, signature })),
+        None => Ok(Right { asker, signature }),
     }
 }
 
@@ -262,8 +290,12 @@ pub(super) fn revoked(site: &Site, asker: &Asker, until: u64) -> Problem {
     }
 }
 
-/// The app of the stream that an address below `/live/` is of, as far as it is known.
+/// The app of the stream that an address below `/live/` is of, as far as it is known, or that one
+/// below `/recordings/` names.
 pub(super) fn app_of(site: &Site, path: &str) -> Option<AppId> {
+    if let Some(file) = path.strip_prefix("/recordings/") {
+        return site.apps().named_by(file.split_once('/')?.0);
+    }
     let stream = site.relay().stream_of(&stream_of(path)?);
     let publisher = site.publisher_of(&stream);
     site.apps().app_of(stream.as_str(), publisher)
@@ -317,7 +349,7 @@ fn label(refusal: &Problem) -> (&'static str, String) {
             (error.label(), error.to_string())
         }
         Problem::OtherApp { .. } => ("other_app", refusal.to_string()),
-        Problem::NoApp { .. } => ("no_app", refusal.to_string()),
+        Problem::NoApp { .. } | Problem::RecordingOfNoApp { .. } => ("no_app", refusal.to_string()),
         _ => ("missing", "no credentials".to_owned()),
     }
 }

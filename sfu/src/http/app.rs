@@ -17,9 +17,10 @@ use super::cors;
 use super::health::Readiness;
 use super::images::{self, Images};
 use super::metrics::{self, HttpMetrics};
+use super::recordings::ServedRecordings;
 use super::site::{Site, Source};
 use super::viewings::Viewings;
-use super::{files, health, ice, live, observe, signal, whip};
+use super::{files, health, ice, live, observe, recordings, signal, whip};
 use crate::auth::Apps;
 use crate::config::{IceServer, Settings};
 use crate::signal::Signalling;
@@ -35,6 +36,7 @@ struct Inner {
     signalling: Signalling,
     api: Api,
     images: Option<Images>,
+    recordings: Option<ServedRecordings>,
     ice_servers: Vec<IceServer>,
     readiness: Readiness,
     max_sdp_bytes: usize,
@@ -72,7 +74,9 @@ impl App {
             }),
             site.metrics().clone(),
         );
+        let reader = signalling.recordings().served();
         Self(Arc::new(Inner {
+            recordings: reader.map(|reader| ServedRecordings::new(&settings.record, reader)),
             site,
             api,
             workers,
@@ -116,6 +120,11 @@ impl App {
         self.0.images.as_ref()
     }
 
+    /// Recordings, if the server lets players at them.
+    pub(super) fn recordings(&self) -> Option<&ServedRecordings> {
+        self.0.recordings.as_ref()
+    }
+
     pub(super) fn readiness(&self) -> &Readiness {
         &self.0.readiness
     }
@@ -152,6 +161,7 @@ pub fn router(app: App) -> Router {
         .route("/whep/{id}/{session}", whip::session(Role::Subscriber))
         .route("/signal", signal::route())
         .route("/live/{*path}", any(live::serve))
+        .route("/recordings/{*path}", any(recordings::serve))
         .route("/api/images", images::upload())
         .route("/images/{name}", images::file())
         .route("/metrics", read_only(get(metrics::scrape)))

@@ -94,6 +94,11 @@ impl CorsRules {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Everybody;
 
+/// On a response that is of an app's stream, where the address alone does not say so: the app's rule
+/// is for it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OfApp(pub(super) AppId);
+
 /// Adds what browsers ask for to every response, also to refusals: a page could
 /// not read the problem otherwise.
 pub(super) async fn layer(State(site): State<Site>, request: Request, next: Next) -> Response {
@@ -106,8 +111,13 @@ pub(super) async fn layer(State(site): State<Site>, request: Request, next: Next
     let mut response = next.run(request).await;
     let allow = response.headers().get(ALLOW).cloned();
     let is_for_everybody = response.extensions().get::<Everybody>().is_some();
+    let of_app = response.extensions().get::<OfApp>().copied();
     let headers = response.headers_mut();
-    let cors = if is_for_everybody { &Cors::Any } else { rule };
+    let cors = match of_app {
+        _ if is_for_everybody => &Cors::Any,
+        Some(OfApp(app)) => site.cors_of(app),
+        None => rule,
+    };
     cors.apply(origin.as_ref(), headers);
     if is_preflight {
         if let Some(allow) = allow {
@@ -142,7 +152,7 @@ pub(super) fn options(
 }
 
 const REQUEST_HEADERS: &str =
-    "Authorization, Content-Type, If-Match, If-None-Match, Range, X-Request-Id";
+    "Authorization, Content-Type, If-Match, If-None-Match, If-Range, Range, X-Request-Id";
 
 const RESPONSE_HEADERS: &str = "Location, ETag, Link, Accept-Patch, Accept-Post, Allow, \
      Content-Length, Content-Range, Retry-After, WWW-Authenticate, X-Request-Id";

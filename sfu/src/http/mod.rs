@@ -18,6 +18,7 @@ mod metrics;
 mod observe;
 mod playlist;
 mod problem;
+mod recordings;
 mod referer;
 mod signal;
 mod site;

@@ -72,8 +72,12 @@ fn request_id(request: &Request) -> HeaderValue {
 
 /// One label for each route that costs and fails differently.
 fn route_label<'a>(matched: &'a str, path: &str) -> &'a str {
-    if matched != "/live/{*path}" {
-        return matched;
+    match matched {
+        "/live/{*path}" => {}
+        "/recordings/{*path}" if path.ends_with(".m3u8") => return "/recordings/{id}.m3u8",
+        "/recordings/{*path}" if path.ends_with("/recording.mp4") => return "/recordings/{id}.mp4",
+        "/recordings/{*path}" => return "/recordings/{id}/{file}",
+        _ => return matched,
     }
     if path.ends_with(".flv") {
         "/live/{id}.flv"

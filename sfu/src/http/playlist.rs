@@ -87,7 +87,7 @@ fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
 }
 
 /// The same playlist in other bytes has no strong entity tag of its own (RFC 9110 §8.8.1).
-fn weaken(headers: &mut HeaderMap) {
+pub(super) fn weaken(headers: &mut HeaderMap) {
     let weak = headers.get(ETAG).and_then(|tag| tag.to_str().ok());
     let weak = weak.map(|tag| format!("W/{}", tag.trim_start_matches("W/")));
     if let Some(weak) = weak.and_then(|tag| HeaderValue::from_str(&tag).ok()) {
@@ -100,29 +100,34 @@ fn weaken(headers: &mut HeaderMap) {
 fn sign_text(text: &str, query: &str) -> String {
     let mut signed = String::with_capacity(2 * text.len());
     for line in text.lines() {
-        if line.starts_with('#')
-            && let Some((tag, uri)) = line.split_once(URI)
-            && let Some((uri, rest)) = uri.split_once('"')
-        {
-            signed += &format!("{tag}{URI}{uri}?{query}\"{rest}");
-        } else if line.is_empty() || line.starts_with('#') {
-            signed += line;
-        } else {
-            signed += &format!("{line}?{query}");
-        }
-        signed.push('\n');
+        sign_line(line, query, &mut signed);
     }
     signed
 }
 
-const PLAYLIST: &str = "application/vnd.apple.mpegurl";
+/// The same for one line.
+pub(super) fn sign_line(line: &str, query: &str, signed: &mut String) {
+    if line.starts_with('#')
+        && let Some((tag, uri)) = line.split_once(URI)
+        && let Some((uri, rest)) = uri.split_once('"')
+    {
+        *signed += &format!("{tag}{URI}{uri}?{query}\"{rest}");
+    } else if line.is_empty() || line.starts_with('#') {
+        *signed += line;
+    } else {
+        *signed += &format!("{line}?{query}");
+    }
+    signed.push('\n');
+}
+
+pub(super) const PLAYLIST: &str = "application/vnd.apple.mpegurl";
 const URI: &str = "URI=\"";
 
 /// The largest window has 60 segments of some 200 bytes each, and the parts of three.
 const MAX_PLAYLIST: usize = 1 << 20;
 
 /// Less than this fits into one packet as it is.
-const WORTH_IT: usize = 512;
+pub(super) const WORTH_IT: usize = 512;
 
 #[cfg(test)]
 mod tests {

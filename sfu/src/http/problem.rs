@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, UPGRADE, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, HeaderName, RETRY_AFTER, UPGRADE,
+    WWW_AUTHENTICATE,
 };
 use http::{HeaderValue, Method, StatusCode};
 use relay::edge::EdgeRefusal;
+use relay::record::ReadRefused;
 use relay::{InvalidStreamId, StreamId};
 use serde::Serialize;
 
@@ -129,6 +131,43 @@ pub enum Problem {
         "there is no image at this address; it was never uploaded here, or made place for newer ones"
     )]
     NoSuchImage,
+    /// The address names no file of a recording.
+    #[error(
+        "there is no file of a recording at this address; those of players are /recordings/{{stream}}/{{recording}}/index.m3u8 and recording.mp4"
+    )]
+    NoRecordingAddress,
+    /// A recording is not read.
+    #[error("{0}")]
+    Recording(ReadRefused),
+    /// A recording is of an app that was here once.
+    #[error("this recording is of app {app}, which this server does not know any more")]
+    RecordingOfNoApp {
+        /// The app that it was recorded for.
+        app: AppId,
+    },
+    /// All together read too much at the same time.
+    #[error(
+        "as many files of recordings are sent as may be at once: {limit}; try again in a moment"
+    )]
+    ReadsBusy {
+        /// `record.max_reads`.
+        limit: usize,
+    },
+    /// One address reads too much at the same time.
+    #[error("this address is sent as many files of recordings as one may be at once: {limit}")]
+    TooManyReads {
+        /// `record.max_reads_per_address`.
+        limit: usize,
+    },
+    /// Nothing of the file is in the range.
+    #[error("the range is outside of the file, which has {size} bytes")]
+    Range {
+        /// Of the file.
+        size: u64,
+    },
+    /// The client wants another version of the file.
+    #[error("the file is not the version that If-Match or If-Unmodified-Since asks for")]
+    Precondition,
     /// A request to open a WebSocket is none.
     #[error("this address opens a WebSocket (RFC 6455, version 13) and does nothing else")]
     NoWebSocket,
@@ -320,6 +359,45 @@ impl Problem {
             }
             Self::UploadsBusy => (S::SERVICE_UNAVAILABLE, "uploads-busy", "Too many uploads"),
             Self::NoSuchImage => (S::NOT_FOUND, "no-such-image", "No such image"),
+            Self::NoRecordingAddress | Self::Recording(ReadRefused::NoSuch) => {
+                (S::NOT_FOUND, "no-such-recording", "No such recording")
+            }
+            // 404 as for a stream that is not live: the address is right, and too early.
+            Self::Recording(ReadRefused::NotYet) => (
+                S::NOT_FOUND,
+                "recording-not-ready",
+                "Recording is not ready",
+            ),
+            Self::Recording(ReadRefused::Busy) | Self::ReadsBusy { .. } => (
+                S::SERVICE_UNAVAILABLE,
+                "recordings-busy",
+                "Too many files are read",
+            ),
+            Self::Recording(ReadRefused::Store) => (
+                S::BAD_GATEWAY,
+                "record-store-failed",
+                "Store of recordings does not give it",
+            ),
+            Self::RecordingOfNoApp { .. } => (
+                S::FORBIDDEN,
+                "app-unknown",
+                "App of the recording is not known",
+            ),
+            Self::TooManyReads { .. } => (
+                S::TOO_MANY_REQUESTS,
+                "too-many-reads",
+                "Too many files are read",
+            ),
+            Self::Range { .. } => (
+                S::RANGE_NOT_SATISFIABLE,
+                "range-not-satisfiable",
+                "Range is outside of the file",
+            ),
+            Self::Precondition => (
+                S::PRECONDITION_FAILED,
+                "etag-mismatch",
+                "Entity tag does not match",
+            ),
             Self::NoWebSocket => (
                 S::UPGRADE_REQUIRED,
                 "websocket-required",
@@ -394,6 +472,9 @@ impl Problem {
             | Self::NoPlace(_)
             | Self::TooManyViewers { .. }
             | Self::UploadsAtOnce { .. }
+            | Self::ReadsBusy { .. }
+            | Self::TooManyReads { .. }
+            | Self::Recording(ReadRefused::NotYet | ReadRefused::Busy | ReadRefused::Store)
             | Self::Edge(EdgeRefusal::TooManyStreams { .. } | EdgeRefusal::ShuttingDown)
             | Self::UploadsBusy => Some(5),
             Self::UploadRate { retry, .. } => {
@@ -445,6 +526,12 @@ impl IntoResponse for Problem {
         match self {
             Self::Method { allowed, .. } => {
                 headers.insert(ALLOW, HeaderValue::from_static(allowed));
+            }
+            // RFC 9110 §15.5.17.
+            Self::Range { size } => {
+                if let Ok(range) = HeaderValue::try_from(format!("bytes */{size}")) {
+                    headers.insert(CONTENT_RANGE, range);
+                }
             }
             // RFC 9110 §15.5.22.
             Self::NoWebSocket => {

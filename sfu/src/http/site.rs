@@ -157,6 +157,11 @@ impl Site {
         rules.of(|| access::app_of(self, path))
     }
 
+    /// Which origins are let in to what is an app's.
+    pub(super) fn cors_of(&self, app: AppId) -> &Cors {
+        self.0.cors.of(|| Some(app))
+    }
+
     /// Somebody asks for a playlist.
     pub(super) fn note_playlist_reader(&self) {
         let now = self.0.started.elapsed().as_millis();

@@ -43,6 +43,8 @@ pub struct RecordNotice {
     pub at: UnixTime,
     /// What there is.
     pub recording: Box<RecordingView>,
+    /// Players get it from this server.
+    pub is_served: bool,
 }
 
 /// A stream on the CDN path began or ended.

@@ -227,13 +227,23 @@ fn a_recording_is_told_of_with_its_files_and_why_it_ended() {
         playlist: Some("p/index.m3u8".to_owned()),
         mp4: Some(("p/recording.mp4".to_owned(), 990)),
     };
-    let told = |recording: &RecordingView| {
+    let told_of = |recording: &RecordingView, is_served| {
         body(&Notice::Record(RecordNotice {
             app: AppId(14),
             at: AT,
             recording: Box::new(recording.clone()),
+            is_served,
         }))
     };
+    let told = |recording: &RecordingView| told_of(recording, false);
+    let served = told_of(&recording, true);
+    assert_eq!(
+        (&served["playlist_url"], &served["mp4_url"]),
+        (
+            &json!("/recordings/p/index.m3u8"),
+            &json!("/recordings/p/recording.mp4")
+        )
+    );
     assert_eq!(
         told(&recording),
         json!({

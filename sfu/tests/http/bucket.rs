@@ -99,6 +99,20 @@ async fn a_stream_is_recorded_into_a_bucket() {
     assert_eq!(manifest["end"]["mp4_bytes"], mp4.len() as u64);
     assert_eq!(manifest["end"]["error"], serde_json::Value::Null);
 
+    // Players get it out of the bucket, by way of the server.
+    let id = manifest["id"].as_str().expect("an id");
+    let url = format!("{}/recordings/evening/{id}", program.url);
+    let got = reqwest::get(format!("{url}/index.m3u8")).await;
+    assert_eq!(got.expect("a reply").text().await.expect("text"), playlist);
+    let part = Client::new()
+        .get(format!("{url}/recording.mp4"))
+        .header("range", "bytes=4-99")
+        .send()
+        .await
+        .expect("a reply");
+    assert_eq!(part.status(), 206);
+    assert_eq!(part.bytes().await.expect("bytes"), &mp4[4..100]);
+
     program.signal("-TERM");
     assert_eq!(program.ends().await.code(), Some(0));
     serving.abort();

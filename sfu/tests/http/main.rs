@@ -11,6 +11,7 @@ mod images;
 mod listener;
 mod metrics;
 mod paths;
+mod playback;
 mod program;
 mod publisher;
 mod recording;

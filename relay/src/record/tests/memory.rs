@@ -1,17 +1,18 @@
 //! A store in memory that has the trouble that a test wants.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use tokio::time::sleep;
 
-use super::super::archive::{Archive, Failure, Pending, RecordStore, Upload};
+use super::super::archive::{Archive, Failure, Object, Pending, RecordStore, Upload};
 
 /// What goes wrong; steps are counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Trouble {
+pub(in crate::record) enum Trouble {
     None,
     /// As if the process were killed before the step is carried out.
     HangsBefore(usize),
@@ -35,7 +36,7 @@ pub(super) enum Trouble {
 }
 
 #[derive(Clone)]
-pub(super) struct Memory(Arc<Mutex<State>>);
+pub(in crate::record) struct Memory(Arc<Mutex<State>>);
 
 struct State {
     objects: BTreeMap<String, Bytes>,
@@ -49,11 +50,11 @@ struct State {
 }
 
 impl Memory {
-    pub(super) fn new(trouble: Trouble) -> Self {
+    pub(in crate::record) fn new(trouble: Trouble) -> Self {
         Self::with(BTreeMap::new(), trouble)
     }
 
-    pub(super) fn with(objects: BTreeMap<String, Bytes>, trouble: Trouble) -> Self {
+    pub(in crate::record) fn with(objects: BTreeMap<String, Bytes>, trouble: Trouble) -> Self {
         Self(Arc::new(Mutex::new(State {
             objects,
             trouble,
@@ -64,23 +65,23 @@ impl Memory {
         })))
     }
 
-    pub(super) fn store(&self) -> RecordStore {
+    pub(in crate::record) fn store(&self) -> RecordStore {
         RecordStore(Arc::new(self.clone()))
     }
 
-    pub(super) fn objects(&self) -> BTreeMap<String, Bytes> {
+    pub(in crate::record) fn objects(&self) -> BTreeMap<String, Bytes> {
         self.0.lock().unwrap().objects.clone()
     }
 
-    pub(super) fn set(&self, trouble: Trouble) {
+    pub(in crate::record) fn set(&self, trouble: Trouble) {
         self.0.lock().unwrap().trouble = trouble;
     }
 
-    pub(super) fn has_hung(&self) -> bool {
+    pub(in crate::record) fn has_hung(&self) -> bool {
         self.0.lock().unwrap().has_hung
     }
 
-    pub(super) fn begun(&self) -> usize {
+    pub(in crate::record) fn begun(&self) -> usize {
         self.0.lock().unwrap().begun
     }
 
@@ -150,6 +151,29 @@ impl Archive for Memory {
         Box::pin(async move {
             let found = self.get(path).await?;
             Ok(found.map(|data| data.len() as u64))
+        })
+    }
+
+    fn find<'a>(&'a self, path: &'a str) -> Pending<'a, Option<Object>> {
+        Box::pin(async move {
+            let size = self.size(path).await?;
+            Ok(size.map(|size| Object {
+                size,
+                modified: UNIX_EPOCH + Duration::from_secs(1_700_000_000),
+                version: None,
+            }))
+        })
+    }
+
+    fn piece<'a>(&'a self, path: &'a str, _: &'a Object, range: Range<u64>) -> Pending<'a, Bytes> {
+        Box::pin(async move {
+            let trouble = self.0.lock().unwrap().trouble;
+            if let Trouble::Takes(time) = trouble {
+                sleep(time).await;
+            }
+            let data = self.get(path).await?.ok_or(Failure::Store)?;
+            let at = |at: u64| usize::try_from(at).unwrap().min(data.len());
+            Ok(data.slice(at(range.start)..at(range.end)))
         })
     }
 

@@ -12,7 +12,7 @@ use super::input::Input;
 use super::publication::Named;
 use super::refusal::Refusal;
 use crate::live::{AppId, RoomId};
-use crate::record::NotRecorded;
+use crate::record::{NotRecorded, address};
 use crate::signal::hub::admin::Call;
 
 /// What an endpoint of these asks.
@@ -59,6 +59,8 @@ impl RecordCall {
     /// Carries it out for an app; `None` is an answer without content.
     pub(super) async fn carry_out(self, api: &Api, app: AppId) -> Result<Option<Value>, Refusal> {
         let sights = &*api.0.sights;
+        let is_served = sights.serves_recordings();
+        let view_of = |view| json(&Recording::new(view, is_served));
         let (publication, wish) = match self {
             Self::Publication(publication, wish) => (publication, wish),
             Self::Room { room, recorded } => {
@@ -80,7 +82,7 @@ impl RecordCall {
                 let last = views.last().filter(|_| has_more);
                 return Ok(Some(json(&Recordings {
                     next: last.map(|view| &view.id),
-                    items: views.iter().map(Recording::from).collect(),
+                    items: views.iter().map(view_of).collect(),
                 })));
             }
         };
@@ -88,12 +90,12 @@ impl RecordCall {
         match wish {
             Wish::List => {
                 let views = sights.recordings(app, Some(&name));
-                let items = views.iter().map(Recording::from).collect();
+                let items = views.iter().map(view_of).collect();
                 Ok(Some(json(&Recordings { items, next: None })))
             }
             Wish::Start => {
                 let view = sights.start_recording(app, &name)?;
-                Ok(Some(json(&Recording::from(&view))))
+                Ok(Some(view_of(&view)))
             }
             Wish::Stop(id) => match sights.stop_recording(app, &name, &id) {
                 true => Ok(None),
@@ -109,7 +111,7 @@ fn json(view: &impl Serialize) -> Value {
 
 #[derive(Serialize)]
 struct Recordings<'a> {
-    items: Vec<Recording<'a>>,
+    items: Vec<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<&'a RecordingId>,
 }
@@ -129,13 +131,16 @@ struct Recording<'a> {
     playlist: Option<&'a str>,
     mp4: Option<&'a str>,
     mp4_bytes: Option<u64>,
+    playlist_url: Option<String>,
+    mp4_url: Option<String>,
     reason: Option<&'static str>,
     error: Option<&'a str>,
 }
 
-impl<'a> From<&'a RecordingView> for Recording<'a> {
-    fn from(view: &'a RecordingView) -> Self {
+impl<'a> Recording<'a> {
+    fn new(view: &'a RecordingView, is_served: bool) -> Self {
         let mp4 = view.mp4.as_ref();
+        let address_of = |path: Option<&str>| path.filter(|_| is_served).map(address);
         Self {
             id: &view.id,
             relayed_as: view.stream.as_str(),
@@ -149,6 +154,8 @@ impl<'a> From<&'a RecordingView> for Recording<'a> {
             playlist: view.playlist.as_deref(),
             mp4: mp4.map(|(path, _)| path.as_str()),
             mp4_bytes: mp4.map(|(_, bytes)| *bytes),
+            playlist_url: address_of(view.playlist.as_deref()),
+            mp4_url: address_of(mp4.map(|(path, _)| path.as_str())),
             reason: view.reason.map(|reason| reason.name()),
             error: view.error.as_deref(),
         }
@@ -210,7 +217,10 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             summary: "List the recordings of a publication",
             text: "Those that go on, and those of the same public stream id among the last 1000 \
                    of the server that ended. Paths are below the place where the server keeps \
-                   recordings.",
+                   recordings. `playlistUrl` and `mp4Url` are where players get them, once they \
+                   are there, and null where the server lets no players at them \
+                   (`record.serve`): they need the right to play the stream, and are signed like \
+                   its addresses (`txSecret`, `txTime`) where those are.",
             status: 200,
             answer: Some(("RecordingList", RECORDING_LIST)),
             refusals: &[(404, "not-published"), (409, "not-relayed")],
@@ -264,6 +274,7 @@ const RECORDING: &str = r#"{
   "state": "recording", "startedAt": 1700000000123,
   "durationMs": 0, "bytes": 0, "segments": 0, "missedSegments": 0,
   "folder": "evening/1700000000123-5f1e02aa", "playlist": null, "mp4": null, "mp4Bytes": null,
+  "playlistUrl": null, "mp4Url": null,
   "reason": null, "error": null
 }"#;
 
@@ -275,6 +286,8 @@ const RECORDING_LIST: &str = r#"{
     "folder": "evening/1700000000123-5f1e02aa",
     "playlist": "evening/1700000000123-5f1e02aa/index.m3u8",
     "mp4": "evening/1700000000123-5f1e02aa/recording.mp4", "mp4Bytes": 903812301,
+    "playlistUrl": "/recordings/evening/1700000000123-5f1e02aa/index.m3u8",
+    "mp4Url": "/recordings/evening/1700000000123-5f1e02aa/recording.mp4",
     "reason": "stream-ended", "error": null
   }]
 }"#;
@@ -287,6 +300,8 @@ const RECORDING_PAGE: &str = r#"{
     "folder": "evening/1700000000123-5f1e02aa",
     "playlist": "evening/1700000000123-5f1e02aa/index.m3u8",
     "mp4": "evening/1700000000123-5f1e02aa/recording.mp4", "mp4Bytes": 903812301,
+    "playlistUrl": "/recordings/evening/1700000000123-5f1e02aa/index.m3u8",
+    "mp4Url": "/recordings/evening/1700000000123-5f1e02aa/recording.mp4",
     "reason": "stream-ended", "error": null
   }],
   "next": "1700000000123-5f1e02aa"

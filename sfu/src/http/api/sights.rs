@@ -61,6 +61,10 @@ pub trait Sights: Send + Sync + 'static {
     fn recordings(&self, _app: AppId, _name: Option<&relay::StreamId>) -> Vec<RecordingView> {
         Vec::new()
     }
+    /// Whether players get recordings from this server.
+    fn serves_recordings(&self) -> bool {
+        false
+    }
     /// Begins one.
     ///
     /// # Errors
@@ -132,6 +136,10 @@ impl Sights for ServerSights {
 
     fn recordings(&self, app: AppId, name: Option<&relay::StreamId>) -> Vec<RecordingView> {
         self.recordings.of(app, name)
+    }
+
+    fn serves_recordings(&self) -> bool {
+        self.recordings.are_served()
     }
 
     fn start_recording(
@@ -373,6 +381,10 @@ impl Sights for NoSights {
             mp4: Some((format!("{name}/1/recording.mp4"), 5)),
         };
         ["1", "2", "3"].map(recording).into()
+    }
+
+    fn serves_recordings(&self) -> bool {
+        true
     }
 
     fn start_recording(

@@ -291,6 +291,8 @@ fn recording() -> Value {
         "playlist": path("HLS, VOD; null until the recording has ended."),
         "mp4": path("One file of all segments; null until there is one."),
         "mp4Bytes": nullable(count("The size of that file.")),
+        "playlistUrl": path("Where players get the playlist from this server, unsigned."),
+        "mp4Url": path("Where players get that file from this server, unsigned."),
         "reason": nullable(words(&EndReason::ALL.map(EndReason::name))),
         "error": nullable(json!({"type": "string", "description": "What went wrong."})),
     }))

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::json;
 use crate::auth::SecretKey;
 use crate::live::chat::UnixTime;
+use crate::record::address;
 use crate::webhook::notice::{RecordNotice, StreamNotice, StreamPhase};
 use crate::webhook::sign::stream_sign;
 
@@ -81,6 +82,7 @@ pub(in crate::webhook) fn recording(
         (None, None) => ("", None),
     };
     let (video_url, file_size) = file.unwrap_or_default();
+    let address_of = |path: Option<&str>| path.filter(|_| notice.is_served).map(address);
     json(&Recording {
         app: "",
         appid: notice.app.0,
@@ -98,6 +100,8 @@ pub(in crate::webhook) fn recording(
         file_size,
         video_url,
         playlist: recording.playlist.as_deref(),
+        playlist_url: address_of(recording.playlist.as_deref()),
+        mp4_url: address_of(mp4.map(|(path, _)| path.as_str())),
         reason: recording.reason.map_or("", |reason| reason.name()),
         segments: recording.segments,
         missed_segments: recording.missed,
@@ -128,6 +132,11 @@ struct Recording<'a> {
     /// Below the place where the server keeps recordings.
     video_url: &'a str,
     playlist: Option<&'a str>,
+    /// On this server, where players get it; unsigned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    playlist_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mp4_url: Option<String>,
     reason: &'a str,
     segments: usize,
     missed_segments: u64,

@@ -113,6 +113,8 @@ async fn recordings_are_listed_when_nothing_is_published_any_more() {
     };
     assert_eq!(ids(&got.json()), ["1", "2"]);
     assert_eq!(got.json()["items"][0]["relayedAs"], "over");
+    let url = &got.json()["items"][0]["playlistUrl"];
+    assert_eq!(url, "/recordings/over/1/index.m3u8");
     let next = got.json()["next"].as_str().unwrap().to_owned();
     let path = format!("/api/v1/recordings?stream=evening&after={next}");
     let got = routes.call("GET", &path, "").await.json();
