@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::access::now;
 use crate::show::Show;
-use crate::support::{Reply, Routes, request};
+use crate::support::{Reply, Routes, request, until};
 
 /// What a real socket gives for a path with these header fields.
 async fn get(show: &Show, method: &str, path: &str, fields: &[(&str, &str)]) -> Reply {
@@ -215,7 +215,13 @@ const PLAYLIST: &str = "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:4\n\
 
 const FILES: [&str; 4] = ["index.m3u8", "init0.mp4", "000000.m4s", "recording.mp4"];
 
-fn routes(folder: &Path, toml: &str) -> Routes {
+async fn routes(folder: &Path, toml: &str) -> Routes {
+    // A server before this one lets go of the folder when its last task has ended.
+    until("the folder is free", || {
+        let lock = std::fs::File::open(folder.join(".lock"));
+        lock.map_or(true, |lock| lock.try_lock().is_ok())
+    })
+    .await;
     // Tables of the settings come last.
     let (values, tables) = toml.split_once("apps").unwrap_or((toml, ""));
     let apps = match tables {
@@ -234,7 +240,7 @@ async fn ask(routes: &Routes, stream: &str, file: &str, fields: &[(&str, &str)])
 async fn recordings_of_earlier_starts_are_served_and_nothing_else_of_the_folder_is() {
     let folder = left(&[("show", 0)]);
     std::fs::write(folder.path().join("secret.mp4"), "secret").expect("written");
-    let served = routes(folder.path(), "");
+    let served = routes(folder.path(), "").await;
     for file in FILES {
         assert_eq!(ask(&served, "show", file, &[]).await.status, 200, "{file}");
     }
@@ -263,7 +269,7 @@ async fn recordings_of_earlier_starts_are_served_and_nothing_else_of_the_folder_
     assert_eq!(served.call("OPTIONS", &path).await.status, 204);
 
     drop(served);
-    let private = routes(folder.path(), "record.serve = false");
+    let private = routes(folder.path(), "record.serve = false").await;
     let reply = private.call("GET", &path).await;
     reply.problem(404, "no-such-address");
 }
@@ -284,7 +290,7 @@ apps = [
         ("gone", 9),
     ];
     let folder = left(&recordings);
-    let routes = routes(folder.path(), apps);
+    let routes = routes(folder.path(), apps).await;
     let key = "play".parse().expect("a key");
     let signed = |stream: &str, end| SignedAddress::query(&key, stream, end);
     let later = now() + 3_600;
@@ -335,7 +341,8 @@ apps = [
   { id = 2, keys = ["two"] },
 ]
 "#,
-    );
+    )
+    .await;
     let (all, shop) = ("https://all.example", "https://shop.example");
     for file in FILES {
         for (stream, origin, status, allowed) in [
@@ -369,7 +376,8 @@ async fn so_many_are_read_at_once_and_one_that_ends_makes_room() {
     let routes = routes(
         folder.path(),
         "record.max_reads = 2\nrecord.max_reads_per_address = 2",
-    );
+    )
+    .await;
     let open = async || {
         let path = format!("/recordings/a/{ID}/recording.mp4");
         routes.open(request("GET", &path, &[], "")).await
@@ -396,7 +404,7 @@ async fn so_many_are_read_at_once_and_one_that_ends_makes_room() {
     );
     drop(second);
     drop(routes);
-    let one = crate::playback::routes(folder.path(), "record.max_reads_per_address = 1");
+    let one = crate::playback::routes(folder.path(), "record.max_reads_per_address = 1").await;
     let path = format!("/recordings/a/{ID}/recording.mp4");
     let held = one.open(request("GET", &path, &[], "")).await;
     let reply = ask(&one, "a", "recording.mp4", &[]).await;
