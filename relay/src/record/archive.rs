@@ -48,6 +48,11 @@ pub(super) trait Archive: Send + Sync {
         object: &'a Object,
         range: Range<u64>,
     ) -> Pending<'a, Bytes>;
+    /// Bytes of a piece that a reader of a large object takes at once: large enough for a disk, small
+    /// enough for hundreds of slow clients.
+    fn piece_bytes(&self) -> u64 {
+        128 << 10
+    }
     /// No error where there is no such object.
     fn delete<'a>(&'a self, path: &'a str) -> Pending<'a, ()>;
     /// The paths below a folder, at most `limit`.

@@ -121,6 +121,11 @@ impl Archive for Bucket {
         Box::pin(objects::piece(&*self.0, path, object, range))
     }
 
+    /// Each piece is a request of its own.
+    fn piece_bytes(&self) -> u64 {
+        1 << 20
+    }
+
     fn delete<'a>(&'a self, path: &'a str) -> Pending<'a, ()> {
         Box::pin(objects::delete(&*self.0, path))
     }

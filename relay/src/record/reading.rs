@@ -305,7 +305,8 @@ impl http_body::Body for RecordedBody {
         if this.left.is_empty() {
             return Poll::Ready(None);
         }
-        let end = this.left.end.min(this.left.start.saturating_add(PIECE));
+        let piece = this.file.reader.0.store.0.piece_bytes();
+        let end = this.left.end.min(this.left.start.saturating_add(piece));
         let range = this.left.start..end;
         let reading = this
             .reading
@@ -341,9 +342,6 @@ impl fmt::Debug for RecordedBody {
             .finish_non_exhaustive()
     }
 }
-
-/// Large enough for a disk, small enough for hundreds of slow clients.
-const PIECE: u64 = 128 << 10;
 
 /// Things that the store does for readers at once. A hanging disk takes no more threads than that.
 const TURNS: usize = 16;
