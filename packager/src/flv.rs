@@ -1,10 +1,11 @@
-//! FLV (Adobe Flash Video File Format Specification 10.1, annex E): AVC and AAC tags, and tags of VP9
-//! and AV1 (Enhanced RTMP v2, "Enhanced Video").
+//! FLV (Adobe Flash Video File Format Specification 10.1, annex E): AVC and AAC tags, and tags of
+//! HEVC, VP9 and AV1 (Enhanced RTMP v2, "Enhanced Video").
 //!
 //! Every function gives whole tags, each followed by its `PreviousTagSize`, so that a stream is
 //! a plain concatenation: [`header`], [`metadata_tag`], sequence headers, frames.
 
 pub mod demux;
+mod head;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -12,6 +13,7 @@ use crate::frames::{AudioConfig, AudioFrame, VideoFrame};
 use crate::h264::repeated_picture;
 use crate::time::MediaTime;
 use crate::video::{VideoCodec, VideoConfig};
+use head::{CODED_FRAMES, INTER_FRAME, KEY_FRAME, SEQUENCE_START, VideoHead};
 
 const AUDIO_TAG: u8 = 8;
 const VIDEO_TAG: u8 = 9;
@@ -115,7 +117,7 @@ pub fn metadata_tag(metadata: &Metadata<'_>) -> Bytes {
 fn codec_id(codec: VideoCodec) -> u32 {
     match codec {
         VideoCodec::H264 => CODEC_AVC.into(),
-        VideoCodec::Vp9 | VideoCodec::Av1 => u32::from_be_bytes(codec.four_cc()),
+        VideoCodec::H265 | VideoCodec::Vp9 | VideoCodec::Av1 => u32::from_be_bytes(codec.four_cc()),
     }
 }
 
@@ -190,7 +192,7 @@ pub struct LastPicture {
 
 /// The coded picture in a [`video_tag`]; empty if it is none.
 pub fn coded_picture(tag: &Bytes) -> Bytes {
-    let start = TAG_HEADER + size_of::<VideoHead>();
+    let start = TAG_HEADER + head::size(tag.get(TAG_HEADER..).unwrap_or_default());
     let end = tag.len().saturating_sub(PREVIOUS_TAG_SIZE);
     match start < end {
         true => tag.slice(start..end),
@@ -198,11 +200,13 @@ pub fn coded_picture(tag: &Bytes) -> Bytes {
     }
 }
 
-/// A delimiter and no picture (Rec. ITU-T H.264, 7.3.2.4; AV1 specification, 5.6): decoders pass over
-/// it. VP9 has nothing of the kind.
+/// A delimiter and no picture (Rec. ITU-T H.264, 7.3.2.4; Rec. ITU-T H.265, 7.3.2.5; AV1
+/// specification, 5.6): decoders pass over it. VP9 has nothing of the kind.
 fn empty_picture(codec: VideoCodec) -> Option<&'static [u8]> {
     match codec {
         VideoCodec::H264 => Some(&DELIMITER),
+        // Its length, the type, and "slices of any type".
+        VideoCodec::H265 => Some(&[0, 0, 0, 3, 0x46, 0x01, 0x50]),
         // The type, and that it is empty.
         VideoCodec::Av1 => Some(&[0x12, 0]),
         VideoCodec::Vp9 => None,
@@ -216,40 +220,6 @@ pub fn audio_tag(frame: &AudioFrame) -> Result<Bytes, TagTooLarge> {
 
 /// An access unit delimiter of H.264: its length in four bytes, the type, and "slices of any type".
 const DELIMITER: [u8; 6] = [0, 0, 0, 2, 0x09, 0xf0];
-
-/// What stands before the data of a video tag: five bytes in any case.
-struct VideoHead([u8; 5]);
-
-impl VideoHead {
-    /// `packet` is AVCPacketType, or VideoPacketType with the same numbers. Only AVC has room for a
-    /// composition time: pictures of VP9 and AV1 are shown in the order in which they are decoded.
-    fn new(codec: VideoCodec, frame: u8, packet: u8, composition_time: i32) -> Self {
-        match codec {
-            VideoCodec::H264 => {
-                let [_, high, middle, low] = composition_time.to_be_bytes();
-                Self([frame << 4 | CODEC_AVC, packet, high, middle, low])
-            }
-            VideoCodec::Vp9 | VideoCodec::Av1 => {
-                let [a, b, c, d] = codec.four_cc();
-                Self([IS_EX_HEADER | frame << 4 | packet, a, b, c, d])
-            }
-        }
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-/// AVCPacketType (E.4.3.1) and VideoPacketType (E-RTMP v2): the sequence header, and a frame.
-const SEQUENCE_START: u8 = 0;
-const CODED_FRAMES: u8 = 1;
-/// E-RTMP v2: a VideoPacketType and a FourCC stand in the place of CodecID.
-const IS_EX_HEADER: u8 = 0x80;
-
-/// E.4.3.1 FrameType.
-const KEY_FRAME: u8 = 1;
-const INTER_FRAME: u8 = 2;
 
 // AMF 0 markers (Action Message Format 0, section 2.1).
 const AMF0_NUMBER: u8 = 0;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use mp4_atom::{
     Atom, Audio, Av01, Av1c, Avc1, Avcc, Codec, Dinf, Dref, DrefEntry, Encode, Esds, FourCC, Ftyp,
-    Hdlr, Mdhd, Mdia, Mfhd, Minf, Moof, Moov, Mp4a, Mvex, Mvhd, Smhd, Stbl, Stco, Stsd, Styp, Tfdt,
-    Tfhd, Tkhd, Traf, Trak, Trex, Trun, TrunEntry, Url, Visual, Vmhd, Vp09, VpcC, esds,
+    Hdlr, Hvc1, Hvcc, Mdhd, Mdia, Mfhd, Minf, Moof, Moov, Mp4a, Mvex, Mvhd, Smhd, Stbl, Stco, Stsd,
+    Styp, Tfdt, Tfhd, Tkhd, Traf, Trak, Trex, Trun, TrunEntry, Url, Visual, Vmhd, Vp09, VpcC, esds,
 };
 
 use crate::frames::{AudioConfig, AudioFrame, VideoFrame};
@@ -293,7 +293,7 @@ fn video_track(config: &VideoConfig) -> Result<Trak, Fmp4Error> {
 }
 
 /// The sample entry with the decoder configuration record in its box (ISO/IEC 14496-15 section
-/// 5.4.2.1, and the ISO Media File Format Bindings of VP9 and AV1).
+/// 5.4.2.1 and 8.4.1.1, and the ISO Media File Format Bindings of VP9 and AV1).
 fn sample_entry(config: &VideoConfig) -> Result<Codec, mp4_atom::Error> {
     let visual = Visual {
         data_reference_index: 1,
@@ -312,6 +312,11 @@ fn sample_entry(config: &VideoConfig) -> Result<Codec, mp4_atom::Error> {
             taic: None,
             fiel: None,
             spatial: None,
+        }),
+        VideoCodec::H265 => Codec::Hvc1(Hvc1 {
+            visual,
+            hvcc: Hvcc::decode_body(&mut record)?,
+            ..Default::default()
         }),
         VideoCodec::Vp9 => Codec::Vp09(Vp09 {
             visual,
@@ -621,8 +626,9 @@ mod tests {
     }
 
     #[test]
-    fn sample_entries_of_vp9_and_av1_carry_their_records() {
+    fn sample_entries_of_other_codecs_carry_their_records() {
         for (codec, entry, record) in [
+            (VideoCodec::H265, b"hvc1", b"hvcC"),
             (VideoCodec::Vp9, b"vp09", b"vpcC"),
             (VideoCodec::Av1, b"av01", b"av1C"),
         ] {

@@ -22,7 +22,7 @@ pub struct VideoFrame {
     /// What a decoder must know. The same `Arc` as the frame before unless
     /// their content differs.
     pub config: Arc<VideoConfig>,
-    /// The bytes of an fMP4 sample: of H.264 NAL units, each with a 4-byte length before it
+    /// The bytes of an fMP4 sample: of H.264 and H.265 NAL units, each with a 4-byte length before it
     /// (ISO/IEC 14496-15).
     pub data: Bytes,
 }

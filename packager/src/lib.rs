@@ -9,6 +9,7 @@ pub mod flv;
 pub mod fmp4;
 pub mod frames;
 pub mod h264;
+mod h265;
 pub mod hls;
 pub mod mp4_file;
 pub mod opus;

@@ -17,6 +17,8 @@ pub enum MediaKind {
 pub enum Codec {
     /// H.264, RFC 6184.
     H264,
+    /// H.265, RFC 7798.
+    H265,
     /// VP8, RFC 7741.
     Vp8,
     /// VP9, RFC 9628.
@@ -32,7 +34,7 @@ impl Codec {
     pub const fn kind(self) -> MediaKind {
         match self {
             Codec::Opus => MediaKind::Audio,
-            Codec::H264 | Codec::Vp8 | Codec::Vp9 | Codec::Av1 => MediaKind::Video,
+            Codec::H264 | Codec::H265 | Codec::Vp8 | Codec::Vp9 | Codec::Av1 => MediaKind::Video,
         }
     }
 
@@ -49,6 +51,7 @@ impl Codec {
     pub const fn name(self) -> &'static str {
         match self {
             Codec::H264 => "H264",
+            Codec::H265 => "H265",
             Codec::Vp8 => "VP8",
             Codec::Vp9 => "VP9",
             Codec::Av1 => "AV1",
@@ -114,7 +117,7 @@ mod tests {
 
     #[test]
     fn opus_is_the_audio_codec() {
-        for codec in [Codec::H264, Codec::Vp8, Codec::Vp9, Codec::Av1] {
+        for codec in [Codec::H264, Codec::H265, Codec::Vp8, Codec::Vp9, Codec::Av1] {
             assert_eq!((codec.kind(), codec.clock_hz()), (MediaKind::Video, 90_000));
         }
         assert_eq!(

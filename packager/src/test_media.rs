@@ -1,5 +1,5 @@
-//! Small material for tests and fuzz bodies: H.264 parameter sets that parse and slices that name
-//! them, VP9 and AV1 frames that begin as an encoder's do, and a seeded source of numbers.
+//! Small material for tests and fuzz bodies: H.264 and H.265 parameter sets that parse and slices
+//! that name them, VP9 and AV1 frames that begin as an encoder's do, and a seeded source of numbers.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,6 +19,26 @@ pub(crate) const SPS_HIGH_1080: &[u8] = &[
 ];
 /// PPS 0 of SPS 0.
 pub(crate) const PPS: &[u8] = &[0x68, 0xce, 0x3c, 0x80];
+
+/// The sets of x265: VPS 0.
+pub(crate) const H265_VPS: &[u8] = &[
+    0x40, 0x01, 0x0c, 0x01, 0xff, 0xff, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03,
+    0x00, 0x00, 0x03, 0x00, 0x3f, 0xba, 0x02, 0x40,
+];
+/// SPS 0: Main, level 2.1, 640x360.
+pub(crate) const H265_SPS_640X360: &[u8] = &[
+    0x42, 0x01, 0x01, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03, 0x00, 0x00, 0x03,
+    0x00, 0x3f, 0xa0, 0x05, 0x02, 0x01, 0x71, 0xf2, 0xe5, 0xba, 0x4a, 0x4c, 0x2f, 0x01, 0x68, 0x08,
+    0x00, 0x00, 0x03, 0x00, 0x08, 0x00, 0x00, 0x03, 0x00, 0xc8, 0x40,
+];
+/// SPS 0: Main 10, level 4.0, 1920x1080 (with cropping).
+pub(crate) const H265_SPS_MAIN10_1080: &[u8] = &[
+    0x42, 0x01, 0x01, 0x02, 0x20, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03, 0x00, 0x00, 0x03,
+    0x00, 0x78, 0xa0, 0x03, 0xc0, 0x80, 0x11, 0x07, 0xca, 0xd9, 0x65, 0x65, 0x4a, 0x4c, 0x2f, 0x01,
+    0x68, 0x08, 0x00, 0x00, 0x03, 0x00, 0x08, 0x00, 0x00, 0x03, 0x00, 0xc8, 0x40,
+];
+/// PPS 0 of SPS 0.
+pub(crate) const H265_PPS: &[u8] = &[0x44, 0x01, 0xc0, 0x73, 0xc1, 0x89];
 
 /// The start of a VP9 key frame of libvpx: profile 0, 320x180.
 #[cfg(test)]
@@ -109,6 +129,66 @@ pub(crate) fn payloads(nals: &[Vec<u8>], mtu: usize) -> Vec<Vec<u8>> {
 pub(crate) fn avcc(nals: &[Vec<u8>]) -> Vec<u8> {
     let mut data = Vec::new();
     for nal in nals.iter().filter(|nal| matches!(nal[0] & 0x1f, 1 | 5)) {
+        data.extend_from_slice(&(nal.len() as u32).to_be_bytes());
+        data.extend_from_slice(nal);
+    }
+    data
+}
+
+/// H.265: the first slice segment of a picture of this type, which uses PPS 0, its body drawn from
+/// `numbers`.
+pub(crate) fn h265_slice(kind: u8, length: usize, numbers: &mut Numbers) -> Vec<u8> {
+    // first_slice_segment_in_pic_flag; of a key frame, a flag; ue(0).
+    let head = if kind < 16 { 0b1100_0001 } else { 0b1010_0001 };
+    let mut nal = vec![kind << 1, 1, head];
+    // No zeros, so that no emulation prevention is needed.
+    nal.extend((3..length.max(4)).map(|_| numbers.next() as u8 | 1));
+    nal
+}
+
+/// H.265: the NAL units of a key frame of 640x360 with its sets.
+pub(crate) fn h265_key(kind: u8, length: usize, numbers: &mut Numbers) -> Vec<Vec<u8>> {
+    let mut nals = [H265_VPS, H265_SPS_640X360, H265_PPS]
+        .map(<[u8]>::to_vec)
+        .to_vec();
+    nals.push(h265_slice(kind, length, numbers));
+    nals
+}
+
+/// NAL units of H.265 as RTP payloads of at most `mtu` bytes: parameter sets in one aggregation
+/// packet, large NAL units in fragments.
+pub(crate) fn h265_payloads(nals: &[Vec<u8>], mtu: usize) -> Vec<Vec<u8>> {
+    let mut payloads = Vec::new();
+    let (sets, others): (Vec<_>, Vec<_>) =
+        nals.iter().partition(|nal| matches!(nal[0] >> 1, 32..=34));
+    if !sets.is_empty() {
+        let mut aggregate = vec![48 << 1, 1];
+        for set in sets {
+            aggregate.extend_from_slice(&(set.len() as u16).to_be_bytes());
+            aggregate.extend_from_slice(set);
+        }
+        payloads.push(aggregate);
+    }
+    for nal in others {
+        if nal.len() <= mtu {
+            payloads.push(nal.clone());
+            continue;
+        }
+        let parts: Vec<&[u8]> = nal[2..].chunks(mtu - 3).collect();
+        for (index, part) in parts.iter().enumerate() {
+            let start = if index == 0 { 0x80 } else { 0 };
+            let end = if index + 1 == parts.len() { 0x40 } else { 0 };
+            let head = [nal[0] & 0x81 | 49 << 1, nal[1], start | end | nal[0] >> 1];
+            payloads.push([&head, *part].concat());
+        }
+    }
+    payloads
+}
+
+/// NAL units of H.265 as an fMP4 sample has them: slices with their lengths.
+pub(crate) fn hvcc(nals: &[Vec<u8>]) -> Vec<u8> {
+    let mut data = Vec::new();
+    for nal in nals.iter().filter(|nal| nal[0] >> 1 < 32) {
         data.extend_from_slice(&(nal.len() as u32).to_be_bytes());
         data.extend_from_slice(nal);
     }
@@ -208,6 +288,7 @@ pub(crate) fn video_config(codec: VideoCodec) -> Arc<VideoConfig> {
             let nals = [SPS_640X360, PPS].map(<[u8]>::to_vec);
             payloads(&[&nals[..], &[slice(true, 40, &mut numbers)]].concat(), 200)
         }
+        VideoCodec::H265 => h265_payloads(&h265_key(19, 40, &mut numbers), 200),
         VideoCodec::Vp9 => vp9_payloads(&vp9_key(640, 360), 200),
         VideoCodec::Av1 => av1_payloads(&av1_unit(true, 40, &mut numbers), 200),
     };

@@ -37,6 +37,7 @@ impl Payloads for TemporalUnit {
     fn handle_payload(
         &mut self,
         payload: &[u8],
+        _: &mut Option<Active>,
         max: usize,
         _: &mut DepacketizerCounters,
     ) -> Result<(), Doom> {
@@ -69,6 +70,7 @@ impl Payloads for TemporalUnit {
     fn finish(
         mut self,
         memory: &mut Option<Active>,
+        _: bool,
         counters: &mut DepacketizerCounters,
     ) -> Result<Option<Coded>, Doom> {
         if self.fragment.is_some() {

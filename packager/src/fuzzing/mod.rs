@@ -9,7 +9,10 @@ mod network;
 mod timeline;
 
 pub use containers::{flv_demuxer, flv_round_trip, fmp4_round_trip, hls_segments, ts_round_trip};
-pub use network::{av1_depacketizer, h264_depacketizer, h264_over_a_bad_network, vp9_depacketizer};
+pub use network::{
+    av1_depacketizer, h264_depacketizer, h264_over_a_bad_network, h265_depacketizer,
+    vp9_depacketizer,
+};
 pub use timeline::reorder_and_timeline;
 
 #[cfg(test)]
@@ -40,6 +43,11 @@ mod tests {
     #[test]
     fn h264_over_a_bad_network_holds_on_seeded_input() {
         run(h264_over_a_bad_network, 2);
+    }
+
+    #[test]
+    fn h265_depacketizer_holds_on_seeded_input() {
+        run(h265_depacketizer, 10);
     }
 
     #[test]

@@ -70,6 +70,37 @@ pub fn h264_depacketizer(data: &[u8]) {
     }
 }
 
+/// Any H.265 payloads: no panic, bounds kept, and what comes out starts with a key frame and consists
+/// of slices of one kind, each with its length.
+pub fn h265_depacketizer(data: &[u8]) {
+    let key = |numbers: &mut Numbers| match numbers.below(3) {
+        0 => test_media::h265_payloads(&test_media::h265_key(19, 0, numbers)[..3], 1_200).concat(),
+        1 => test_media::h265_slice(numbers.below(22) as u8, 30, numbers),
+        _ => {
+            // All in one aggregate.
+            let nals = test_media::h265_key([16, 19, 21][numbers.below(3) as usize], 30, numbers);
+            let with_length = |nal: &Vec<u8>| [&(nal.len() as u16).to_be_bytes()[..], nal].concat();
+            let units: Vec<u8> = nals.iter().flat_map(with_length).collect();
+            [&[48 << 1, 1][..], &units].concat()
+        }
+    };
+    depacketizer(VideoCodec::H265, data, key, |unit| {
+        let mut rest = &unit.data[..];
+        let mut kinds = Vec::new();
+        while let Some((length, tail)) = rest.split_first_chunk::<4>() {
+            let (nal, tail) = tail.split_at(u32::from_be_bytes(*length) as usize);
+            kinds.push(nal[0] >> 1);
+            rest = tail;
+        }
+        assert!(rest.is_empty() && kinds.iter().all(|kind| *kind == kinds[0]));
+        assert!(if unit.is_keyframe {
+            (16..=21).contains(&kinds[0])
+        } else {
+            kinds[0] <= 9
+        });
+    });
+}
+
 /// Any VP9 payloads: no panic, bounds kept, and what comes out starts with a key frame.
 pub fn vp9_depacketizer(data: &[u8]) {
     let key = |numbers: &mut Numbers| {

@@ -1,5 +1,5 @@
 //! MPEG-2 Transport Stream (ISO/IEC 13818-1) for HLS players that take no fMP4 (RFC 8216 section
-//! 3.2): Media Segments of H.264 and AAC, written anew from those of fMP4.
+//! 3.2): Media Segments of H.264 or H.265 and AAC, written anew from those of fMP4.
 //!
 //! A segment depends on its own frames and its Media Sequence Number alone, so it can be made when
 //! somebody asks for it, in any order. Its continuity counters follow those of the segment before
@@ -18,7 +18,7 @@ mod tables;
 mod tests;
 
 use bytes::Bytes;
-use mp4_atom::{Atom, Avcc};
+use mp4_atom::{Atom, Avcc, Hvcc};
 
 use crate::frames::AudioConfig;
 use crate::hls::Rates;
@@ -34,9 +34,9 @@ pub enum TsError {
     #[error("a program needs a video or an audio track, or both")]
     NoTrack,
     /// HLS has no Transport Stream of it.
-    #[error("{0:?} is not carried in MPEG-TS, H.264 is")]
+    #[error("{0:?} is not carried in MPEG-TS, H.264 and H.265 are")]
     Codec(VideoCodec),
-    /// The decoder configuration record of H.264 does not read.
+    /// The decoder configuration record does not read.
     #[error("the decoder configuration record does not read: {0}")]
     Record(mp4_atom::Error),
     /// ADTS has no words for the sound.
@@ -59,11 +59,7 @@ pub enum TsError {
 /// The tracks of a Transport Stream, as its PMT names them.
 #[derive(Debug, Clone)]
 pub struct Program {
-    /// NAL units before a key frame: sequence and picture parameter sets.
-    parameter_sets: Option<Vec<Bytes>>,
-    /// Pictures may come in another order than they are shown in: any profile but Baseline, which has
-    /// no B slices (ISO/IEC 14496-10 section A.2.1).
-    reorders: bool,
+    video: Option<Video>,
     sound: Option<Adts>,
     /// `version_number` of the PMT.
     version: u8,
@@ -82,12 +78,8 @@ impl Program {
         if video.is_none() && audio.is_none() {
             return Err(TsError::NoTrack);
         }
-        let record = video.map(record).transpose()?;
         Ok(Self {
-            reorders: record
-                .as_ref()
-                .is_some_and(|r| r.avc_profile_indication != BASELINE),
-            parameter_sets: record.map(parameter_sets),
+            video: video.map(Video::new).transpose()?,
             sound: audio.map(Adts::new).transpose()?,
             // Five bits.
             version: (version & 0x1f) as u8,
@@ -95,18 +87,54 @@ impl Program {
     }
 }
 
-fn record(config: &VideoConfig) -> Result<Avcc, TsError> {
-    if config.codec() != VideoCodec::H264 {
-        return Err(TsError::Codec(config.codec()));
-    }
-    let mut record = &config.configuration_record()[..];
-    Avcc::decode_body(&mut record).map_err(TsError::Record)
+/// What is told of pictures.
+#[derive(Debug, Clone)]
+struct Video {
+    /// `stream_type`.
+    kind: u8,
+    /// A NAL unit before every picture (ISO/IEC 13818-1 sections 2.14.1 and 2.17.1).
+    delimiter: &'static [u8],
+    /// NAL units before a key frame.
+    parameter_sets: Vec<Bytes>,
+    /// Pictures may come in another order than they are shown in.
+    reorders: bool,
 }
 
-fn parameter_sets(record: Avcc) -> Vec<Bytes> {
-    let sequence = record.sequence_parameter_sets.into_iter();
-    let sets = sequence.chain(record.picture_parameter_sets);
-    sets.map(Bytes::from).collect()
+impl Video {
+    fn new(config: &VideoConfig) -> Result<Self, TsError> {
+        let mut record = &config.configuration_record()[..];
+        match config.codec() {
+            VideoCodec::H264 => Avcc::decode_body(&mut record).map(Self::h264),
+            VideoCodec::H265 => Hvcc::decode_body(&mut record).map(Self::h265),
+            other => return Err(TsError::Codec(other)),
+        }
+        .map_err(TsError::Record)
+    }
+
+    fn h264(record: Avcc) -> Self {
+        let sequence = record.sequence_parameter_sets.into_iter();
+        let sets = sequence.chain(record.picture_parameter_sets);
+        Self {
+            kind: tables::H264,
+            // Slices of any type (ISO/IEC 14496-10 section 7.3.2.4, table 7-5).
+            delimiter: &[0x09, 0xf0],
+            parameter_sets: sets.map(Bytes::from).collect(),
+            // Any profile but Baseline, which has no B slices (ISO/IEC 14496-10 section A.2.1).
+            reorders: record.avc_profile_indication != BASELINE,
+        }
+    }
+
+    fn h265(record: Hvcc) -> Self {
+        let sets = record.arrays.into_iter().flat_map(|array| array.nalus);
+        Self {
+            kind: tables::H265,
+            // Slices of any type (Rec. ITU-T H.265 section 7.3.2.5, table 7-2).
+            delimiter: &[0x46, 0x01, 0x50],
+            parameter_sets: sets.map(Bytes::from).collect(),
+            // Every profile has B slices.
+            reorders: true,
+        }
+    }
 }
 
 /// `profile_idc` (ISO/IEC 14496-10 section A.2.1).

@@ -1,5 +1,7 @@
 //! A Media Segment of fMP4 as one of a Transport Stream.
 
+use std::iter;
+
 use bytes::{BufMut, Bytes};
 
 use super::fragments::{Sample, Samples};
@@ -16,7 +18,7 @@ use crate::aac::SAMPLES_PER_FRAME;
 pub fn segment(program: &Program, sequence: u64, fmp4: &[u8]) -> Result<Bytes, TsError> {
     let sample_rate = program.sound.map_or(1, |sound| sound.sample_rate);
     let mut samples = Samples::read(fmp4, sample_rate)?;
-    if program.parameter_sets.is_none() {
+    if program.video.is_none() {
         samples.video.clear();
     }
     if program.sound.is_none() {
@@ -89,11 +91,13 @@ impl Writer<'_> {
         self.advance_to(picture.dts);
         self.clock = Some(picture.dts);
         self.payload.clear();
-        self.payload.extend(DELIMITER);
-        let sets = self.program.parameter_sets.iter().flatten();
-        for set in sets.filter(|_| picture.is_keyframe) {
-            self.payload.extend([0, 0, 0, 1]);
-            self.payload.extend(set);
+        if let Some(video) = &self.program.video {
+            let sets = video.parameter_sets.iter().map(|set| &set[..]);
+            let sets = sets.filter(|_| picture.is_keyframe);
+            for unit in iter::once(video.delimiter).chain(sets) {
+                self.payload.extend([0, 0, 0, 1]);
+                self.payload.extend(unit);
+            }
         }
         let mut rest = picture.data;
         while let Some((length, tail)) = rest.split_first_chunk() {
@@ -122,7 +126,8 @@ impl Writer<'_> {
     /// times rise from each segment to the next, whichever of them have such pictures. What is
     /// shown earlier all the same is shown when it is decoded.
     fn times_of(&self, picture: &Sample<'_>) -> Times {
-        let early = if self.program.reorders { REORDERING } else { 0 };
+        let reorders = self.program.video.as_ref().is_some_and(|v| v.reorders);
+        let early = if reorders { REORDERING } else { 0 };
         let dts = picture.dts - early;
         Times {
             dts: stamp(dts),
@@ -259,7 +264,3 @@ const MAX_GROUP: i64 = CLOCK_STEP;
 const MAX_GROUP_BYTES: usize = 2_944;
 /// 1 ms: players take the sound in a unit for continuous.
 const MAX_DRIFT: i64 = HZ as i64 / 1_000;
-
-/// An access unit delimiter before any slices (ISO/IEC 14496-10 section 7.3.2.4, table 7-5), which
-/// a Transport Stream has before every picture (ISO/IEC 13818-1 section 2.14.1).
-const DELIMITER: [u8; 6] = [0, 0, 0, 1, 0x09, 0xf0];

@@ -3,7 +3,8 @@
 use super::{AUDIO_PID, PMT_PID, Program, VIDEO_PID};
 
 /// `stream_type` (table 2-34).
-const H264: u8 = 0x1b;
+pub(super) const H264: u8 = 0x1b;
+pub(super) const H265: u8 = 0x24;
 const AAC_ADTS: u8 = 0x0f;
 
 /// `table_id` (table 2-31).
@@ -18,7 +19,7 @@ const RESERVED: u16 = 0xe000;
 impl Program {
     /// The PID that carries the clock.
     pub(super) fn pcr_pid(&self) -> u16 {
-        match self.parameter_sets {
+        match self.video {
             Some(_) => VIDEO_PID,
             None => AUDIO_PID,
         }
@@ -36,7 +37,7 @@ impl Program {
     pub(super) fn pmt(&self) -> Vec<u8> {
         let mut body = (RESERVED | self.pcr_pid()).to_be_bytes().to_vec();
         body.extend(NO_DESCRIPTORS);
-        let video = self.parameter_sets.as_ref().map(|_| (H264, VIDEO_PID));
+        let video = self.video.as_ref().map(|video| (video.kind, VIDEO_PID));
         let audio = self.sound.map(|_| (AAC_ADTS, AUDIO_PID));
         for (kind, pid) in video.into_iter().chain(audio) {
             body.push(kind);
@@ -85,6 +86,13 @@ mod tests {
     fn the_check_sum_is_that_of_the_catalogue() {
         // CRC-32/MPEG-2 of the nine digits.
         assert_eq!(crc32(b"123456789"), 0x0376_e6e7);
+    }
+
+    #[test]
+    fn a_program_of_h265_says_so() {
+        let video = test_media::video_config(VideoCodec::H265);
+        let program = Program::new(Some(&video), None, 0).unwrap();
+        assert_eq!(program.pmt()[12..15], [0x24, 0xe1, 0x00]);
     }
 
     #[test]

@@ -1,5 +1,4 @@
-//! Packets to access units, as far as it is the same for all payload formats whose pictures need
-//! no parameter sets from other packets.
+//! Packets to access units, as far as it is the same for all payload formats but that of H.264.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,14 +21,17 @@ pub(crate) trait Payloads: Default {
     fn handle_payload(
         &mut self,
         payload: &[u8],
+        memory: &mut Self::Memory,
         max: usize,
         counters: &mut DepacketizerCounters,
     ) -> Result<(), Doom>;
 
-    /// The picture; nothing if there is none in the payloads.
+    /// The picture; nothing if there is none in the payloads. Pictures up to the next key frame
+    /// come out if `is_synced`.
     fn finish(
         self,
         memory: &mut Self::Memory,
+        is_synced: bool,
         counters: &mut DepacketizerCounters,
     ) -> Result<Option<Coded>, Doom>;
 }
@@ -123,7 +125,8 @@ impl<P: Payloads> Assembly<P> {
         open.received = packet.received;
         if let Ok(payloads) = &mut open.payloads {
             let max = self.limits.max_access_unit;
-            let taken = payloads.handle_payload(&packet.payload, max, &mut self.counters);
+            let (memory, counters) = (&mut self.memory, &mut self.counters);
+            let taken = payloads.handle_payload(&packet.payload, memory, max, counters);
             if let Err(doom) = taken {
                 // What has been gathered is of no use any more.
                 open.payloads = Err(doom);
@@ -168,7 +171,7 @@ impl<P: Payloads> Assembly<P> {
         let (memory, counters) = (&mut self.memory, &mut self.counters);
         let coded = match open
             .payloads
-            .and_then(|payloads| payloads.finish(memory, counters))
+            .and_then(|payloads| payloads.finish(memory, self.is_synced, counters))
         {
             Ok(Some(coded)) => coded,
             Ok(None) => return,

@@ -34,6 +34,18 @@ impl<'a> Bits<'a> {
         Some(bit == 1)
     }
 
+    /// An Exp-Golomb code, ue(v) (Rec. ITU-T H.265 section 9.2).
+    pub(crate) fn ue(&mut self) -> Option<u32> {
+        let mut zeros = 0;
+        while !self.flag()? {
+            zeros += 1;
+            if zeros == 32 {
+                return None;
+            }
+        }
+        Some((1 << zeros) - 1 + self.take(zeros)?)
+    }
+
     /// Passes over `width` bits.
     pub(crate) fn skip(&mut self, width: u32) -> Option<()> {
         let end = self.at.checked_add(width as usize)?;
@@ -55,5 +67,16 @@ mod tests {
         assert_eq!(bits.skip(7), None);
         assert_eq!(bits.take(7), None);
         assert_eq!(bits.flag(), None);
+    }
+
+    #[test]
+    fn exponential_golomb_codes_are_read_up_to_31_zeros() {
+        // 1 010 00100 0001000
+        let mut bits = Bits::new(&[0b1010_0010, 0b0000_1000]);
+        assert_eq!([(); 4].map(|()| bits.ue()), [0, 1, 3, 7].map(Some));
+        assert_eq!(bits.ue(), None);
+        let longest = [0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff];
+        assert_eq!(Bits::new(&longest).ue(), Some(u32::MAX - 1));
+        assert_eq!(Bits::new(&[0; 9]).ue(), None);
     }
 }

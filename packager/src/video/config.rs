@@ -12,6 +12,8 @@ use crate::rtp::Codec;
 pub enum VideoCodec {
     /// H.264 (ISO/IEC 14496-10).
     H264,
+    /// H.265 (ISO/IEC 23008-2).
+    H265,
     /// VP9.
     Vp9,
     /// AV1.
@@ -23,6 +25,7 @@ impl VideoCodec {
     pub const fn of(codec: Codec) -> Option<Self> {
         match codec {
             Codec::H264 => Some(Self::H264),
+            Codec::H265 => Some(Self::H265),
             Codec::Vp9 => Some(Self::Vp9),
             Codec::Av1 => Some(Self::Av1),
             Codec::Vp8 | Codec::Opus => None,
@@ -34,6 +37,7 @@ impl VideoCodec {
     pub const fn four_cc(self) -> [u8; 4] {
         match self {
             Self::H264 => *b"avc1",
+            Self::H265 => *b"hvc1",
             Self::Vp9 => *b"vp09",
             Self::Av1 => *b"av01",
         }
@@ -79,9 +83,10 @@ impl VideoConfig {
     }
 
     /// The decoder configuration record, which FLV's sequence header carries too: the
-    /// AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1), the VPCodecConfigurationRecord
-    /// (VP Codec ISO Media File Format Binding) or the AV1CodecConfigurationRecord (AV1 Codec ISO
-    /// Media File Format Binding §2.3.3).
+    /// AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1), the
+    /// HEVCDecoderConfigurationRecord (the same, §8.3.3.1), the VPCodecConfigurationRecord (VP Codec
+    /// ISO Media File Format Binding) or the AV1CodecConfigurationRecord (AV1 Codec ISO Media File
+    /// Format Binding §2.3.3).
     pub fn configuration_record(&self) -> &Bytes {
         &self.0.record
     }

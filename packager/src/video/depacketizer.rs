@@ -2,7 +2,7 @@
 
 use super::{AccessUnit, Assembly, DepacketizerCounters, DepacketizerLimits, VideoCodec};
 use crate::rtp::RtpPacket;
-use crate::{av1, h264, vp9};
+use crate::{av1, h264, h265, vp9};
 
 /// Puts access units of one codec together from packets in rising order of their sequence numbers.
 ///
@@ -18,6 +18,8 @@ pub struct Depacketizer(Format);
 enum Format {
     /// RFC 6184.
     H264(h264::Depacketizer),
+    /// RFC 7798.
+    H265(Assembly<h265::Picture>),
     /// RFC 9628.
     Vp9(Assembly<vp9::Picture>),
     /// The AOMedia RTP payload format for AV1.
@@ -29,6 +31,7 @@ macro_rules! of {
     ($format:expr, $inner:ident => $done:expr) => {
         match $format {
             Format::H264($inner) => $done,
+            Format::H265($inner) => $done,
             Format::Vp9($inner) => $done,
             Format::Av1($inner) => $done,
         }
@@ -40,6 +43,7 @@ impl Depacketizer {
     pub fn new(codec: VideoCodec, limits: DepacketizerLimits) -> Self {
         Self(match codec {
             VideoCodec::H264 => Format::H264(h264::Depacketizer::new(limits)),
+            VideoCodec::H265 => Format::H265(Assembly::new(limits)),
             VideoCodec::Vp9 => Format::Vp9(Assembly::new(limits)),
             VideoCodec::Av1 => Format::Av1(Assembly::new(limits)),
         })
@@ -49,6 +53,7 @@ impl Depacketizer {
     pub fn codec(&self) -> VideoCodec {
         match self.0 {
             Format::H264(_) => VideoCodec::H264,
+            Format::H265(_) => VideoCodec::H265,
             Format::Vp9(_) => VideoCodec::Vp9,
             Format::Av1(_) => VideoCodec::Av1,
         }

@@ -18,7 +18,7 @@ pub struct AccessUnit {
     pub is_keyframe: bool,
     /// What a decoder must know; a new `Arc` only when its content differs.
     pub config: Arc<VideoConfig>,
-    /// Its bytes in the form of an fMP4 sample. H.264: its slices, each with a 4-byte length
+    /// Its bytes in the form of an fMP4 sample. H.264, H.265: its slices, each with a 4-byte length
     /// before it; parameter sets, SEI, delimiters and filler are left out. VP9: the frame. AV1:
     /// its OBUs with their sizes, without temporal delimiter and padding.
     pub data: Bytes,
@@ -63,6 +63,8 @@ pub struct DepacketizerCounters {
     pub units_changed_sets: u64,
     /// Whole pictures that nothing before them allows to decode.
     pub units_awaiting_keyframe: u64,
+    /// Pictures behind a key frame that need what was before it, and that was not decoded.
+    pub units_leading: u64,
     /// Access units that nobody polled.
     pub units_unpolled: u64,
     /// Parameter sets that do not parse, or are too many.

@@ -25,6 +25,7 @@ impl Payloads for Picture {
     fn handle_payload(
         &mut self,
         payload: &[u8],
+        (): &mut (),
         max: usize,
         counters: &mut DepacketizerCounters,
     ) -> Result<(), Doom> {
@@ -45,7 +46,12 @@ impl Payloads for Picture {
         Ok(())
     }
 
-    fn finish(self, (): &mut (), _: &mut DepacketizerCounters) -> Result<Option<Coded>, Doom> {
+    fn finish(
+        self,
+        (): &mut (),
+        _: bool,
+        _: &mut DepacketizerCounters,
+    ) -> Result<Option<Coded>, Doom> {
         if !self.has_begun {
             // Higher layers alone.
             return Ok(None);

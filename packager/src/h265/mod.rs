@@ -1,0 +1,10 @@
+//! H.265: RTP payloads to access units (RFC 7798), and what a decoder must know before the first
+//! one.
+
+mod config;
+mod nal;
+mod picture;
+mod sequence;
+mod sets;
+
+pub(crate) use picture::Picture;
