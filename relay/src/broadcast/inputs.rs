@@ -189,6 +189,11 @@ impl VideoInput {
                 new.1.units_awaiting_keyframe,
             ),
             (
+                "video_unit_leading",
+                units.units_leading,
+                new.1.units_leading,
+            ),
+            (
                 "video_unit_unpolled",
                 units.units_unpolled,
                 new.1.units_unpolled,

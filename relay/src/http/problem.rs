@@ -138,12 +138,12 @@ impl Problem {
             Self::Method(method) => format!("{method} is not one of {METHODS}"),
             Self::Codec(id, codec) => format!(
                 "the stream {id} is published with {} video, which FLV and HLS players \
-                 cannot read; publish H.264, VP9 or AV1, or watch it over WebRTC at /whep/{id}",
+                 cannot read; publish H.264, HEVC, VP9 or AV1, or watch it over WebRTC at /whep/{id}",
                 codec.name()
             ),
             Self::NotInTransport(id, codec) => format!(
                 "the stream {id} is published with {} video, which MPEG-TS does not carry; publish \
-                 H.264, or watch it as fMP4 at /live/{id}.m3u8",
+                 H.264 or HEVC, or watch it as fMP4 at /live/{id}.m3u8",
                 codec.name()
             ),
             Self::NoTracks(id) => format!(

@@ -164,18 +164,13 @@ fn of(codec: Codec) -> impl Fn(&mut Publisher, f64, &[u8]) -> Items {
 
 /// What each picture decodes to.
 pub(super) fn hashes(path: &Path) -> Vec<String> {
-    let path = path.to_str().unwrap();
-    let text = ffmpeg(&[
-        "-i",
-        path,
-        "-map",
-        "0:v",
-        "-fps_mode",
-        "passthrough",
-        "-f",
-        "framemd5",
-        "-",
-    ]);
+    hashes_of(&["-i", path.to_str().unwrap()])
+}
+
+/// The same of what these arguments name.
+pub(super) fn hashes_of(input: &[&str]) -> Vec<String> {
+    let output = ["-map", "0:v", "-fps_mode", "passthrough", "-f", "framemd5"];
+    let text = ffmpeg(&[input, &output, &["-"]].concat());
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     let hash = |line: &str| line.rsplit(',').next().map(|hash| hash.trim().to_owned());
     lines.filter_map(hash).collect()

@@ -142,7 +142,7 @@ async fn a_codec_that_cannot_be_carried_is_a_problem_with_a_way_out() {
     let (status, detail) = problem(response).await;
     assert_eq!(status, 409);
     assert!(
-        detail.contains("VP8") && detail.contains("publish H.264, VP9 or AV1"),
+        detail.contains("VP8") && detail.contains("publish H.264, HEVC, VP9 or AV1"),
         "{detail}"
     );
     assert_eq!(problem(get(&relay, "/live/a.m3u8").await).await.0, 409);

@@ -16,6 +16,8 @@ pub(crate) mod ffprobe;
 #[cfg(feature = "aac")]
 mod ffprobe_transport;
 #[cfg(feature = "aac")]
+mod hevc;
+#[cfg(feature = "aac")]
 mod push;
 
 use std::sync::Arc;
