@@ -53,6 +53,8 @@ pub(crate) fn build_rtc(
     codecs.enable_vp8(true);
     codecs.enable_vp9(true);
     codecs.enable_av1(true);
+    // Behind those that every browser has: a client that offers others sends one of them.
+    codecs.enable_h265(true);
     config.build(now)
 }
 
@@ -114,7 +116,7 @@ const STATS_INTERVAL: Duration = Duration::from_secs(2);
 pub(crate) const FIGURES_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Number of codecs, for tables by codec.
-pub(crate) const CODECS: usize = 5;
+pub(crate) const CODECS: usize = 6;
 
 /// Index of a codec in such tables.
 pub(crate) fn index(codec: Codec) -> usize {
@@ -124,6 +126,7 @@ pub(crate) fn index(codec: Codec) -> usize {
         Codec::Vp9 => 2,
         Codec::Av1 => 3,
         Codec::Opus => 4,
+        Codec::H265 => 5,
     }
 }
 
@@ -131,6 +134,7 @@ pub(crate) fn index(codec: Codec) -> usize {
 pub(crate) fn from_rtc(codec: RtcCodec) -> Option<Codec> {
     match codec {
         RtcCodec::H264 => Some(Codec::H264),
+        RtcCodec::H265 => Some(Codec::H265),
         RtcCodec::Vp8 => Some(Codec::Vp8),
         RtcCodec::Vp9 => Some(Codec::Vp9),
         RtcCodec::Av1 => Some(Codec::Av1),

@@ -116,7 +116,7 @@ pub fn look_at_packet(data: &[u8]) {
     if demux::classify(data) == Ok(demux::Protocol::Stun) {
         let _ = demux::Check::read(data);
     }
-    for codec in [Codec::H264, Codec::Vp8, Codec::Vp9, Codec::Av1] {
+    for codec in [Codec::H264, Codec::H265, Codec::Vp8, Codec::Vp9, Codec::Av1] {
         let entry = detect::entry(codec, data);
         assert!(!data.is_empty() || entry == Entry::No);
     }

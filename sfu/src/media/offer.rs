@@ -78,7 +78,7 @@ impl CheckedOffer {
 }
 
 const AUDIO_CODECS: &[&str] = &["opus"];
-const VIDEO_CODECS: &[&str] = &["H264", "VP8", "VP9", "AV1"];
+const VIDEO_CODECS: &[&str] = &["H264", "VP8", "VP9", "AV1", "H265"];
 
 /// Checks an offer for an endpoint of the given role.
 ///
@@ -276,7 +276,7 @@ fn check_codecs(
 ) -> Result<(), OfferError> {
     let (name, allowed, listed) = match kind {
         MediaKind::Audio => ("audio", AUDIO_CODECS, "opus"),
-        MediaKind::Video => ("video", VIDEO_CODECS, "H264, VP8, VP9, AV1"),
+        MediaKind::Video => ("video", VIDEO_CODECS, "H264, VP8, VP9, AV1, H265"),
     };
     let mut offered: Vec<String> = Vec::new();
     for attribute in &media.attributes {

@@ -6,7 +6,7 @@ use sfu::worker::{Role, SessionId};
 
 use crate::world::{World, good, stream};
 
-fn answer(name: &str, role: Role, sdp: &str) -> String {
+pub fn answer(name: &str, role: Role, sdp: &str) -> String {
     let mut w = World::new(1);
     w.publish(name, good());
     w.step();
@@ -22,7 +22,7 @@ fn answer(name: &str, role: Role, sdp: &str) -> String {
 }
 
 /// Names of the video codecs in the order of the m-line, without RTX.
-fn video_codecs(answer: &str) -> Vec<String> {
+pub fn video_codecs(answer: &str) -> Vec<String> {
     let video = answer.split("m=video").nth(1).expect("video");
     let line = video.lines().next().expect("m-line");
     line.split_whitespace()

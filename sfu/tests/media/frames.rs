@@ -17,6 +17,12 @@ pub fn frame(codec: Codec, number: u32, keyframe: bool, packets: u16, len: usize
                     (true, _) => 0x65,
                     _ => 0x41,
                 }],
+                // A video parameter set, and slices behind a header of two bytes.
+                Codec::H265 => match (keyframe, index) {
+                    (true, 0) => vec![0x40, 0x01],
+                    (true, _) => vec![0x26, 0x01],
+                    _ => vec![0x02, 0x01],
+                },
                 Codec::Vp8 => vec![if index == 0 { 0x10 } else { 0x00 }, u8::from(!keyframe)],
                 Codec::Opus => vec![0xfc],
                 // An aggregation header, which tells where a coded video sequence starts.
@@ -43,7 +49,7 @@ fn fill(number: u32, index: u16) -> u8 {
 /// What one payload says about itself; `None` if its bytes are not as they were made.
 pub fn parse(codec: Codec, payload: &[u8]) -> Option<Part> {
     let head = match codec {
-        Codec::Vp8 => 2,
+        Codec::Vp8 | Codec::H265 => 2,
         _ => 1,
     };
     let body = payload.get(head..)?;

@@ -11,6 +11,7 @@ mod fec;
 mod follow;
 mod forwarding;
 mod frames;
+mod hevc;
 mod hostile;
 mod joins;
 mod lanes;

@@ -223,6 +223,7 @@ impl Peer {
             .enable_vp8(true)
             .enable_h264(true)
             .enable_av1(true)
+            .enable_h265(true)
             .set_extension_map(match role {
                 Role::Publisher => extensions(),
                 Role::Subscriber => receiving(),
@@ -533,6 +534,7 @@ impl Peer {
         let params = self.rtc.codec_config().params();
         let is_of = |p: &&str0m::format::PayloadParams| p.pt() == pt || p.red() == Some(pt);
         match params.iter().find(is_of).map(|p| p.spec().codec) {
+            Some(RtcCodec::H265) => Codec::H265,
             Some(RtcCodec::Vp8) => Codec::Vp8,
             Some(RtcCodec::Av1) => Codec::Av1,
             Some(RtcCodec::Opus) => Codec::Opus,
@@ -542,6 +544,7 @@ impl Peer {
 
     fn pt(&self, codec: Codec) -> Pt {
         let wanted = match codec {
+            Codec::H265 => RtcCodec::H265,
             Codec::Vp8 => RtcCodec::Vp8,
             Codec::Av1 => RtcCodec::Av1,
             Codec::Opus => RtcCodec::Opus,

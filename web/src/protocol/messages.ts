@@ -1896,7 +1896,7 @@ export type MediaEvent =
       event: "codecMissing";
       /** The public stream id. */
       stream: string;
-      /** `H264`, `VP8`, `VP9` or `AV1`. */
+      /** `H264`, `VP8`, `VP9`, `AV1` or `H265`. */
       codec: string;
     }
   /**

@@ -15,11 +15,12 @@ pub enum Entry {
 
 /// Whether a decoder that has seen nothing can start with this payload and the ones after it.
 ///
-/// For audio that is every packet. For H.264 a sequence parameter set is a start; an IDR slice may
-/// be the second one of its frame.
+/// For audio that is every packet. For H.264 a sequence parameter set is a start, for H.265 a video
+/// parameter set; a slice of a key frame may be the second one of its frame.
 pub fn entry(codec: Codec, payload: &[u8]) -> Entry {
     let sure = match codec {
         Codec::H264 => return h264(payload),
+        Codec::H265 => return h265(payload),
         Codec::Vp8 => vp8(payload).unwrap_or(false),
         Codec::Vp9 => vp9(payload).unwrap_or(false),
         Codec::Av1 => av1(payload),
@@ -64,6 +65,46 @@ fn nal_entry(byte: u8) -> Entry {
     match byte & 0x1f {
         SPS => Entry::Yes,
         SLICE_IDR => Entry::IfFrameStarts,
+        _ => Entry::No,
+    }
+}
+
+/// RFC 7798 §4.4.
+fn h265(payload: &[u8]) -> Entry {
+    const AGGREGATION: u8 = 48;
+    const FRAGMENT: u8 = 49;
+    const FU_START: u8 = 0x80;
+    let Some(([head, _], rest)) = payload.split_first_chunk() else {
+        return Entry::No;
+    };
+    match head >> 1 & 0x3f {
+        AGGREGATION => {
+            let mut rest = rest;
+            while let [high, low, tail @ ..] = rest {
+                let length = usize::from(u16::from_be_bytes([*high, *low]));
+                let found = tail.first().map_or(Entry::No, |nal| h265_entry(nal >> 1));
+                if length > 0 && found != Entry::No {
+                    return found;
+                }
+                rest = tail.get(length..).unwrap_or_default();
+            }
+            Entry::No
+        }
+        FRAGMENT => match rest.first() {
+            Some(&fu) if fu & FU_START != 0 => h265_entry(fu),
+            _ => Entry::No,
+        },
+        kind => h265_entry(kind),
+    }
+}
+
+fn h265_entry(kind: u8) -> Entry {
+    const VPS: u8 = 32;
+    const SPS: u8 = 33;
+    match kind & 0x3f {
+        VPS => Entry::Yes,
+        // BLA, IDR and CRA pictures.
+        16..=21 | SPS => Entry::IfFrameStarts,
         _ => Entry::No,
     }
 }
@@ -148,6 +189,40 @@ mod tests {
             (&[0x7c], Entry::No),
         ] {
             assert_eq!(entry(Codec::H264, payload), wanted, "{payload:02x?}");
+        }
+    }
+
+    #[test]
+    fn h265_key_frames_are_found_in_every_packing() {
+        for (payload, wanted) in [
+            (&[0x40, 0x01, 0x0c][..], Entry::Yes),
+            (&[0x42, 0x01], Entry::IfFrameStarts),
+            (&[0x44, 0x01], Entry::No),
+            // BLA_W_LP, IDR_N_LP, CRA; what is reserved behind them, and RASL.
+            (&[0x20, 0x01, 0xac], Entry::IfFrameStarts),
+            (&[0x28, 0x01, 0xac], Entry::IfFrameStarts),
+            (&[0x2a, 0x01, 0xac], Entry::IfFrameStarts),
+            (&[0x2c, 0x01, 0xac], Entry::No),
+            (&[0x12, 0x01, 0xd0], Entry::No),
+            (&[0x02, 0x01, 0xd0], Entry::No),
+            (&[0x60, 1, 0, 2, 0x46, 1, 0, 2, 0x40, 1], Entry::Yes),
+            (
+                &[0x60, 1, 0, 2, 0x44, 1, 0, 2, 0x26, 1],
+                Entry::IfFrameStarts,
+            ),
+            (&[0x60, 1, 0, 2, 0x02, 1], Entry::No),
+            (&[0x62, 1, 0x80 | 19, 0xac], Entry::IfFrameStarts),
+            (&[0x62, 1, 19, 0xac], Entry::No),
+            (&[0x62, 1, 0x80 | 1], Entry::No),
+            (&[], Entry::No),
+            (&[0x40], Entry::No),
+            (&[0x60, 1], Entry::No),
+            (&[0x60, 1, 0], Entry::No),
+            (&[0x60, 1, 0xff, 0xff, 0x02], Entry::No),
+            (&[0x60, 1, 0, 0, 0, 0], Entry::No),
+            (&[0x62, 1], Entry::No),
+        ] {
+            assert_eq!(entry(Codec::H265, payload), wanted, "{payload:02x?}");
         }
     }
 

@@ -383,8 +383,8 @@ impl<'a> Player<'a> {
         match offer {
             "refuse codec" => Err(OfferError::NoCommonCodec {
                 kind: "video",
-                offered: "H265".into(),
-                allowed: "H264, VP8, VP9, AV1",
+                offered: "H266".into(),
+                allowed: "H264, VP8, VP9, AV1, H265",
             }),
             "refuse limit" => Err(OfferError::LimitReached { limit: 1_000 }),
             "refuse stopping" => Err(OfferError::ShuttingDown),

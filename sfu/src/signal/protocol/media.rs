@@ -339,7 +339,7 @@ pub enum MediaEvent {
     CodecMissing {
         /// The public stream id.
         stream: String,
-        /// `H264`, `VP8`, `VP9` or `AV1`.
+        /// `H264`, `VP8`, `VP9`, `AV1` or `H265`.
         codec: String,
     },
     /// The path to the page is too narrow for a picture: it is not sent for now, while the sound goes
