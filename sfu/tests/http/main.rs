@@ -7,6 +7,7 @@ mod bucket;
 mod edge;
 mod files;
 mod flv;
+mod hevc;
 mod images;
 mod listener;
 mod metrics;

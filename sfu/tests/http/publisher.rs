@@ -1,4 +1,5 @@
-//! A publisher of real RTP: 25 pictures a second of tiny H.264, and Opus silence.
+//! A publisher of real RTP: 25 pictures a second of tiny H.264 or of what it is given, and Opus
+//! silence.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ pub(crate) struct Publisher {
     video_packets: u64,
     /// NAL units of a picture, of one packet each.
     pub(crate) slices: usize,
+    /// Payloads of the pictures to send in their place, over and over.
+    pictures: Vec<Vec<Vec<u8>>>,
 }
 
 /// What the publisher has seen so far.
@@ -46,13 +49,23 @@ impl State {
 
 impl Publisher {
     pub(crate) async fn new() -> (Self, String) {
+        Self::of(Vec::new()).await
+    }
+
+    /// One that offers H.265 alone, and sends these pictures over and over.
+    pub(crate) async fn hevc(pictures: Vec<Vec<Vec<u8>>>) -> (Self, String) {
+        Self::of(pictures).await
+    }
+
+    async fn of(pictures: Vec<Vec<Vec<u8>>>) -> (Self, String) {
         let socket = UdpSocket::bind((LOCAL, 0)).await.expect("socket");
         let local = socket.local_addr().expect("address");
         let mut rtc = RtcConfig::new()
             .set_rtp_mode(true)
             .clear_codecs()
             .enable_opus(true, false)
-            .enable_h264(true)
+            .enable_h264(pictures.is_empty())
+            .enable_h265(!pictures.is_empty())
             .build(Instant::now());
         rtc.add_local_candidate(Candidate::host(local, "udp").expect("candidate"));
         let mut api = rtc.sdp_api();
@@ -69,6 +82,7 @@ impl Publisher {
             state: Arc::default(),
             video_packets: 0,
             slices: 1,
+            pictures,
         };
         (publisher, offer.to_sdp_string())
     }
@@ -108,6 +122,13 @@ impl Publisher {
             return;
         }
         let time = n * 1_800;
+        if !self.pictures.is_empty() {
+            let picture = self.pictures[n as usize / 2 % self.pictures.len()].clone();
+            for (number, payload) in picture.iter().enumerate() {
+                self.send_video(time, number + 1 == picture.len(), payload);
+            }
+            return;
+        }
         if n.is_multiple_of(50) {
             self.send_video(time, false, SPS_640X360);
             self.send_video(time, false, PPS);
