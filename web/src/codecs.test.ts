@@ -6,8 +6,9 @@ const codecs = ['VP8', 'rtx', 'H264', 'AV1', 'ulpfec'].map((name) => ({ mimeType
 afterEach(() => vi.unstubAllGlobals());
 
 /** What a transceiver is told to offer, by the names. */
-function offered(preferred: VideoCodec, only = false): string[] | null {
-  vi.stubGlobal('RTCRtpReceiver', { getCapabilities: () => ({ codecs }) });
+function offered(preferred: VideoCodec, only = false, received = codecs): string[] | null {
+  vi.stubGlobal('RTCRtpReceiver', { getCapabilities: () => ({ codecs: received }) });
+  vi.stubGlobal('RTCRtpSender', { getCapabilities: () => ({ codecs }) });
   let names: string[] | null = null;
   const setCodecPreferences = (all: RTCRtpCodec[]) => (names = all.map(({ mimeType }) => mimeType.replace('video/', '')));
   preferVideoCodec({ setCodecPreferences } as unknown as RTCRtpTransceiver, preferred, only);
@@ -25,4 +26,11 @@ it('offers any other codec alone: the server would answer H.264 first', () => {
 
 it('leaves the offer as it is where the browser lacks the codec', () => {
   expect(offered('vp9')).toBeNull();
+});
+
+it('leaves the offer as it is where the browser receives the codec and does not send it', () => {
+  const received = [...codecs, { mimeType: 'video/H265', clockRate: 90_000 }];
+  expect(offered('h265', false, received)).toBeNull();
+  codecs.push({ mimeType: 'video/H265', clockRate: 90_000 });
+  expect(offered('h265', false, received)).toEqual(['H265', 'rtx', 'ulpfec']);
 });

@@ -122,7 +122,7 @@ export function emptyPlaybackStats(): PlaybackStats {
 export function codecLabel(codec: string): string {
   const name = codec.toLowerCase().replace(/^(video|audio)\//, '').split('.')[0] ?? '';
   const known: Record<string, string> = {
-    avc1: 'H.264', avc3: 'H.264', h264: 'H.264', mp4a: 'AAC', vp8: 'VP8', vp9: 'VP9', vp09: 'VP9', av1: 'AV1', av01: 'AV1', opus: 'Opus',
+    avc1: 'H.264', avc3: 'H.264', h264: 'H.264', hvc1: 'H.265', hev1: 'H.265', h265: 'H.265', mp4a: 'AAC', vp8: 'VP8', vp9: 'VP9', vp09: 'VP9', av1: 'AV1', av01: 'AV1', opus: 'Opus',
   };
   return known[name] ?? codec;
 }

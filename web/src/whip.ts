@@ -4,8 +4,8 @@ import { RtcSession, type SessionOptions } from './rtc-session';
 /** Settings of a publisher. */
 export interface WhipOptions extends SessionOptions {
   /**
-   * The codec to send, in browsers that have it. H.264 (the default) plays everywhere by FLV and HLS, VP9 and AV1 where
-   * players take them, and VP8 not at all; browsers without H.264 in WebRTC receive VP8.
+   * The codec to send, in browsers that have it. H.264 (the default) plays everywhere by FLV and HLS, H.265, VP9 and
+   * AV1 where players take them, and VP8 not at all; browsers without H.264 in WebRTC receive VP8.
    */
   videoCodec?: VideoCodec;
   /** Offer no other video codec than {@link videoCodec}. */

@@ -21,8 +21,8 @@ export interface PublishOptions {
   /** A stream id of one's own for the relay's addresses: 1 to 64 of `A-Z a-z 0-9 _ -`. */
   streamId?: string;
   /**
-   * The codec to send, in browsers that have it. H.264 (the default) plays everywhere by FLV and HLS, VP9 and AV1 where
-   * players take them, and VP8 not at all; browsers without H.264 in WebRTC receive VP8.
+   * The codec to send, in browsers that have it. H.264 (the default) plays everywhere by FLV and HLS, H.265, VP9 and
+   * AV1 where players take them, and VP8 not at all; browsers without H.264 in WebRTC receive VP8.
    */
   videoCodec?: VideoCodec;
   /** Upper bounds in bits per second. */

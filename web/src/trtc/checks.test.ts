@@ -31,7 +31,7 @@ describe('createClient', () => {
   it.each([
     ['sdkAppId', 1.5], ['sdkAppId', '1400000000'], ['userId', ''], ['userId', 7], ['userSig', undefined], ['mode', 'meeting'], ['streamId', 'a b'], ['streamId', 'x'.repeat(65)],
     ['userDefineRecordId', 'ä'], ['userDefinePushArgs', 'x'.repeat(257)], ['pureAudioPushMode', 3],
-    ['videoCodec', 'h265'],
+    ['videoCodec', 'h266'],
   ])('refuses %s %j by its name', (name, value) => {
     const error = thrownBy(() => TRTC.createClient({ ...GOOD, [name]: value } as ClientConfig));
     expect([error.getCode(), error.message.includes(name)]).toEqual([0x1000, true]);

@@ -20,7 +20,7 @@ export function checkClientConfig(config: ClientConfig): void {
   if (isSet(pureAudioPushMode) && pureAudioPushMode !== 1 && pureAudioPushMode !== 2) {
     throw badParameter(`createClient: pureAudioPushMode ${show(pureAudioPushMode)}; allowed are 1 and 2`);
   }
-  if (isSet(videoCodec) && !/^(h264|vp8|vp9|av1)$/.test(videoCodec)) throw badParameter(`createClient: videoCodec ${show(videoCodec)}; allowed are h264, vp8, vp9 and av1`);
+  if (isSet(videoCodec) && !/^(h264|vp8|vp9|av1|h265)$/.test(videoCodec)) throw badParameter(`createClient: videoCodec ${show(videoCodec)}; allowed are h264, vp8, vp9, av1 and h265`);
 }
 
 /** Checks what `join` got, and gives the room. */
