@@ -37,7 +37,7 @@ export default defineConfig({
   server: {
     // `npm run dev` beside a running server: the page from Vite, media from weblive.
     proxy: Object.fromEntries(
-      ['/whip', '/whep', '/live', '/api', '/images', '/signal'].map((path) => [path, { target: WEBLIVE_URL, ws: path === '/signal' }]),
+      ['/whip', '/whep', '/live', '/recordings', '/api', '/images', '/signal'].map((path) => [path, { target: WEBLIVE_URL, ws: path === '/signal' }]),
     ),
   },
   test: { include: ['src/**/*.test.ts'], environment: 'node' },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatBitrate, formatCount, formatDelay, formatDropped, formatDuration, formatSize, UNKNOWN } from './format';
+import { formatBitrate, formatBytes, formatCount, formatDelay, formatDropped, formatDuration, formatSize, UNKNOWN } from './format';
 
 describe('figures', () => {
   it('have units that people read', () => {
@@ -12,5 +12,6 @@ describe('figures', () => {
   it('are short where they are long', () => {
     expect([formatDuration(5), formatDuration(245.9), formatDuration(3723)]).toEqual(['0:05', '4:05', '1:02:03']);
     expect([formatCount(950), formatCount(1234), formatCount(999_949), formatCount(3_400_000)]).toEqual(['950', '1.2k', '999.9k', '3.4M']);
+    expect([formatBytes(0), formatBytes(999_499), formatBytes(12_345_678), formatBytes(905_969_664), formatBytes(1_204_000_000)]).toEqual(['0 kB', '999 kB', '12.3 MB', '906.0 MB', '1.20 GB']);
   });
 });

@@ -38,3 +38,9 @@ export function formatCount(count: number): string {
   if (count < 1000) return String(count);
   return count < 999_950 ? `${(count / 1000).toFixed(1)}k` : `${(count / 1e6).toFixed(1)}M`;
 }
+
+/** `950 kB`, `3.4 MB`, `1.20 GB`: bytes in units of a thousand. */
+export function formatBytes(bytes: number): string {
+  if (bytes < 999_500) return `${Math.round(bytes / 1e3)} kB`;
+  return bytes < 999_950_000 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
+}

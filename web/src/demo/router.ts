@@ -13,6 +13,8 @@ export const router = createRouter({
     { path: '/', name: 'home', component: HomePage, meta: { title: 'home.title' } },
     { path: '/go-live', name: 'golive', component: () => import('./golive/GoLivePage.vue'), meta: { title: 'golive.title' } },
     { path: '/live/:id', name: 'room', component: () => import('./room/RoomPage.vue'), props: true, meta: { title: 'home.live', isWide: true } },
+    { path: '/recordings', name: 'recordings', component: () => import('./recording/RecordingsPage.vue'), meta: { title: 'recording.title' } },
+    { path: '/recording/:stream/:recording', name: 'recording', component: () => import('./recording/RecordingPage.vue'), props: true, meta: { title: 'recording.one' } },
     { path: '/lab', name: 'lab', component: () => import('./lab/LabPage.vue'), meta: { title: 'lab.title' } },
     { path: '/:rest(.*)*', name: 'lost', component: () => import('./shell/LostPage.vue'), meta: { title: 'ui.notFound' } },
   ],
