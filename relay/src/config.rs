@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::shift::TimeShiftConfig;
+
 /// Settings of a [`Relay`](crate::Relay). The limits bound memory; the times are those of the
 /// playback contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub struct RelayConfig {
     pub viewer_timeout: Duration,
     /// AAC bit rate in bits a second.
     pub aac_bit_rate_bps: u32,
+    /// What is kept for players that go back; none for nothing.
+    pub time_shift: Option<TimeShiftConfig>,
 }
 
 impl Default for RelayConfig {
@@ -60,6 +64,7 @@ impl Default for RelayConfig {
             max_gop: Duration::from_secs(30),
             viewer_timeout: Duration::from_secs(10),
             aac_bit_rate_bps: 128_000,
+            time_shift: None,
         }
     }
 }

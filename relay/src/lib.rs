@@ -19,6 +19,7 @@ mod metrics;
 pub mod push;
 pub mod record;
 mod relay;
+mod shift;
 mod stream_id;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub use crate::ingest::{
     Publication, Track,
 };
 pub use crate::relay::{PublishError, Relay, StartError};
+pub use crate::shift::TimeShiftConfig;
 pub use crate::stream_id::{InvalidStreamId, StreamId};
 pub use packager::picture::{Picture, Pictures};
 pub use packager::rtp::Tracks;

@@ -130,7 +130,9 @@ impl Metrics {
         for event in ["source_changed", "source_continued"] {
             metrics.timeline_events.with_label_values(&[event]);
         }
-        metrics.requests.with_label_values(&["ts_playlist"]);
+        for kind in ["ts_playlist", "shift_playlist"] {
+            metrics.requests.with_label_values(&[kind]);
+        }
         metrics.count_drop("ts_segment", 0);
         Ok(metrics)
     }

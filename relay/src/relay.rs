@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::BuildHasher;
+use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -18,6 +20,7 @@ use crate::config::RelayConfig;
 use crate::ingest::{FrameIngest, Ingest, KeyframeAsker, Lane, Publication};
 use crate::limits::Seats;
 use crate::metrics::Metrics;
+use crate::shift::{NoTimeShift, TimeShift};
 use crate::stream_id::StreamId;
 
 /// How long [`Relay::shutdown`] waits for the broadcasts to end.
@@ -37,6 +40,7 @@ pub(crate) struct Inner {
     runtime: Handle,
     shutdown: watch::Sender<bool>,
     broadcasts: Mutex<HashMap<StreamId, Arc<Broadcast>>>,
+    time_shift: Option<TimeShift>,
     /// Told of each publisher that is taken on.
     on_publish: OnceLock<OnPublish>,
 }
@@ -69,6 +73,23 @@ pub enum StartError {
     /// The registry has metrics of these names.
     #[error("the relay's metrics cannot be registered: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// The folder of time shift cannot be used.
+    #[error("time shift cannot keep segments in {}: {source}", folder.display())]
+    TimeShift {
+        /// Which.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl From<NoTimeShift> for StartError {
+    fn from(error: NoTimeShift) -> Self {
+        match error {
+            NoTimeShift::Folder { folder, source } => Self::TimeShift { folder, source },
+            NoTimeShift::Metrics(error) => Self::Metrics(error),
+        }
+    }
 }
 
 /// Why a stream cannot be published.
@@ -110,11 +131,14 @@ impl Relay {
     /// (`weblive_relay_*`) go into `registry`.
     ///
     /// # Errors
-    /// [`StartError`] outside of a runtime, or when the metrics are registered already.
+    /// [`StartError`] outside of a runtime, when the metrics are registered already, or when the
+    /// folder of time shift cannot be used.
     pub fn new(config: RelayConfig, registry: &Registry) -> Result<Self, StartError> {
         let runtime = Handle::try_current()?;
+        let segment = config.segment_duration;
         let inner = Inner {
             metrics: Arc::new(Metrics::register(registry)?),
+            time_shift: TimeShift::new(config.time_shift.as_ref(), segment, &runtime, registry)?,
             seats: Seats::new(config.max_viewers),
             config: Arc::new(config),
             runtime,
@@ -219,6 +243,7 @@ impl Relay {
             &publisher,
             &inner.config,
             &new_stamp(),
+            inner.time_shift.as_ref(),
         ));
         broadcasts.insert(id.clone(), broadcast.clone());
         drop(broadcasts);

@@ -8,6 +8,6 @@ pub mod segmenter;
 pub use multivariant::{Rates, Variant, multivariant};
 pub use playlist::{
     HOLD_BACK, HOLD_BACK_OF_SIZES, LivePlaylist, MAX_WINDOWS, PlaylistConfig, PlaylistPart,
-    SegmentHead, VodSegment, vod_playlist,
+    SegmentHead, ShiftPlaylist, ShiftSegment, VodSegment, vod_playlist,
 };
 pub use segmenter::{InitSection, Part, Segment, Segmenter, SegmenterConfig, SegmenterOutput};

@@ -37,6 +37,7 @@ use crate::flv::{Ring, RingLimits};
 use crate::hls::Store;
 use crate::ingest::{KeyframeAsker, Lane, Over, Publication};
 use crate::limits::Seats;
+use crate::shift::TimeShift;
 use crate::stream_id::StreamId;
 
 pub(crate) use task::{Context, run};
@@ -109,6 +110,7 @@ impl Broadcast {
         publisher: &Publisher,
         config: &RelayConfig,
         stamp: &str,
+        time_shift: Option<&TimeShift>,
     ) -> Self {
         let limits = RingLimits {
             max_bytes: config.max_ring_bytes,
@@ -132,10 +134,11 @@ impl Broadcast {
                 Content::Picture(Picture::Large) => stamp.to_owned(),
                 lesser => format!("{stamp}{}", lesser.name()),
             };
+            let shelf = time_shift.map(|shift| shift.shelf(&stamp));
             Variant {
                 content,
                 ring: Arc::new(Ring::new(limits)),
-                store: Store::new(playlist, id.clone(), stamp),
+                store: Store::new(playlist, id.clone(), stamp).with_shelf(shelf),
             }
         });
         let status = Status {

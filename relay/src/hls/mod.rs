@@ -2,4 +2,4 @@
 
 mod store;
 
-pub(crate) use store::{Edge, File, Finished, Lookup, Reading, Report, Store, Summary};
+pub(crate) use store::{Edge, File, Finished, Lookup, Reading, Report, Store, Summary, etag_of};

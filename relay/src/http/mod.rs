@@ -21,9 +21,10 @@ pub use body::Body;
 
 use crate::broadcast::{Broadcast, Phase, Status};
 use crate::flv::{BodyCounters, FlvBody, FlvStream, StartAt, ViewerWatch};
-use crate::hls::{File, Lookup, Store};
+use crate::hls::{File, Lookup, Store, etag_of};
 use crate::limits::{Full, Seat};
 use crate::relay::Relay;
+use crate::shift::ReadError;
 use crate::stream_id::StreamId;
 use directives::{Directives, Position};
 use problem::Problem;
@@ -57,7 +58,7 @@ struct Carrier {
 pub enum Wanted {
     /// `/live/{id}.flv`
     Flv,
-    /// `/live/{id}.m3u8` or `/live/{id}/ts.m3u8`
+    /// `/live/{id}.m3u8`, `/live/{id}/ts.m3u8` or `/live/{id}/dvr.m3u8`
     Playlist,
     /// `/live/{id}.mp4`
     Still,
@@ -73,7 +74,9 @@ impl Wanted {
     pub fn read(uri: &Uri) -> Result<Self, Box<Response<Body>>> {
         let wanted = match route::parse(uri.path()) {
             Ok(Route::Flv(_)) => start_at(uri).map(|_| Self::Flv),
-            Ok(Route::Playlist(_)) => directives(uri).map(|_| Self::Playlist),
+            Ok(Route::Playlist(_) | Route::ShiftPlaylist(_)) => {
+                directives(uri).map(|_| Self::Playlist)
+            }
             Ok(Route::TransportPlaylist(_)) => Ok(Self::Playlist),
             Ok(Route::Still(_)) => Ok(Self::Still),
             Ok(Route::File(..)) => Ok(Self::File),
@@ -86,7 +89,9 @@ impl Wanted {
 impl Relay {
     /// Answers a request below `/live/`: `GET`, `HEAD` and `OPTIONS` of `/live/{id}.flv`,
     /// `/live/{id}.m3u8`, the files that a playlist names, `/live/{id}/ts.m3u8`, the playlist with
-    /// segments of MPEG-TS, and `/live/{id}.mp4`, the newest key frame as a file of one picture.
+    /// segments of MPEG-TS, `/live/{id}/dvr.m3u8`, the playlist of
+    /// [all that is kept](crate::TimeShiftConfig), and `/live/{id}.mp4`, the newest key frame as a
+    /// file of one picture.
     /// Everything else is refused with
     /// `application/problem+json` (RFC 9457). Every response carries its CORS headers.
     ///
@@ -170,6 +175,11 @@ impl Relay {
                 self.count("ts_playlist");
                 self.answer_transport_playlist(id, &asked).await
             }
+            Route::ShiftPlaylist(id) => {
+                self.count("shift_playlist");
+                let directives = directives(uri)?;
+                self.answer_shift_playlist(id, directives, &asked).await
+            }
             Route::Still(id) => {
                 self.count("still");
                 self.answer_still(&id, &asked).await
@@ -249,11 +259,8 @@ impl Relay {
         if let Some(position) = directives.position {
             self.reach(&broadcast, store, position).await?;
         }
-        let phase = broadcast.status.borrow().phase;
         // An ended broadcast's playlist stays; one that cannot go on does not.
-        if phase != Phase::Ended {
-            refuse_unplayable(&broadcast)?;
-        }
+        let is_ended = is_ended(&broadcast)?;
         match store.playlist(directives.is_delta) {
             Some(file) => {
                 let file = match self.inner.config.part_duration {
@@ -262,7 +269,7 @@ impl Relay {
                 };
                 Ok(playlist(&file, asked, self.keeps(&directives)))
             }
-            None if phase == Phase::Ended => Err(Problem::Ended(id)),
+            None if is_ended => Err(Problem::Ended(id)),
             None => Err(Problem::NotYet(id)),
         }
     }
@@ -306,10 +313,7 @@ impl Relay {
             let wait = self.inner.config.first_media_wait;
             self.await_playlist(&broadcast, store, wait).await?;
         }
-        let phase = broadcast.status.borrow().phase;
-        if phase != Phase::Ended {
-            refuse_unplayable(&broadcast)?;
-        }
+        let is_ended = is_ended(&broadcast)?;
         let found = match is_list {
             true => multivariant::transport_list(&self.addressed(&broadcast)),
             false => store.transport_playlist(),
@@ -317,7 +321,40 @@ impl Relay {
         match found {
             Some(Ok(file)) => Ok(playlist(&file, asked, None)),
             Some(Err(codec)) => Err(Problem::NotInTransport(id, codec)),
-            None if phase == Phase::Ended => Err(Problem::Ended(id)),
+            None if is_ended => Err(Problem::Ended(id)),
+            None => Err(Problem::NotYet(id)),
+        }
+    }
+
+    /// The playlist of all that is kept of a variant, or the list of such playlists.
+    async fn answer_shift_playlist(
+        &self,
+        id: StreamId,
+        directives: Directives,
+        asked: &Asked<'_>,
+    ) -> Result<Response<Body>, Problem> {
+        let (broadcast, variant) = self.find(&id)?;
+        let store = &broadcast.variant(variant).store;
+        if !store.is_shifted() {
+            return Err(Problem::NoTimeShift(id));
+        }
+        if variant.is_none() && self.has_list(&broadcast) {
+            self.await_variants(&broadcast).await?;
+            let list = multivariant::shift_list(&self.addressed(&broadcast));
+            let list = list.ok_or_else(|| Problem::NotYet(id))?;
+            return Ok(playlist(&list, asked, None));
+        }
+        let wait = self.inner.config.first_media_wait;
+        self.await_playlist(&broadcast, store, wait).await?;
+        if let Some(Position { msn, .. }) = directives.position {
+            // It has no parts: the segment is what is waited for.
+            let position = Position { msn, part: None };
+            self.reach(&broadcast, store, position).await?;
+        }
+        let is_ended = is_ended(&broadcast)?;
+        match store.shift_playlist(directives.is_delta) {
+            Some(file) => Ok(playlist(&file, asked, self.keeps(&directives))),
+            None if is_ended => Err(Problem::Ended(id)),
             None => Err(Problem::NotYet(id)),
         }
     }
@@ -425,6 +462,14 @@ impl Relay {
         }
         let response = match found {
             Lookup::Found(file) => media(&file, asked)?,
+            Lookup::OnDisk(found) => match found.read().await {
+                Ok(data) => {
+                    let etag = etag_of(&name);
+                    media(&File { data, etag }, asked)?
+                }
+                Err(ReadError::Gone) => return Err(Problem::UnknownFile(id, name)),
+                Err(error) => return Err(Problem::NotRead(id, error)),
+            },
             Lookup::Transport(found) => match found.file(&self.inner.metrics).await {
                 Some(file) => transport(&file, asked)?,
                 None => return Err(Problem::UnknownFile(id, name)),
@@ -510,6 +555,15 @@ async fn wait(broadcast: &Broadcast, limit: Duration, is_wanted: impl Fn(&Status
     let mut status = broadcast.status.subscribe();
     // Whoever waited looks at the status again: how the wait ended does not matter.
     let _ = timeout(limit, status.wait_for(is_wanted)).await;
+}
+
+/// Whether a broadcast is over; refused if it is not and cannot go on.
+fn is_ended(broadcast: &Broadcast) -> Result<bool, Problem> {
+    let is_ended = broadcast.status.borrow().phase == Phase::Ended;
+    if !is_ended {
+        refuse_unplayable(broadcast)?;
+    }
+    Ok(is_ended)
 }
 
 fn refuse_unplayable(broadcast: &Broadcast) -> Result<(), Problem> {

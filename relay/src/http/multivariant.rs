@@ -8,7 +8,7 @@ use packager::hls::{self, Rates};
 use packager::rtp::Codec;
 use packager::ts;
 
-use super::route::TRANSPORT_PLAYLIST;
+use super::route::{SHIFT_PLAYLIST, TRANSPORT_PLAYLIST};
 use crate::hls::{File, Report, Store, Summary};
 use crate::relay::Addressed;
 
@@ -45,6 +45,19 @@ pub(super) fn transport_list(variants: &[Addressed<'_>]) -> Option<Result<File, 
         _ if found.is_empty() => None,
         _ => Some(Ok(file(found))),
     }
+}
+
+/// The Multivariant Playlist of all that is kept of the variants. It stands beside the segments of the
+/// broadcast, its variants beside theirs.
+pub(super) fn shift_list(variants: &[Addressed<'_>]) -> Option<File> {
+    let found: Vec<_> = variants
+        .iter()
+        .filter_map(|named| {
+            let uri = format!("../{}/{SHIFT_PLAYLIST}", named.name);
+            Some((uri, named.variant.store.summary()?))
+        })
+        .collect();
+    (!found.is_empty()).then(|| file(found))
 }
 
 fn file(found: Vec<(String, Summary)>) -> File {

@@ -10,6 +10,7 @@ use super::body::Body;
 use super::directives::BadDirective;
 use super::latency::BadLatency;
 use super::route::NoRoute;
+use crate::shift::ReadError;
 use crate::stream_id::StreamId;
 
 /// Every way in which the relay refuses a request.
@@ -29,6 +30,10 @@ pub(crate) enum Problem {
     NoTracks(StreamId),
     /// It plays as fMP4, and is asked for as MPEG-TS.
     NotInTransport(StreamId, Codec),
+    /// The server keeps nothing for players that go back.
+    NoTimeShift(StreamId),
+    /// A segment is in a file that cannot be read now.
+    NotRead(StreamId, ReadError),
     NotYet(StreamId),
     Directive(BadDirective),
     Latency(BadLatency),
@@ -72,10 +77,12 @@ impl Problem {
             | Self::UnknownStream(_)
             | Self::Ended(_)
             | Self::UnknownFile(..)
+            | Self::NoTimeShift(_)
             | Self::PastPart(..) => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Codec(..) | Self::NoTracks(_) | Self::NotInTransport(..) => StatusCode::CONFLICT,
             Self::NotYet(_)
+            | Self::NotRead(..)
             | Self::Stalled(_)
             | Self::TooManyViewers { .. }
             | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
@@ -94,6 +101,8 @@ impl Problem {
             Self::Codec(..) => "Codec cannot be played over FLV or HLS",
             Self::NotInTransport(..) => "Codec cannot be played as MPEG-TS",
             Self::NoTracks(_) => "Stream has nothing to play over FLV or HLS",
+            Self::NoTimeShift(_) => "No time shift",
+            Self::NotRead(..) => "Segment cannot be read now",
             Self::NotYet(_) => "Stream has no picture yet",
             Self::Directive(_) => "Not a delivery directive",
             Self::Latency(_) => "Not a choice of latency",
@@ -114,6 +123,9 @@ impl Problem {
             Self::Method(_) => "method-not-allowed",
             Self::Codec(..) | Self::NotInTransport(..) => "codec-not-supported",
             Self::NoTracks(_) => "no-tracks",
+            Self::NoTimeShift(_) => "no-time-shift",
+            Self::NotRead(_, ReadError::Busy) => "limit-reached",
+            Self::NotRead(..) => "not-readable",
             Self::NotYet(_) => "not-yet",
             Self::Directive(_) => "bad-directive",
             Self::Latency(_) => "bad-latency",
@@ -150,6 +162,13 @@ impl Problem {
                 "the stream {id} is published without a track that FLV and HLS can carry here; \
                  publish video, or use a server that is built with AAC"
             ),
+            Self::NoTimeShift(id) => format!(
+                "this server keeps nothing of the stream {id} for players that go back (setting \
+                 `relay.time_shift`); it is live at /live/{id}.m3u8"
+            ),
+            Self::NotRead(id, error) => {
+                format!("a segment of the stream {id} cannot be read now: {error}; try again")
+            }
             Self::NotYet(id) => {
                 format!("the stream {id} is live but nothing of it can be shown yet; try again")
             }
@@ -185,7 +204,7 @@ impl Problem {
             Self::Method(_) => {
                 headers.insert(ALLOW, HeaderValue::from_static(METHODS));
             }
-            Self::NotYet(_) | Self::Stalled(_) | Self::ShuttingDown => {
+            Self::NotYet(_) | Self::NotRead(..) | Self::Stalled(_) | Self::ShuttingDown => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Self::TooManyViewers { .. } => {

@@ -11,6 +11,8 @@ pub(crate) enum Route {
     Playlist(StreamId),
     /// `/live/{id}/ts.m3u8`: the playlist with segments of MPEG-TS.
     TransportPlaylist(StreamId),
+    /// `/live/{id}/dvr.m3u8`: the playlist of all that is kept.
+    ShiftPlaylist(StreamId),
     /// `/live/{id}.mp4`: the newest key frame.
     Still(StreamId),
     /// `/live/{id}/{file}`: a Media Segment or a Media Initialization Section.
@@ -33,6 +35,9 @@ const MAX_FILE_NAME: usize = 64;
 /// like it.
 pub(crate) const TRANSPORT_PLAYLIST: &str = "ts.m3u8";
 
+/// Likewise.
+pub(crate) const SHIFT_PLAYLIST: &str = "dvr.m3u8";
+
 /// Reads the path of a request, without its query.
 pub(crate) fn parse(path: &str) -> Result<Route, NoRoute> {
     let rest = path.strip_prefix("/live/").ok_or(NoRoute::Unknown)?;
@@ -43,6 +48,7 @@ pub(crate) fn parse(path: &str) -> Result<Route, NoRoute> {
         let id = id_of(id)?;
         return Ok(match file {
             TRANSPORT_PLAYLIST => Route::TransportPlaylist(id),
+            SHIFT_PLAYLIST => Route::ShiftPlaylist(id),
             _ => Route::File(id, file.to_owned()),
         });
     }
@@ -68,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn the_five_kinds_of_address_are_read() {
+    fn the_kinds_of_address_are_read() {
         assert_eq!(parse("/live/a.flv"), Ok(Route::Flv(id("a"))));
         assert_eq!(parse("/live/a.mp4"), Ok(Route::Still(id("a"))));
         assert_eq!(parse("/live/a_b-1.m3u8"), Ok(Route::Playlist(id("a_b-1"))));
@@ -76,6 +82,7 @@ mod tests {
             parse("/live/a_h/ts.m3u8"),
             Ok(Route::TransportPlaylist(id("a_h")))
         );
+        assert_eq!(parse("/live/a/dvr.m3u8"), Ok(Route::ShiftPlaylist(id("a"))));
         assert_eq!(
             parse("/live/a/x-3.m4s"),
             Ok(Route::File(id("a"), "x-3.m4s".to_owned()))

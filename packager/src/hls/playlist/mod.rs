@@ -2,10 +2,12 @@
 //! over the segments, and the parts of the newest ones.
 
 mod render;
+mod shift;
 #[cfg(test)]
 mod tests;
 mod vod;
 
+pub use shift::{ShiftPlaylist, ShiftSegment};
 pub use vod::{VodSegment, vod_playlist};
 
 use std::collections::VecDeque;
@@ -176,6 +178,16 @@ impl LivePlaylist {
     pub fn end(&mut self) {
         self.open = None;
         self.ended = true;
+    }
+
+    /// Media Sequence Number of the oldest segment shown.
+    pub fn media_sequence(&self) -> u64 {
+        self.media_sequence
+    }
+
+    /// Discontinuities before the oldest segment shown, that at its own start not among them.
+    pub fn discontinuity_sequence(&self) -> u64 {
+        self.discontinuity_sequence
     }
 
     /// Media Sequence Number of the segment under way, or the next one.

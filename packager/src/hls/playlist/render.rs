@@ -1,13 +1,13 @@
 //! The playlist's text.
 
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::{LivePlaylist, PlaylistPart, SegmentHead};
 
 /// How many target durations from the end a Playlist Delta Update names at least: the least
 /// `CAN-SKIP-UNTIL` (RFC 8216bis section 4.4.3.8).
-const SKIP_TARGETS: u64 = 6;
+pub(super) const SKIP_TARGETS: u64 = 6;
 
 impl LivePlaylist {
     /// The playlist for players that know neither parts nor Media Initialization Sections, with the
@@ -27,7 +27,7 @@ impl LivePlaylist {
         self.write_discontinuity_sequence(&mut out, before);
         for (msn, segment) in (sequence..).zip(self.segments.iter().skip(skipped)) {
             write_discontinuity(&mut out, &segment.head);
-            write_date(&mut out, &segment.head);
+            write_date(&mut out, segment.head.program_date_time);
             let _ = writeln!(out, "#EXTINF:{:.5},", segment.duration.as_secs_f64());
             let _ = writeln!(out, "{}", uri(msn));
         }
@@ -129,8 +129,8 @@ fn write_discontinuity(out: &mut String, head: &SegmentHead) {
     }
 }
 
-fn write_date(out: &mut String, head: &SegmentHead) {
-    let time = humantime::format_rfc3339_millis(head.program_date_time);
+pub(super) fn write_date(out: &mut String, time: SystemTime) {
+    let time = humantime::format_rfc3339_millis(time);
     let _ = writeln!(out, "#EXT-X-PROGRAM-DATE-TIME:{time}");
 }
 
@@ -140,7 +140,7 @@ pub(super) fn write_head<'a>(out: &mut String, head: &'a SegmentHead, map: &mut 
         let _ = writeln!(out, "#EXT-X-MAP:URI=\"{}\"", head.map_uri);
         *map = Some(&head.map_uri);
     }
-    write_date(out, head);
+    write_date(out, head.program_date_time);
 }
 
 fn write_parts(out: &mut String, parts: &[PlaylistPart]) {

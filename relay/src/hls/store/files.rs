@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use packager::hls::Segment;
+use packager::hls::{Segment, ShiftSegment};
 
 use super::transport::Cell;
 
@@ -114,6 +114,16 @@ pub(super) struct StoredSegment {
 }
 
 impl StoredSegment {
+    /// What a playlist of all that is kept says of it.
+    pub(super) fn shifted(&self) -> ShiftSegment {
+        ShiftSegment {
+            init: self.init,
+            duration: self.duration,
+            discontinuity: self.discontinuity,
+            program_date_time: self.wall,
+        }
+    }
+
     pub(super) fn parts(&self) -> usize {
         self.part_ends.len()
     }

@@ -2,6 +2,7 @@
 
 mod files;
 mod meter;
+mod shifted;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -22,7 +23,9 @@ use tokio::sync::watch;
 use self::files::{FileName, OpenSegment, StoredSegment};
 use self::meter::Meter;
 pub(crate) use self::meter::Summary;
+use self::shifted::Shifted;
 pub(crate) use self::transport::Transport;
+use crate::shift::{Found, OnDisk, Shelf};
 use crate::stream_id::StreamId;
 
 /// Segments, initialization sections and playlist of one broadcast.
@@ -36,6 +39,8 @@ pub(crate) struct Store {
     stamp: String,
     state: RwLock<State>,
     edge: watch::Sender<Edge>,
+    /// Where segments go that it forgets.
+    shifted: Option<Shifted>,
 }
 
 /// How far a playlist has come.
@@ -111,6 +116,8 @@ pub(crate) enum Reading {
 #[derive(Debug, Clone)]
 pub(crate) enum Lookup {
     Found(File),
+    /// A segment that is in a file of its window.
+    OnDisk(OnDisk),
     /// A segment as Transport Stream, which may have to be made.
     Transport(Transport),
     /// The segment has pictures of a codec that a Transport Stream does not carry.
@@ -142,7 +149,14 @@ impl Store {
                 edge: Edge::default(),
             }),
             edge: watch::Sender::new(Edge::default()),
+            shifted: None,
         }
+    }
+
+    /// The same with a window for what it forgets.
+    pub(crate) fn with_shelf(self, shelf: Option<Shelf>) -> Self {
+        let shifted = shelf.map(Shifted::new);
+        Self { shifted, ..self }
     }
 
     /// Takes the initialization section of the segments that follow.
@@ -219,9 +233,14 @@ impl Store {
         let stored = open.end(segment);
         state.segments.push_back(stored);
         state.retire(gone);
-        state.forget(SPARE_WINDOWS * self.config.window);
+        let first = state.first();
+        let forgotten = state.forget(SPARE_WINDOWS * self.config.window);
         // A section goes with the last segment that needs it; the newest may have none yet.
-        let oldest = state.segments.front().map_or(0, |segment| segment.init);
+        let mut oldest = state.segments.front().map_or(0, |segment| segment.init);
+        if let Some(shifted) = &self.shifted {
+            shifted.take((first..).zip(forgotten), state.duration());
+            oldest = shifted.shelf.oldest_init().unwrap_or(oldest);
+        }
         while state.inits.front().is_some_and(|i| i.version < oldest) {
             state.inits.pop_front();
         }
@@ -303,7 +322,15 @@ impl Store {
                     .find(|init| init.version == version)
                     .map(|init| init.data.clone())
             }
-            FileName::Segment(msn) => state.segment(msn).map(|segment| segment.data.clone()),
+            FileName::Segment(msn) => match (state.segment(msn), &self.shifted) {
+                (Some(segment), _) => Some(segment.data.clone()),
+                (None, Some(shifted)) => match shifted.shelf.find(msn) {
+                    Some(Found::Memory(data)) => Some(data),
+                    Some(Found::File(file)) => return Lookup::OnDisk(file),
+                    None => None,
+                },
+                (None, None) => None,
+            },
             FileName::Transport(msn) => {
                 let Some(segment) = state.segment(msn) else {
                     return Lookup::Unknown;
@@ -337,7 +364,7 @@ impl Store {
         match data {
             Some(data) => Lookup::Found(File {
                 data,
-                etag: format!("\"{name}\""),
+                etag: etag_of(name),
             }),
             None => Lookup::Unknown,
         }
@@ -346,9 +373,7 @@ impl Store {
     /// The segment of this Media Sequence Number; of those that are gone, the oldest after it.
     pub(crate) fn read_from(&self, msn: u64) -> Reading {
         let state = self.read();
-        let next = state.playlist.next_sequence();
-        let oldest = next.saturating_sub(state.segments.len() as u64);
-        let msn = msn.max(oldest);
+        let msn = msn.max(state.first());
         let Some(found) = state.segment(msn) else {
             return match state.edge.is_ended {
                 true => Reading::Over,
@@ -466,16 +491,34 @@ impl State {
         self.spare += count;
     }
 
-    /// Forgets segments whose time is over, and what is above `max_spare`.
-    fn forget(&mut self, max_spare: usize) {
+    /// Forgets segments whose time is over, and what is above `max_spare`: these, oldest first.
+    fn forget(&mut self, max_spare: usize) -> Vec<StoredSegment> {
+        let mut forgotten = Vec::new();
         while self.spare > 0
             && let Some(oldest) = self.segments.front()
             && (oldest.goes_at <= self.clock || self.spare > max_spare)
         {
-            self.segments.pop_front();
+            forgotten.extend(self.segments.pop_front());
             self.spare -= 1;
         }
+        forgotten
     }
+
+    /// The Media Sequence Number of the oldest segment.
+    fn first(&self) -> u64 {
+        let next = self.playlist.next_sequence();
+        next.saturating_sub(self.segments.len() as u64)
+    }
+
+    /// What all segments play.
+    fn duration(&self) -> Duration {
+        self.segments.iter().map(|segment| segment.duration).sum()
+    }
+}
+
+/// The entity tag of a file, which never changes under its name.
+pub(crate) fn etag_of(name: &str) -> String {
+    format!("\"{name}\"")
 }
 
 /// Segments kept beside those of the playlist, in windows: as many as a playlist has at most, and

@@ -11,7 +11,7 @@ use packager::video::VideoCodec;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::task::{JoinError, spawn, spawn_blocking};
 
-use super::File;
+use super::{File, etag_of};
 use crate::metrics::Metrics;
 
 /// For segments that are made at the same time: anybody may ask for all of all streams.
@@ -34,7 +34,7 @@ pub(crate) struct Transport {
 impl Transport {
     /// The file. Whoever comes while it is made waits for it.
     pub(crate) async fn file(self, metrics: &Arc<Metrics>) -> Option<File> {
-        let etag = format!("\"{}\"", self.name);
+        let etag = etag_of(&self.name);
         let data = match self.cell.get() {
             Some(made) => made.clone()?,
             // In a task of its own, so that those who ask and go away leave something behind.
