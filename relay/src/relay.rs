@@ -74,7 +74,10 @@ pub enum StartError {
     #[error("the relay's metrics cannot be registered: {0}")]
     Metrics(#[from] prometheus::Error),
     /// The folder of time shift cannot be used.
-    #[error("time shift cannot keep segments in {}: {source}", folder.display())]
+    #[error(
+        "time shift cannot keep segments in {}: {source} (setting `relay.time_shift_folder`)",
+        folder.display()
+    )]
     TimeShift {
         /// Which.
         folder: PathBuf,

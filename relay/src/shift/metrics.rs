@@ -36,7 +36,7 @@ pub(crate) enum ReadError {
 }
 
 impl Dropped {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Memory => "memory",
             Self::Disk => "disk",

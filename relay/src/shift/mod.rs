@@ -142,21 +142,20 @@ impl TimeShift {
                     folder: folder.clone(),
                     source,
                 })?;
-                Some(Arc::new(opened) as Arc<dyn Disk>)
+                Some((Arc::new(opened) as Arc<dyn Disk>, runtime))
             }
             None => None,
         };
-        Ok(Some(Self::start(config, segment, runtime, metrics, disk)))
+        Ok(Some(Self::start(config, segment, metrics, disk)))
     }
 
     fn start(
         config: &TimeShiftConfig,
         segment: Duration,
-        runtime: &Handle,
         metrics: Metrics,
-        disk: Option<Arc<dyn Disk>>,
+        disk: Option<(Arc<dyn Disk>, &Handle)>,
     ) -> Self {
-        let files = disk.map(|disk| {
+        let files = disk.map(|(disk, runtime)| {
             let (jobs, taken) = mpsc::unbounded_channel();
             runtime.spawn(Writer::new(disk.clone()).run(taken));
             Files {
@@ -182,6 +181,19 @@ impl TimeShift {
             numbers: AtomicU64::new(0),
             has_told: AtomicBool::new(false),
         }))
+    }
+
+    /// Time shift of `window` without a disk.
+    #[cfg(test)]
+    pub(crate) fn in_memory(window: Duration, bytes: u64) -> Self {
+        let config = TimeShiftConfig {
+            window,
+            memory_bytes: bytes,
+            folder: None,
+            max_bytes: 0,
+        };
+        let metrics = Metrics::register(&Registry::new()).expect("metrics");
+        Self::start(&config, Duration::from_secs(2), metrics, None)
     }
 
     /// A window for a variant, under a name that no other has or had.
@@ -282,6 +294,19 @@ impl Shelf {
         }
         let (_, shown) = state.window.shown(newer);
         shown.copied().collect()
+    }
+
+    /// Forgets the segments of an initialization section, and what is older.
+    pub(crate) fn forget_init(&self, version: u32) {
+        let mut state = self.0.state();
+        let gone = state.window.forget_init(version);
+        self.0
+            .shared
+            .metrics
+            .count_dropped(Dropped::Memory, gone.segments);
+        self.0.let_go(&mut state, gone);
+        drop(state);
+        self.0.call_writer();
     }
 
     /// The version of the oldest Media Initialization Section that is needed.

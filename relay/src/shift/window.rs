@@ -121,6 +121,13 @@ impl Window {
         self.forget(index.map_or(0, |index| index + 1))
     }
 
+    /// Forgets the segments of an initialization section, and what is older.
+    pub(super) fn forget_init(&mut self, version: u32) -> Gone {
+        let kept = self.kept.iter();
+        let count = kept.take_while(|kept| kept.segment.init <= version);
+        self.forget(count.count())
+    }
+
     /// Forgets all.
     pub(super) fn clear(&mut self) -> Gone {
         self.forget(self.kept.len())
@@ -324,6 +331,9 @@ mod tests {
         assert_eq!(window.lose(9), Gone::default());
         assert_eq!(window.lose(5), Gone::default(), "it is in memory");
         assert_eq!(window.lose(4).files, [(4, 10)]);
+        assert_eq!(window.forget_init(4), Gone::default());
+        push(&mut window, 6..8);
+        assert_eq!(window.forget_init(6).memory, 20);
         assert_eq!(window.clear().memory, 10);
         assert!(window.is_empty() && window.memory() == 0);
         assert_eq!(window.shed_file(), Gone::default());

@@ -12,13 +12,15 @@ use packager::rtp::Tracks;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts};
 use serde_json::Value;
 
-use super::codecs::hashes;
+use super::codecs::{ffmpeg, hashes};
 use super::*;
+use crate::TimeShiftConfig;
 use crate::broadcast::rig::Rig;
 use crate::broadcast::testing::Tone;
 use crate::flv::{BodyCounters, FlvBody, Ring, RingLimits, StartAt, Tag, TagKind, ViewerWatch};
 use crate::hls::{Lookup, Store};
 use crate::limits::{Seat, Seats};
+use crate::shift::{Shelf, TimeShift};
 
 /// The pictures' access units: `seconds` at 25 a second, a key frame every two seconds.
 pub(crate) fn x264(size: &str, seconds: u32) -> Vec<Vec<Vec<u8>>> {
@@ -153,13 +155,20 @@ pub(super) fn flv_file(tags: impl IntoIterator<Item = Tag>) -> Vec<u8> {
 
 /// A store with all segments of a rig, and its end.
 fn store(rig: &Rig) -> Store {
+    let store = fill(rig, 100, None);
+    store.end();
+    store
+}
+
+/// One that goes on, with so many segments in its live playlist, and a window for what leaves it.
+fn fill(rig: &Rig, window: usize, shelf: Option<Shelf>) -> Store {
     let config = PlaylistConfig {
         hold_back: packager::hls::HOLD_BACK,
         target: Duration::from_secs(2),
         part: None,
-        window: 100,
+        window,
     };
-    let store = Store::new(config, id("a"), "stamp".to_owned());
+    let store = Store::new(config, id("a"), "stamp".to_owned()).with_shelf(shelf);
     rig.inits
         .iter()
         .for_each(|init| store.push_init(init.clone()));
@@ -176,7 +185,6 @@ fn store(rig: &Rig) -> Store {
         store.push_part(&whole, Some(*wall));
         store.push_segment(segment);
     }
-    store.end();
     store
 }
 
@@ -217,6 +225,60 @@ pub(super) async fn transport_folder(rig: &Rig, folder: &Path) -> PathBuf {
     let path = folder.join("a").join("ts.m3u8");
     fs::write(&path, playlist).unwrap();
     path
+}
+
+/// The playlist of all that a window keeps of them, which are in memory, in files and in the store:
+/// while the broadcast is live, and once it has ended.
+pub(super) async fn shift_folder(rig: &Rig, folder: &Path) -> [PathBuf; 2] {
+    let kept = tempfile::tempdir().unwrap();
+    let bytes = rig
+        .segments
+        .iter()
+        .map(|(segment, _)| segment.data.len() as u64);
+    let config = TimeShiftConfig {
+        window: Duration::from_secs(600),
+        memory_bytes: bytes.sum::<u64>() * 4 / 5,
+        folder: Some(kept.path().to_owned()),
+        max_bytes: 1 << 30,
+    };
+    let runtime = tokio::runtime::Handle::current();
+    let target = Duration::from_secs(2);
+    let shift = TimeShift::new(Some(&config), target, &runtime, &Registry::new());
+    let shift = shift.unwrap().unwrap();
+    let store = fill(rig, 3, Some(shift.shelf("stamp")));
+    fs::create_dir_all(folder.join("a")).unwrap();
+    let inits = rig.inits.iter();
+    let inits = inits.map(|i| format!("stamp-init{}.mp4", i.version));
+    let segments = (0..rig.segments.len()).map(|n| format!("stamp-{n}.m4s"));
+    let mut in_files = 0;
+    let is_written =
+        || fs::read_dir(kept.path().join("stamp.window")).map_or(0, Iterator::count) > 3;
+    let end = std::time::Instant::now() + Duration::from_secs(30);
+    while !is_written() {
+        assert!(std::time::Instant::now() < end, "nothing is written");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    for name in inits.chain(segments) {
+        let data = match store.file(&name) {
+            Lookup::Found(file) => file.data,
+            Lookup::OnDisk(file) => {
+                in_files += 1;
+                file.read().await.unwrap()
+            }
+            other => panic!("{name}: {other:?}"),
+        };
+        fs::write(folder.join("a").join(name), data).unwrap();
+    }
+    assert!(
+        (4..rig.segments.len() - 6).contains(&in_files),
+        "{in_files}"
+    );
+    ["live.m3u8", "ended.m3u8"].map(|name| {
+        let path = folder.join("a").join(name);
+        fs::write(&path, store.shift_playlist(false).unwrap().data).unwrap();
+        store.end();
+        path
+    })
 }
 
 /// A folder of this test's own, removed at the end.
@@ -319,6 +381,36 @@ fn ffmpeg_reads_flv_and_hls() {
         assert!(off < 0.04, "{off} in {}", path.display());
         assert_eq!(decode(path), 200);
     }
+}
+
+#[tokio::test]
+async fn ffmpeg_plays_a_window_from_its_beginning() {
+    let folder = Folder::new("dvr");
+    let rig = mux(&x264("640x360", 40));
+    let [live, ended] = shift_folder(&rig, &folder.0).await;
+    let expected = hashes(&hls_folder(&rig, &folder.0));
+    assert_eq!(expected.len(), 1_000);
+    assert_eq!(hashes(&ended), expected);
+    // What is live is not asked for beyond what there is.
+    let live = live.to_str().unwrap();
+    let begin = ["-live_start_index", "0", "-i", live, "-t", "36"];
+    let write = [
+        "-map",
+        "0:v",
+        "-fps_mode",
+        "passthrough",
+        "-f",
+        "framemd5",
+        "-",
+    ];
+    let read = ffmpeg(&[&begin[..], &write[..]].concat());
+    let read: Vec<_> = read
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| Some(line.rsplit_once(", ")?.1.to_owned()))
+        .collect();
+    assert!(read.len() >= 890, "{}", read.len());
+    assert_eq!(read[..], expected[..read.len()]);
 }
 
 #[test]

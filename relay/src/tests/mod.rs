@@ -3,6 +3,7 @@
 mod http_rules;
 mod lifecycle;
 mod low_latency;
+mod shift;
 mod transport;
 mod variants;
 mod viewers;

@@ -29,7 +29,7 @@ use crate::hls::Store;
 use crate::metrics::Metrics;
 use ledger::Ledger;
 use link::{Link, Way};
-use playlists::Playlists;
+use playlists::{Of, Playlists};
 use publisher::{Habits, Publisher};
 use verdict::Verdict;
 
@@ -58,6 +58,8 @@ struct Trial {
     /// What HLS players see, if that is looked at.
     store: Option<Store>,
     playlists: Playlists,
+    /// Those of all that is kept.
+    windows: Playlists,
 }
 
 impl Trial {
@@ -97,6 +99,7 @@ impl Trial {
             verdict: Verdict::default(),
             store: None,
             playlists: Playlists::default(),
+            windows: Playlists::of(Of::Window),
         }
     }
 
@@ -197,6 +200,7 @@ impl Trial {
         }
         if let Some(store) = &self.store {
             self.playlists.look(store);
+            self.windows.look(store);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::hls::{Lookup, Store};
+use crate::hls::{File, Lookup, Store};
 
 /// What a playlist says.
 #[derive(Debug, Default)]
@@ -16,6 +16,8 @@ struct Read {
     discontinuity_sequence: u64,
     skipped: u64,
     segments: Vec<Listed>,
+    /// How far from the end players start.
+    start: Option<f64>,
     hint: Option<String>,
     has_ended: bool,
 }
@@ -38,15 +40,28 @@ struct ListedPart {
     is_independent: bool,
 }
 
+/// Which playlist is looked at.
+#[derive(Clone, Copy, PartialEq, Default)]
+pub(super) enum Of {
+    /// That of the live edge.
+    #[default]
+    Edge,
+    /// That of all that is kept, which has no parts.
+    Window,
+}
+
 /// All that the playlists of a broadcast said, and what was wrong with them.
 #[derive(Default)]
 pub(super) struct Playlists {
+    of: Of,
     pub(super) wrong: Vec<String>,
     pub(super) looks: u64,
     /// Playlists of which there was an update with something skipped.
     pub(super) deltas: u64,
     /// Discontinuities so far, those that are out of the playlist included.
     pub(super) discontinuities: u64,
+    /// The most segments of any.
+    pub(super) longest: usize,
     last_text: String,
     last: Option<Read>,
     /// Every segment so far by its Media Sequence Number.
@@ -55,9 +70,16 @@ pub(super) struct Playlists {
 }
 
 impl Playlists {
+    pub(super) fn of(of: Of) -> Self {
+        Self {
+            of,
+            ..Self::default()
+        }
+    }
+
     /// Looks at what the store serves now.
     pub(super) fn look(&mut self, store: &Store) {
-        let Some(file) = store.playlist(false) else {
+        let Some(file) = self.file(store, false) else {
             return;
         };
         let text = String::from_utf8(file.data.to_vec()).expect("UTF-8");
@@ -79,14 +101,28 @@ impl Playlists {
         self.last_text = text;
     }
 
+    fn file(&self, store: &Store, is_delta: bool) -> Option<File> {
+        match self.of {
+            Of::Edge => store.playlist(is_delta),
+            Of::Window => store.shift_playlist(is_delta),
+        }
+    }
+
     fn judge(&mut self, read: &Read, store: &Store) {
+        let of = self.of;
+        self.longest = self.longest.max(read.segments.len());
         let mut wrong = Vec::new();
         let mut must = |holds: bool, rule: String| {
             if !holds {
                 wrong.push(rule);
             }
         };
-        must(read.version >= 9, format!("version {}", read.version));
+        let least = if read.has_ended && of == Of::Window {
+            6
+        } else {
+            9
+        };
+        must(read.version >= least, format!("version {}", read.version));
         must(read.skipped == 0, "a whole playlist skips".to_owned());
         // 4.4.3.8
         must(
@@ -99,8 +135,14 @@ impl Playlists {
         );
         // 4.4.5.3
         must(
-            read.hint.is_some() != read.has_ended,
+            read.hint.is_some() != (read.has_ended || of == Of::Window),
             format!("hint {:?}, ended {}", read.hint, read.has_ended),
+        );
+        // 4.4.2.2
+        must(
+            read.start
+                .is_none_or(|start| start <= -3.0 * read.target as f64),
+            format!("players start at {:?}", read.start),
         );
         if let Some(last) = &self.last {
             let constant = |read: &Read| (read.target, read.part_target.to_bits());
@@ -142,7 +184,8 @@ impl Playlists {
             );
             // 6.2.2: parts are there up to three target durations from the end.
             must(
-                distance >= 3.0 * read.target as f64 || !listed.parts.is_empty(),
+                distance >= 3.0 * read.target as f64
+                    || listed.parts.is_empty() == (of == Of::Window),
                 format!("segment {msn} has no parts"),
             );
             distance += listed.duration;
@@ -171,18 +214,17 @@ impl Playlists {
                     format!("part {} has {} s", part.uri, part.duration),
                 );
                 must(
-                    matches!(store.file(name(&part.uri)), Lookup::Found(_)),
+                    is_there(store, &part.uri),
                     format!("{} is not there", part.uri),
                 );
             }
             let is_whole = listed.uri.is_some();
-            let is_there = |uri: &str| matches!(store.file(name(uri)), Lookup::Found(_));
             must(
-                is_there(&listed.map),
+                is_there(store, &listed.map),
                 format!("{} is not there", listed.map),
             );
             if let Some(uri) = &listed.uri {
-                must(is_there(uri), format!("{uri} is not there"));
+                must(is_there(store, uri), format!("{uri} is not there"));
             }
             must(
                 is_whole || index + 1 == read.segments.len(),
@@ -242,7 +284,7 @@ impl Playlists {
 
     /// An update is the whole playlist without what it skips (6.2.5.1).
     fn judge_delta(&mut self, whole: &Read, store: &Store) {
-        let delta = store.playlist(true).expect("there is a whole one");
+        let delta = self.file(store, true).expect("there is a whole one");
         let delta = match Read::parse(&String::from_utf8_lossy(&delta.data)) {
             Ok(delta) => delta,
             Err(error) => return self.wrong.push(format!("update: {error}")),
@@ -267,6 +309,10 @@ impl Playlists {
             ));
         }
     }
+}
+
+fn is_there(store: &Store, uri: &str) -> bool {
+    matches!(store.file(name(uri)), Lookup::Found(_) | Lookup::OnDisk(_))
 }
 
 /// The file's name in an address.
@@ -306,9 +352,11 @@ impl Read {
                     if needed("CAN-BLOCK-RELOAD")? != "YES" {
                         return Err("no blocking reload".to_owned());
                     }
-                    read.hold_back = number(&needed("PART-HOLD-BACK")?)?;
+                    read.hold_back =
+                        number(&attribute("PART-HOLD-BACK").unwrap_or("0".to_owned()))?;
                     read.skip_until = number(&needed("CAN-SKIP-UNTIL")?)?;
                 }
+                "#EXT-X-START" => read.start = Some(number(&needed("TIME-OFFSET")?)?),
                 "#EXT-X-SKIP" => read.skipped = number(&needed("SKIPPED-SEGMENTS")?)?,
                 "#EXT-X-MAP" => map = needed("URI")?,
                 "#EXT-X-DISCONTINUITY" => next.has_discontinuity = true,

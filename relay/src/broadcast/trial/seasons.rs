@@ -7,6 +7,7 @@ use super::link::Loss;
 use super::publisher::Microphone;
 use super::*;
 use crate::broadcast::testing::{SPS_320X180, SPS_640X360};
+use crate::shift::TimeShift;
 
 /// What a publisher does next.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +50,10 @@ fn changing(seed: u64, minutes: u64) -> (Trial, u64) {
         window: 10,
     };
     let id = "trial".parse().expect("an id");
-    trial.store = Some(Store::new(config, id, "5eed".to_owned()));
+    // Ten minutes of pictures and sound, in half of the memory that they need.
+    let shift = TimeShift::in_memory(Duration::from_secs(600), 20 << 20);
+    let store = Store::new(config, id, "5eed".to_owned());
+    trial.store = Some(store.with_shelf(Some(shift.shelf("5eed"))));
     let (mut now, mut due, mut sps) = (15.0, 0, SPS_640X360);
     trial.run(now);
     while now < 60.0 * minutes as f64 {
@@ -114,5 +118,17 @@ fn playlists_keep_the_rules_for_half_an_hour_of_changes() {
     );
     assert!(playlists.looks > 30 * 60 * 3 && playlists.deltas > 30 * 60);
     assert_eq!(playlists.discontinuities, due);
+    let windows = &trial.windows;
+    println!(
+        "windows: {} playlists, {} updates, {} segments at most",
+        windows.looks, windows.deltas, windows.longest
+    );
+    assert!(
+        windows.wrong.is_empty(),
+        "{:#?}",
+        &windows.wrong[..windows.wrong.len().min(20)]
+    );
+    assert!(windows.looks > 30 * 20 && windows.deltas > 30 * 20 && windows.longest > 120);
+    assert_eq!(windows.discontinuities, due);
     trial.verdict.check();
 }

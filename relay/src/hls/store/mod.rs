@@ -239,7 +239,7 @@ impl Store {
         let mut oldest = state.segments.front().map_or(0, |segment| segment.init);
         if let Some(shifted) = &self.shifted {
             shifted.take((first..).zip(forgotten), state.duration());
-            oldest = shifted.shelf.oldest_init().unwrap_or(oldest);
+            oldest = shifted.needed_init(&state.inits).unwrap_or(oldest);
         }
         while state.inits.front().is_some_and(|i| i.version < oldest) {
             state.inits.pop_front();

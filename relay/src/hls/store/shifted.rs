@@ -1,10 +1,11 @@
 //! The playlist of all that is kept: segments that the store has forgotten, and its own.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use packager::hls::{ShiftPlaylist, ShiftSegment};
+use packager::hls::{InitSection, ShiftPlaylist, ShiftSegment};
 
 use super::files::{FileName, StoredSegment};
 use super::{File, Store};
@@ -58,6 +59,30 @@ impl Shifted {
         }
     }
 }
+
+impl Shifted {
+    /// The oldest initialization section that is needed. A publisher who changes its pictures all the
+    /// time has a shorter window.
+    pub(super) fn needed_init(&self, inits: &VecDeque<InitSection>) -> Option<u32> {
+        let mut bytes: usize = inits.iter().map(weight).sum();
+        for init in inits {
+            if bytes <= MAX_INIT_BYTES {
+                break;
+            }
+            self.shelf.forget_init(init.version);
+            bytes -= weight(init);
+        }
+        self.shelf.oldest_init()
+    }
+}
+
+/// What an initialization section takes in memory, with what was read of it.
+fn weight(init: &InitSection) -> usize {
+    2 * init.data.len() + 512
+}
+
+/// Initialization sections that a window keeps: some two thousand.
+const MAX_INIT_BYTES: usize = 4 << 20;
 
 impl Store {
     /// Whether there is a window beyond the live playlist.
