@@ -329,6 +329,38 @@ const SERVER_KEYS: &[Key] = &[
         },
     ),
     Key::new(
+        "relay.time_shift",
+        "How far back players of /live/{id}/dvr.m3u8 may go, 0s for none",
+        |s, raw| {
+            s.relay.time_shift = value::duration_or_none(raw, MINUTE / 2..=120 * MINUTE)?;
+            Ok(())
+        },
+    ),
+    Key::new(
+        "relay.time_shift_memory_bytes",
+        "Bytes of time shift in memory, of all broadcasts",
+        |s, raw| {
+            s.relay.time_shift_memory_bytes = value::number(raw, 16 << 20..=1 << 40)?;
+            Ok(())
+        },
+    ),
+    Key::new(
+        "relay.time_shift_folder",
+        "Folder for time shift beyond memory; empty for memory alone",
+        |s, raw| {
+            s.relay.time_shift_folder = value::place(raw)?;
+            Ok(())
+        },
+    ),
+    Key::new(
+        "relay.time_shift_max_bytes",
+        "Bytes of time shift in its folder, of all broadcasts",
+        |s, raw| {
+            s.relay.time_shift_max_bytes = value::number(raw, 64 << 20..=1 << 50)?;
+            Ok(())
+        },
+    ),
+    Key::new(
         "relay.aac_bit_rate_bps",
         "AAC bit rate in bits a second",
         |s, raw| {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use relay::TimeShiftConfig;
 use relay::push::HostRule;
 use relay::record::{BucketAddress, StreamPattern};
 use serde::{Serialize, Serializer};
@@ -289,6 +290,17 @@ impl Settings {
             Some(bucket) => Some(RecordPlace::Bucket(bucket)),
             None => self.kept_at(folder).map(RecordPlace::Folder),
         }
+    }
+
+    /// Time shift as the relay wants it, or none when nothing is kept for players that go back.
+    pub fn time_shift(&self) -> Option<TimeShiftConfig> {
+        let relay = &self.relay;
+        (!relay.time_shift.is_zero()).then(|| TimeShiftConfig {
+            window: relay.time_shift,
+            memory_bytes: relay.time_shift_memory_bytes,
+            folder: self.kept_at(&relay.time_shift_folder),
+            max_bytes: relay.time_shift_max_bytes,
+        })
     }
 
     /// The back ends of the apps, and how they are called.

@@ -18,6 +18,7 @@ mod value;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub use addresses::{MediaAddresses, interface_addresses};
 pub use command::{Task, TokenRequest};
@@ -324,6 +325,26 @@ fn conflicts(settings: &Settings) -> Vec<ConfigError> {
             ),
         });
     }
+    if let Some(shift) = settings.time_shift()
+        && shift.folder.is_none()
+        && shift.memory_bytes < least_memory(shift.window)
+    {
+        let nowhere = match settings.relay.time_shift_folder.as_os_str().is_empty() {
+            true => "relay.time_shift_folder is empty",
+            false => "data_dir is empty and relay.time_shift_folder lies in it",
+        };
+        found.push(ConfigError::Conflict {
+            key: "relay.time_shift",
+            value: write_duration(&shift.window),
+            reason: format!(
+                "{nowhere}, and one stream of 2 Mbit/s does not fit into \
+                 relay.time_shift_memory_bytes = {}: allowed are a folder, a shorter window, or at \
+                 least {} bytes",
+                shift.memory_bytes,
+                least_memory(shift.window)
+            ),
+        });
+    }
     let media = &settings.media;
     let last = usize::from(media.port) + media.workers.max(1) - 1;
     if media.port != 0 && last > usize::from(u16::MAX) {
@@ -372,6 +393,11 @@ fn conflicts(settings: &Settings) -> Vec<ConfigError> {
         found.push(error);
     }
     found
+}
+
+/// What a window of one usual stream takes: 2 Mbit/s.
+fn least_memory(window: Duration) -> u64 {
+    window.as_secs().saturating_mul(250_000)
 }
 
 #[cfg(test)]

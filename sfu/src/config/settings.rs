@@ -165,6 +165,15 @@ pub struct RelaySettings {
     /// segments and one more play.
     #[serde(serialize_with = "duration_as_text")]
     pub keep_ended: Duration,
+    /// How far back players may go; zero for nothing beyond the live playlist.
+    #[serde(serialize_with = "duration_as_text")]
+    pub time_shift: Duration,
+    /// Bytes of that in memory, of all broadcasts.
+    pub time_shift_memory_bytes: u64,
+    /// Where the rest of it is kept, inside `data_dir` unless it is absolute; empty for memory alone.
+    pub time_shift_folder: PathBuf,
+    /// Bytes of the rest, of all broadcasts.
+    pub time_shift_max_bytes: u64,
     /// AAC bit rate in bits a second.
     pub aac_bit_rate_bps: u32,
     /// Broadcasts at once.
@@ -265,6 +274,10 @@ impl Default for Settings {
                 max_cache_bytes: 32 << 20,
                 linger: Duration::from_secs(15),
                 keep_ended: Duration::from_secs(60),
+                time_shift: Duration::ZERO,
+                time_shift_memory_bytes: 256 << 20,
+                time_shift_folder: PathBuf::from("time-shift"),
+                time_shift_max_bytes: 64 << 30,
                 aac_bit_rate_bps: 128_000,
                 max_broadcasts: 1_000,
                 max_viewers_per_broadcast: 10_000,

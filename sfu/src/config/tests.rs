@@ -1,6 +1,5 @@
 use super::*;
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 const DOCUMENTED: &str = include_str!("../../../deploy/weblive.toml");
 
@@ -518,4 +517,31 @@ fn secrets_stay_out_of_messages() {
         cdn_webhook_key = \"hunter2\"";
     let loaded = load_from(&[], &[], Some(file)).unwrap();
     assert!(!format!("{loaded:?}").contains("hunter2"));
+}
+
+#[test]
+fn time_shift_without_a_folder_has_to_fit_into_memory() {
+    let read = |toml: &str| Settings::from_toml(Path::new("x"), toml);
+    let shift = |toml: &str| read(toml).expect("settings").time_shift();
+    assert_eq!(shift(""), None);
+    let usual = shift("relay.time_shift = \"2h\"").expect("time shift");
+    assert_eq!(usual.window, Duration::from_secs(7_200));
+    let folder = usual.folder.expect("a folder");
+    assert_eq!(folder, Path::new("weblive-data/time-shift"));
+    let short = "data_dir = \"\"\nrelay.time_shift = \"17m\"";
+    assert_eq!(shift(short).expect("time shift").folder, None);
+    let long = "data_dir = \"\"\nrelay.time_shift = \"18m\"";
+    let told = read(long).expect_err("too long").to_string();
+    assert!(
+        told.contains("relay.time_shift") && told.contains("270000000"),
+        "{told}"
+    );
+    let more = format!("{long}\nrelay.time_shift_memory_bytes = 270000000");
+    assert!(shift(&more).is_some());
+    let folder = format!("{long}\nrelay.time_shift_folder = \"/var/shift\"");
+    assert!(shift(&folder).is_some_and(|shift| shift.folder.is_some()));
+    for wrong in ["3h", "10s", "-1s"] {
+        let told = read(&format!("relay.time_shift = \"{wrong}\"")).expect_err(wrong);
+        assert!(told.to_string().contains("\"2h\""), "{told}");
+    }
 }

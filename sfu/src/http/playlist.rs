@@ -123,8 +123,9 @@ pub(super) fn sign_line(line: &str, query: &str, signed: &mut String) {
 pub(super) const PLAYLIST: &str = "application/vnd.apple.mpegurl";
 const URI: &str = "URI=\"";
 
-/// The largest window has 60 segments of some 200 bytes each, and the parts of three.
-const MAX_PLAYLIST: usize = 1 << 20;
+/// The largest window of time shift has 15,000 segments of some 150 bytes each: two hours of them that
+/// are half a second long.
+const MAX_PLAYLIST: usize = 8 << 20;
 
 /// Less than this fits into one packet as it is.
 pub(super) const WORTH_IT: usize = 512;

@@ -309,6 +309,7 @@ fn relay_config(settings: &Settings) -> RelayConfig {
         max_broadcasts: relay.max_broadcasts,
         max_viewers_per_broadcast: relay.max_viewers_per_broadcast,
         max_viewers: relay.max_viewers,
+        time_shift: settings.time_shift(),
         ..RelayConfig::default()
     }
 }

@@ -17,6 +17,7 @@ mod program;
 mod publisher;
 mod recording;
 mod relaying;
+mod shift;
 mod show;
 mod support;
 mod tls;
