@@ -341,7 +341,7 @@ impl Relay {
         if variant.is_none() && self.has_list(&broadcast) {
             self.await_variants(&broadcast).await?;
             let list = multivariant::shift_list(&self.addressed(&broadcast));
-            let list = list.ok_or_else(|| Problem::NotYet(id))?;
+            let list = list.ok_or(Problem::NotYet(id))?;
             return Ok(playlist(&list, asked, None));
         }
         let wait = self.inner.config.first_media_wait;
