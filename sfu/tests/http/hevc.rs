@@ -109,7 +109,7 @@ async fn what_a_publisher_sends_players_decode() {
 
     let server = Server::start(&settings("")).await.expect("server");
     let url = format!("http://{}", server.local_addr());
-    let (publisher, offer) = Publisher::hevc(payloads(&encoded)).await;
+    let (publisher, offer) = Publisher::of(payloads(&encoded)).await;
     let reply = reqwest::Client::new()
         .post(format!("{url}/whip/show"))
         .header("content-type", SDP)

@@ -52,12 +52,8 @@ impl Publisher {
         Self::of(Vec::new()).await
     }
 
-    /// One that offers H.265 alone, and sends these pictures over and over.
-    pub(crate) async fn hevc(pictures: Vec<Vec<Vec<u8>>>) -> (Self, String) {
-        Self::of(pictures).await
-    }
-
-    async fn of(pictures: Vec<Vec<Vec<u8>>>) -> (Self, String) {
+    /// One that offers H.265 alone and sends these pictures over and over, if there are any.
+    pub(crate) async fn of(pictures: Vec<Vec<Vec<u8>>>) -> (Self, String) {
         let socket = UdpSocket::bind((LOCAL, 0)).await.expect("socket");
         let local = socket.local_addr().expect("address");
         let mut rtc = RtcConfig::new()

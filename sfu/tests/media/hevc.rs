@@ -105,10 +105,15 @@ fn who_offers_nothing_else_is_answered_with_it() {
 }
 
 #[test]
-fn another_profile_alone_is_refused_by_name_or_left_out() {
-    // With ten bits, which viewers of this profile could not show.
-    let w = with_h265(PUBLISHER, true, 2);
-    assert!(!video_codecs(&answer("a", Role::Publisher, &w)).contains(&"H265".to_owned()));
+fn another_profile_is_left_out_and_another_codec_refused_by_name() {
+    // Ten bits, which who has negotiated eight could not show.
+    let beside = answer("a", Role::Publisher, &with_h265(PUBLISHER, true, 2));
+    assert!(!video_codecs(&beside).contains(&"H265".to_owned()));
+    let alone = answer("a", Role::Publisher, &h265_alone(PUBLISHER, 2));
+    assert!(
+        alone.contains("m=video 0 ") && alone.contains(" opus/48000/2"),
+        "{alone}"
+    );
     let names = h265_alone(PUBLISHER, 1).replace("H265/90000", "H266/90000");
     let refused = offer::check(&names, Role::Publisher);
     let Err(OfferError::NoCommonCodec {
