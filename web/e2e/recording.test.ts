@@ -159,6 +159,7 @@ describe('the page of a recording', () => {
 
   test('goes on where it was left, and is found again in this browser', async () => {
     await desktop.keyboard.press('5');
+    await sees(desktop, 'the middle', (seen) => !seen.seeking && Math.abs(seen.currentTime - seen.duration / 2) < 0.2);
     await desktop.getByRole('link', { name: 'All recordings' }).click();
     await desktop.getByRole('link', { name: /evening/ }).waitFor();
     await accessible(desktop, 'list');
@@ -168,8 +169,11 @@ describe('the page of a recording', () => {
     await desktop.getByRole('textbox').fill(server.url(recording.playlistUrl!));
     await desktop.getByRole('button', { name: 'Watch' }).click();
     await desktop.locator('[data-phase=ready]').waitFor();
-    // Shorter ones begin anew.
-    if (recording.durationMs > 22_000) await desktop.getByText('Goes on at').waitFor();
+    await desktop.getByText('Goes on at').waitFor();
+    const { duration } = await look(desktop);
+    await sees(desktop, 'the place where it was left', (seen) => !seen.seeking && seen.paused && Math.abs(seen.currentTime - duration / 2) < 0.2);
+    await desktop.getByRole('button', { name: 'From the beginning' }).click();
+    await sees(desktop, 'the beginning', (seen) => !seen.seeking && seen.currentTime === 0);
   });
 
   test('plays the file on a phone whose browser has no engine for segments', async () => {

@@ -206,7 +206,7 @@ mod tests {
             duration: Duration::from_secs(2),
             head: SegmentHead {
                 map_uri: format!("init{}.mp4", number / 100),
-                discontinuity: number % 100 == 0,
+                discontinuity: number.is_multiple_of(100),
                 program_date_time: std::time::UNIX_EPOCH,
             },
         };

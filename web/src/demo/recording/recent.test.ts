@@ -20,6 +20,8 @@ describe('recordings that were watched', () => {
     expect(placeIn([one(1, 60)], one(1))).toBe(60);
     for (const at of [0, 5, 95, 100]) expect(placeIn([one(1, at)], one(1))).toBe(0);
     expect(placeIn([one(1, 60)], one(2))).toBe(0);
+    const short = (at: number) => [{ ...one(1, at), duration: 11 }];
+    expect([1, 2, 9, 10.5].map((at) => placeIn(short(at), one(1)))).toEqual([0, 2, 9, 0]);
   });
 
   it.each([null, '', '{', '7', '{"a":1}', '[null, 3, "x", {"stream":"../x","recording":"y"}]', JSON.stringify([{ ...one(1), at: 'x' }])])('are none in %s', (text) => expect(readWatched(text)).toEqual([]));

@@ -15,7 +15,7 @@ export interface Watched extends RecordingName {
 /** How many are remembered: the ones watched last. */
 const MOST = 24;
 
-/** Seconds at either end in which one begins anew. */
+/** Seconds at either end in which one begins anew; a tenth of those that are short. */
 const EDGE = 10;
 
 /** Those that were watched last, newest first. */
@@ -47,7 +47,8 @@ export function withWatched(list: readonly Watched[], one: Watched): Watched[] {
 /** Where to go on with one; 0 for its beginning. */
 export function placeIn(list: readonly Watched[], name: RecordingName): number {
   const { at = 0, duration = 0 } = list.find((other) => isSame(other, name)) ?? {};
-  return at > EDGE && at < duration - EDGE ? at : 0;
+  const edge = Math.min(EDGE, duration / 10);
+  return at > edge && at < duration - edge ? at : 0;
 }
 
 export function rememberWatched(one: Watched): void {
