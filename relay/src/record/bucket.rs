@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use object_store::aws::AmazonS3Builder;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{BackoffConfig, ObjectStore, ObjectStoreExt, RetryConfig, WriteMultipart};
+use object_store::{
+    BackoffConfig, ClientConfigKey, ObjectStore, ObjectStoreExt, RetryConfig, WriteMultipart,
+};
 
 use super::archive::{Archive, Object, Pending, Upload};
 use super::objects::{self, at, failure};
@@ -81,7 +83,9 @@ impl Bucket {
             max_retries: 3,
             retry_timeout: RETRY,
         };
+        let timeout = AmazonS3ConfigKey::Client(ClientConfigKey::Timeout);
         let store = AmazonS3Builder::from_env()
+            .with_config(timeout, format!("{}s", REQUEST.as_secs()))
             .with_bucket_name(&address.bucket)
             .with_retry(retry)
             .build()?;
@@ -183,6 +187,9 @@ impl Upload for PartsUpload {
         })
     }
 }
+
+/// How long one request may take: a part over a slow line. What waits for less has a bound of its own.
+const REQUEST: Duration = Duration::from_secs(300);
 
 /// How long a request is tried again; what waits for it has a bound of its own above that.
 const RETRY: Duration = Duration::from_secs(20);

@@ -99,9 +99,27 @@ fn found<T>(path: &str, got: Result<T, Error>) -> Result<Option<T>, Failure> {
     }
 }
 
+/// What an error says, without the body of a refusal: a store may show there what it was sent, a session
+/// token too. Its code is kept.
+fn said(error: &(dyn StdError + 'static)) -> String {
+    let text = error.to_string();
+    let Some((head, body)) = text.split_once(['<', '{']) else {
+        return text;
+    };
+    let code = body.split_once("<Code>").and_then(|(_, rest)| {
+        let (code, _) = rest.split_once("</Code>")?;
+        let is_code = |code: &&str| code.bytes().all(|c| c.is_ascii_alphanumeric());
+        Some(code).filter(is_code)
+    });
+    match code {
+        Some(code) => format!("{head}{code}"),
+        None => format!("{head}…"),
+    }
+}
+
 /// Logs what a store says, and says what that is.
 pub(super) fn failure(path: &str, error: &(dyn StdError + 'static)) -> Failure {
-    tracing::warn!(path, %error, "the store of recordings fails");
+    tracing::warn!(path, error = said(error), "the store of recordings fails");
     let mut source: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(cause) = source {
         let io = cause.downcast_ref::<io::Error>();
@@ -117,4 +135,28 @@ pub(super) fn failure(path: &str, error: &(dyn StdError + 'static)) -> Failure {
         source = cause.source();
     }
     Failure::Store
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_by_its_code_and_without_what_was_sent() {
+        let told = |body: &str| {
+            let text = format!("Error performing PUT https://a/b - Server returned 403: {body}");
+            said(&io::Error::other(text))
+        };
+        let begin = "Error performing PUT https://a/b - Server returned 403: ";
+        let xml = "<?xml version=\"1.0\"?><Error><Code>ExpiredToken</Code><Token-0>secret</Token-0></Error>";
+        assert_eq!(told(xml), format!("{begin}ExpiredToken"));
+        for body in [
+            "<html>secret",
+            "{\"token\": \"secret\"}",
+            "<Code>se cret</Code>",
+        ] {
+            assert_eq!(told(body), format!("{begin}…"), "{body}");
+        }
+        assert_eq!(told(""), begin);
+    }
 }

@@ -17,15 +17,23 @@ const MTU: usize = 1_000;
 
 /// Runs ffmpeg without a word of complaint; gives what it writes.
 pub(super) fn ffmpeg(args: &[&str]) -> String {
-    let output = Command::new("ffmpeg")
+    let output = bounded("ffmpeg")
         .args(["-v", "warning", "-y"])
         .args(args)
         .stdin(Stdio::null())
         .output()
         .expect("ffmpeg runs");
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && errors.is_empty(), "{errors}");
+    let status = output.status;
+    assert!(status.success() && errors.is_empty(), "{status}: {errors}");
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A program that is ended after two minutes.
+pub(super) fn bounded(program: &str) -> Command {
+    let mut command = Command::new("timeout");
+    command.args(["120", program]);
+    command
 }
 
 /// Encodes `seconds` of 640x360 at 25 a second into `path`, a key frame every second.

@@ -32,7 +32,9 @@ struct Picture {
 fn x265(folder: &Path, parameters: &str) -> (PathBuf, Vec<Picture>) {
     let (mp4, rtp) = (folder.join("source.mp4"), folder.join("source.rtp"));
     let [file, packed] = [&mp4, &rtp].map(|path| path.to_str().unwrap());
-    let parameters = format!("log-level=error:repeat-headers=1:scenecut=0:{parameters}");
+    let parameters = format!(
+        "log-level=error:pools=none:frame-threads=1:repeat-headers=1:scenecut=0:{parameters}"
+    );
     let source = "testsrc2=size=640x360:rate=25:duration=6";
     let encoder = ["-c:v", "libx265", "-preset", "ultrafast", "-b:v", "600k"];
     let mut args = vec!["-f", "lavfi", "-i", source, "-pix_fmt", "yuv420p"];

@@ -86,15 +86,19 @@ async fn answer(app: &App, request: Request, of: &mut Option<AppId>) -> Result<R
     let path = request.uri().path().strip_prefix("/recordings/");
     let file = path.and_then(RecordingFile::read);
     let file = file.ok_or(Problem::NoRecordingAddress)?;
+    if method == Method::OPTIONS {
+        // It takes no place: one that is refused hides from pages why.
+        let owner = served.reader.find(&file).await.ok();
+        let owner = owner.map(|recorded| AppId(recorded.owner()));
+        *of = app.apps().app_of(file.stream.as_str(), owner);
+        return Ok(cors::options(METHODS, None));
+    }
     // Before the store is asked for anything.
     let reading = served.begin(access::client(&request))?;
     let found = served.reader.find(&file).await;
     let recorded = found.map_err(Problem::Recording)?;
     let owner = AppId(recorded.owner());
     *of = app.apps().app_of(file.stream.as_str(), Some(owner));
-    if method == Method::OPTIONS {
-        return Ok(cors::options(METHODS, None));
-    }
     let right = access::play_recording(app.site(), &request, file.stream.clone(), owner)?;
     let readable = recorded.open().await.map_err(Problem::Recording)?;
     let answer = Answer {

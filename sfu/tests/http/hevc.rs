@@ -6,17 +6,20 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use sfu::server::Server;
+use tokio::time::timeout;
 
 use crate::publisher::Publisher;
-use crate::support::{SDP, settings, until};
+use crate::support::{PATIENCE, SDP, settings, until};
 
 /// Runs ffmpeg; gives what it writes.
 fn ffmpeg(args: &[&str]) -> Vec<u8> {
-    let mut command = Command::new("ffmpeg");
-    command.args(["-v", "error", "-y"]).args(args);
+    let mut command = Command::new("timeout");
+    command
+        .args(["120", "ffmpeg", "-v", "error", "-y"])
+        .args(args);
     let output = command.stdin(Stdio::null()).output().expect("ffmpeg runs");
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && errors.is_empty(), "{errors}");
+    let (status, errors) = (output.status, String::from_utf8_lossy(&output.stderr));
+    assert!(status.success() && errors.is_empty(), "{status}: {errors}");
     output.stdout
 }
 
@@ -37,7 +40,7 @@ fn x265() -> Vec<u8> {
     let mut args = vec!["-f", "lavfi", "-i", source, "-pix_fmt", "yuv420p"];
     args.extend(["-c:v", "libx265", "-preset", "ultrafast", "-x265-params"]);
     args.extend([
-        "log-level=error:aud=1:bframes=0:keyint=25",
+        "log-level=error:pools=none:frame-threads=1:aud=1:bframes=0:keyint=25",
         "-f",
         "hevc",
         "-",
@@ -157,7 +160,8 @@ async fn what_a_publisher_sends_players_decode() {
     let mut viewer = get(&format!("{url}/live/show.flv")).await;
     let mut flv = Vec::new();
     while flv.len() < 20_000 {
-        flv.extend(viewer.chunk().await.expect("bytes").expect("more"));
+        let chunk = timeout(PATIENCE, viewer.chunk()).await.expect("in time");
+        flv.extend(chunk.expect("bytes").expect("more"));
     }
     let has = |tag: &[u8]| flv.windows(tag.len()).any(|bytes| bytes == tag);
     assert!(has(b"\x90hvc1\x01") && has(b"\x93hvc1") && has(b"\xa3hvc1"));

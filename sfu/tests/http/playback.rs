@@ -47,8 +47,10 @@ async fn recorded(show: &Show) -> serde_json::Value {
 /// Seconds that play, and the codecs, as another implementation reads them from an address.
 fn probe(url: &str) -> (f64, Vec<String>) {
     // The publisher's pictures are made up: a decoder would complain.
-    let output = Command::new("ffprobe")
+    let output = Command::new("timeout")
         .args([
+            "120",
+            "ffprobe",
             "-v",
             "fatal",
             "-show_entries",
