@@ -27,7 +27,7 @@ pub mod transcoder;
 
 pub use crate::config::RelayConfig;
 pub use crate::flv::{FlvStream, ViewerOver, ViewerWatch};
-pub use crate::http::{Body, Wanted};
+pub use crate::http::{Body, CutShort, FileWatch, Wanted};
 pub use crate::ingest::{
     FrameIngest, FrameItem, Ingest, IngestClosed, IngestFull, IngestItem, KeyframeAsker,
     Publication, Track,

@@ -17,18 +17,18 @@ use http::{HeaderMap, Method, Request, Response, Uri, Version};
 use prometheus::IntCounter;
 use tokio::time::{sleep, timeout};
 
-pub use body::Body;
+pub use body::{Body, CutShort};
 
 use crate::broadcast::{Broadcast, Phase, Status};
 use crate::flv::{BodyCounters, FlvBody, FlvStream, StartAt, ViewerWatch};
 use crate::hls::{File, Lookup, Store, etag_of};
 use crate::limits::{Full, Seat};
 use crate::relay::Relay;
-use crate::shift::ReadError;
+use crate::shift::{OnDisk, ReadError};
 use crate::stream_id::StreamId;
 use directives::{Directives, Position};
 use problem::Problem;
-use respond::{Asked, flv, media, playlist, preflight, still, transport, with_cors};
+use respond::{Asked, flv, media, media_head, playlist, preflight, still, transport, with_cors};
 use route::{NoRoute, Route};
 
 /// How long the list of variants waits for one that has not begun when the large picture has.
@@ -43,6 +43,11 @@ const HTTP2_PIECE: usize = 16_384;
 
 /// Above this an [`FlvStream`] hands over a tag in several batches.
 const STREAM_PIECE: usize = 64 << 10;
+
+/// Watches a client that is sent a file piece by piece, among the extensions of such a response. It is
+/// no viewer that somebody lists.
+#[derive(Debug, Clone)]
+pub struct FileWatch(pub ViewerWatch);
 
 /// How an FLV stream is carried.
 #[derive(Clone, Copy)]
@@ -98,7 +103,7 @@ impl Relay {
     /// `?latency=low` and `?latency=smooth` choose where an FLV stream begins: at the newest key
     /// frame, which is the default, or with whole groups of pictures from as far back as
     /// [`RelayConfig::max_viewer_lag`](crate::RelayConfig::max_viewer_lag) allows. FLV responses
-    /// have a [`ViewerWatch`] among their extensions.
+    /// have a [`ViewerWatch`] among their extensions, segments from files a [`FileWatch`].
     ///
     /// The request's body is not read. A playlist that has no segment yet is waited for, and so is
     /// the part of a segment that comes next, or a playlist with it (RFC 8216bis section 6.2.5.2).
@@ -462,14 +467,7 @@ impl Relay {
         }
         let response = match found {
             Lookup::Found(file) => media(&file, asked)?,
-            Lookup::OnDisk(found) => match found.read().await {
-                Ok(data) => {
-                    let etag = etag_of(&name);
-                    media(&File { data, etag }, asked)?
-                }
-                Err(ReadError::Gone) => return Err(Problem::UnknownFile(id, name)),
-                Err(error) => return Err(Problem::NotRead(id, error)),
-            },
+            Lookup::OnDisk(found) => self.answer_from_disk(id, name, found, asked).await?,
             Lookup::Transport(found) => match found.file(&self.inner.metrics).await {
                 Some(file) => transport(&file, asked)?,
                 None => return Err(Problem::UnknownFile(id, name)),
@@ -482,6 +480,30 @@ impl Relay {
         if let Some(length) = http_body::Body::size_hint(response.body()).exact() {
             self.sent("hls").inc_by(length);
         }
+        Ok(response)
+    }
+
+    /// A segment of time shift. Only what is sent is read.
+    async fn answer_from_disk(
+        &self,
+        id: StreamId,
+        name: String,
+        found: OnDisk,
+        asked: &Asked<'_>,
+    ) -> Result<Response<Body>, Problem> {
+        let len = usize::try_from(found.bytes()).unwrap_or(usize::MAX);
+        let (mut response, wanted) = media_head(&etag_of(&name), len, asked)?;
+        let Some(wanted) = wanted else {
+            return Ok(response);
+        };
+        let range = wanted.start as u64..wanted.end as u64;
+        let watch = ViewerWatch::new(self.inner.config.viewer_timeout);
+        match found.body(range, watch.clone()).await {
+            Ok(body) => *response.body_mut() = Body::segment(body),
+            Err(ReadError::Gone) => return Err(Problem::UnknownFile(id, name)),
+            Err(error) => return Err(Problem::NotRead(id, error)),
+        }
+        response.extensions_mut().insert(FileWatch(watch));
         Ok(response)
     }
 

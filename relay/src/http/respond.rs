@@ -1,5 +1,6 @@
 //! Responses with their headers: caching, entity tags, ranges, CORS.
 
+use std::ops;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -45,13 +46,13 @@ impl Asked<'_> {
 
     /// What is asked for of a file. Only `GET` has ranges (RFC 9110, section 14.2), and with
     /// `If-Range` only the version that the client has a part of (section 13.1.5).
-    fn range(&self, file: &File) -> Range {
-        let is_other = |has: &str| has != file.etag;
+    fn range(&self, etag: &str, len: usize) -> Range {
+        let is_other = |has: &str| has != etag;
         if self.is_head || self.header(IF_RANGE).is_some_and(is_other) {
             return Range::Whole;
         }
         self.header(RANGE)
-            .map_or(Range::Whole, |text| range(text, file.data.len()))
+            .map_or(Range::Whole, |text| range(text, len))
     }
 
     fn header(&self, name: HeaderName) -> Option<&str> {
@@ -91,6 +92,15 @@ pub(super) fn media(file: &File, asked: &Asked<'_>) -> Result<Response<Body>, Pr
     ranged(file, asked, MP4, FILE_CACHE)
 }
 
+/// The head of the same for a file that is not read yet, and which of its bytes follow, if any.
+pub(super) fn media_head(
+    etag: &str,
+    len: usize,
+    asked: &Asked<'_>,
+) -> Result<(Response<Body>, Option<ops::Range<usize>>), Problem> {
+    head(etag, len, asked, MP4, FILE_CACHE)
+}
+
 /// A Media Segment of MPEG-TS, in the same ways.
 pub(super) fn transport(file: &File, asked: &Asked<'_>) -> Result<Response<Body>, Problem> {
     ranged(file, asked, TRANSPORT, FILE_CACHE)
@@ -111,27 +121,44 @@ fn ranged(
     kind: &'static str,
     cache: &'static str,
 ) -> Result<Response<Body>, Problem> {
-    let len = file.data.len();
-    let mut response = if asked.has(&file.etag) {
-        status(StatusCode::NOT_MODIFIED)
+    let (mut response, wanted) = head(&file.etag, file.data.len(), asked, kind, cache)?;
+    if let Some(wanted) = wanted {
+        *response.body_mut() = Body::from(file.data.slice(wanted));
+    }
+    Ok(response)
+}
+
+/// What is answered of a file of `len` bytes, and which of them follow.
+fn head(
+    etag: &str,
+    len: usize,
+    asked: &Asked<'_>,
+    kind: &'static str,
+    cache: &'static str,
+) -> Result<(Response<Body>, Option<ops::Range<usize>>), Problem> {
+    let mut response = status(StatusCode::OK);
+    let mut wanted = None;
+    if asked.has(etag) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
     } else {
-        match asked.range(file) {
-            Range::Whole => whole(&file.data, asked),
+        let range = match asked.range(etag, len) {
+            Range::Whole => 0..len,
             Range::Part { first, last } => {
-                let mut part = whole(&file.data.slice(first..=last), asked);
-                *part.status_mut() = StatusCode::PARTIAL_CONTENT;
+                *response.status_mut() = StatusCode::PARTIAL_CONTENT;
                 let text = format!("bytes {first}-{last}/{len}");
-                set_text(&mut part, CONTENT_RANGE, &text);
-                part
+                set_text(&mut response, CONTENT_RANGE, &text);
+                first..last + 1
             }
             Range::Outside => return Err(Problem::Range { len }),
-        }
-    };
+        };
+        set_text(&mut response, CONTENT_LENGTH, &range.len().to_string());
+        wanted = Some(range).filter(|_| !asked.is_head);
+    }
     set(&mut response, CONTENT_TYPE, kind);
     set(&mut response, CACHE_CONTROL, cache);
     set(&mut response, ACCEPT_RANGES, "bytes");
-    set_text(&mut response, ETAG, &file.etag);
-    Ok(response)
+    set_text(&mut response, ETAG, etag);
+    Ok((response, wanted))
 }
 
 /// The answer to `OPTIONS`, be it a CORS preflight or not.

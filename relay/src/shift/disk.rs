@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// A store of segments, each under its window's name and its Media Sequence Number. Its calls block.
@@ -10,8 +11,9 @@ use std::path::{Path, PathBuf};
 pub(super) trait Disk: fmt::Debug + Send + Sync {
     /// Nothing is left of what was not written whole.
     fn write(&self, window: &str, msn: u64, data: &[u8]) -> io::Result<()>;
-    /// All of it; what has another length is an error ([`io::ErrorKind::UnexpectedEof`]).
-    fn read(&self, window: &str, msn: u64, bytes: usize) -> io::Result<Vec<u8>>;
+    /// A range of a segment of so many bytes; one that has another length is an error
+    /// ([`io::ErrorKind::UnexpectedEof`]).
+    fn read(&self, window: &str, msn: u64, bytes: u64, range: Range<u64>) -> io::Result<Vec<u8>>;
     /// No error where there is no such segment.
     fn remove(&self, window: &str, msn: u64) -> io::Result<()>;
     /// Removes a window with all that is in it.
@@ -75,12 +77,14 @@ impl Disk for Folder {
         written
     }
 
-    fn read(&self, window: &str, msn: u64, bytes: usize) -> io::Result<Vec<u8>> {
+    fn read(&self, window: &str, msn: u64, bytes: u64, range: Range<u64>) -> io::Result<Vec<u8>> {
         let mut file = File::open(self.file(window, msn))?;
-        if file.metadata()?.len() != bytes as u64 {
+        if file.metadata()?.len() != bytes || range.end > bytes {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let mut data = vec![0; bytes];
+        file.seek(SeekFrom::Start(range.start))?;
+        let length = range.end.saturating_sub(range.start);
+        let mut data = vec![0; usize::try_from(length).map_err(io::Error::other)?];
         file.read_exact(&mut data)?;
         Ok(data)
     }
@@ -157,13 +161,17 @@ mod tests {
         let folder = Folder::open(&root.path().join("a/b")).unwrap();
         folder.write("w", 3, b"three").unwrap();
         folder.write("w", 4, b"four").unwrap();
-        assert_eq!(folder.read("w", 3, 5).unwrap(), b"three");
+        assert_eq!(folder.read("w", 3, 5, 0..5).unwrap(), b"three");
+        assert_eq!(folder.read("w", 3, 5, 1..3).unwrap(), b"hr");
         let kind = |read: io::Result<Vec<u8>>| read.unwrap_err().kind();
-        assert_eq!(kind(folder.read("w", 3, 4)), io::ErrorKind::UnexpectedEof);
-        assert_eq!(kind(folder.read("w", 5, 1)), io::ErrorKind::NotFound);
+        assert_eq!(
+            kind(folder.read("w", 3, 4, 0..4)),
+            io::ErrorKind::UnexpectedEof
+        );
+        assert_eq!(kind(folder.read("w", 5, 1, 0..1)), io::ErrorKind::NotFound);
         folder.remove("w", 3).unwrap();
         folder.remove("w", 3).unwrap();
-        assert_eq!(kind(folder.read("w", 3, 5)), io::ErrorKind::NotFound);
+        assert_eq!(kind(folder.read("w", 3, 5, 0..5)), io::ErrorKind::NotFound);
         folder.remove_window("w").unwrap();
         folder.remove_window("w").unwrap();
         assert!(!root.path().join("a/b/w.window").exists());

@@ -33,6 +33,9 @@ pub(crate) enum ReadError {
     Gone,
     #[error("the disk does not give it")]
     Failed,
+    /// The one who asked takes nothing of it.
+    #[error("nothing of it was taken for long")]
+    Idle,
 }
 
 impl Dropped {
@@ -51,6 +54,7 @@ impl ReadError {
             Self::Busy => "busy",
             Self::Gone => "gone",
             Self::Failed => "failed",
+            Self::Idle => "idle",
         }
     }
 }
@@ -81,14 +85,20 @@ impl Metrics {
             )?,
             refused: counters(
                 "reads_refused_total",
-                "Requests for segments in files that were refused, by reason.",
+                "Requests for segments in files that were refused or cut short, by reason.",
             )?,
         };
         // Shown from the start, so that what rises from nothing is seen to rise.
         for reason in [Dropped::Memory, Dropped::Disk, Dropped::Lost] {
             metrics.count_dropped(reason, 0);
         }
-        for reason in [ReadError::Busy, ReadError::Gone, ReadError::Failed] {
+        let read_errors = [
+            ReadError::Busy,
+            ReadError::Gone,
+            ReadError::Failed,
+            ReadError::Idle,
+        ];
+        for reason in read_errors {
             metrics.refused.with_label_values(&[reason.name()]);
         }
         Ok(metrics)

@@ -6,6 +6,7 @@
 //! while. Where it takes nothing for longer, the window becomes shorter at its old end: nothing of the
 //! live path waits, and no window has a gap.
 
+mod body;
 mod budget;
 mod disk;
 mod metrics;
@@ -16,8 +17,9 @@ mod window;
 mod writer;
 
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -34,7 +36,9 @@ use self::reads::Reads;
 use self::window::{Bounds, GRACE, Gone, Place, Window};
 use self::writer::Writer;
 
+pub(crate) use self::body::SegmentBody;
 pub(crate) use self::metrics::ReadError;
+use crate::flv::ViewerWatch;
 
 /// How much of live broadcasts is kept for players that go back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +68,6 @@ struct Shared {
     /// All windows, for who looks for the largest.
     windows: Mutex<Vec<Weak<Inner>>>,
     open: AtomicUsize,
-    numbers: AtomicU64,
     /// The log says that memory is full.
     has_told: AtomicBool,
 }
@@ -85,7 +88,6 @@ pub(crate) struct Shelf(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     shared: Arc<Shared>,
-    number: u64,
     /// On the disk.
     name: String,
     state: Mutex<State>,
@@ -178,7 +180,6 @@ impl TimeShift {
             reads: Reads::default(),
             windows: Mutex::default(),
             open: AtomicUsize::new(0),
-            numbers: AtomicU64::new(0),
             has_told: AtomicBool::new(false),
         }))
     }
@@ -202,7 +203,6 @@ impl TimeShift {
         shared.open.fetch_add(1, Ordering::AcqRel);
         let inner = Arc::new(Inner {
             shared: shared.clone(),
-            number: shared.numbers.fetch_add(1, Ordering::Relaxed),
             name: name.to_owned(),
             state: Mutex::new(State {
                 window: Window::new(shared.bounds),
@@ -329,10 +329,36 @@ impl Drop for Shelf {
 }
 
 impl OnDisk {
-    /// Its data.
+    /// How many it has.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// A range of its data for a viewer, whose `watch` is told what it takes.
+    pub(crate) async fn body(
+        self,
+        range: Range<u64>,
+        watch: ViewerWatch,
+    ) -> Result<SegmentBody, ReadError> {
+        SegmentBody::open(self, range, watch).await
+    }
+
+    /// All of its data.
+    #[cfg(test)]
     pub(crate) async fn read(self) -> Result<Bytes, ReadError> {
+        let whole = 0..self.bytes;
+        let watch = ViewerWatch::new(Duration::from_secs(10));
+        let mut body = self.body(whole, watch).await?;
+        let mut data = Vec::new();
+        while let Some(piece) = std::future::poll_fn(|cx| body.poll_bytes(cx)).await {
+            data.extend_from_slice(&piece?);
+        }
+        Ok(data.into())
+    }
+
+    async fn piece(self, range: Range<u64>) -> Result<Bytes, ReadError> {
         let Self { window, msn, bytes } = self;
-        let read = window.read(msn, bytes).await;
+        let read = window.read(msn, bytes, range).await;
         if let Err(error) = &read {
             window.shared.metrics.count_refused(*error);
         }
@@ -344,13 +370,12 @@ impl OnDisk {
 }
 
 impl Inner {
-    async fn read(&self, msn: u64, bytes: u64) -> Result<Bytes, ReadError> {
+    async fn read(&self, msn: u64, bytes: u64, range: Range<u64>) -> Result<Bytes, ReadError> {
         let shared = &self.shared;
         let disk = shared.files.as_ref().ok_or(ReadError::Gone)?.disk.clone();
         let name = self.name.clone();
-        let length = usize::try_from(bytes).map_err(|_| ReadError::Failed)?;
-        let read = move || disk.read(&name, msn, length);
-        shared.reads.get((self.number, msn), bytes, read).await
+        let read = move || disk.read(&name, msn, bytes, range);
+        shared.reads.piece(read).await
     }
 
     /// Its file is gone. If nobody has removed it here, the window begins behind it.

@@ -1,282 +1,259 @@
-//! Segments that are read from files: so many at once, within so much memory, once for all who ask
-//! at about the same time.
+//! Who is sent segments from files now, and the pieces that are read for them: so many at once, each
+//! as it is taken.
+//!
+//! A client that takes nothing has its place until somebody else needs it. Its connection says nothing
+//! of that: a stream of HTTP/2 waits for its window without a sound.
 
-use std::collections::VecDeque;
+use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::metrics::ReadError;
-
-/// Which segment: the number of its window, and its own.
-pub(super) type Key = (u64, u64);
+use crate::flv::ViewerWatch;
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Reads {
-    /// Those that wait for the disk, or for memory.
-    waiting: AtomicUsize,
     turns: Arc<Semaphore>,
-    /// KiB of what was read, for as long as anybody has it.
-    memory: Arc<Semaphore>,
-    /// What was read last, oldest first: it goes when memory is needed.
-    last: Mutex<VecDeque<(Key, Bytes)>>,
+    places: Arc<Mutex<Table>>,
 }
 
-/// Data, and its part of the memory.
-struct Held {
-    data: Vec<u8>,
-    _memory: OwnedSemaphorePermit,
+#[derive(Debug, Default)]
+struct Table {
+    last: u64,
+    open: HashMap<u64, Open>,
 }
 
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        &self.data
-    }
+#[derive(Debug)]
+struct Open {
+    /// Since when it has taken nothing; none while it waits for the disk.
+    idle_since: Option<Instant>,
+    watch: ViewerWatch,
+}
+
+/// One that is sent a segment; given back on drop.
+#[derive(Debug)]
+pub(super) struct Place {
+    of: Arc<Mutex<Table>>,
+    id: u64,
+    watch: ViewerWatch,
 }
 
 impl Default for Reads {
     fn default() -> Self {
         Self {
-            waiting: AtomicUsize::new(0),
             turns: Arc::new(Semaphore::new(TURNS)),
-            memory: Arc::new(Semaphore::new(MEMORY_KIB as usize)),
-            last: Mutex::default(),
+            places: Arc::default(),
         }
     }
 }
 
 impl Reads {
-    /// A segment that `read` gives, which may block.
-    pub(super) async fn get(
-        &self,
-        key: Key,
-        bytes: u64,
-        read: impl FnOnce() -> io::Result<Vec<u8>> + Send + 'static,
-    ) -> Result<Bytes, ReadError> {
-        if let Some(data) = self.found(key) {
-            return Ok(data);
+    /// Takes a place, if need be that of the one who has taken nothing for longest: it is revoked.
+    pub(super) fn begin(&self, now: Instant, watch: ViewerWatch) -> Result<Place, ReadError> {
+        let mut table = lock(&self.places);
+        if table.open.len() >= MOST_OPEN {
+            let idle = table.open.iter().filter_map(|(id, open)| {
+                let since = open.idle_since?;
+                (now.saturating_duration_since(since) >= IDLE).then_some((since, *id))
+            });
+            let (_, longest) = idle.min().ok_or(ReadError::Busy)?;
+            if let Some(open) = table.open.remove(&longest) {
+                open.watch.revoke();
+            }
         }
-        let _waiting = Waiting::begin(&self.waiting)?;
-        // Whoever reads for longer goes on without the one who asked.
-        match timeout(PATIENCE, self.read(key, bytes, read)).await {
-            Ok(read) => read,
-            Err(_) => Err(ReadError::Busy),
-        }
-    }
-
-    async fn read(
-        &self,
-        key: Key,
-        bytes: u64,
-        read: impl FnOnce() -> io::Result<Vec<u8>> + Send + 'static,
-    ) -> Result<Bytes, ReadError> {
-        // They are never closed.
-        let Ok(turn) = self.turns.clone().acquire_owned().await else {
-            return Err(ReadError::Failed);
+        table.last += 1;
+        let id = table.last;
+        let open = Open {
+            idle_since: None,
+            watch: watch.clone(),
         };
-        // Somebody who waited for the same may have had the turn before.
-        if let Some(data) = self.found(key) {
-            return Ok(data);
-        }
-        let memory = self.room_for(bytes).await?;
-        let work = spawn_blocking(move || {
-            let data = read();
-            // A disk that hangs has this many threads, and no more.
-            drop(turn);
-            data.map(|data| Held {
-                data,
-                _memory: memory,
-            })
-        });
-        match work.await {
-            Ok(Ok(held)) => {
-                let data = Bytes::from_owner(held);
-                let mut last = self.last();
-                if last.len() >= MOST_KEPT {
-                    last.pop_front();
-                }
-                last.push_back((key, data.clone()));
-                Ok(data)
-            }
-            Ok(Err(error)) => Err(match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof => ReadError::Gone,
-                _ => {
-                    tracing::debug!(%error, "a segment cannot be read");
-                    ReadError::Failed
-                }
-            }),
-            Err(_) => Err(ReadError::Failed),
-        }
+        table.open.insert(id, open);
+        Ok(Place {
+            of: self.places.clone(),
+            id,
+            watch,
+        })
     }
 
-    /// Memory for a segment: that of what was read before it and is not asked for any more, or what
-    /// viewers give back.
-    async fn room_for(&self, bytes: u64) -> Result<OwnedSemaphorePermit, ReadError> {
-        let kib = u32::try_from(bytes.div_ceil(1_024)).unwrap_or(u32::MAX);
-        if kib > MEMORY_KIB {
-            return Err(ReadError::Failed);
-        }
-        loop {
-            if let Ok(memory) = self.memory.clone().try_acquire_many_owned(kib) {
-                return Ok(memory);
+    /// A piece that `read` gives, which may block.
+    pub(super) async fn piece(
+        &self,
+        read: impl FnOnce() -> io::Result<Vec<u8>> + Send + 'static,
+    ) -> Result<Bytes, ReadError> {
+        let read = async {
+            // They are never closed.
+            let Ok(turn) = self.turns.clone().acquire_owned().await else {
+                return Err(ReadError::Failed);
+            };
+            let work = spawn_blocking(move || {
+                let data = read();
+                // A disk that hangs has this many threads, and no more.
+                drop(turn);
+                data
+            });
+            match work.await {
+                Ok(Ok(data)) => Ok(data.into()),
+                Ok(Err(error)) => Err(match error.kind() {
+                    io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof => ReadError::Gone,
+                    _ => {
+                        tracing::debug!(%error, "a segment cannot be read");
+                        ReadError::Failed
+                    }
+                }),
+                Err(_) => Err(ReadError::Failed),
             }
-            let oldest = self.last().pop_front();
-            if oldest.is_none() {
-                break;
-            }
-        }
-        let memory = self.memory.clone().acquire_many_owned(kib).await;
-        memory.map_err(|_| ReadError::Failed)
-    }
-
-    fn found(&self, key: Key) -> Option<Bytes> {
-        let mut last = self.last();
-        let index = last.iter().rposition(|(known, _)| *known == key)?;
-        // What is asked for stays longer.
-        let found = last.remove(index)?;
-        let data = found.1.clone();
-        last.push_back(found);
-        Some(data)
-    }
-
-    fn last(&self) -> MutexGuard<'_, VecDeque<(Key, Bytes)>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+        };
+        // What is being read goes on, and keeps its turn, without the one who asked.
+        timeout(PATIENCE, read)
+            .await
+            .unwrap_or(Err(ReadError::Busy))
     }
 }
 
-/// A place among those who wait.
-struct Waiting<'a>(&'a AtomicUsize);
+impl Place {
+    /// Notes that it has taken what it had and waits for the disk. False if it had to make place.
+    pub(super) fn handle_taken(&self) -> bool {
+        self.watch.note_caught_up();
+        self.note(None)
+    }
 
-impl<'a> Waiting<'a> {
-    fn begin(waiting: &'a AtomicUsize) -> Result<Self, ReadError> {
-        let place = Self(waiting);
-        match waiting.fetch_add(1, Ordering::AcqRel) < MOST_WAITING {
-            true => Ok(place),
-            // The place is given back with it.
-            false => Err(ReadError::Busy),
-        }
+    /// Notes that it was given some bytes.
+    pub(super) fn handle_given(&self, now: Instant, bytes: u64) {
+        self.watch.note_given(bytes);
+        self.note(Some(now));
+    }
+
+    /// Whether it was ended because it took nothing.
+    pub(super) fn was_idle(&self) -> bool {
+        self.watch.has_stalled() || self.watch.is_revoked()
+    }
+
+    fn note(&self, idle_since: Option<Instant>) -> bool {
+        let mut table = lock(&self.of);
+        let open = table.open.get_mut(&self.id);
+        open.map(|open| open.idle_since = idle_since).is_some()
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        lock(&self.of).open.remove(&self.id);
+        self.watch.note_gone();
     }
 }
+
+fn lock(table: &Mutex<Table>) -> MutexGuard<'_, Table> {
+    // No code that holds it can panic half-way.
+    table.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Bytes that are read at once: what a stream of HTTP/2 may hold unsent anyway. A response has two
+/// pieces in memory at most, one that is sent and one that is next.
+pub(super) const PIECE: u64 = 64 << 10;
+
+/// Responses at once: 128 MiB of pieces at most.
+pub(super) const MOST_OPEN: usize = 1_024;
+
+/// Who has taken nothing of its piece for so long makes place where all places are taken. A player
+/// takes 256 kbit/s, or has little use of what it gets.
+pub(super) const IDLE: Duration = Duration::from_secs(2);
 
 /// Reads at once, each with a thread of its own while it lasts. A spinning disk gains nothing from
 /// more.
 const TURNS: usize = 8;
 
-/// How many wait at most; those above are refused at once.
-const MOST_WAITING: usize = 1_024;
-
-/// How long one waits. A player that asks for a segment of 2 s has little use of it later.
+/// How long one waits for a piece. A player that asks for a segment of 2 s has little use of it later.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// What viewers are handed and what is kept for the next ones, in KiB: four of the largest segments,
-/// or a hundred of 2 s at 2.5 Mbit/s.
-const MEMORY_KIB: u32 = 64 << 10;
-
-/// Segments that are kept for the next ones who ask: looked through for each.
-const MOST_KEPT: usize = 256;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn watch() -> ViewerWatch {
+        ViewerWatch::new(Duration::from_secs(10))
+    }
 
     fn one_kib() -> io::Result<Vec<u8>> {
         Ok(vec![7; 1_024])
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_segment_is_read_once_for_all_who_ask() {
+    async fn errors_say_whether_the_segment_is_gone() {
         let reads = Reads::default();
-        assert_eq!(
-            reads.get((1, 1), 1_024, one_kib).await.unwrap(),
-            vec![7; 1_024]
-        );
-        let again = reads.get((1, 1), 1_024, || panic!("it is there")).await;
-        assert_eq!(again.unwrap().len(), 1_024);
-        let other = reads
-            .get((2, 1), 1_024, || Err(io::ErrorKind::NotFound.into()))
-            .await;
-        assert_eq!(other, Err(ReadError::Gone));
-        let broken = reads
-            .get((2, 1), 1_024, || Err(io::Error::other("EIO")))
-            .await;
+        assert_eq!(reads.piece(one_kib).await.unwrap(), vec![7; 1_024]);
+        let gone = reads.piece(|| Err(io::ErrorKind::NotFound.into())).await;
+        assert_eq!(gone, Err(ReadError::Gone));
+        let broken = reads.piece(|| Err(io::Error::other("EIO"))).await;
         assert_eq!(broken, Err(ReadError::Failed));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn memory_is_that_of_what_viewers_have_and_no_more() {
+    async fn who_takes_nothing_for_longest_makes_place_once_that_is_needed() {
         let reads = Reads::default();
-        let part = u64::from(MEMORY_KIB) * 1_024 / 4;
-        let read = move || Ok(vec![0; part as usize]);
-        let mut had = Vec::new();
-        for number in 0..4 {
-            had.push(reads.get((1, number), part, read).await.unwrap());
-        }
-        assert_eq!(reads.memory.available_permits(), 0);
-        // All of them are on their way to viewers.
+        let begun = Instant::now();
+        let begin = |now| reads.begin(now, watch());
+        let mut places: Vec<_> = (0..MOST_OPEN).map(|_| begin(begun).unwrap()).collect();
+        let later = begun + Duration::from_secs(60);
         assert_eq!(
-            reads.get((1, 9), part, read).await.unwrap_err(),
-            ReadError::Busy
+            begin(later).unwrap_err(),
+            ReadError::Busy,
+            "they wait for the disk"
         );
-        // One has arrived, also what was cut out of it.
-        let slice = had.pop().unwrap().slice(1..2);
-        assert_eq!(
-            reads.get((1, 9), part, read).await.unwrap_err(),
-            ReadError::Busy
-        );
-        drop(slice);
-        assert!(reads.get((1, 9), part, read).await.is_ok());
-        had.clear();
-        for number in 10..40 {
-            reads.get((1, number), part, read).await.unwrap();
+        for place in &places {
+            place.handle_given(begun + IDLE, 10);
         }
-        let too_large = reads.get((1, 99), 5 * part, read).await;
-        assert_eq!(too_large, Err(ReadError::Failed));
+        places[7].handle_given(begun, 10);
+        places[9].handle_given(begun + IDLE / 2, 10);
+        let early = begun + IDLE / 2;
+        assert_eq!(begin(early).unwrap_err(), ReadError::Busy);
+        let new = begin(begun + IDLE).unwrap();
+        assert!(places[7].was_idle() && !places[7].handle_taken());
+        assert!(!places[9].was_idle() && places[9].handle_taken());
+        assert!(new.handle_taken());
+        assert_eq!(lock(&reads.places).open.len(), MOST_OPEN);
+        places.truncate(100);
+        assert_eq!(lock(&reads.places).open.len(), 100);
+        drop((places, new));
+        assert!(lock(&reads.places).open.is_empty(), "nothing is remembered");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_disk_that_hangs_has_few_threads_and_refuses_the_others() {
+    async fn a_disk_that_hangs_has_few_threads() {
         let reads = Arc::new(Reads::default());
         let (release, hang) = std::sync::mpsc::channel::<()>();
         let hang = Arc::new(Mutex::new(hang));
-        let stuck: Vec<_> = (0..TURNS as u64)
-            .map(|number| {
+        let stuck: Vec<_> = (0..TURNS)
+            .map(|_| {
                 let (reads, hang) = (reads.clone(), hang.clone());
                 tokio::spawn(async move {
                     let read = move || {
                         let _ = hang.lock().unwrap_or_else(PoisonError::into_inner).recv();
                         one_kib()
                     };
-                    reads.get((1, number), 1_024, read).await
+                    reads.piece(read).await
                 })
             })
             .collect();
         while reads.turns.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
-        let waits: Vec<_> = (0..MOST_WAITING - TURNS)
-            .map(|_| Waiting::begin(&reads.waiting).unwrap())
-            .collect();
-        let refused = reads.get((2, 1), 1_024, one_kib).await;
-        assert_eq!(refused, Err(ReadError::Busy), "at once");
-        drop(waits);
+        let waits = tokio::spawn({
+            let reads = reads.clone();
+            async move { reads.piece(one_kib).await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waits.is_finished());
         drop(release);
         for stuck in stuck {
             assert_eq!(stuck.await.unwrap().unwrap().len(), 1_024);
         }
-        assert_eq!(reads.waiting.load(Ordering::Acquire), 0);
-        assert!(reads.get((2, 1), 1_024, one_kib).await.is_ok());
+        assert_eq!(waits.await.unwrap().unwrap().len(), 1_024);
     }
 }

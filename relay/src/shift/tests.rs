@@ -60,12 +60,12 @@ impl Disk for Fake {
         Ok(())
     }
 
-    fn read(&self, window: &str, msn: u64, bytes: usize) -> io::Result<Vec<u8>> {
+    fn read(&self, window: &str, msn: u64, bytes: u64, range: Range<u64>) -> io::Result<Vec<u8>> {
         let files = self.files.lock().unwrap();
         let found = files.get(&(window.to_owned(), msn));
         let data = found.ok_or(io::ErrorKind::NotFound)?;
-        assert_eq!(data.len(), bytes);
-        Ok(data.clone())
+        assert_eq!(data.len() as u64, bytes);
+        Ok(data[range.start as usize..range.end as usize].to_owned())
     }
 
     fn remove(&self, window: &str, msn: u64) -> io::Result<()> {

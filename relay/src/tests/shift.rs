@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 
 use super::*;
-use crate::{Pictures, Publication, TimeShiftConfig};
+use crate::{FileWatch, Pictures, Publication, TimeShiftConfig};
 
 /// A minute of time shift, of which a few segments of [`Camera`] fit into memory.
 fn config(folder: &Path) -> RelayConfig {
@@ -21,6 +21,9 @@ fn config(folder: &Path) -> RelayConfig {
         ..RelayConfig::default()
     }
 }
+
+/// In real time, for what threads do.
+const A_MINUTE: Duration = Duration::from_secs(60);
 
 /// How many segments lie in a folder of time shift.
 fn files(folder: &TempDir) -> usize {
@@ -158,8 +161,90 @@ async fn players_go_back_to_segments_that_have_left_the_live_playlist() {
     assert!(files(&folder) > 0);
     sleep(Duration::from_secs(61)).await;
     assert_eq!(problem(get(&relay, path).await).await.0, 404);
+    let begun = std::time::Instant::now();
     while files(&folder) > 0 {
+        assert!(begun.elapsed() < A_MINUTE, "files are left");
         sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Where a segment of the only window lies.
+fn segment_file(folder: &TempDir, msn: u64) -> std::path::PathBuf {
+    let windows = fs::read_dir(folder.path()).unwrap();
+    let mut windows = windows.map(|window| window.unwrap().path());
+    let window = windows.find(|window| window.is_dir());
+    window.unwrap_or_default().join(format!("{msn}.m4s"))
+}
+
+/// A broadcast whose first segment is in a file, and the address of that.
+async fn first_in_a_file(relay: &Relay, folder: &TempDir) -> (crate::Ingest, String) {
+    let ingest = relay.publish(&id("a"), VIDEO, deaf()).unwrap();
+    Camera::new().send(&ingest, Duration::from_secs(50)).await;
+    let read = media_playlist(relay, "/live/a/dvr.m3u8").await;
+    let begun = std::time::Instant::now();
+    // The next one is written when this one is whole.
+    while !segment_file(folder, 1).exists() {
+        assert!(begun.elapsed() < A_MINUTE, "it is not written");
+        sleep(Duration::from_millis(1)).await;
+    }
+    (ingest, format!("/live/a/{}", read.segments[0].uri))
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_sends_no_bytes_reads_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = relay(config(folder.path()));
+    let (_ingest, first) = first_in_a_file(&relay, &folder).await;
+    let whole = get(&relay, &first).await;
+    let etag = header(&whole, "etag").to_owned();
+    let length = bytes(whole).await.len();
+    fs::remove_file(segment_file(&folder, 0)).unwrap();
+    let head = request(&relay, Method::HEAD, &first, &[]).await;
+    assert_eq!(head.status(), 200);
+    assert_eq!(header(&head, "content-length"), length.to_string());
+    let same = [("if-none-match", &*etag)];
+    let unchanged = request(&relay, Method::GET, &first, &same).await;
+    assert_eq!(unchanged.status(), 304);
+    let outside = [("range", "bytes=99999999-")];
+    let outside = request(&relay, Method::GET, &first, &outside).await;
+    assert_eq!(outside.status(), 416);
+    assert_eq!(problem(get(&relay, &first).await).await.0, 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_nothing_keeps_nobody_else_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = relay(config(folder.path()));
+    let (_ingest, first) = first_in_a_file(&relay, &folder).await;
+    let kept = bytes(get(&relay, &first).await).await;
+    assert!(kept.len() > 64 << 10, "more than a piece: {}", kept.len());
+    let mut idle = Vec::new();
+    for _ in 0..1_024 {
+        let response = get(&relay, &first).await;
+        assert_eq!(response.status(), 200);
+        let watch = response.extensions().get::<FileWatch>().cloned();
+        let mut body = response.into_body();
+        // Its connection asks for a piece, and then for no more.
+        let piece = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(piece.len(), 64 << 10);
+        idle.push((body, watch.expect("somebody looks after it").0));
+    }
+    sleep(Duration::from_secs(3)).await;
+    for _ in 0..50 {
+        assert_eq!(bytes(get(&relay, &first).await).await, kept);
+    }
+    // One makes place for one after the other.
+    let ended = idle.extract_if(.., |(_, watch)| watch.is_revoked());
+    let mut ended: Vec<_> = ended.collect();
+    assert_eq!(ended.len(), 1);
+    let body = &mut ended[0].0;
+    let cut = body.frame().await.unwrap().unwrap_err();
+    assert!(cut.to_string().contains("taken"), "{cut}");
+    assert!(body.frame().await.is_none());
+    // Who carries the others is told that they take nothing.
+    for (_, watch) in &idle {
+        let over = timeout(Duration::from_secs(11), watch.over(|| None));
+        assert_eq!(over.await.unwrap(), crate::ViewerOver::Stalled);
     }
 }
 
@@ -230,13 +315,20 @@ async fn a_folder_has_one_relay_and_what_another_left_is_removed() {
     fs::create_dir(&left).unwrap();
     fs::write(left.join("17.m4s"), "left").unwrap();
     // The writer of the first gives the folder back a moment later.
+    let begun = std::time::Instant::now();
     let second = loop {
         match Relay::new(config(folder.path()), &Registry::new()) {
             Ok(relay) => break relay,
-            Err(_) => tokio::task::yield_now().await,
+            Err(error) => {
+                let told = error.to_string();
+                assert!(told.contains("another running server"), "{told}");
+                assert!(begun.elapsed() < A_MINUTE, "{told}");
+                tokio::task::yield_now().await;
+            }
         }
     };
     while left.exists() {
+        assert!(begun.elapsed() < A_MINUTE, "it is not removed");
         tokio::task::yield_now().await;
     }
     drop(second);

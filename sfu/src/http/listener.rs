@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use relay::{ViewerOver, ViewerWatch};
+use relay::{FileWatch, ViewerOver, ViewerWatch};
 use rustls::ServerConfig;
 use socket2::SockRef;
 use thiserror::Error;
@@ -238,10 +238,12 @@ impl Connections {
                 let served = served.clone();
                 async move {
                     let response = response.await;
-                    if let Ok(response) = &response
-                        && let Some(watch) = response.extensions().get::<ViewerWatch>()
-                    {
-                        Served::by(&served).set(watch.clone());
+                    if let Ok(response) = &response {
+                        let extensions = response.extensions();
+                        let file = extensions.get::<FileWatch>().map(|FileWatch(watch)| watch);
+                        if let Some(watch) = extensions.get::<ViewerWatch>().or(file) {
+                            Served::by(&served).set(watch.clone());
+                        }
                     }
                     response
                 }

@@ -188,9 +188,10 @@ pub(super) enum Dropped {
     Protocol,
     /// The client took nothing for `http.write_timeout`.
     WriteTimeout,
-    /// A viewer of FLV made no progress for `relay.viewer_timeout`.
+    /// A viewer of FLV, or of a segment from the disk, made no progress for `relay.viewer_timeout`.
     ViewerStalled,
-    /// A viewer of FLV was ended by the API.
+    /// A viewer of FLV was ended by the API, or one that took nothing of a segment from the disk made
+    /// place for another one.
     ViewerRevoked,
     /// Still open at the end of the shutdown.
     Shutdown,
