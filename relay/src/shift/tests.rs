@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Condvar;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use packager::hls::{HOLD_BACK, InitSection, Part, PlaylistConfig, Segment};
 use packager::time::MediaTime;
@@ -17,6 +17,31 @@ struct Fake {
     files: Mutex<BTreeMap<(String, u64), Vec<u8>>>,
     mood: Mutex<Mood>,
     changed: Condvar,
+    /// Writes that wait while it hangs.
+    stuck: AtomicUsize,
+}
+
+/// A disk that works again at its end, also that of a test that fails.
+struct Hanging(Arc<Fake>);
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        self.0.is(Mood::Works);
+    }
+}
+
+/// Waits for what threads do, in real time.
+struct Wait(Instant);
+
+impl Wait {
+    fn begin() -> Self {
+        Self(Instant::now())
+    }
+
+    fn check(&self, what: impl std::fmt::Display) {
+        let waited = self.0.elapsed();
+        assert!(waited < Duration::from_secs(60), "after {waited:?}: {what}");
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,7 +56,7 @@ enum Mood {
 
 impl Fake {
     fn is(&self, mood: Mood) {
-        *self.mood.lock().unwrap() = mood;
+        *self.mood.lock().unwrap_or_else(PoisonError::into_inner) = mood;
         self.changed.notify_all();
     }
 
@@ -43,6 +68,9 @@ impl Fake {
 impl Disk for Fake {
     fn write(&self, window: &str, msn: u64, data: &[u8]) -> io::Result<()> {
         let mood = self.mood.lock().unwrap();
+        if *mood == Mood::Hangs {
+            self.stuck.fetch_add(1, Ordering::AcqRel);
+        }
         let mood = self
             .changed
             .wait_while(mood, |mood| *mood == Mood::Hangs)
@@ -142,6 +170,21 @@ impl Rig {
         dropped.with_label_values(&[reason.name()]).get()
     }
 
+    /// The disk hangs until the end of what is given.
+    fn hang(&self) -> Hanging {
+        self.disk.is(Mood::Hangs);
+        Hanging(self.disk.clone())
+    }
+
+    /// Waits until a write hangs in the disk.
+    async fn stuck(&self) {
+        let wait = Wait::begin();
+        while self.disk.stuck.load(Ordering::Acquire) == 0 {
+            wait.check("nothing is written");
+            yield_now().await;
+        }
+    }
+
     /// Waits until the writer has done what it can do now.
     async fn settle(&self) {
         let is_called = |window: &Arc<Inner>| {
@@ -151,6 +194,7 @@ impl Rig {
             };
             wants || window.is_called.load(Ordering::Acquire)
         };
+        let wait = Wait::begin();
         loop {
             let windows: Vec<_> = {
                 let windows = self.shift.0.windows();
@@ -160,6 +204,7 @@ impl Rig {
                 return;
             }
             drop(windows);
+            wait.check("the writer still has something to do");
             tokio::task::spawn_blocking(|| {}).await.unwrap();
             yield_now().await;
         }
@@ -322,7 +367,9 @@ async fn two_hours_slide_in_the_same_memory() {
     assert!(live.text().ends_with("-5399.m4s\n#EXT-X-ENDLIST\n"));
     let name = "5f".to_owned();
     drop(live);
+    let wait = Wait::begin();
     while rig.disk.count() > 0 || rig.on_disk() > 0 {
+        wait.check(format_args!("{} files are left", rig.disk.count()));
         yield_now().await;
     }
     assert_eq!(rig.memory(), 0, "{name}");
@@ -338,9 +385,11 @@ async fn a_disk_that_hangs_holds_up_nothing_and_makes_windows_shorter() {
     }
     let whole = live.listed();
     assert_eq!(whole, 0..300);
-    rig.disk.is(Mood::Hangs);
+    let hanging = rig.hang();
+    live.push();
+    rig.stuck().await;
     // The other half of the memory takes what comes meanwhile.
-    for _ in 0..45 {
+    for _ in 0..44 {
         live.push();
         assert!(rig.memory() <= 100 * SIZE as u64);
     }
@@ -353,7 +402,7 @@ async fn a_disk_that_hangs_holds_up_nothing_and_makes_windows_shorter() {
     assert!(listed.start > 320, "{listed:?}");
     assert!(rig.dropped(Dropped::Memory) >= listed.start);
     assert_eq!(live.all_there().await, 0);
-    rig.disk.is(Mood::Works);
+    drop(hanging);
     rig.settle().await;
     for _ in 0..300 {
         live.push();
