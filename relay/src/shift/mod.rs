@@ -77,7 +77,8 @@ struct Shared {
 struct Files {
     disk: Arc<dyn Disk>,
     budget: Budget,
-    /// To the writer. Each window is there once at most.
+    /// To the writer. Each window is there once at most: those that are open, and of those that have
+    /// ended the ones that had something to write, or files.
     jobs: mpsc::UnboundedSender<Arc<Inner>>,
 }
 
@@ -100,6 +101,8 @@ struct State {
     window: Window,
     /// Files that are of no use any more.
     rubbish: Vec<(u64, u64)>,
+    /// The writer was given a segment of it.
+    has_begun: bool,
     is_closed: bool,
 }
 
@@ -207,6 +210,7 @@ impl TimeShift {
             state: Mutex::new(State {
                 window: Window::new(shared.bounds),
                 rubbish: Vec::new(),
+                has_begun: false,
                 is_closed: false,
             }),
             is_called: AtomicBool::new(false),
@@ -228,30 +232,32 @@ pub(crate) enum NoTimeShift {
 }
 
 impl Shelf {
-    /// Takes the segment behind the newest one. Never waits: what memory has no room for is gone, and
-    /// with it what is older.
+    /// Takes the segment behind the newest one. Never waits: where memory is full, the window that has
+    /// most in it loses the oldest of that, and with it what is older.
     pub(crate) fn push(&self, msn: u64, segment: ShiftSegment, data: Bytes) {
         let (inner, shared) = (&self.0, &self.0.shared);
         let bytes = data.len() as u64;
         let mut dropped = 0;
-        let mut state = inner.state();
-        let is_kept = loop {
+        let mut misses = 0;
+        loop {
+            let mut state = inner.state();
             if shared.memory.take(bytes) {
                 state.window.push(msn, segment, data);
-                break true;
+                break;
             }
-            if state.window.is_empty() {
-                break false;
+            // More than there is memory; or what was made free others took, again and again.
+            if bytes > shared.memory.limit() || misses == MOST_MISSES {
+                let gone = state.window.clear();
+                dropped += gone.segments + 1;
+                inner.let_go(&mut state, gone);
+                break;
             }
-            let gone = match state.window.memory() {
-                0 => state.window.clear(),
-                _ => state.window.shed_memory(),
-            };
-            dropped += gone.segments;
-            inner.let_go(&mut state, gone);
-        };
-        drop(state);
-        dropped += u64::from(!is_kept);
+            // One window is locked at a time.
+            drop(state);
+            let shed = shared.shed_memory(inner);
+            misses += u32::from(shed == 0);
+            dropped += shed;
+        }
         if dropped > 0 {
             shared.metrics.count_dropped(Dropped::Memory, dropped);
             if !shared.has_told.swap(true, Ordering::Relaxed) {
@@ -403,8 +409,11 @@ impl Inner {
             return;
         };
         let state = self.state();
-        let is_needed =
-            state.is_closed || !state.rubbish.is_empty() || self.to_write(&state.window).is_some();
+        // An end of what never came to the disk is no work for it: where it hangs, what waits for it
+        // are windows that had something to write when they ended, and none that came and went.
+        let is_needed = (state.is_closed && state.has_begun)
+            || !state.rubbish.is_empty()
+            || self.to_write(&state.window).is_some();
         drop(state);
         if is_needed && !self.is_called.swap(true, Ordering::AcqRel) {
             // Without the writer the runtime has ended.
@@ -415,10 +424,12 @@ impl Inner {
     fn begin_turn(&self) -> Work {
         self.is_called.store(false, Ordering::Release);
         let mut state = self.state();
+        let write = self.to_write(&state.window);
+        state.has_begun |= write.is_some();
         Work {
             rubbish: std::mem::take(&mut state.rubbish),
             is_closed: state.is_closed,
-            write: self.to_write(&state.window),
+            write,
         }
     }
 
@@ -437,7 +448,9 @@ impl Inner {
 
     /// Says that a segment is in its file. False if it is not wanted any more.
     fn handle_written(&self, msn: u64) -> bool {
-        let written = self.state().window.handle_written(msn);
+        let mut state = self.state();
+        let written = state.window.handle_written(msn);
+        // With the window: what is held is always to be found in one.
         self.shared.memory.give_back(written.unwrap_or(0));
         written.is_some()
     }
@@ -461,16 +474,44 @@ impl Inner {
 impl Shared {
     /// The window with the most in files.
     fn largest(&self) -> Option<Arc<Inner>> {
+        self.most(|window| window.state().window.files())
+    }
+
+    /// Forgets the oldest segment in the memory of the window that has most there, of several that of
+    /// the one that asks. How many segments that are, with those that are older.
+    fn shed_memory(&self, asking: &Arc<Inner>) -> u64 {
+        let held = |window: &Arc<Inner>| {
+            let bytes = window.state().window.memory();
+            (bytes, Arc::ptr_eq(window, asking))
+        };
+        let Some(fullest) = self.most(held) else {
+            return 0;
+        };
+        let mut state = fullest.state();
+        if state.window.memory() == 0 {
+            return 0;
+        }
+        let gone = state.window.shed_memory();
+        let shed = gone.segments;
+        fullest.let_go(&mut state, gone);
+        drop(state);
+        fullest.call_writer();
+        shed
+    }
+
+    /// The window that has most of something. It locks one at a time.
+    fn most<K: Ord>(&self, of: impl Fn(&Arc<Inner>) -> K) -> Option<Arc<Inner>> {
         let windows: Vec<_> = self.windows().iter().filter_map(Weak::upgrade).collect();
-        let sized = windows.into_iter().map(|window| {
-            let bytes = window.state().window.files();
-            (bytes, window)
-        });
-        let largest = sized.max_by_key(|(bytes, _)| *bytes);
-        largest.map(|(_, window)| window)
+        let sized = windows.into_iter().map(|window| (of(&window), window));
+        let most = sized.max_by(|(one, _), (other, _)| one.cmp(other));
+        most.map(|(_, window)| window)
     }
 
     fn windows(&self) -> MutexGuard<'_, Vec<Weak<Inner>>> {
         self.windows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// How often in a row no window has anything to give, though memory is full: others gave and took it
+/// in between.
+const MOST_MISSES: u32 = 8;

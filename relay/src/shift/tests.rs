@@ -485,19 +485,109 @@ async fn without_a_disk_the_window_is_what_memory_holds() {
     }
     assert!((50..70).contains(&live.listed().count()));
     assert_eq!(live.all_there().await, 0);
-    // Another one finds no room but what it is given by this one's end.
+    // Another one gets as much, and no more.
     let mut other = rig.store("6f");
-    for _ in 0..30 {
+    for _ in 0..100 {
         other.push();
+        assert!(rig.memory() <= 50 * SIZE as u64);
     }
-    assert!(other.listed().count() < 20);
-    other.all_there().await;
+    for live in [&live, &other] {
+        assert!((25..45).contains(&live.listed().count()));
+        live.all_there().await;
+    }
     drop(live);
     for _ in 0..30 {
         other.push();
     }
     assert!(other.listed().count() > 40);
     other.all_there().await;
+}
+
+#[tokio::test]
+async fn full_memory_takes_from_the_window_that_has_most_in_it() {
+    let rig = rig(Duration::from_secs(7_200), 40, 10_000);
+    let mut old = rig.store("1a");
+    for _ in 0..200 {
+        old.push();
+        rig.settle().await;
+    }
+    // With so many others its part is small: all of it is in files.
+    let mut others: Vec<_> = (0..60).map(|n| rig.store(&format!("b{n}"))).collect();
+    old.push();
+    rig.settle().await;
+    assert_eq!(rig.memory(), 0);
+    let _hanging = rig.hang();
+    let new = &mut others[0];
+    for _ in 0..100 {
+        new.push();
+    }
+    rig.stuck().await;
+    let full = 40 * SIZE as u64;
+    assert_eq!(rig.memory(), full);
+    let dropped = rig.dropped(Dropped::Memory);
+    // The one with hours in files gets room for what is new, and loses nothing.
+    for number in 1..=10 {
+        old.push();
+        assert_eq!(rig.memory(), full);
+        assert_eq!(rig.dropped(Dropped::Memory), dropped + number);
+    }
+    assert_eq!(old.listed(), 0..211);
+    assert!((30..50).contains(&new.listed().count()));
+    assert!(old.all_there().await > 170);
+    new.all_there().await;
+}
+
+#[tokio::test]
+async fn a_segment_larger_than_the_memory_ends_its_own_window_alone() {
+    let shift = TimeShift::in_memory(Duration::from_secs(7_200), 50 * SIZE as u64);
+    let shelves = [shift.shelf("1a"), shift.shelf("2b")];
+    let segment = packager::hls::ShiftSegment {
+        init: 0,
+        duration: TWO,
+        discontinuity: false,
+        program_date_time: SystemTime::UNIX_EPOCH,
+    };
+    for shelf in &shelves {
+        shelf.push(0, segment, Bytes::from(content(0)));
+    }
+    let large = Bytes::from(vec![0; 51 * SIZE]);
+    shelves[0].push(1, segment, large);
+    assert!(shelves[0].find(0).is_none() && shelves[0].find(1).is_none());
+    assert!(shelves[1].find(0).is_some());
+    assert_eq!(shift.0.memory.held(), SIZE as u64);
+    shelves[0].push(2, segment, Bytes::from(content(2)));
+    assert!(shelves[0].find(2).is_some());
+}
+
+#[tokio::test]
+async fn broadcasts_that_wrote_nothing_do_not_wait_for_a_disk_that_hangs() {
+    let rig = rig(Duration::from_secs(7_200), 100, 10_000);
+    let mut live = rig.store("5f");
+    let hanging = rig.hang();
+    for _ in 0..80 {
+        live.push();
+    }
+    rig.stuck().await;
+    let ended: Vec<_> = (0..100)
+        .map(|n| {
+            let store = rig.store(&format!("a{n}"));
+            let windows = rig.shift.0.windows();
+            let window = windows.last().cloned().expect("its window");
+            drop((windows, store));
+            window
+        })
+        .collect();
+    assert!(ended.iter().all(|window| window.upgrade().is_none()));
+    drop(hanging);
+    // One that has files has them removed.
+    rig.settle().await;
+    assert!(rig.disk.count() > 0);
+    drop(live);
+    let wait = Wait::begin();
+    while rig.disk.count() > 0 {
+        wait.check("files are left");
+        yield_now().await;
+    }
 }
 
 #[tokio::test]

@@ -196,6 +196,7 @@ impl Window {
         self.first + self.kept.len() as u64
     }
 
+    #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.kept.is_empty()
     }
