@@ -36,8 +36,8 @@ pub struct RelayConfig {
     pub max_ring_bytes: usize,
     /// How old the key frame may be that an FLV viewer starts at. What is older is not kept.
     pub max_gop: Duration,
-    /// How long an FLV viewer may take nothing of what waits for it. See
-    /// [`ViewerWatch`](crate::ViewerWatch).
+    /// How long an FLV viewer, or a client that is sent a segment from a file, may take nothing of what
+    /// waits for it. See [`ViewerWatch`](crate::ViewerWatch).
     pub viewer_timeout: Duration,
     /// AAC bit rate in bits a second.
     pub aac_bit_rate_bps: u32,
