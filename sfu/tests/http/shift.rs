@@ -1,14 +1,20 @@
 //! Time shift of a publisher over real sockets, at the server and at an edge of it.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use sfu::auth::SignedAddress;
 use sfu::config::Settings;
 use sfu::server::{EdgeServer, Server};
+use tokio::net::TcpStream;
 
 use crate::publisher::Publisher;
-use crate::support::{SDP, settings, until};
+use crate::support::{PATIENCE, SDP, settings, until};
 
 /// The body of a response that has to be there.
 async fn get(url: &str) -> Vec<u8> {
@@ -21,14 +27,15 @@ async fn text(url: &str) -> String {
     String::from_utf8(get(url).await).expect("text")
 }
 
-/// Short segments, of which a few fit into memory.
+/// Short segments, of which half a minute fits into memory: half of that is for a disk that is slow.
 fn shifting(toml: &str, folder: &Path) -> Settings {
     let mut settings = settings(toml);
     let relay = &mut settings.relay;
     relay.segment_duration = Duration::from_secs(1);
     relay.window = 3;
-    relay.time_shift = Duration::from_secs(60);
-    relay.time_shift_memory_bytes = 600_000;
+    relay.viewer_timeout = Duration::from_secs(2);
+    relay.time_shift = Duration::from_secs(600);
+    relay.time_shift_memory_bytes = 3_000_000;
     relay.time_shift_folder = folder.to_owned();
     settings
 }
@@ -47,7 +54,7 @@ fn files(folder: &Path) -> Vec<u64> {
 
 /// The addresses of the segments that a playlist names, once it names one as many.
 async fn segments(url: &str, query: &str, count: usize) -> Vec<String> {
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_secs(120);
     loop {
         let playlist = text(&format!("{url}/dvr.m3u8{query}")).await;
         let named = playlist.lines().filter(|line| !line.starts_with('#'));
@@ -58,6 +65,38 @@ async fn segments(url: &str, query: &str, count: usize) -> Vec<String> {
         assert!(Instant::now() < end, "{playlist}");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+}
+
+/// Asks for a segment from the disk on a stream of HTTP/2 that leaves its window shut after some of it:
+/// it is reset, and its connection is of use still.
+async fn takes_nothing(server: SocketAddr, segment: &str) {
+    let stream = TcpStream::connect(server).await.expect("connected");
+    let (mut sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(10_000)
+        .handshake(TokioIo::new(stream))
+        .await
+        .expect("HTTP/2");
+    tokio::spawn(connection);
+    let request = || {
+        let request = http::Request::get(segment).body(Empty::<Bytes>::new());
+        request.expect("a request")
+    };
+    let idle = sender.send_request(request()).await.expect("answer");
+    assert_eq!(idle.status(), 200);
+    let end = Instant::now() + PATIENCE;
+    let counted = "weblive_relay_shift_reads_refused_total{reason=\"idle\"} 1\n";
+    loop {
+        let metrics = text(&format!("http://{server}/metrics")).await;
+        if metrics.contains(counted) {
+            break;
+        }
+        assert!(Instant::now() < end, "it is not ended");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(idle.into_body().collect().await.is_err(), "it is reset");
+    let other = sender.send_request(request()).await.expect("answer");
+    let whole = other.into_body().collect().await.expect("whole");
+    assert!(whole.to_bytes().len() > 64 << 10);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -93,12 +132,12 @@ async fn the_oldest_segment_of_a_signed_window_comes_from_the_disk() {
     let first = segments(&show, &query, 3).await.swap_remove(0);
     assert!(first.ends_with(&query), "{first}");
     let kept = get(&first).await;
-    segments(&show, &query, 16).await;
+    segments(&show, &query, 20).await;
     until("the oldest is in a file", || {
         files(folder.path()).contains(&0)
     })
     .await;
-    let listed = segments(&show, &query, 16).await;
+    let listed = segments(&show, &query, 20).await;
     assert_eq!(listed[0], first);
     let live = text(&format!("{show}.m3u8{query}")).await;
     let name = first.rsplit('/').next().expect("a name");
@@ -115,6 +154,9 @@ async fn the_oldest_segment_of_a_signed_window_comes_from_the_disk() {
         assert!(value >= least, "{name}{value}");
     }
 
+    takes_nothing(server.local_addr(), &first).await;
+    assert_eq!(get(&first).await, kept);
+
     // An edge has a window of its own, from its first viewer on.
     let edge_folder = tempfile::tempdir().expect("a folder");
     let mut settings = shifting("", edge_folder.path());
@@ -124,7 +166,7 @@ async fn the_oldest_segment_of_a_signed_window_comes_from_the_disk() {
     let show = format!("http://{}/live/show", edge.local_addr());
     let first = segments(&show, "", 3).await.swap_remove(0);
     let kept = get(&first).await;
-    let listed = segments(&show, "", 14).await;
+    let listed = segments(&show, "", 20).await;
     assert_eq!(listed[0], first);
     until("the oldest is in a file", || {
         files(edge_folder.path()).contains(&0)
