@@ -278,8 +278,12 @@ const RECORDING: &str = r#"{
   "reason": null, "error": null
 }"#;
 
-const RECORDING_LIST: &str = r#"{
-  "items": [{
+/// A recording that has ended, with what stands around it.
+macro_rules! ended {
+    ($before:literal, $after:literal) => {
+        concat!(
+            $before,
+            r#"{
     "id": "1700000000123-5f1e02aa", "relayedAs": "evening",
     "state": "ended", "startedAt": 1700000000123,
     "durationMs": 3600040, "bytes": 905969664, "segments": 1800, "missedSegments": 0,
@@ -289,20 +293,15 @@ const RECORDING_LIST: &str = r#"{
     "playlistUrl": "/recordings/evening/1700000000123-5f1e02aa/index.m3u8",
     "mp4Url": "/recordings/evening/1700000000123-5f1e02aa/recording.mp4",
     "reason": "stream-ended", "error": null
-  }]
-}"#;
+  }"#,
+            $after
+        )
+    };
+}
 
-const RECORDING_PAGE: &str = r#"{
-  "items": [{
-    "id": "1700000000123-5f1e02aa", "relayedAs": "evening",
-    "state": "ended", "startedAt": 1700000000123,
-    "durationMs": 3600040, "bytes": 905969664, "segments": 1800, "missedSegments": 0,
-    "folder": "evening/1700000000123-5f1e02aa",
-    "playlist": "evening/1700000000123-5f1e02aa/index.m3u8",
-    "mp4": "evening/1700000000123-5f1e02aa/recording.mp4", "mp4Bytes": 903812301,
-    "playlistUrl": "/recordings/evening/1700000000123-5f1e02aa/index.m3u8",
-    "mp4Url": "/recordings/evening/1700000000123-5f1e02aa/recording.mp4",
-    "reason": "stream-ended", "error": null
-  }],
-  "next": "1700000000123-5f1e02aa"
-}"#;
+const RECORDING_LIST: &str = ended!("{\n  \"items\": [", "]\n}");
+
+const RECORDING_PAGE: &str = ended!(
+    "{\n  \"items\": [",
+    "],\n  \"next\": \"1700000000123-5f1e02aa\"\n}"
+);
