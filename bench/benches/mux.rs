@@ -133,6 +133,7 @@ fn write_fmp4(c: &mut Criterion) {
                 video: &segment.video,
                 audio: &segment.audio,
                 audio_timescale: 48_000,
+                audio_rolls: false,
                 video_end: MediaTime::from_duration(SEGMENT),
                 starts_segment: true,
             }))

@@ -131,9 +131,10 @@ pub fn video_sequence_header(time: MediaTime, config: &VideoConfig) -> Bytes {
     )
 }
 
-/// The AAC sequence header: the AudioSpecificConfig.
+/// The AAC sequence header: the AudioSpecificConfig. FLV carries no other sound here.
 pub fn audio_sequence_header(time: MediaTime, config: &AudioConfig) -> Bytes {
-    tag(AUDIO_TAG, time, &[&[AAC_TAG_HEADER, 0], &config.asc])
+    let asc = config.asc().map_or(&[][..], |asc| asc);
+    tag(AUDIO_TAG, time, &[&[AAC_TAG_HEADER, 0], asc])
 }
 
 /// A picture.

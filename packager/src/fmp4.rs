@@ -1,19 +1,24 @@
 //! Fragmented MP4 for HLS (ISO/IEC 14496-12 and -15, RFC 8216 section 3.3): the Media
 //! Initialization Section and fragments of one `moof` and one `mdat`.
 
+mod pictures;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use mp4_atom::{
-    Atom, Audio, Av01, Av1c, Avc1, Avcc, Codec, Dinf, Dref, DrefEntry, Encode, Esds, FourCC, Ftyp,
-    Hdlr, Hvc1, Hvcc, Mdhd, Mdia, Mfhd, Minf, Moof, Moov, Mp4a, Mvex, Mvhd, Smhd, Stbl, Stco, Stsd,
-    Styp, Tfdt, Tfhd, Tkhd, Traf, Trak, Trex, Trun, TrunEntry, Url, Visual, Vmhd, Vp09, VpcC, esds,
+    AnySampleGroupEntry, Atom, Audio, Av01, Av1c, Avc1, Avcc, Codec, Dinf, Dops, Dref, DrefEntry,
+    Encode, Esds, FourCC, Ftyp, Hdlr, Hvc1, Hvcc, Mdhd, Mdia, Mfhd, Minf, Moof, Moov, Mp4a, Mvex,
+    Mvhd, Opus, Sbgp, SbgpEntry, Sgpd, SgpdEntry, Smhd, Stbl, Stco, Stsd, Styp, Tfdt, Tfhd, Tkhd,
+    Traf, Trak, Trex, Trun, TrunEntry, Url, Visual, Vmhd, Vp09, VpcC, esds,
 };
 
-use crate::frames::{AudioConfig, AudioFrame, VideoFrame};
+use crate::frames::{AudioCodec, AudioConfig, AudioFrame, VideoFrame};
 use crate::time::MediaTime;
 use crate::video::{VideoCodec, VideoConfig};
+
+pub use pictures::pictures;
 
 /// Timescale of video tracks: the RTP clock of video (RFC 6184 section 8.1).
 pub const VIDEO_TIMESCALE: u32 = 90_000;
@@ -36,6 +41,9 @@ pub enum Fmp4Error {
     /// What the decoder must know is no decoder configuration record.
     #[error("the decoder configuration record does not read: {0}")]
     Record(mp4_atom::Error),
+    /// Fragments that are read again do not look as they were written.
+    #[error("the fragments are broken: {0}")]
+    Broken(&'static str),
     /// A value does not fit into its box.
     #[error("a value does not fit into its MP4 box: {0}")]
     Encode(#[from] mp4_atom::Error),
@@ -103,6 +111,7 @@ pub fn still(config: &Arc<VideoConfig>, data: Bytes) -> Result<Bytes, Fmp4Error>
         video: &[frame],
         audio: &[],
         audio_timescale: 48_000,
+        audio_rolls: false,
         video_end: MediaTime::from_duration(STILL),
         starts_segment: false,
     })?;
@@ -125,6 +134,8 @@ pub struct Fragment<'a> {
     pub audio: &'a [AudioFrame],
     /// Timescale of the audio track: its sample rate in Hz.
     pub audio_timescale: u32,
+    /// The sound is Opus, whose decoders begin a little earlier than where they are to play.
+    pub audio_rolls: bool,
     /// Where the last video sample ends: when the picture after it is shown.
     pub video_end: MediaTime,
     /// A `styp` stands before it, as before the first fragment of a segment.
@@ -251,7 +262,11 @@ fn audio_traf(fragment: &Fragment<'_>) -> Option<Traf> {
             cts: None,
         })
         .collect();
-    Some(traf(AUDIO_TRACK, first.pts.as_hz(hz), entries))
+    let samples = fragment.audio_rolls.then_some(fragment.audio.len());
+    Some(Traf {
+        sbgp: samples.map(in_roll).into_iter().collect(),
+        ..traf(AUDIO_TRACK, first.pts.as_hz(hz), entries)
+    })
 }
 
 fn traf(track_id: u32, base: u64, entries: Vec<TrunEntry>) -> Traf {
@@ -341,13 +356,23 @@ fn sample_entry(config: &VideoConfig) -> Result<Codec, mp4_atom::Error> {
 }
 
 fn audio_track(config: &AudioConfig) -> Trak {
-    let entry = Codec::Mp4a(Mp4a {
-        audio: Audio {
-            data_reference_index: 1,
-            channel_count: u16::from(config.channels),
-            sample_size: 16,
-            sample_rate: clamp_u16(config.sample_rate).into(),
-        },
+    let entry = match &config.codec {
+        AudioCodec::Aac(asc) => Codec::Mp4a(mp4a(config, asc)),
+        AudioCodec::Opus => Codec::Opus(opus(config)),
+    };
+    let mut track = track(AUDIO_TRACK, config.sample_rate, *b"soun", "audio", entry);
+    track.tkhd.volume = 1.into();
+    track.tkhd.alternate_group = 1;
+    track.mdia.minf.smhd = Some(Smhd::default());
+    if config.codec == AudioCodec::Opus {
+        track.mdia.minf.stbl.sgpd = vec![roll()];
+    }
+    track
+}
+
+fn mp4a(config: &AudioConfig, asc: &Bytes) -> Mp4a {
+    Mp4a {
+        audio: audio(config),
         esds: Esds {
             es_desc: esds::EsDescriptor {
                 es_id: 0,
@@ -356,7 +381,7 @@ fn audio_track(config: &AudioConfig) -> Trak {
                     object_type_indication: 0x40,
                     stream_type: 5,
                     dec_specific: Some(esds::DecoderSpecific {
-                        raw: config.asc.to_vec(),
+                        raw: asc.to_vec(),
                         ..Default::default()
                     }),
                     ..Default::default()
@@ -367,13 +392,67 @@ fn audio_track(config: &AudioConfig) -> Trak {
         },
         btrt: None,
         taic: None,
-    });
-    let mut track = track(AUDIO_TRACK, config.sample_rate, *b"soun", "audio", entry);
-    track.tkhd.volume = 1.into();
-    track.tkhd.alternate_group = 1;
-    track.mdia.minf.smhd = Some(Smhd::default());
-    track
+    }
 }
+
+/// The sample entry of Opus (Encapsulation of Opus in ISO Base Media File Format, section 4.3). A
+/// stream that is joined in its midst has no samples that were put before it, so that nothing is to
+/// be skipped: decoders that skip some would play all that follows too early.
+fn opus(config: &AudioConfig) -> Opus {
+    Opus {
+        audio: audio(config),
+        dops: Dops {
+            output_channel_count: config.channels,
+            pre_skip: 0,
+            input_sample_rate: config.sample_rate,
+            output_gain: 0,
+            channel_mapping: None,
+        },
+        btrt: None,
+    }
+}
+
+fn audio(config: &AudioConfig) -> Audio {
+    Audio {
+        data_reference_index: 1,
+        channel_count: u16::from(config.channels),
+        sample_size: 16,
+        sample_rate: clamp_u16(config.sample_rate).into(),
+    }
+}
+
+/// How many packets before the wanted one a decoder begins with (ISO/IEC 14496-12 section 10.1, and
+/// Encapsulation of Opus section 4.3.6.2): 80 ms of the shortest that browsers send, of 10 ms.
+fn roll() -> Sgpd {
+    let distance: i16 = -8;
+    let entry = AnySampleGroupEntry::UnknownGroupingType(ROLL, distance.to_be_bytes().to_vec());
+    Sgpd {
+        grouping_type: ROLL,
+        default_length: Some(2),
+        default_group_description_index: None,
+        static_group_description: false,
+        static_mapping: false,
+        essential: false,
+        entries: vec![SgpdEntry {
+            description_length: Some(2),
+            entry,
+        }],
+    }
+}
+
+/// All samples of a fragment are of the group that [`roll`] describes.
+fn in_roll(samples: usize) -> Sbgp {
+    Sbgp {
+        grouping_type: ROLL,
+        grouping_type_parameter: None,
+        entries: vec![SbgpEntry {
+            sample_count: clamp_u32(samples as u64),
+            group_description_index: 1,
+        }],
+    }
+}
+
+const ROLL: FourCC = FourCC::new(b"roll");
 
 fn track(id: u32, timescale: u32, handler: [u8; 4], name: &str, entry: Codec) -> Trak {
     Trak {
@@ -487,6 +566,7 @@ mod tests {
             video: &video,
             audio: &audio,
             audio_timescale: 48_000,
+            audio_rolls: false,
             video_end: MediaTime::from_millis(66),
             starts_segment: true,
         })
@@ -506,6 +586,7 @@ mod tests {
                 video: &video,
                 audio: &audio,
                 audio_timescale: 48_000,
+                audio_rolls: false,
                 video_end: MediaTime::from_millis(2000),
                 starts_segment: true,
             })
@@ -538,6 +619,7 @@ mod tests {
             video: &video,
             audio: &[],
             audio_timescale: 48_000,
+            audio_rolls: false,
             video_end: end,
             starts_segment: true,
         })
@@ -571,6 +653,7 @@ mod tests {
             video: &video,
             audio: &audio,
             audio_timescale: 48_000,
+            audio_rolls: false,
             video_end: MediaTime::from_millis(100),
             starts_segment: true,
         })
@@ -591,6 +674,7 @@ mod tests {
             video: &video,
             audio: &[],
             audio_timescale: 48_000,
+            audio_rolls: false,
             video_end: MediaTime::from_millis(200),
             starts_segment: true,
         })
@@ -616,6 +700,7 @@ mod tests {
             video: &[],
             audio: &audio,
             audio_timescale: 48_000,
+            audio_rolls: false,
             video_end: year,
             starts_segment: true,
         })
@@ -656,5 +741,98 @@ mod tests {
     #[test]
     fn an_init_section_without_tracks_is_refused() {
         assert!(matches!(init_section(None, None), Err(Fmp4Error::NoTrack)));
+    }
+
+    #[test]
+    fn opus_has_its_sample_entry_and_its_roll_distance() {
+        for channels in [1, 2] {
+            let section = init_section(None, Some(&AudioConfig::opus(channels))).unwrap();
+            let mut reader = Cursor::new(&section[..]);
+            Ftyp::read_from(&mut reader).unwrap();
+            let moov = Moov::read_from(&mut reader).unwrap();
+            let media = &moov.trak[0].mdia;
+            assert_eq!(media.mdhd.timescale, 48_000);
+            let [Codec::Opus(opus)] = &media.minf.stbl.stsd.codecs[..] else {
+                panic!("{:?}", media.minf.stbl.stsd);
+            };
+            assert_eq!(opus.audio.channel_count, u16::from(channels));
+            let dops = &opus.dops;
+            assert_eq!(dops.output_channel_count, channels);
+            assert_eq!((dops.pre_skip, dops.input_sample_rate), (0, 48_000));
+            let [group] = &media.minf.stbl.sgpd[..] else {
+                panic!("{:?}", media.minf.stbl.sgpd);
+            };
+            assert_eq!(group.grouping_type, FourCC::new(b"roll"));
+        }
+    }
+
+    #[test]
+    fn an_init_section_of_opus_is_byte_exact() {
+        let section = init_section(None, Some(&AudioConfig::opus(2))).unwrap();
+        insta::assert_snapshot!(crate::test_media::hex(&section));
+    }
+
+    #[test]
+    fn all_packets_of_opus_are_of_the_group_that_rolls() {
+        // Of 20 ms and one byte, which says so (RFC 6716 section 3.1).
+        let packet = |index: u64| AudioFrame {
+            pts: MediaTime::from_hz(48_000 + index * 960, 48_000),
+            data: Bytes::from_static(&[0xfc]),
+            samples: 960,
+        };
+        let audio: Vec<_> = (0..12).map(packet).collect();
+        let data = fragment(&Fragment {
+            sequence: 1,
+            video: &[],
+            audio: &audio,
+            audio_timescale: 48_000,
+            audio_rolls: true,
+            video_end: MediaTime::ZERO,
+            starts_segment: true,
+        })
+        .unwrap();
+        let (moof, _) = decode_fragment(&data);
+        let traf = &moof.traf[0];
+        let base = traf.tfdt.as_ref().unwrap().base_media_decode_time;
+        assert_eq!((base, traf.trun[0].samples.len()), (48_000, 12));
+        let [group] = &traf.sbgp[0].entries[..] else {
+            panic!("{:?}", traf.sbgp);
+        };
+        let of = (group.sample_count, group.group_description_index);
+        assert_eq!(of, (12, 1));
+    }
+
+    #[test]
+    fn pictures_alone_are_the_same_fragments_without_sound() {
+        let (video, audio) = (pictures(0, 3), sounds(0, 4));
+        let write = |video: &[VideoFrame], audio: &[AudioFrame], sequence| {
+            let written = fragment(&Fragment {
+                sequence,
+                video,
+                audio,
+                audio_timescale: 48_000,
+                audio_rolls: false,
+                video_end: MediaTime::from_millis(100),
+                starts_segment: sequence == 1,
+            });
+            written.unwrap()
+        };
+        // What would have been written without sound.
+        let whole = write(&video, &audio, 1);
+        let alone = super::pictures(&whole).unwrap();
+        assert_eq!(alone, write(&video, &[], 1));
+        let segment = [write(&video[..2], &audio, 1), write(&video[2..], &audio, 2)];
+        let alone = [write(&video[..2], &[], 1), write(&video[2..], &[], 2)];
+        assert_eq!(super::pictures(&segment.concat()).unwrap(), alone.concat());
+        // Sound by itself leaves a fragment of nothing.
+        let nothing = super::pictures(&write(&[], &audio, 1)).unwrap();
+        let (moof, from_moof) = decode_fragment(&nothing);
+        assert!(moof.traf.is_empty() && from_moof.ends_with(b"\0\0\0\x08mdat"));
+        for length in 1..whole.len() {
+            // Whatever is cut off: an error, or less of it.
+            if let Ok(some) = super::pictures(&whole[..length]) {
+                assert!(some.len() <= length);
+            }
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::aac;
+use crate::opus;
 use crate::time::MediaTime;
 use crate::video::VideoConfig;
 
@@ -27,12 +28,12 @@ pub struct VideoFrame {
     pub data: Bytes,
 }
 
-/// One AAC access unit.
+/// One coded frame of sound.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AudioFrame {
     /// Presentation time of the first sample.
     pub pts: MediaTime,
-    /// The raw access unit, without ADTS.
+    /// An AAC access unit without ADTS, or an Opus packet.
     pub data: Bytes,
     /// Samples in a channel at the rate of the [`AudioConfig`].
     pub samples: u32,
@@ -45,8 +46,17 @@ pub struct AudioConfig {
     pub sample_rate: u32,
     /// 1 or 2.
     pub channels: u8,
-    /// The AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1).
-    pub asc: Bytes,
+    /// What the frames are.
+    pub codec: AudioCodec,
+}
+
+/// A codec of sound, with what its decoder must know beside rate and channels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AudioCodec {
+    /// AAC, by its AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1).
+    Aac(Bytes),
+    /// Opus (RFC 6716), whose packets say the rest.
+    Opus,
 }
 
 impl AudioConfig {
@@ -56,13 +66,36 @@ impl AudioConfig {
         Ok(AudioConfig {
             sample_rate,
             channels,
-            asc: Bytes::copy_from_slice(&asc),
+            codec: AudioCodec::Aac(Bytes::copy_from_slice(&asc)),
         })
     }
 
-    /// The RFC 6381 codec string for AAC-LC.
+    /// The configuration of Opus that is decoded at its full rate. `channels` is what a decoder
+    /// gives, from 1 to 2, whatever single packets carry: those of one channel play in both (RFC 6716
+    /// §2.1.2).
+    pub fn opus(channels: u8) -> Self {
+        AudioConfig {
+            sample_rate: opus::HZ,
+            channels: channels.clamp(1, 2),
+            codec: AudioCodec::Opus,
+        }
+    }
+
+    /// The RFC 6381 codec string. That of Opus is `Opus` in the register of MP4, and `opus` to
+    /// browsers.
     pub fn codec_string(&self) -> &'static str {
-        "mp4a.40.2"
+        match self.codec {
+            AudioCodec::Aac(_) => "mp4a.40.2",
+            AudioCodec::Opus => "opus",
+        }
+    }
+
+    /// The AudioSpecificConfig, which only AAC has.
+    pub fn asc(&self) -> Option<&Bytes> {
+        match &self.codec {
+            AudioCodec::Aac(asc) => Some(asc),
+            AudioCodec::Opus => None,
+        }
     }
 }
 
@@ -71,7 +104,7 @@ impl AudioConfig {
 pub enum Frame {
     /// One coded picture.
     Video(VideoFrame),
-    /// One AAC access unit.
+    /// One frame of sound.
     Audio(AudioFrame),
 }
 
@@ -144,7 +177,14 @@ mod tests {
     #[test]
     fn aac_lc_config_carries_the_audio_specific_config() {
         let config = AudioConfig::aac_lc(48_000, 2).expect("48 kHz stereo is AAC-LC");
-        assert_eq!(config.asc.as_ref(), [0x11, 0x90]);
+        assert_eq!(config.asc().expect("AAC").as_ref(), [0x11, 0x90]);
         assert_eq!(config.codec_string(), "mp4a.40.2");
+    }
+
+    #[test]
+    fn opus_is_decoded_at_48_khz() {
+        let config = AudioConfig::opus(1);
+        assert_eq!((config.sample_rate, config.channels), (48_000, 1));
+        assert_eq!((config.codec_string(), config.asc()), ("opus", None));
     }
 }

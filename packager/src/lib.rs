@@ -29,7 +29,7 @@ mod test_media;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 
-pub use frames::{AudioConfig, AudioFrame, Frame, VideoFrame};
+pub use frames::{AudioCodec, AudioConfig, AudioFrame, Frame, VideoFrame};
 pub use rtp::{Codec, MediaKind, RtpPacket, SenderReport, Tracks};
 pub use time::MediaTime;
 pub use video::{VideoCodec, VideoConfig};

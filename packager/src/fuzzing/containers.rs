@@ -105,6 +105,7 @@ pub fn fmp4_round_trip(data: &[u8]) {
         video: &video,
         audio: &audio,
         audio_timescale: 48_000,
+        audio_rolls: false,
         video_end: end,
         starts_segment: true,
     })

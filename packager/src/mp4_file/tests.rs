@@ -48,6 +48,7 @@ fn segment(start_ms: u64, sps: &[u8]) -> Bytes {
             video: &video,
             audio: &audio,
             audio_timescale: 48_000,
+            audio_rolls: false,
             video_end: MediaTime::from_millis(from + 1_000),
             starts_segment: part == 0,
         });

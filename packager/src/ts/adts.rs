@@ -20,7 +20,7 @@ pub(super) const HEADER: usize = 7;
 impl Adts {
     /// Reads the AudioSpecificConfig (ISO/IEC 14496-3 section 1.6.2.1).
     pub(super) fn new(config: &AudioConfig) -> Result<Self, TsError> {
-        let asc = &config.asc[..];
+        let asc = config.asc().map_or(&[][..], |asc| asc);
         let unknown = || TsError::Sound(asc.to_vec());
         let &[first, second, ..] = asc else {
             return Err(unknown());
@@ -64,6 +64,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::frames::AudioCodec;
 
     #[test]
     fn a_header_is_byte_exact() {
@@ -85,10 +86,12 @@ mod tests {
         // HE-AAC, a rate of its own, no channels, too short.
         for asc in [&[0x2b, 0x92][..], &[0x17, 0x90], &[0x11, 0x80], &[0x11]] {
             let config = AudioConfig {
-                asc: Bytes::copy_from_slice(asc),
+                codec: AudioCodec::Aac(Bytes::copy_from_slice(asc)),
                 ..stereo.clone()
             };
             assert!(matches!(Adts::new(&config), Err(TsError::Sound(_))));
         }
+        let opus = AudioConfig::opus(2);
+        assert!(matches!(Adts::new(&opus), Err(TsError::Sound(_))));
     }
 }

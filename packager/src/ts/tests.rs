@@ -46,6 +46,7 @@ fn fragment(video: &[VideoFrame], audio: &[AudioFrame], end: MediaTime) -> Bytes
         video,
         audio,
         audio_timescale: 48_000,
+        audio_rolls: false,
         video_end: end,
         starts_segment: true,
     })

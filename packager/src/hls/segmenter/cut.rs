@@ -6,7 +6,7 @@ use super::cutter::Cutter;
 use super::open::{Closing, audio_end};
 use super::{Part, Segment, SegmenterConfig, SegmenterOutput};
 use crate::fmp4::{self, Fragment};
-use crate::frames::{AudioFrame, VideoFrame};
+use crate::frames::{AudioCodec, AudioFrame, VideoFrame};
 use crate::time::MediaTime;
 
 impl Cutter {
@@ -195,6 +195,11 @@ impl Cutter {
                 .audio
                 .as_ref()
                 .map_or(1, |audio| audio.sample_rate),
+            audio_rolls: self
+                .init
+                .audio
+                .as_ref()
+                .is_some_and(|audio| audio.codec == AudioCodec::Opus),
             video_end,
         };
         let Ok(data) = fmp4::fragment(&fragment) else {
