@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use crate::broadcast::{self, Broadcast, Context, Phase, Publisher, Variant};
+use crate::broadcast::{self, Broadcast, Context, Facet, OPUS, Phase, Publisher, Variant};
 use crate::config::RelayConfig;
 use crate::ingest::{FrameIngest, Ingest, KeyframeAsker, Lane, Publication};
 use crate::limits::Seats;
@@ -113,12 +113,12 @@ pub enum PublishError {
         /// The stream that was to be published.
         id: StreamId,
     },
-    /// Addresses of this name are those of another stream's variant.
-    #[error("cannot publish {id}: {of} is live in several sizes, and has its variant at this name")]
+    /// Addresses of this name are those of another stream's variant, or of its own sound.
+    #[error("cannot publish {id}: {of} is live, and has a variant or its own sound at this name")]
     OfVariant {
         /// The stream that was to be published.
         id: StreamId,
-        /// The stream that has the variant.
+        /// The stream that has what is called so.
         of: StreamId,
     },
     /// The relay shuts down.
@@ -159,7 +159,8 @@ impl Relay {
     ///
     /// A broadcast that starts with several pictures has a variant for each, and one of its sound:
     /// `/live/{id}.m3u8` is a Multivariant Playlist then. They stay for as long as it lives; one
-    /// whose picture another publisher lacks shows what comes nearest.
+    /// whose picture another publisher lacks shows what comes nearest. One that starts with sound has
+    /// that as it was sent, too: Opus, at `/live/{id}_opus.m3u8`.
     ///
     /// May be called from any thread. `ask_keyframe` is called on the broadcast's task.
     ///
@@ -225,7 +226,7 @@ impl Relay {
             }
         }
         let refused = |limit| inner.metrics.refused.with_label_values(&[limit]).inc();
-        if let Some((of, _)) = variant_of(&broadcasts, id)
+        if let Some((of, _)) = facet_of(&broadcasts, id)
             && !of.is_ended()
         {
             refused("variant_names");
@@ -283,21 +284,28 @@ impl Relay {
     }
 
     /// The stream that an id in an address speaks of: itself, or that of which it names a variant
-    /// (`{id}_h`, `{id}_m`, `{id}_l`, `{id}_audio`).
+    /// (`{id}_h`, `{id}_m`, `{id}_l`, `{id}_audio`) or its own sound (`{id}_opus`).
     pub fn stream_of(&self, id: &StreamId) -> StreamId {
         self.look_up(id)
             .map_or_else(|| id.clone(), |(broadcast, _)| broadcast.id.clone())
     }
 
-    /// The broadcast that an id speaks of, and the variant if it names one. A stream of that very
-    /// id comes first.
-    pub(crate) fn look_up(&self, id: &StreamId) -> Option<(Arc<Broadcast>, Option<usize>)> {
+    /// The broadcast that an id speaks of, and what of it. A stream of that very id comes first.
+    pub(crate) fn look_up(&self, id: &StreamId) -> Option<(Arc<Broadcast>, Facet)> {
         let broadcasts = self.inner.broadcasts();
         if let Some(broadcast) = broadcasts.get(id) {
-            return Some((broadcast.clone(), None));
+            return Some((broadcast.clone(), Facet::Whole));
         }
-        let (broadcast, index) = variant_of(&broadcasts, id)?;
-        Some((broadcast.clone(), Some(index)))
+        let (broadcast, facet) = facet_of(&broadcasts, id)?;
+        Some((broadcast.clone(), facet))
+    }
+
+    /// The name in addresses of a broadcast's own sound, unless another stream has it.
+    pub(crate) fn opus_name(&self, broadcast: &Broadcast) -> Option<String> {
+        broadcast.opus()?;
+        let name = format!("{}_{OPUS}", broadcast.id);
+        let is_free = !self.inner.broadcasts().contains_key(name.as_str());
+        is_free.then_some(name)
     }
 
     /// The variants of a broadcast whose addresses speak of them: one whose name was another
@@ -368,15 +376,20 @@ pub(crate) struct Addressed<'a> {
     pub(crate) variant: &'a Variant,
 }
 
-/// The broadcast of which an id names a variant, and the variant's place. One of a single size has
-/// no such names: what is called like that is another stream, which may be live elsewhere.
-fn variant_of<'a>(
+/// The broadcast of which an id names a variant or its own sound. One of a single size has no
+/// variants: what is called like one is another stream, which may be live elsewhere.
+fn facet_of<'a>(
     broadcasts: &'a HashMap<StreamId, Arc<Broadcast>>,
     id: &StreamId,
-) -> Option<(&'a Arc<Broadcast>, usize)> {
+) -> Option<(&'a Arc<Broadcast>, Facet)> {
     let (base, name) = id.as_str().rsplit_once('_')?;
-    let broadcast = broadcasts.get(base).filter(|b| b.variants().len() > 1)?;
-    Some((broadcast, broadcast.position(name)?))
+    let broadcast = broadcasts.get(base)?;
+    if name == OPUS {
+        return broadcast.opus().map(|_| (broadcast, Facet::Opus));
+    }
+    let has_variants = broadcast.variants().len() > 1;
+    let place = broadcast.position(name).filter(|_| has_variants)?;
+    Some((broadcast, Facet::Variant(place)))
 }
 
 /// A broadcast's place among the others, which it leaves on drop: some time after its end, or at

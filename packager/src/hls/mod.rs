@@ -5,7 +5,7 @@ mod multivariant;
 pub mod playlist;
 pub mod segmenter;
 
-pub use multivariant::{Rates, Variant, multivariant};
+pub use multivariant::{Rates, Rendition, Variant, multivariant};
 pub use playlist::{
     HOLD_BACK, HOLD_BACK_OF_SIZES, LivePlaylist, MAX_WINDOWS, PlaylistConfig, PlaylistPart,
     SegmentHead, ShiftPlaylist, ShiftSegment, VodSegment, vod_playlist,

@@ -16,6 +16,40 @@ pub struct Variant {
     pub resolution: Option<(u16, u16)>,
     /// Pictures a second.
     pub frame_rate: Option<f64>,
+    /// The group of the [`Rendition`] that is its sound, where that is in a playlist of its own.
+    pub audio: Option<&'static str>,
+}
+
+/// Sound in a playlist of its own (`EXT-X-MEDIA`, section 4.4.6.1), which is played unless the viewer
+/// chooses another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendition {
+    /// What variants name. Neither this nor the name may contain a quotation mark or a line end.
+    pub group: &'static str,
+    /// What viewers read.
+    pub name: &'static str,
+    /// Channels that are heard.
+    pub channels: u8,
+    /// Relative or absolute URI of its Media Playlist. Must not contain a quotation mark or a line
+    /// end.
+    pub uri: String,
+}
+
+impl Rendition {
+    fn write(&self, out: &mut String) {
+        let Self {
+            group,
+            name,
+            channels,
+            uri,
+        } = self;
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            out,
+            "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{group}\",NAME=\"{name}\",DEFAULT=YES,\
+             AUTOSELECT=YES,CHANNELS=\"{channels}\",URI=\"{uri}\""
+        );
+    }
 }
 
 /// Bit rates in bits a second, with what the container costs (RFC 8216bis section 4.4.6.2).
@@ -45,14 +79,20 @@ impl Variant {
         if let Some(rate) = self.frame_rate {
             let _ = write!(out, ",FRAME-RATE={rate:.3}");
         }
+        if let Some(group) = self.audio {
+            let _ = write!(out, ",AUDIO=\"{group}\"");
+        }
         let _ = writeln!(out, "\n{}", self.uri);
     }
 }
 
 /// The playlist's text, the variants in this order: players start with the first that they can
 /// play.
-pub fn multivariant(variants: &[Variant]) -> String {
+pub fn multivariant(renditions: &[Rendition], variants: &[Variant]) -> String {
     let mut out = "#EXTM3U\n".to_owned();
+    for rendition in renditions {
+        rendition.write(&mut out);
+    }
     for variant in variants {
         variant.write(&mut out);
     }
@@ -74,11 +114,15 @@ mod tests {
             codecs: "avc1.42e01f,mp4a.40.2".to_owned(),
             resolution,
             frame_rate,
+            audio: None,
         };
-        let text = multivariant(&[
-            variant("h", 2_000_000, Some((1280, 720)), Some(29.97)),
-            variant("audio", 140_000, None, None),
-        ]);
+        let text = multivariant(
+            &[],
+            &[
+                variant("h", 2_000_000, Some((1280, 720)), Some(29.97)),
+                variant("audio", 140_000, None, None),
+            ],
+        );
         let (rest, read) = m3u8_rs::parse_master_playlist(text.as_bytes()).expect("parses");
         assert!(rest.is_empty());
         let [large, sound] = &read.variants[..] else {
@@ -93,5 +137,32 @@ mod tests {
         assert_eq!((size, large.frame_rate), (Some((1280, 720)), Some(29.97)));
         assert_eq!(large.codecs.as_deref(), Some("avc1.42e01f,mp4a.40.2"));
         assert_eq!((sound.resolution, sound.frame_rate), (None, None));
+    }
+
+    #[test]
+    fn a_variant_names_its_sound() {
+        let rendition = Rendition {
+            group: "opus",
+            name: "Opus",
+            channels: 2,
+            uri: "../show_opus.m3u8".to_owned(),
+        };
+        let variant = Variant {
+            uri: "video.m3u8".to_owned(),
+            rates: Rates::default(),
+            codecs: "avc1.42e01f,opus".to_owned(),
+            resolution: Some((640, 360)),
+            frame_rate: Some(30.0),
+            audio: Some("opus"),
+        };
+        let text = multivariant(&[rendition], &[variant]);
+        let (_, read) = m3u8_rs::parse_master_playlist(text.as_bytes()).expect("parses");
+        let [sound] = &read.alternatives[..] else {
+            panic!("{text}");
+        };
+        assert_eq!(sound.media_type, m3u8_rs::AlternativeMediaType::Audio);
+        assert_eq!(sound.uri.as_deref(), Some("../show_opus.m3u8"));
+        assert!(sound.default && sound.autoselect, "{text}");
+        assert_eq!(read.variants[0].audio.as_ref(), Some(&sound.group_id));
     }
 }

@@ -21,8 +21,9 @@ use super::inputs::{AudioInput, VideoInput};
 use super::keyframes::KeyframeWish;
 use super::layer::Layer;
 use super::mux::Mux;
+use super::opus::OpusTrack;
 use super::silence::SilenceWatch;
-use super::variant::{Content, contents};
+use super::variant::{Content, contents, has_opus};
 use super::wall::WallClock;
 use crate::flv::Tag;
 use crate::ingest::{IngestItem, Publication, Track};
@@ -45,6 +46,8 @@ const VIDEO_ABSENT: Duration = Duration::from_secs(1);
 pub(super) enum Output {
     /// What a variant of this index goes on with.
     Media(usize, Media),
+    /// What the publisher's own sound goes on with.
+    Opus(Media),
     /// Work for the transcoder.
     Audio(AudioWork),
     /// Ask the publisher for a key frame of these pictures.
@@ -104,6 +107,8 @@ pub(super) struct Core {
     variants: Vec<Mux>,
     /// The lesser pictures of variants, in the same order.
     layers: Vec<Layer>,
+    /// The publisher's own sound, if the broadcast began with one.
+    opus: Option<OpusTrack>,
     out: VecDeque<Output>,
 }
 
@@ -131,6 +136,7 @@ impl Core {
             layers: lesser
                 .map(|picture| Layer::new(picture, publication.pictures))
                 .collect(),
+            opus: has_opus(publication).then(|| OpusTrack::new(config)),
             contents,
             metrics,
             timeline: Timeline::new(TimelineConfig::default(), tracks),
@@ -193,6 +199,9 @@ impl Core {
             }
         }
         self.expect();
+        if let Some(opus) = &mut self.opus {
+            opus.restart();
+        }
         self.out.push_back(Output::Audio(AudioWork::Restart));
     }
 
@@ -260,6 +269,10 @@ impl Core {
             return;
         }
         self.has_sounded = true;
+        if let Some(opus) = &mut self.opus {
+            let length = MediaTime::from_hz(frame.samples.into(), transcoder::SAMPLE_RATE);
+            opus.release(frame.pts.saturating_add(length.as_duration()));
+        }
         for mux in &mut self.variants {
             mux.push_audio(now, frame.clone());
         }
@@ -308,6 +321,9 @@ impl Core {
         let audio = self.audio_config.clone();
         for mux in &mut self.variants {
             mux.finish(audio.as_ref());
+        }
+        if let Some(opus) = &mut self.opus {
+            opus.finish();
         }
         self.poll_variants();
     }
@@ -396,6 +412,9 @@ impl Core {
         while let Some(opus) = self.audio.poll(now, &mut self.timeline, &self.metrics) {
             self.silence.handle_packet(now, &opus);
             self.wall.note(opus.time, opus.received);
+            if let Some(track) = &mut self.opus {
+                track.push(&opus, &self.metrics);
+            }
             self.out.push_back(Output::Audio(AudioWork::Opus {
                 data: opus.data,
                 time: opus.time,
@@ -413,8 +432,7 @@ impl Core {
         if self.sounds() {
             let time = |now| self.timeline.time_on_arrival(MediaKind::Audio, now);
             if let Some((from, until)) = self.silence.poll(now, time) {
-                self.out
-                    .push_back(Output::Audio(AudioWork::Fill { from, until }));
+                self.fill(from, until);
             }
         }
         self.video.report(&self.metrics);
@@ -427,6 +445,7 @@ impl Core {
             }
             self.keep_in_step(now);
         }
+        self.keep_opus_in_step();
         self.poll_variants();
         self.ask_keyframes(now);
     }
@@ -477,12 +496,20 @@ impl Core {
         if self.sounds()
             && let Some((from, until)) = self.silence.handle_picture(now, frame.dts)
         {
-            self.out
-                .push_back(Output::Audio(AudioWork::Fill { from, until }));
+            self.fill(from, until);
         }
         if let Some(main) = self.variants.first_mut() {
             main.push_video(now, frame);
         }
+    }
+
+    /// Has sound from one time to another where no packets are.
+    fn fill(&mut self, from: MediaTime, until: MediaTime) {
+        if let Some(opus) = &mut self.opus {
+            opus.fill(from, until);
+        }
+        self.out
+            .push_back(Output::Audio(AudioWork::Fill { from, until }));
     }
 
     /// Adds what the timeline met since the last call to the metrics.
@@ -510,7 +537,7 @@ impl Core {
 }
 
 /// The tracks that this build can carry.
-fn carried(tracks: Tracks) -> Tracks {
+pub(super) fn carried(tracks: Tracks) -> Tracks {
     Tracks {
         audio: tracks.audio && transcoder::AVAILABLE,
         ..tracks

@@ -7,6 +7,7 @@ mod interleave;
 mod keyframes;
 mod layer;
 mod mux;
+mod opus;
 #[cfg(feature = "aac")]
 #[cfg(test)]
 pub(crate) mod rig;
@@ -41,7 +42,7 @@ use crate::shift::TimeShift;
 use crate::stream_id::StreamId;
 
 pub(crate) use task::{Context, run};
-pub(crate) use variant::{Content, Variant};
+pub(crate) use variant::{Content, Facet, OPUS, Variant};
 
 /// What viewers and publishers share of one broadcast.
 #[derive(Debug)]
@@ -51,6 +52,8 @@ pub(crate) struct Broadcast {
     pub(crate) is_of_frames: bool,
     /// What viewers choose from, that of the large picture first.
     variants: Vec<Variant>,
+    /// The publisher's own sound.
+    opus: Option<Store>,
     pub(crate) seats: Seats,
     pub(crate) status: watch::Sender<Status>,
     /// Of the publisher that sends now: width in the upper half, 0 while there is no picture.
@@ -129,24 +132,32 @@ impl Broadcast {
             part: config.part_duration,
             window: config.playlist_segments,
         };
+        let is_of_frames = publisher.lane.is_of_frames();
+        let has_opus = !is_of_frames && variant::has_opus(publisher.publication);
+        let store = |stamp: String| {
+            let shelf = time_shift.map(|shift| shift.shelf(&stamp));
+            Store::new(playlist, id.clone(), stamp).with_shelf(shelf)
+        };
+        let opus = has_opus.then(|| store(format!("{stamp}{OPUS}")));
         let variants = contents.into_iter().map(|content| {
             let stamp = match content {
                 Content::Picture(Picture::Large) => stamp.to_owned(),
                 lesser => format!("{stamp}{}", lesser.name()),
             };
-            let shelf = time_shift.map(|shift| shift.shelf(&stamp));
             Variant {
                 content,
                 ring: Arc::new(Ring::new(limits)),
-                store: Store::new(playlist, id.clone(), stamp).with_shelf(shelf),
+                store: store(stamp),
             }
         });
+        let variants = variants.collect();
         let status = Status {
             phase: Phase::Starting,
         };
         Self {
-            variants: variants.collect(),
-            is_of_frames: publisher.lane.is_of_frames(),
+            variants,
+            opus,
+            is_of_frames,
             id,
             seats: Seats::new(config.max_viewers_per_broadcast),
             status: watch::Sender::new(status),
@@ -159,6 +170,26 @@ impl Broadcast {
     /// Its variants, that of the large picture first.
     pub(crate) fn variants(&self) -> &[Variant] {
         &self.variants
+    }
+
+    /// The publisher's own sound, if the broadcast began with one.
+    pub(crate) fn opus(&self) -> Option<&Store> {
+        self.opus.as_ref()
+    }
+
+    /// All that has a playlist.
+    pub(crate) fn stores(&self) -> impl Iterator<Item = &Store> {
+        let variants = self.variants.iter().map(|variant| &variant.store);
+        variants.chain(&self.opus)
+    }
+
+    /// The playlist of what an address speaks of.
+    pub(crate) fn store(&self, facet: Facet) -> &Store {
+        match (facet, &self.opus) {
+            (Facet::Opus, Some(opus)) => opus,
+            (Facet::Variant(index), _) => &self.variant(Some(index)).store,
+            (Facet::Whole | Facet::Opus, _) => &self.variant(None).store,
+        }
     }
 
     /// The variant at a place; that of the large picture where none is named.

@@ -32,6 +32,10 @@ pub(crate) struct Rig {
     pub(crate) segments: Vec<(Segment, SystemTime)>,
     /// Of the segment under way.
     wall: Option<SystemTime>,
+    /// The publisher's own sound.
+    pub(crate) opus_inits: Vec<InitSection>,
+    pub(crate) opus_segments: Vec<(Segment, SystemTime)>,
+    opus_wall: Option<SystemTime>,
     /// When a key frame was asked for.
     pub(crate) asked: Vec<Instant>,
     pub(crate) refused: Option<Codec>,
@@ -69,6 +73,9 @@ impl Rig {
             inits: Vec::new(),
             segments: Vec::new(),
             wall: None,
+            opus_inits: Vec::new(),
+            opus_segments: Vec::new(),
+            opus_wall: None,
             asked: Vec::new(),
             refused: None,
             refusals: 0,
@@ -153,6 +160,13 @@ impl Rig {
                 Output::Media(_, Media::Segment(segment)) => {
                     self.segments
                         .push((segment, self.wall.expect("its first part")));
+                }
+                Output::Opus(Media::Tag(_)) => panic!("no FLV of Opus"),
+                Output::Opus(Media::Init(init, _)) => self.opus_inits.push(init),
+                Output::Opus(Media::Part(_, wall)) => self.opus_wall = wall.or(self.opus_wall),
+                Output::Opus(Media::Segment(segment)) => {
+                    let wall = self.opus_wall.expect("its first part");
+                    self.opus_segments.push((segment, wall));
                 }
                 Output::RequestKeyframe(_) => self.asked.push(self.now),
                 Output::Accepted => self.accepted += 1,

@@ -12,9 +12,10 @@ use tokio::time::{sleep_until, timeout};
 use tracing::{debug, error, info, warn};
 
 use super::core::{Core, Media, Output};
-use super::{Broadcast, Phase, Publisher};
+use super::{Broadcast, OPUS, Phase, Publisher};
 use crate::config::RelayConfig;
 use crate::flv::{Ring, Tag, TagKind};
+use crate::hls::Store;
 use crate::ingest::{self, FrameItem, IngestItem, KeyframeAsker, Lane};
 use crate::metrics::Metrics;
 use crate::transcoder::{AudioWork, TranscoderThread};
@@ -95,10 +96,11 @@ impl Drop for Over {
             error!(stream = %self.broadcast.id, "the task of a broadcast panicked");
         }
         self.broadcast.close_desk_at_once();
-        for variant in self.broadcast.variants() {
-            variant.store.end();
-            variant.ring.close();
-        }
+        self.broadcast.stores().for_each(Store::end);
+        self.broadcast
+            .variants()
+            .iter()
+            .for_each(|v| v.ring.close());
         self.broadcast.set_phase(Phase::Ended);
         self.metrics.broadcasts.dec();
         info!(stream = %self.broadcast.id, "broadcast ends");
@@ -251,6 +253,11 @@ impl Task {
         while let Some(output) = self.core.poll_output() {
             match output {
                 Output::Media(variant, media) => self.apply_media(variant, media),
+                Output::Opus(media) => {
+                    if let Some(opus) = self.broadcast.opus() {
+                        self.store(opus, OPUS, media);
+                    }
+                }
                 Output::Audio(work) => self.submit(work),
                 Output::NewSource => {
                     let audio = self.core.audio_config();
@@ -301,13 +308,21 @@ impl Task {
                 }
                 held.tags.push(tag);
             }
+            other => self.store(&variant.store, variant.content.name(), other),
+        }
+    }
+
+    /// Puts what players of HLS get into the store of what is called so in addresses.
+    fn store(&self, store: &Store, name: &str, media: Media) {
+        match media {
+            Media::Tag(_) => {}
             Media::Init(init, discontinuities) => {
-                debug!(stream = %self.broadcast.id, variant = variant.content.name(), version = init.version, codecs = init.codecs, "initialization section");
-                variant.store.begin_after(discontinuities);
-                variant.store.push_init(init);
+                debug!(stream = %self.broadcast.id, variant = name, version = init.version, codecs = init.codecs, "initialization section");
+                store.begin_after(discontinuities);
+                store.push_init(init);
             }
-            Media::Part(part, wall) => variant.store.push_part(&part, wall),
-            Media::Segment(segment) => variant.store.push_segment(&segment),
+            Media::Part(part, wall) => store.push_part(&part, wall),
+            Media::Segment(segment) => store.push_segment(&segment),
         }
     }
 

@@ -19,11 +19,11 @@ use tokio::time::{sleep, timeout};
 
 pub use body::{Body, CutShort};
 
-use crate::broadcast::{Broadcast, Phase, Status};
+use crate::broadcast::{Broadcast, Facet, Phase, Status};
 use crate::flv::{BodyCounters, FlvBody, FlvStream, StartAt, ViewerWatch};
-use crate::hls::{File, Lookup, Store, etag_of};
+use crate::hls::{File, Lookup, Report, Store, etag_of};
 use crate::limits::{Full, Seat};
-use crate::relay::Relay;
+use crate::relay::{Addressed, Relay};
 use crate::shift::{OnDisk, ReadError};
 use crate::stream_id::StreamId;
 use directives::{Directives, Position};
@@ -63,7 +63,8 @@ struct Carrier {
 pub enum Wanted {
     /// `/live/{id}.flv`
     Flv,
-    /// `/live/{id}.m3u8`, `/live/{id}/ts.m3u8` or `/live/{id}/dvr.m3u8`
+    /// `/live/{id}.m3u8`, `/live/{id}/ts.m3u8`, `/live/{id}/dvr.m3u8`, `/live/{id}/opus.m3u8` or
+    /// `/live/{id}/video.m3u8`
     Playlist,
     /// `/live/{id}.mp4`
     Still,
@@ -79,10 +80,10 @@ impl Wanted {
     pub fn read(uri: &Uri) -> Result<Self, Box<Response<Body>>> {
         let wanted = match route::parse(uri.path()) {
             Ok(Route::Flv(_)) => start_at(uri).map(|_| Self::Flv),
-            Ok(Route::Playlist(_) | Route::ShiftPlaylist(_)) => {
+            Ok(Route::Playlist(_) | Route::ShiftPlaylist(_) | Route::PicturePlaylist(_)) => {
                 directives(uri).map(|_| Self::Playlist)
             }
-            Ok(Route::TransportPlaylist(_)) => Ok(Self::Playlist),
+            Ok(Route::TransportPlaylist(_) | Route::OpusList(_)) => Ok(Self::Playlist),
             Ok(Route::Still(_)) => Ok(Self::Still),
             Ok(Route::File(..)) => Ok(Self::File),
             Err(error) => Err(Problem::NoRoute(error)),
@@ -95,8 +96,9 @@ impl Relay {
     /// Answers a request below `/live/`: `GET`, `HEAD` and `OPTIONS` of `/live/{id}.flv`,
     /// `/live/{id}.m3u8`, the files that a playlist names, `/live/{id}/ts.m3u8`, the playlist with
     /// segments of MPEG-TS, `/live/{id}/dvr.m3u8`, the playlist of
-    /// [all that is kept](crate::TimeShiftConfig), and `/live/{id}.mp4`, the newest key frame as a
-    /// file of one picture.
+    /// [all that is kept](crate::TimeShiftConfig), `/live/{id}/opus.m3u8`, the list of its pictures
+    /// with Opus sound, `/live/{id}/video.m3u8`, the playlist of its pictures alone, and
+    /// `/live/{id}.mp4`, the newest key frame as a file of one picture.
     /// Everything else is refused with
     /// `application/problem+json` (RFC 9457). Every response carries its CORS headers.
     ///
@@ -185,6 +187,14 @@ impl Relay {
                 let directives = directives(uri)?;
                 self.answer_shift_playlist(id, directives, &asked).await
             }
+            Route::OpusList(id) => {
+                self.count("opus_list");
+                self.answer_opus_list(id, &asked).await
+            }
+            Route::PicturePlaylist(id) => {
+                self.count("video_playlist");
+                self.answer_pictures(id, directives(uri)?, &asked).await
+            }
             Route::Still(id) => {
                 self.count("still");
                 self.answer_still(&id, &asked).await
@@ -254,29 +264,98 @@ impl Relay {
         directives: Directives,
         asked: &Asked<'_>,
     ) -> Result<Response<Body>, Problem> {
-        let (broadcast, variant) = self.find(&id)?;
-        if variant.is_none() && self.has_list(&broadcast) {
+        let (broadcast, facet) = self.find(&id)?;
+        if facet == Facet::Whole && self.has_list(&broadcast) {
             return self.answer_multivariant(&broadcast, asked).await;
         }
-        let store = &broadcast.variant(variant).store;
-        self.await_playlist(&broadcast, store, self.inner.config.first_media_wait)
+        let store = broadcast.store(facet);
+        self.await_media(&broadcast, store, directives).await?;
+        let file = store
+            .playlist(directives.is_delta)
+            .ok_or_else(|| not_there(id, &broadcast))?;
+        let reports = match facet {
+            Facet::Opus => multivariant::opus_reports(&self.pictures(&broadcast), None, store, ""),
+            _ => multivariant::reports(&self.addressed(&broadcast), store),
+        };
+        let file = self.with_reports(file, &reports);
+        Ok(playlist(&file, asked, self.keeps(&directives)))
+    }
+
+    /// The playlist of the pictures of a variant.
+    async fn answer_pictures(
+        &self,
+        id: StreamId,
+        directives: Directives,
+        asked: &Asked<'_>,
+    ) -> Result<Response<Body>, Problem> {
+        let (broadcast, facet) = self.find(&id)?;
+        let store = broadcast.store(facet);
+        self.await_media(&broadcast, store, directives).await?;
+        if store.summary().is_some_and(|it| it.resolution.is_none()) {
+            return Err(Problem::NoPicture(id));
+        }
+        let file = store
+            .picture_playlist(directives.is_delta)
+            .ok_or_else(|| not_there(id, &broadcast))?;
+        let name = self.opus_name(&broadcast);
+        let opus = name.as_deref().zip(broadcast.opus());
+        let pictures = self.pictures(&broadcast);
+        let reports = multivariant::opus_reports(&pictures, opus, store, "../");
+        let file = self.with_reports(file, &reports);
+        Ok(playlist(&file, asked, self.keeps(&directives)))
+    }
+
+    /// The list of a broadcast's pictures with its own sound.
+    async fn answer_opus_list(
+        &self,
+        id: StreamId,
+        asked: &Asked<'_>,
+    ) -> Result<Response<Body>, Problem> {
+        let (broadcast, _) = self.find(&id)?;
+        let name = self.opus_name(&broadcast);
+        let Some((name, opus)) = name.as_deref().zip(broadcast.opus()) else {
+            return Err(Problem::NoOpus(id));
+        };
+        self.await_variants(&broadcast).await?;
+        let wait = self.inner.config.segment_duration;
+        self.await_playlist(&broadcast, opus, wait).await?;
+        let summary = opus.summary().ok_or_else(|| not_there(id, &broadcast))?;
+        let file = multivariant::opus_list(&self.pictures(&broadcast), name, &summary);
+        Ok(playlist(&file, asked, None))
+    }
+
+    /// The variants that may have pictures: those of the list, or the one that there is.
+    fn pictures<'a>(&self, broadcast: &'a Broadcast) -> Vec<Addressed<'a>> {
+        if self.has_list(broadcast) {
+            return self.addressed(broadcast);
+        }
+        vec![Addressed {
+            name: broadcast.id.to_string(),
+            variant: broadcast.variant(None),
+        }]
+    }
+
+    /// Where parts are, playlists say how far others have come.
+    fn with_reports(&self, file: File, reports: &[(String, Report)]) -> File {
+        match self.inner.config.part_duration {
+            Some(_) => multivariant::with_reports(file, reports),
+            None => file,
+        }
+    }
+
+    /// Waits for the first segment of a store, and for what a player of it asks for.
+    async fn await_media(
+        &self,
+        broadcast: &Broadcast,
+        store: &Store,
+        directives: Directives,
+    ) -> Result<(), Problem> {
+        self.await_playlist(broadcast, store, self.inner.config.first_media_wait)
             .await?;
         if let Some(position) = directives.position {
-            self.reach(&broadcast, store, position).await?;
+            self.reach(broadcast, store, position).await?;
         }
-        // An ended broadcast's playlist stays; one that cannot go on does not.
-        let is_ended = is_ended(&broadcast)?;
-        match store.playlist(directives.is_delta) {
-            Some(file) => {
-                let file = match self.inner.config.part_duration {
-                    Some(_) => multivariant::with_reports(file, &self.addressed(&broadcast), store),
-                    None => file,
-                };
-                Ok(playlist(&file, asked, self.keeps(&directives)))
-            }
-            None if is_ended => Err(Problem::Ended(id)),
-            None => Err(Problem::NotYet(id)),
-        }
+        refuse_unless_ended(broadcast)
     }
 
     /// Whether a broadcast is played by the list of its variants. Without an address for its large
@@ -309,16 +388,16 @@ impl Relay {
         id: StreamId,
         asked: &Asked<'_>,
     ) -> Result<Response<Body>, Problem> {
-        let (broadcast, variant) = self.find(&id)?;
-        let store = &broadcast.variant(variant).store;
-        let is_list = variant.is_none() && self.has_list(&broadcast);
+        let (broadcast, facet) = self.find(&id)?;
+        let store = broadcast.store(facet);
+        let is_list = facet == Facet::Whole && self.has_list(&broadcast);
         if is_list {
             self.await_variants(&broadcast).await?;
         } else {
             let wait = self.inner.config.first_media_wait;
             self.await_playlist(&broadcast, store, wait).await?;
         }
-        let is_ended = is_ended(&broadcast)?;
+        refuse_unless_ended(&broadcast)?;
         let found = match is_list {
             true => multivariant::transport_list(&self.addressed(&broadcast)),
             false => store.transport_playlist(),
@@ -326,8 +405,7 @@ impl Relay {
         match found {
             Some(Ok(file)) => Ok(playlist(&file, asked, None)),
             Some(Err(codec)) => Err(Problem::NotInTransport(id, codec)),
-            None if is_ended => Err(Problem::Ended(id)),
-            None => Err(Problem::NotYet(id)),
+            None => Err(not_there(id, &broadcast)),
         }
     }
 
@@ -338,12 +416,12 @@ impl Relay {
         directives: Directives,
         asked: &Asked<'_>,
     ) -> Result<Response<Body>, Problem> {
-        let (broadcast, variant) = self.find(&id)?;
-        let store = &broadcast.variant(variant).store;
+        let (broadcast, facet) = self.find(&id)?;
+        let store = broadcast.store(facet);
         if !store.is_shifted() {
             return Err(Problem::NoTimeShift(id));
         }
-        if variant.is_none() && self.has_list(&broadcast) {
+        if facet == Facet::Whole && self.has_list(&broadcast) {
             self.await_variants(&broadcast).await?;
             let list = multivariant::shift_list(&self.addressed(&broadcast));
             let list = list.ok_or(Problem::NotYet(id))?;
@@ -356,12 +434,11 @@ impl Relay {
             let position = Position { msn, part: None };
             self.reach(&broadcast, store, position).await?;
         }
-        let is_ended = is_ended(&broadcast)?;
-        match store.shift_playlist(directives.is_delta) {
-            Some(file) => Ok(playlist(&file, asked, self.keeps(&directives))),
-            None if is_ended => Err(Problem::Ended(id)),
-            None => Err(Problem::NotYet(id)),
-        }
+        refuse_unless_ended(&broadcast)?;
+        let file = store
+            .shift_playlist(directives.is_delta)
+            .ok_or_else(|| not_there(id, &broadcast))?;
+        Ok(playlist(&file, asked, self.keeps(&directives)))
     }
 
     /// Waits for the first segments of all variants.
@@ -450,8 +527,7 @@ impl Relay {
         asked: &Asked<'_>,
     ) -> Result<Response<Body>, Problem> {
         let (broadcast, _) = self.find(&id)?;
-        let stores = || broadcast.variants().iter().map(|variant| &variant.store);
-        let mut named = stores().filter(|store| store.names(&name));
+        let mut named = broadcast.stores().filter(|store| store.names(&name));
         let Some(store) = named.next() else {
             return Err(Problem::UnknownFile(id, name));
         };
@@ -532,18 +608,23 @@ impl Relay {
         Ok(response)
     }
 
-    fn find(&self, id: &StreamId) -> Result<(Arc<Broadcast>, Option<usize>), Problem> {
+    fn find(&self, id: &StreamId) -> Result<(Arc<Broadcast>, Facet), Problem> {
         self.look_up(id)
             .ok_or_else(|| Problem::UnknownStream(id.clone()))
     }
 
     /// The broadcast, if it is not over, and the variant if one is named.
     fn live(&self, id: &StreamId) -> Result<(Arc<Broadcast>, Option<usize>), Problem> {
-        let found = self.find(id)?;
-        if found.0.status.borrow().phase == Phase::Ended {
+        let (broadcast, facet) = self.find(id)?;
+        if broadcast.status.borrow().phase == Phase::Ended {
             return Err(Problem::Ended(id.clone()));
         }
-        Ok(found)
+        let variant = match facet {
+            Facet::Whole => None,
+            Facet::Variant(index) => Some(index),
+            Facet::Opus => return Err(Problem::OpusInFlv(id.clone())),
+        };
+        Ok((broadcast, variant))
     }
 
     fn seat(&self, broadcast: &Broadcast, protocol: &str, limit: &str) -> Result<Seat, Problem> {
@@ -579,13 +660,20 @@ async fn wait(broadcast: &Broadcast, limit: Duration, is_wanted: impl Fn(&Status
     let _ = timeout(limit, status.wait_for(is_wanted)).await;
 }
 
-/// Whether a broadcast is over; refused if it is not and cannot go on.
-fn is_ended(broadcast: &Broadcast) -> Result<bool, Problem> {
-    let is_ended = broadcast.status.borrow().phase == Phase::Ended;
-    if !is_ended {
-        refuse_unplayable(broadcast)?;
+/// Refuses a broadcast that cannot go on. The playlist of one that is over stays.
+fn refuse_unless_ended(broadcast: &Broadcast) -> Result<(), Problem> {
+    match broadcast.status.borrow().phase {
+        Phase::Ended => Ok(()),
+        _ => refuse_unplayable(broadcast),
     }
-    Ok(is_ended)
+}
+
+/// Why there is no playlist of what was waited for.
+fn not_there(id: StreamId, broadcast: &Broadcast) -> Problem {
+    match broadcast.status.borrow().phase {
+        Phase::Ended => Problem::Ended(id),
+        _ => Problem::NotYet(id),
+    }
 }
 
 fn refuse_unplayable(broadcast: &Broadcast) -> Result<(), Problem> {

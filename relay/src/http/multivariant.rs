@@ -1,5 +1,13 @@
 //! Playlists of a broadcast with several variants: the list of them, and what each says of the
 //! others.
+//!
+//! The sound as its publisher sends it (Opus) has a list of its own, and is in no other one. A
+//! rendition group (RFC 8216bis section 4.4.6.1) must be in playlists of its own beside pictures
+//! without sound: of segments with both, hls.js would put the sound of one into the buffer of the
+//! other, and its light build, which knows no groups, would play pictures without sound. An audio-only
+//! variant in the list of all would be left out by hls.js and chosen by players that look for the
+//! least rate, who then change codecs under way. So whoever wants Opus says so by the address, and
+//! nobody else sees anything of it. The pictures are cut out of the segments that are there.
 
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -8,7 +16,7 @@ use packager::hls::{self, Rates};
 use packager::rtp::Codec;
 use packager::ts;
 
-use super::route::{SHIFT_PLAYLIST, TRANSPORT_PLAYLIST};
+use super::route::{PICTURE_PLAYLIST, SHIFT_PLAYLIST, TRANSPORT_PLAYLIST};
 use crate::hls::{File, Report, Store, Summary};
 use crate::relay::Addressed;
 
@@ -60,8 +68,51 @@ pub(super) fn shift_list(variants: &[Addressed<'_>]) -> Option<File> {
     (!found.is_empty()).then(|| file(found))
 }
 
+/// The Multivariant Playlist of the pictures with the sound of the playlist called `opus`; of that
+/// alone where there is no picture. It stands where [`transport_list`] does.
+pub(super) fn opus_list(variants: &[Addressed<'_>], name: &str, opus: &Summary) -> File {
+    let uri = format!("../{name}.m3u8");
+    let pictures = variants.iter().filter_map(|Addressed { name, variant }| {
+        let summary = variant.store.summary()?;
+        summary.resolution?;
+        let codecs = summary.codecs.split(',').next().unwrap_or_default();
+        // At most: the rates of the segments are those of pictures and AAC.
+        let rates = Rates {
+            peak_bps: summary.rates.peak_bps + opus.rates.peak_bps,
+            average_bps: summary.rates.average_bps + opus.rates.average_bps,
+        };
+        let codecs = format!("{codecs},{}", opus.codecs);
+        let summary = Summary {
+            rates,
+            codecs,
+            ..summary
+        };
+        Some((format!("../{name}/{PICTURE_PLAYLIST}"), summary))
+    });
+    let pictures: Vec<_> = pictures.collect();
+    if pictures.is_empty() {
+        return file(vec![(uri, opus.clone())]);
+    }
+    let rendition = hls::Rendition {
+        group: OPUS_GROUP,
+        name: "Opus",
+        channels: 2,
+        uri,
+    };
+    let mut variants = in_order(pictures);
+    for variant in &mut variants {
+        variant.audio = Some(OPUS_GROUP);
+    }
+    file_of(hls::multivariant(&[rendition], &variants))
+}
+
+const OPUS_GROUP: &str = "opus";
+
 fn file(found: Vec<(String, Summary)>) -> File {
-    let text = hls::multivariant(&in_order(found));
+    file_of(hls::multivariant(&[], &in_order(found)))
+}
+
+fn file_of(text: String) -> File {
     File {
         etag: format!("\"{:016x}\"", hash_of(&text)),
         data: text.into(),
@@ -94,26 +145,50 @@ fn in_order(found: Vec<(String, Summary)>) -> Vec<hls::Variant> {
             codecs: summary.codecs,
             resolution: summary.resolution,
             frame_rate,
+            audio: None,
         });
     }
     variants.reverse();
     variants
 }
 
-/// A variant's playlist, with where the others are: who changes between them need not ask
-/// (`EXT-X-RENDITION-REPORT`, RFC 8216bis section 4.4.5.4).
-pub(super) fn with_reports(file: File, variants: &[Addressed<'_>], of: &Store) -> File {
+/// Where the other variants are than one, for its playlist.
+pub(super) fn reports(variants: &[Addressed<'_>], of: &Store) -> Vec<(String, Report)> {
     let others = variants
         .iter()
         .filter(|named| !std::ptr::eq(&named.variant.store, of));
-    let reports: Vec<(String, Report)> = others
+    others
         .filter_map(|named| Some((uri(named), named.variant.store.report()?)))
-        .collect();
+        .collect()
+}
+
+/// Where the pictures are that [`opus_list`] names, for the playlist of the sound; `before` leads to
+/// the addresses of streams. With `opus` also where that is, for playlists of pictures.
+pub(super) fn opus_reports(
+    variants: &[Addressed<'_>],
+    opus: Option<(&str, &Store)>,
+    of: &Store,
+    before: &str,
+) -> Vec<(String, Report)> {
+    let pictures = variants.iter().filter_map(|Addressed { name, variant }| {
+        let is_other = !std::ptr::eq(&variant.store, of);
+        let has_picture = variant.store.summary()?.resolution.is_some();
+        let uri = format!("{before}{name}/{PICTURE_PLAYLIST}");
+        Some((uri, variant.store.report()?)).filter(|_| is_other && has_picture)
+    });
+    let sound =
+        opus.and_then(|(name, store)| Some((format!("{before}{name}.m3u8"), store.report()?)));
+    pictures.chain(sound).collect()
+}
+
+/// A playlist with where others are: who changes between them need not ask
+/// (`EXT-X-RENDITION-REPORT`, RFC 8216bis section 4.4.5.4).
+pub(super) fn with_reports(file: File, reports: &[(String, Report)]) -> File {
     if reports.is_empty() {
         return file;
     }
     let mut text = String::from_utf8_lossy(&file.data).into_owned();
-    for (uri, Report { msn, part }) in &reports {
+    for (uri, Report { msn, part }) in reports {
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
@@ -122,7 +197,7 @@ pub(super) fn with_reports(file: File, variants: &[Addressed<'_>], of: &Store) -
     }
     let etag = file.etag.trim_end_matches('"');
     File {
-        etag: format!("{etag}-{:016x}\"", hash_of(&reports)),
+        etag: format!("{etag}-{:016x}\"", hash_of(&reports.to_vec())),
         data: text.into(),
     }
 }

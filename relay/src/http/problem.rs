@@ -34,6 +34,12 @@ pub(crate) enum Problem {
     NoTimeShift(StreamId),
     /// A segment is in a file that cannot be read now.
     NotRead(StreamId, ReadError),
+    /// It has no sound as its publisher sends it.
+    NoOpus(StreamId),
+    /// What is asked for is sound alone.
+    NoPicture(StreamId),
+    /// It is the sound as its publisher sends it.
+    OpusInFlv(StreamId),
     NotYet(StreamId),
     Directive(BadDirective),
     Latency(BadLatency),
@@ -80,7 +86,12 @@ impl Problem {
             | Self::NoTimeShift(_)
             | Self::PastPart(..) => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Codec(..) | Self::NoTracks(_) | Self::NotInTransport(..) => StatusCode::CONFLICT,
+            Self::Codec(..)
+            | Self::NoTracks(_)
+            | Self::NotInTransport(..)
+            | Self::NoOpus(_)
+            | Self::NoPicture(_)
+            | Self::OpusInFlv(_) => StatusCode::CONFLICT,
             Self::NotYet(_)
             | Self::NotRead(..)
             | Self::Stalled(_)
@@ -100,6 +111,9 @@ impl Problem {
             Self::Method(_) => "Method not allowed",
             Self::Codec(..) => "Codec cannot be played over FLV or HLS",
             Self::NotInTransport(..) => "Codec cannot be played as MPEG-TS",
+            Self::NoOpus(_) => "Stream has no sound of Opus",
+            Self::NoPicture(_) => "Stream is sound alone",
+            Self::OpusInFlv(_) => "Opus is played over HLS alone",
             Self::NoTracks(_) => "Stream has nothing to play over FLV or HLS",
             Self::NoTimeShift(_) => "No time shift",
             Self::NotRead(..) => "Segment cannot be read now",
@@ -121,8 +135,10 @@ impl Problem {
             Self::Ended(_) => "ended",
             Self::UnknownFile(..) | Self::PastPart(..) => "no-such-segment",
             Self::Method(_) => "method-not-allowed",
-            Self::Codec(..) | Self::NotInTransport(..) => "codec-not-supported",
-            Self::NoTracks(_) => "no-tracks",
+            Self::Codec(..) | Self::NotInTransport(..) | Self::OpusInFlv(_) => {
+                "codec-not-supported"
+            }
+            Self::NoTracks(_) | Self::NoOpus(_) | Self::NoPicture(_) => "no-tracks",
             Self::NoTimeShift(_) => "no-time-shift",
             Self::NotRead(_, ReadError::Busy) => "limit-reached",
             Self::NotRead(..) => "not-readable",
@@ -157,6 +173,14 @@ impl Problem {
                 "the stream {id} is published with {} video, which MPEG-TS does not carry; publish \
                  H.264 or HEVC, or watch it as fMP4 at /live/{id}.m3u8",
                 codec.name()
+            ),
+            Self::NoOpus(id) => format!(
+                "the stream {id} has no sound as its publisher sent it: it began without sound, or \
+                 comes from another server; play it with AAC at /live/{id}.m3u8"
+            ),
+            Self::NoPicture(id) => format!("{id} is sound alone; play it at /live/{id}.m3u8"),
+            Self::OpusInFlv(id) => format!(
+                "{id} is sound of Opus, which is carried as fMP4 alone; play it at /live/{id}.m3u8"
             ),
             Self::NoTracks(id) => format!(
                 "the stream {id} is published without a track that FLV and HLS can carry here; \

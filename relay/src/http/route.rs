@@ -13,6 +13,10 @@ pub(crate) enum Route {
     TransportPlaylist(StreamId),
     /// `/live/{id}/dvr.m3u8`: the playlist of all that is kept.
     ShiftPlaylist(StreamId),
+    /// `/live/{id}/opus.m3u8`: the list of its pictures with the publisher's own sound.
+    OpusList(StreamId),
+    /// `/live/{id}/video.m3u8`: the playlist of its pictures alone.
+    PicturePlaylist(StreamId),
     /// `/live/{id}.mp4`: the newest key frame.
     Still(StreamId),
     /// `/live/{id}/{file}`: a Media Segment or a Media Initialization Section.
@@ -37,6 +41,12 @@ pub(crate) const TRANSPORT_PLAYLIST: &str = "ts.m3u8";
 
 /// Likewise.
 pub(crate) const SHIFT_PLAYLIST: &str = "dvr.m3u8";
+/// The list of pictures with the publisher's own sound stands beside it, without a query: signatures
+/// are put behind the addresses in playlists, and shared caches may leave queries out of their keys.
+pub(crate) const OPUS_LIST: &str = "opus.m3u8";
+
+/// What [`OPUS_LIST`] names for the pictures.
+pub(crate) const PICTURE_PLAYLIST: &str = "video.m3u8";
 
 /// Reads the path of a request, without its query.
 pub(crate) fn parse(path: &str) -> Result<Route, NoRoute> {
@@ -49,6 +59,8 @@ pub(crate) fn parse(path: &str) -> Result<Route, NoRoute> {
         return Ok(match file {
             TRANSPORT_PLAYLIST => Route::TransportPlaylist(id),
             SHIFT_PLAYLIST => Route::ShiftPlaylist(id),
+            OPUS_LIST => Route::OpusList(id),
+            PICTURE_PLAYLIST => Route::PicturePlaylist(id),
             _ => Route::File(id, file.to_owned()),
         });
     }
@@ -83,6 +95,11 @@ mod tests {
             Ok(Route::TransportPlaylist(id("a_h")))
         );
         assert_eq!(parse("/live/a/dvr.m3u8"), Ok(Route::ShiftPlaylist(id("a"))));
+        assert_eq!(parse("/live/a/opus.m3u8"), Ok(Route::OpusList(id("a"))));
+        assert_eq!(
+            parse("/live/a_l/video.m3u8"),
+            Ok(Route::PicturePlaylist(id("a_l")))
+        );
         assert_eq!(
             parse("/live/a/x-3.m4s"),
             Ok(Route::File(id("a"), "x-3.m4s".to_owned()))

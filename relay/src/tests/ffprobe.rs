@@ -6,8 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::task::{Context, Poll, Waker};
+use std::time::SystemTime;
 
-use packager::hls::{Part, PlaylistConfig};
+use packager::hls::{InitSection, Part, PlaylistConfig, Segment};
 use packager::rtp::Tracks;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts};
 use serde_json::Value;
@@ -162,6 +163,15 @@ fn store(rig: &Rig) -> Store {
 
 /// One that goes on, with so many segments in its live playlist, and a window for what leaves it.
 fn fill(rig: &Rig, window: usize, shelf: Option<Shelf>) -> Store {
+    fill_with(&rig.inits, &rig.segments, window, shelf)
+}
+
+fn fill_with(
+    inits: &[InitSection],
+    segments: &[(Segment, SystemTime)],
+    window: usize,
+    shelf: Option<Shelf>,
+) -> Store {
     let config = PlaylistConfig {
         hold_back: packager::hls::HOLD_BACK,
         target: Duration::from_secs(2),
@@ -169,10 +179,8 @@ fn fill(rig: &Rig, window: usize, shelf: Option<Shelf>) -> Store {
         window,
     };
     let store = Store::new(config, id("a"), "stamp".to_owned()).with_shelf(shelf);
-    rig.inits
-        .iter()
-        .for_each(|init| store.push_init(init.clone()));
-    for (segment, wall) in &rig.segments {
+    inits.iter().for_each(|init| store.push_init(init.clone()));
+    for (segment, wall) in segments {
         let whole = Part {
             init: segment.init,
             data: segment.data.clone(),
@@ -192,21 +200,50 @@ fn fill(rig: &Rig, window: usize, shelf: Option<Shelf>) -> Store {
 pub(super) fn hls_folder(rig: &Rig, folder: &Path) -> PathBuf {
     let store = store(rig);
     let playlist = store.playlist(false).unwrap().data;
+    write_files(&store, "stamp", rig.inits.len(), rig.segments.len(), folder);
+    let path = folder.join("a.m3u8");
+    fs::write(&path, playlist).unwrap();
+    path
+}
+
+/// The same of the publisher's own sound.
+pub(super) fn opus_folder(rig: &Rig, folder: &Path) -> PathBuf {
+    let store = fill_with(&rig.opus_inits, &rig.opus_segments, 100, None);
+    store.end();
+    let playlist = store.playlist(false).unwrap().data;
+    let (inits, segments) = (rig.opus_inits.len(), rig.opus_segments.len());
+    write_files(&store, "stamp", inits, segments, folder);
+    let path = folder.join("a_opus.m3u8");
+    fs::write(&path, playlist).unwrap();
+    path
+}
+
+/// The same of the pictures alone.
+pub(super) fn picture_folder(rig: &Rig, folder: &Path) -> PathBuf {
+    let store = store(rig);
+    let playlist = store.picture_playlist(false).unwrap().data;
+    write_files(
+        &store,
+        "stampv",
+        rig.inits.len(),
+        rig.segments.len(),
+        folder,
+    );
+    let path = folder.join("a").join("video.m3u8");
+    fs::write(&path, playlist).unwrap();
+    path
+}
+
+fn write_files(store: &Store, stamp: &str, inits: usize, segments: usize, folder: &Path) {
     fs::create_dir_all(folder.join("a")).unwrap();
-    let inits = rig
-        .inits
-        .iter()
-        .map(|i| format!("stamp-init{}.mp4", i.version));
-    let segments = (0..rig.segments.len()).map(|n| format!("stamp-{n}.m4s"));
+    let inits = (0..inits).map(|version| format!("{stamp}-init{version}.mp4"));
+    let segments = (0..segments).map(|number| format!("{stamp}-{number}.m4s"));
     for name in inits.chain(segments) {
         let Lookup::Found(file) = store.file(&name) else {
             panic!("{name} is not there");
         };
         fs::write(folder.join("a").join(name), file.data).unwrap();
     }
-    let path = folder.join("a.m3u8");
-    fs::write(&path, playlist).unwrap();
-    path
 }
 
 /// The same as Transport Stream.

@@ -8,7 +8,7 @@ use packager::mp4_file::{self, Joiner};
 use packager::rtp::{Codec, Tracks};
 
 use super::codecs::{ffmpeg, hashes, hashes_of};
-use super::ffprobe::{Folder, flv_file, hls_folder, probe, transport_folder};
+use super::ffprobe::{Folder, flv_file, hls_folder, picture_folder, probe, transport_folder};
 use super::*;
 use crate::broadcast::rig::Rig;
 use crate::broadcast::testing::Tone;
@@ -206,6 +206,9 @@ async fn is_carried_as_it_is(name: &str, parameters: &str) {
     assert_eq!(codecs, ["aac", "hevc"]);
     assert!(times["video"].windows(2).all(|w| w[0] < w[1]));
     assert_eq!(hashes(&hls), expected, "HLS");
+    let alone = picture_folder(&rig, &folder.0);
+    assert_eq!(probe(&alone).0, ["hevc"]);
+    assert_eq!(hashes(&alone), expected, "pictures alone");
     let transport = transport_folder(&rig, &folder.0).await;
     assert_eq!(probe(&transport).0, ["aac", "hevc"]);
     // ffmpeg 5.1 complains of pictures that are decoded half a second before they are shown.

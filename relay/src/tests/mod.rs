@@ -19,6 +19,8 @@ mod ffprobe_transport;
 #[cfg(feature = "aac")]
 mod hevc;
 #[cfg(feature = "aac")]
+mod opus;
+#[cfg(feature = "aac")]
 mod push;
 
 use std::sync::Arc;

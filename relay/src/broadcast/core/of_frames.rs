@@ -24,6 +24,7 @@ impl Core {
         let mut core = Self::new(config, publication, metrics, now, wall);
         core.frames = Some(FrameInput::new(publication.tracks));
         core.audio_config = None;
+        core.opus = None;
         core.tracks = publication.tracks;
         core.expect();
         core

@@ -1,10 +1,11 @@
 //! The variants of a broadcast: which tracks each has, what goes into the lesser ones, and what comes
 //! out of all of them, in step.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use packager::hls::SegmenterOutput;
 use packager::rtp::Tracks;
+use packager::time::MediaTime;
 
 use super::{Core, Media, Output};
 use crate::broadcast::mux::{Mux, Muxed};
@@ -38,6 +39,14 @@ impl Core {
 
     /// Passes on what has come out of the variants.
     pub(super) fn poll_variants(&mut self) {
+        if let Some(opus) = &mut self.opus {
+            while let Some(output) = opus.poll() {
+                let before = opus.discontinuities_before();
+                let media = Media::of(output, before, |start| self.wall.of_other(start));
+                self.out.push_back(Output::Opus(media));
+            }
+            opus.report(&self.metrics);
+        }
         for (index, mux) in self.variants.iter_mut().enumerate() {
             while let Some(muxed) = mux.poll() {
                 let wall = &mut self.wall;
@@ -45,17 +54,13 @@ impl Core {
                     index,
                     match muxed {
                         Muxed::Tag(tag) => Media::Tag(tag),
-                        Muxed::Hls(SegmenterOutput::Init(init)) => {
-                            Media::Init(init, mux.discontinuities_before())
+                        Muxed::Hls(output) => {
+                            let before = mux.discontinuities_before();
+                            Media::of(output, before, |start| match index {
+                                0 => wall.of_segment(start),
+                                _ => wall.of_other(start),
+                            })
                         }
-                        Muxed::Hls(SegmenterOutput::Part(part)) => {
-                            let wall = part.starts_segment.then(|| match index {
-                                0 => wall.of_segment(part.start),
-                                _ => wall.of_other(part.start),
-                            });
-                            Media::Part(part, wall)
-                        }
-                        Muxed::Hls(SegmenterOutput::Segment(segment)) => Media::Segment(segment),
                     },
                 ));
             }
@@ -90,6 +95,38 @@ impl Core {
                     Some(None) => {}
                 }
             }
+        }
+    }
+
+    /// The same for the sound that follows the variants and has no discontinuity of its own.
+    pub(super) fn keep_opus_in_step(&mut self) {
+        let Some(opus) = &mut self.opus else {
+            return;
+        };
+        let begun = self.variants.iter().filter(|mux| mux.has_begun());
+        let most = begun.map(Mux::discontinuities).max().unwrap_or(0);
+        opus.keep_in_step(most, |number| {
+            self.variants
+                .iter()
+                .find_map(|mux| mux.discontinuity(number))
+        });
+    }
+}
+
+impl Media {
+    /// What a segmenter gives; `wall` is asked for the wall clock of a segment's start.
+    fn of(
+        output: SegmenterOutput,
+        discontinuities_before: u64,
+        wall: impl FnOnce(MediaTime) -> SystemTime,
+    ) -> Self {
+        match output {
+            SegmenterOutput::Init(init) => Self::Init(init, discontinuities_before),
+            SegmenterOutput::Part(part) => {
+                let wall = part.starts_segment.then(|| wall(part.start));
+                Self::Part(part, wall)
+            }
+            SegmenterOutput::Segment(segment) => Self::Segment(segment),
         }
     }
 }

@@ -60,6 +60,13 @@ struct Trial {
     playlists: Playlists,
     /// Those of all that is kept.
     windows: Playlists,
+    /// The same of the publisher's own sound.
+    opus: Option<Store>,
+    opus_playlists: Playlists,
+    opus_windows: Playlists,
+    /// Where the samples of that end, and what was wrong with them.
+    opus_end: Option<u64>,
+    opus_wrong: Vec<String>,
 }
 
 impl Trial {
@@ -100,6 +107,11 @@ impl Trial {
             store: None,
             playlists: Playlists::default(),
             windows: Playlists::of(Of::Window),
+            opus: None,
+            opus_playlists: Playlists::default(),
+            opus_windows: Playlists::of(Of::Window),
+            opus_end: None,
+            opus_wrong: Vec::new(),
         }
     }
 
@@ -189,6 +201,7 @@ impl Trial {
                         .iter()
                         .for_each(|store| store.push_segment(&segment));
                 }
+                Output::Opus(media) => self.take_opus(media),
                 Output::RequestKeyframe(_) => self.wishes.push(self.now + self.way.round_trip / 2),
                 Output::Audio(work) => {
                     for frame in self.ledger.work(&work) {
@@ -201,6 +214,43 @@ impl Trial {
         if let Some(store) = &self.store {
             self.playlists.look(store);
             self.windows.look(store);
+        }
+        if let Some(store) = &self.opus {
+            self.opus_playlists.look(store);
+            self.opus_windows.look(store);
+        }
+    }
+
+    /// Packets of the publisher's own sound follow each other, each as long as it plays.
+    fn take_opus(&mut self, media: Media) {
+        match media {
+            Media::Tag(_) => self.opus_wrong.push("a tag of FLV".to_owned()),
+            Media::Init(init, before) => {
+                self.opus.iter().for_each(|store| {
+                    store.begin_after(before);
+                    store.push_init(init.clone());
+                });
+            }
+            Media::Part(part, wall) => {
+                for (start, samples, packet) in readers::sounds(&part.data) {
+                    let plays = packager::opus::samples(&packet).ok().map(u64::from);
+                    if plays != Some(samples) || self.opus_end.is_some_and(|end| end != start) {
+                        self.opus_wrong.push(format!(
+                            "{packet:02x?} of {samples} at {start}, after {:?}",
+                            self.opus_end
+                        ));
+                    }
+                    self.opus_end = Some(start + samples);
+                }
+                self.opus
+                    .iter()
+                    .for_each(|store| store.push_part(&part, wall));
+            }
+            Media::Segment(segment) => {
+                self.opus
+                    .iter()
+                    .for_each(|store| store.push_segment(&segment));
+            }
         }
     }
 }

@@ -3,6 +3,8 @@
 
 use std::io::Cursor;
 
+use mp4::{BoxHeader, MoofBox, ReadBox};
+
 use super::ledger::origin_of;
 use super::publisher::Mark;
 use super::verdict::{Picture, Sound};
@@ -99,6 +101,30 @@ pub(super) fn fmp4(init: &[u8], part: &[u8]) -> Result<Fragment, String> {
         }
     }
     Ok(read)
+}
+
+/// The samples of a part of sound alone: where each begins and how long it is, in ticks of its track,
+/// and what it is.
+pub(super) fn sounds(part: &[u8]) -> Vec<(u64, u64, Vec<u8>)> {
+    let has_styp = part.get(4..8) == Some(b"styp");
+    let moof = &part[if has_styp { box_size(part) } else { 0 }..];
+    let mut reader = Cursor::new(moof);
+    let header = BoxHeader::read(&mut reader).expect("a box");
+    let read = MoofBox::read_box(&mut reader, header.size).expect("a moof");
+    let [traf] = &read.trafs[..] else {
+        panic!("{} tracks", read.trafs.len());
+    };
+    let mut time = traf.tfdt.as_ref().expect("tfdt").base_media_decode_time;
+    let trun = traf.trun.as_ref().expect("trun");
+    let mut at = trun.data_offset.expect("a data offset") as usize;
+    let samples = trun.sample_sizes.iter().zip(&trun.sample_durations);
+    let samples = samples.map(|(size, length)| {
+        let (start, data) = (time, &moof[at..at + *size as usize]);
+        time += u64::from(*length);
+        at += data.len();
+        (start, u64::from(*length), data.to_vec())
+    });
+    samples.collect()
 }
 
 /// The size of the box at the start.

@@ -54,6 +54,10 @@ fn changing(seed: u64, minutes: u64) -> (Trial, u64) {
     let shift = TimeShift::in_memory(Duration::from_secs(600), 20 << 20);
     let store = Store::new(config, id, "5eed".to_owned());
     trial.store = Some(store.with_shelf(Some(shift.shelf("5eed"))));
+    // The publisher's own sound has memory enough.
+    let shift = TimeShift::in_memory(Duration::from_secs(600), 20 << 20);
+    let store = Store::new(config, "sound".parse().expect("an id"), "50".to_owned());
+    trial.opus = Some(store.with_shelf(Some(shift.shelf("50"))));
     let (mut now, mut due, mut sps) = (15.0, 0, SPS_640X360);
     trial.run(now);
     while now < 60.0 * minutes as f64 {
@@ -130,5 +134,17 @@ fn playlists_keep_the_rules_for_half_an_hour_of_changes() {
     );
     assert!(windows.looks > 30 * 20 && windows.deltas > 30 * 20 && windows.longest > 120);
     assert_eq!(windows.discontinuities, due);
+    let opus = &trial.opus_playlists;
+    println!(
+        "own sound: {} playlists, {} updates, {} discontinuities",
+        opus.looks, opus.deltas, opus.discontinuities
+    );
+    let windows = &trial.opus_windows;
+    let wrong = opus.wrong.iter().chain(&windows.wrong);
+    let wrong: Vec<_> = wrong.chain(&trial.opus_wrong).collect();
+    assert!(wrong.is_empty(), "{:#?}", &wrong[..wrong.len().min(20)]);
+    assert!(opus.looks > 30 * 60 * 3 && opus.deltas > 30 * 60);
+    assert!(windows.looks > 30 * 20 && windows.longest > 240);
+    assert_eq!((opus.discontinuities, windows.discontinuities), (due, due));
     trial.verdict.check();
 }

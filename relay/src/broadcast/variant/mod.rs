@@ -5,6 +5,7 @@ use std::sync::Arc;
 use packager::picture::{Picture, Pictures};
 use packager::rtp::Tracks;
 
+use super::core::carried;
 use crate::flv::Ring;
 use crate::hls::Store;
 use crate::ingest::Publication;
@@ -57,6 +58,27 @@ pub(super) fn contents(publication: Publication) -> Vec<Content> {
         contents.push(Content::Sound);
     }
     contents
+}
+
+/// Whether the publisher's own sound is there beside the AAC of the variants: Opus, as RTP brings it.
+/// A broadcast that begins without sound, or with frames of another server, has none.
+pub(super) fn has_opus(publication: Publication) -> bool {
+    carried(publication.tracks).audio
+}
+
+/// What the sound of [`has_opus`] is called in addresses, behind the id of the stream. It is no
+/// variant: players that choose among these by their rates would come to it.
+pub(crate) const OPUS: &str = "opus";
+
+/// What of a broadcast an address speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Facet {
+    /// All of it.
+    Whole,
+    /// The variant at this place.
+    Variant(usize),
+    /// The publisher's own sound.
+    Opus,
 }
 
 /// One variant as viewers get it.

@@ -27,9 +27,31 @@ struct Shown {
 }
 
 impl Shown {
+    fn take(&mut self, media: Media) {
+        match media {
+            Media::Tag(tag) => self.tags.push(tag),
+            Media::Init(init, before) => {
+                if self.inits.is_empty() {
+                    self.before = before;
+                }
+                self.inits.push(init);
+            }
+            Media::Part(part, date) => {
+                self.dates.extend(date);
+                self.parts.push(part);
+            }
+            Media::Segment(segment) => self.segments.push(segment),
+        }
+    }
+
     fn discontinuities(&self) -> u64 {
         let own = self.parts.iter().filter(|part| part.discontinuity);
         self.before + own.count() as u64
+    }
+
+    fn breaks(&self) -> Vec<u64> {
+        let breaks = self.parts.iter().filter(|part| part.discontinuity);
+        breaks.map(|part| part.start.as_millis()).collect()
     }
 
     fn pictures(&self) -> Vec<u64> {
@@ -47,6 +69,8 @@ struct Stage {
     core: Core,
     transcoder: AudioTranscoder,
     shown: Vec<Shown>,
+    /// The publisher's own sound.
+    opus: Shown,
     asked: Pictures,
     layers: Vec<(Picture, Publisher)>,
     /// Pictures by which key frames of the least size come later than those of the others.
@@ -80,6 +104,7 @@ impl Stage {
             core,
             transcoder: AudioTranscoder::new(128_000).unwrap(),
             shown: (0..variants).map(|_| Shown::default()).collect(),
+            opus: Shown::default(),
             asked: Pictures::NONE,
             layers: Vec::new(),
             lag: 0,
@@ -191,23 +216,8 @@ impl Stage {
     fn drain(&mut self) {
         while let Some(output) = self.core.poll_output() {
             match output {
-                Output::Media(index, media) => {
-                    let shown = &mut self.shown[index];
-                    match media {
-                        Media::Tag(tag) => shown.tags.push(tag),
-                        Media::Init(init, before) => {
-                            if shown.inits.is_empty() {
-                                shown.before = before;
-                            }
-                            shown.inits.push(init);
-                        }
-                        Media::Part(part, date) => {
-                            shown.dates.extend(date);
-                            shown.parts.push(part);
-                        }
-                        Media::Segment(segment) => shown.segments.push(segment),
-                    }
-                }
+                Output::Media(index, media) => self.shown[index].take(media),
+                Output::Opus(media) => self.opus.take(media),
                 Output::Audio(work) => {
                     let mut frames = Vec::new();
                     match work {
@@ -244,11 +254,7 @@ impl Stage {
 
     /// Where in ms the discontinuities of each variant are.
     fn breaks(&self) -> Vec<Vec<u64>> {
-        let of = |shown: &Shown| {
-            let breaks = shown.parts.iter().filter(|part| part.discontinuity);
-            breaks.map(|part| part.start.as_millis()).collect()
-        };
-        self.shown.iter().map(of).collect()
+        self.shown.iter().map(Shown::breaks).collect()
     }
 
     fn discontinuities(&self) -> Vec<u64> {
@@ -305,6 +311,17 @@ fn segments_and_pictures_of_all_sizes_are_at_the_same_times() {
     assert_eq!(sound.inits[0].codecs, "mp4a.40.2");
     assert!(sound.segments.len() >= 8 && sound.pictures().is_empty());
     assert_eq!(stage.discontinuities(), [0; 4]);
+    // The sound as it was sent is as far as that of AAC, and begins with it.
+    let opus = &stage.opus;
+    assert_eq!(opus.inits[0].codecs, "opus");
+    assert_eq!(opus.segments.len(), sound.segments.len());
+    let starts = opus.segments.iter().zip(&sound.segments);
+    for (opus, sound) in starts {
+        let apart = opus.start.ticks_since(sound.start).unsigned_abs();
+        assert!(apart < 64 * 720, "{:?}, {:?}", opus.start, sound.start);
+    }
+    assert!(opus.tags.is_empty());
+    assert_eq!(opus.discontinuities(), 0);
 }
 
 #[test]
@@ -338,6 +355,9 @@ fn what_breaks_in_one_variant_breaks_in_all_and_nothing_else_does() {
     assert_eq!(breaks[1], breaks[0]);
     // Sound begins with the frame nearest to it.
     assert!(breaks[2][0].abs_diff(breaks[0][0]) <= 22, "{breaks:?}");
+    assert_eq!(stage.opus.discontinuities(), 1);
+    let opus = stage.opus.breaks()[0];
+    assert!(opus.abs_diff(breaks[0][0]) <= 22, "{opus}, {breaks:?}");
     assert_eq!(stage.shown[0].inits.len(), 2);
     assert_eq!(stage.shown[1].inits.len(), 1);
     // They are in step again.
@@ -359,6 +379,7 @@ fn variants_go_on_with_a_publisher_that_has_one_size() {
     stage.republish(1);
     stage.send(9_000.0, ALL);
     assert_eq!(stage.discontinuities(), [1; 4]);
+    assert_eq!(stage.opus.discontinuities(), 1);
     for (shown, before) in stage.shown.iter().zip(before) {
         assert!(shown.segments.len() >= before + 3);
         let starts = shown.segments.windows(2);
@@ -369,6 +390,8 @@ fn variants_go_on_with_a_publisher_that_has_one_size() {
     stage.republish(2);
     stage.send(9_000.0, ALL);
     assert_eq!(stage.discontinuities(), [2; 4]);
+    assert_eq!(stage.opus.discontinuities(), 2);
+    assert_eq!(stage.opus.inits.len(), 1);
     let sizes = |index: usize| stage.shown[index].inits.last().and_then(|init| init.size);
     assert_eq!(
         [0, 1, 2].map(sizes),

@@ -12,6 +12,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use packager::fmp4;
 use packager::hls::{
     InitSection, LivePlaylist, MAX_WINDOWS, Part, PlaylistConfig, PlaylistPart, Segment,
     SegmentHead,
@@ -304,13 +305,71 @@ impl Store {
         }))
     }
 
+    /// The same playlist of the pictures of its segments, which stands where these do. It says of each
+    /// segment what the playlist says: pictures and sound of a segment begin and end together.
+    pub(crate) fn picture_playlist(&self, is_delta: bool) -> Option<File> {
+        let File { data, etag } = self.playlist(is_delta)?;
+        let text = String::from_utf8_lossy(&data);
+        let text = text.replace(
+            &format!("{}/{}-", self.id, self.stamp),
+            &format!("{}-", self.picture_stamp()),
+        );
+        Some(File {
+            data: text.into(),
+            etag: etag.replacen(&self.stamp, &self.picture_stamp(), 1),
+        })
+    }
+
     /// True if it is one of its names, whether or not there is such a file.
     pub(crate) fn names(&self, name: &str) -> bool {
-        FileName::parse(name, &self.stamp).is_some()
+        let stamps = [&self.stamp, &self.picture_stamp()];
+        stamps
+            .iter()
+            .any(|stamp| FileName::parse(name, stamp).is_some())
     }
 
     /// The file with this name.
     pub(crate) fn file(&self, name: &str) -> Lookup {
+        match FileName::parse(name, &self.picture_stamp()) {
+            Some(of) => self.pictures_of(of, name),
+            None => self.whole_file(name),
+        }
+    }
+
+    /// The pictures of what has a name: cut out of it for each who asks, which costs about as much as
+    /// sending it, so that nothing is kept that nobody asks for.
+    fn pictures_of(&self, of: FileName, name: &str) -> Lookup {
+        let cut = match of {
+            FileName::Transport(_) => return Lookup::Unknown,
+            FileName::Init(version) => {
+                let state = self.read();
+                let init = state.inits.iter().find(|init| init.version == version);
+                let video = init.and_then(|init| init.video.clone());
+                drop(state);
+                fmp4::init_section(video.as_deref(), None)
+            }
+            // Playlists of windows have no pictures alone.
+            FileName::Segment(msn) if self.read().segment(msn).is_none() => return Lookup::Unknown,
+            FileName::Segment(_) | FileName::Part(..) => match self.whole_file(&self.name(of)) {
+                Lookup::Found(File { data, .. }) => fmp4::pictures(&data),
+                other => return other,
+            },
+        };
+        match cut {
+            Ok(data) => Lookup::Found(File {
+                data,
+                etag: format!("\"{name}\""),
+            }),
+            Err(_) => Lookup::Unknown,
+        }
+    }
+
+    /// In the names of pictures alone. No variant's stamp ends so.
+    fn picture_stamp(&self) -> String {
+        format!("{}v", self.stamp)
+    }
+
+    fn whole_file(&self, name: &str) -> Lookup {
         let Some(found) = FileName::parse(name, &self.stamp) else {
             return Lookup::Unknown;
         };
