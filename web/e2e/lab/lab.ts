@@ -3,6 +3,7 @@ import {
   FlvPlayer, HlsPlayer, WebliveError, WebRtcPlayer, WhipClient,
   type Player, type PlayerState, type PlaybackStats, type SessionState, type VideoCodec,
 } from '../../src/index';
+import { OpusHlsPlayer } from './opus-hls';
 import { PlainHlsPlayer } from './plain-hls';
 import { Steadiness, type Steady } from './steadiness';
 
@@ -45,9 +46,9 @@ export interface Observation {
   totalAudioEnergy: number;
 }
 
-const PLAYERS = { webrtc: WebRtcPlayer, flv: FlvPlayer, hls: HlsPlayer, 'plain-hls': PlainHlsPlayer };
+const PLAYERS = { webrtc: WebRtcPlayer, flv: FlvPlayer, hls: HlsPlayer, 'plain-hls': PlainHlsPlayer, 'opus-hls': OpusHlsPlayer };
 
-/** The SDK's players, and hls.js without its low-latency mode. */
+/** The SDK's players, hls.js without its low-latency mode, and with sound from a playlist of its own. */
 export type LabPlayer = keyof typeof PLAYERS;
 
 /** Publishes and plays for the tests; everything it uses is what pages use. */
