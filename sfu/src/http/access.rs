@@ -397,6 +397,8 @@ mod tests {
             "/live/a-1/x-0.m4s",
             "/live/a-1/ts.m3u8",
             "/live/a-1/dvr.m3u8",
+            "/live/a-1/opus.m3u8",
+            "/live/a-1/video.m3u8",
         ] {
             assert_eq!(stream_of(path).unwrap().as_str(), "a-1", "{path}");
         }

@@ -241,4 +241,17 @@ mod tests {
         }
         assert!(!takes_gzip(&HeaderMap::new()));
     }
+
+    #[test]
+    fn sound_in_a_playlist_of_its_own_is_signed_too() {
+        let list = "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"opus\",NAME=\"Opus\",\
+            URI=\"../a_opus.m3u8\"\n#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=\"opus\"\n../a/video.m3u8\n";
+        let signed = sign_text(list, "k=v");
+        assert!(signed.contains("URI=\"../a_opus.m3u8?k=v\"\n"), "{signed}");
+        assert!(signed.ends_with("\n../a/video.m3u8?k=v\n"), "{signed}");
+        assert!(
+            signed.contains("GROUP-ID=\"opus\",NAME=\"Opus\""),
+            "{signed}"
+        );
+    }
 }
