@@ -364,7 +364,7 @@ impl Relay {
         let variant = match facet {
             Facet::Whole => None,
             Facet::Variant(index) => Some(index),
-            Facet::Opus => return Err(Problem::OpusInFlv(id.clone())),
+            Facet::Opus => return Err(Problem::OpusInFragments(id.clone())),
         };
         Ok((broadcast, variant))
     }

@@ -81,8 +81,20 @@ impl Relay {
         self.await_variants(&broadcast).await?;
         let wait = self.inner.config.segment_duration;
         self.await_playlist(&broadcast, opus, wait).await?;
-        let summary = opus.summary().ok_or_else(|| not_there(id, &broadcast))?;
-        let file = multivariant::opus_list(&self.pictures(&broadcast), name, &summary);
+        let pictures = self.pictures(&broadcast);
+        let mut wait = self.inner.config.first_media_wait;
+        for Addressed { variant, .. } in &pictures {
+            self.await_measured(&broadcast, &variant.store, wait)
+                .await?;
+            wait = VARIANT_WAIT;
+        }
+        // Who is told of sound alone never asks again.
+        let mut stores = pictures.iter().map(|it| &it.variant.store);
+        let is_whole = stores.clone().any(|store| store.summary().is_some())
+            || !stores.any(Store::is_to_be_measured);
+        let summary = opus.summary().filter(|_| is_whole);
+        let summary = summary.ok_or_else(|| not_there(id, &broadcast))?;
+        let file = multivariant::opus_list(&pictures, name, &summary);
         Ok(playlist(&file, asked, None))
     }
 
@@ -151,6 +163,9 @@ impl Relay {
         asked: &Asked<'_>,
     ) -> Result<Response<Body>, Problem> {
         let (broadcast, facet) = self.find(&id)?;
+        if facet == Facet::Opus {
+            return Err(Problem::OpusInFragments(id));
+        }
         let store = broadcast.store(facet);
         let is_list = facet == Facet::Whole && self.has_list(&broadcast);
         if is_list {
@@ -239,6 +254,27 @@ impl Relay {
             _ = status.wait_for(|status| !goes_on(status)) => {}
             () = sleep(limit) => {}
         }
+        Ok(())
+    }
+
+    /// Waits for the first segment since pictures of a variant began or changed.
+    async fn await_measured(
+        &self,
+        broadcast: &Broadcast,
+        store: &Store,
+        limit: Duration,
+    ) -> Result<(), Problem> {
+        if !store.is_to_be_measured() {
+            return Ok(());
+        }
+        let _seat = self.seat(broadcast, "hls_waiting", "waiting_viewers")?;
+        let mut edge = store.edge();
+        let measured = async {
+            // An error would say that the broadcast is gone altogether.
+            while store.is_to_be_measured() && edge.changed().await.is_ok() {}
+        };
+        // The list says so where it is not.
+        let _ = timeout(limit, measured).await;
         Ok(())
     }
 

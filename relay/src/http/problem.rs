@@ -39,7 +39,7 @@ pub(crate) enum Problem {
     /// What is asked for is sound alone.
     NoPicture(StreamId),
     /// It is the sound as its publisher sends it.
-    OpusInFlv(StreamId),
+    OpusInFragments(StreamId),
     NotYet(StreamId),
     Directive(BadDirective),
     Latency(BadLatency),
@@ -91,7 +91,7 @@ impl Problem {
             | Self::NotInTransport(..)
             | Self::NoOpus(_)
             | Self::NoPicture(_)
-            | Self::OpusInFlv(_) => StatusCode::CONFLICT,
+            | Self::OpusInFragments(_) => StatusCode::CONFLICT,
             Self::NotYet(_)
             | Self::NotRead(..)
             | Self::Stalled(_)
@@ -113,7 +113,7 @@ impl Problem {
             Self::NotInTransport(..) => "Codec cannot be played as MPEG-TS",
             Self::NoOpus(_) => "Stream has no sound of Opus",
             Self::NoPicture(_) => "Stream is sound alone",
-            Self::OpusInFlv(_) => "Opus is played over HLS alone",
+            Self::OpusInFragments(_) => "Opus is played as fMP4 alone",
             Self::NoTracks(_) => "Stream has nothing to play over FLV or HLS",
             Self::NoTimeShift(_) => "No time shift",
             Self::NotRead(..) => "Segment cannot be read now",
@@ -135,7 +135,7 @@ impl Problem {
             Self::Ended(_) => "ended",
             Self::UnknownFile(..) | Self::PastPart(..) => "no-such-segment",
             Self::Method(_) => "method-not-allowed",
-            Self::Codec(..) | Self::NotInTransport(..) | Self::OpusInFlv(_) => {
+            Self::Codec(..) | Self::NotInTransport(..) | Self::OpusInFragments(_) => {
                 "codec-not-supported"
             }
             Self::NoTracks(_) | Self::NoOpus(_) | Self::NoPicture(_) => "no-tracks",
@@ -179,7 +179,7 @@ impl Problem {
                  comes from another server; play it with AAC at /live/{id}.m3u8"
             ),
             Self::NoPicture(id) => format!("{id} is sound alone; play it at /live/{id}.m3u8"),
-            Self::OpusInFlv(id) => format!(
+            Self::OpusInFragments(id) => format!(
                 "{id} is sound of Opus, which is carried as fMP4 alone; play it at /live/{id}.m3u8"
             ),
             Self::NoTracks(id) => format!(

@@ -10,6 +10,7 @@ use super::*;
 use crate::broadcast::Phase;
 use crate::broadcast::rig::{Rig, Session};
 use crate::broadcast::testing::Tone;
+use crate::hls::Lookup;
 use crate::{PublishError, TimeShiftConfig, Track};
 
 #[test]
@@ -180,6 +181,30 @@ async fn a_list_of_its_own_has_the_pictures_with_opus() {
             }
         }
     }
+    // All who ask for pictures alone have the same bytes.
+    let broadcast = relay.broadcast(&id("a")).unwrap();
+    let store = &broadcast.variant(None).store;
+    let cut = |name: &str| match store.file(name) {
+        Lookup::Found(file) => file.data,
+        other => panic!("{name}: {other:?}"),
+    };
+    let playlist = text(get(&relay, "/live/a/video.m3u8").await).await;
+    let (segment, _) = playlist.rsplit_once(".m4s\n").unwrap();
+    let (_, segment) = segment.rsplit_once('\n').unwrap();
+    for name in [format!("{segment}.m4s"), format!("{segment}.0.m4s")] {
+        assert_eq!(cut(&name).as_ptr(), cut(&name).as_ptr(), "{name}");
+    }
+    let sound = broadcast.opus().unwrap();
+    let playlist = text(get(&relay, "/live/a_opus.m3u8").await).await;
+    let (name, _) = playlist.rsplit_once(".m4s\n").unwrap();
+    let (_, name) = name.rsplit_once('/').unwrap();
+    assert!(matches!(
+        sound.file(&format!("{name}.m4s")),
+        Lookup::Found(_)
+    ));
+    let (stamp, number) = name.rsplit_once('-').unwrap();
+    let pictures = sound.file(&format!("{stamp}v-{number}.m4s"));
+    assert!(matches!(pictures, Lookup::Unknown), "{pictures:?}");
     // Nothing of it is in what players read who do not ask for it.
     let playlist = text(get(&relay, "/live/a.m3u8").await).await;
     assert!(
@@ -189,6 +214,7 @@ async fn a_list_of_its_own_has_the_pictures_with_opus() {
     for (path, word) in [
         ("/live/a_opus.flv", "Opus"),
         ("/live/a_opus/video.m3u8", "sound alone"),
+        ("/live/a_opus/ts.m3u8", "fMP4 alone"),
     ] {
         let (status, detail) = problem(get(&relay, path).await).await;
         assert_eq!(status, 409, "{path}");

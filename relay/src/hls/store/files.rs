@@ -1,9 +1,10 @@
 //! Segments with their parts, and the names under which they are served.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use packager::fmp4;
 use packager::hls::{Segment, ShiftSegment};
 
 use super::transport::Cell;
@@ -54,7 +55,7 @@ impl FileName {
 pub(super) struct OpenSegment {
     init: u32,
     wall: SystemTime,
-    parts: Vec<Bytes>,
+    parts: Vec<Part>,
 }
 
 impl OpenSegment {
@@ -63,11 +64,17 @@ impl OpenSegment {
         Self { init, wall, parts }
     }
 
-    pub(super) fn push(&mut self, part: Bytes) {
-        self.parts.push(part);
+    /// Version of its initialization section.
+    pub(super) fn init(&self) -> u32 {
+        self.init
     }
 
-    pub(super) fn part(&self, index: usize) -> Option<Bytes> {
+    pub(super) fn push(&mut self, data: Bytes) {
+        let pictures = Arc::default();
+        self.parts.push(Part { data, pictures });
+    }
+
+    pub(super) fn part(&self, index: usize) -> Option<Part> {
         self.parts.get(index).cloned()
     }
 
@@ -75,12 +82,12 @@ impl OpenSegment {
     pub(super) fn end(self, segment: &Segment) -> StoredSegment {
         let mut end = 0;
         let ends = self.parts.iter().map(|part| {
-            end += part.len();
-            end
+            end += part.data.len();
+            (end, part.pictures.clone())
         });
         StoredSegment {
             init: self.init,
-            part_ends: ends.collect(),
+            parts: ends.collect(),
             data: segment.data.clone(),
             duration: segment.duration,
             lasts: segment.lasts,
@@ -89,9 +96,29 @@ impl OpenSegment {
             discontinuity: segment.discontinuity,
             goes_at: Duration::ZERO,
             transport: Arc::default(),
+            pictures: Arc::default(),
         }
     }
 }
+
+/// A part, or a whole segment.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    pub(super) data: Bytes,
+    pub(super) pictures: Arc<Pictures>,
+}
+
+impl Part {
+    /// Its pictures alone; none if there are none. All who ask have the same bytes, which stay as long as
+    /// it does.
+    pub(super) fn pictures(&self) -> Option<Bytes> {
+        let cut = || fmp4::pictures(&self.data).ok();
+        self.pictures.get_or_init(cut).clone()
+    }
+}
+
+/// Pictures once they are cut out of a segment or a part of it.
+pub(super) type Pictures = OnceLock<Option<Bytes>>;
 
 /// A finished segment. Its parts are read out of it.
 #[derive(Debug)]
@@ -106,11 +133,14 @@ pub(super) struct StoredSegment {
     pub(super) wall: SystemTime,
     pub(super) is_independent: bool,
     pub(super) discontinuity: bool,
-    part_ends: Vec<usize>,
+    /// Where each ends, and its pictures.
+    parts: Vec<(usize, Arc<Pictures>)>,
     /// When it may go by [`State::clock`](super::State::clock), once it has left the playlist.
     pub(super) goes_at: Duration,
     /// The same as Transport Stream, once somebody has asked for that.
     pub(super) transport: Arc<Cell>,
+    /// Its pictures alone, once somebody has asked for these.
+    pub(super) pictures: Arc<Pictures>,
 }
 
 impl StoredSegment {
@@ -125,16 +155,19 @@ impl StoredSegment {
     }
 
     pub(super) fn parts(&self) -> usize {
-        self.part_ends.len()
+        self.parts.len()
     }
 
-    pub(super) fn part(&self, index: usize) -> Option<Bytes> {
-        let end = *self.part_ends.get(index)?;
+    pub(super) fn part(&self, index: usize) -> Option<Part> {
+        let (end, pictures) = self.parts.get(index)?;
         let start = match index.checked_sub(1) {
-            Some(before) => *self.part_ends.get(before)?,
+            Some(before) => self.parts.get(before)?.0,
             None => 0,
         };
-        (start <= end && end <= self.data.len()).then(|| self.data.slice(start..end))
+        (start <= *end && *end <= self.data.len()).then(|| Part {
+            data: self.data.slice(start..*end),
+            pictures: pictures.clone(),
+        })
     }
 }
 

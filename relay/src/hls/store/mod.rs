@@ -21,7 +21,7 @@ use packager::rtp::Codec;
 use packager::ts::Program;
 use tokio::sync::watch;
 
-use self::files::{FileName, OpenSegment, StoredSegment};
+use self::files::{FileName, OpenSegment, Part as StoredPart, StoredSegment};
 use self::meter::Meter;
 pub(crate) use self::meter::Summary;
 use self::shifted::Shifted;
@@ -179,6 +179,14 @@ impl Store {
         state.meter.summary(init)
     }
 
+    /// Whether it has pictures of which nothing is measured yet: they have begun, or their size has
+    /// changed.
+    pub(crate) fn is_to_be_measured(&self) -> bool {
+        let state = self.read();
+        let newest = state.inits.back();
+        newest.is_some_and(|init| init.size.is_some() && state.meter.summary(init).is_none())
+    }
+
     /// Where it is (RFC 8216bis section 4.4.5.4), once it has a segment.
     pub(crate) fn report(&self) -> Option<Report> {
         let state = self.read();
@@ -306,8 +314,12 @@ impl Store {
     }
 
     /// The same playlist of the pictures of its segments, which stands where these do. It says of each
-    /// segment what the playlist says: pictures and sound of a segment begin and end together.
+    /// segment what the playlist says: pictures and sound of a segment begin and end together. None
+    /// while it shows a segment without pictures.
     pub(crate) fn picture_playlist(&self, is_delta: bool) -> Option<File> {
+        if !self.read().shows_pictures() {
+            return None;
+        }
         let File { data, etag } = self.playlist(is_delta)?;
         let text = String::from_utf8_lossy(&data);
         let text = text.replace(
@@ -336,32 +348,58 @@ impl Store {
         }
     }
 
-    /// The pictures of what has a name: cut out of it for each who asks, which costs about as much as
-    /// sending it, so that nothing is kept that nobody asks for.
+    /// The pictures of what has a name: cut out of it once, for all who ask.
     fn pictures_of(&self, of: FileName, name: &str) -> Lookup {
-        let cut = match of {
+        let state = self.read();
+        let part = match of {
             FileName::Transport(_) => return Lookup::Unknown,
             FileName::Init(version) => {
-                let state = self.read();
                 let init = state.inits.iter().find(|init| init.version == version);
                 let video = init.and_then(|init| init.video.clone());
                 drop(state);
-                fmp4::init_section(video.as_deref(), None)
+                let cut = video.and_then(|video| fmp4::init_section(Some(&video), None).ok());
+                return cut.map_or(Lookup::Unknown, |data| found(data, name));
             }
             // Playlists of windows have no pictures alone.
-            FileName::Segment(msn) if self.read().segment(msn).is_none() => return Lookup::Unknown,
-            FileName::Segment(_) | FileName::Part(..) => match self.whole_file(&self.name(of)) {
-                Lookup::Found(File { data, .. }) => fmp4::pictures(&data),
-                other => return other,
+            FileName::Segment(msn) => state.segment(msn).map(|segment| {
+                let part = StoredPart {
+                    data: segment.data.clone(),
+                    pictures: segment.pictures.clone(),
+                };
+                (segment.init, part)
+            }),
+            FileName::Part(msn, index) => match self.part(&state, msn, index) {
+                Ok(part) => part,
+                Err(other) => return other,
             },
         };
-        match cut {
-            Ok(data) => Lookup::Found(File {
-                data,
-                etag: format!("\"{name}\""),
-            }),
-            Err(_) => Lookup::Unknown,
+        let part = part.filter(|(init, _)| state.has_video(*init));
+        drop(state);
+        let cut = part.and_then(|(_, part)| part.pictures());
+        cut.map_or(Lookup::Unknown, |data| found(data, name))
+    }
+
+    /// A part, with the version of its initialization section.
+    fn part(
+        &self,
+        state: &State,
+        msn: u64,
+        index: usize,
+    ) -> Result<Option<(u32, StoredPart)>, Lookup> {
+        if msn == state.playlist.next_sequence() {
+            let edge = state.edge;
+            if self.config.part.is_some() && index == edge.parts && !edge.is_ended {
+                return Err(Lookup::Next);
+            }
+            let open = state.open.as_ref();
+            return Ok(open.and_then(|open| Some((open.init(), open.part(index)?))));
         }
+        let segment = state.segment(msn);
+        let part = segment.and_then(|segment| Some((segment.init, segment.part(index)?)));
+        if part.is_none() && msn < state.playlist.next_sequence() {
+            return Err(Lookup::Past);
+        }
+        Ok(part)
     }
 
     /// In the names of pictures alone. No variant's stamp ends so.
@@ -370,11 +408,11 @@ impl Store {
     }
 
     fn whole_file(&self, name: &str) -> Lookup {
-        let Some(found) = FileName::parse(name, &self.stamp) else {
+        let Some(of) = FileName::parse(name, &self.stamp) else {
             return Lookup::Unknown;
         };
         let state = self.read();
-        let data = match found {
+        let data = match of {
             FileName::Init(version) => {
                 let mut inits = state.inits.iter();
                 inits
@@ -405,28 +443,12 @@ impl Store {
                     Err(codec) => codec.map_or(Lookup::Unknown, Lookup::OtherCodec),
                 };
             }
-            FileName::Part(msn, index) if msn == state.playlist.next_sequence() => {
-                let edge = state.edge;
-                if self.config.part.is_some() && index == edge.parts && !edge.is_ended {
-                    return Lookup::Next;
-                }
-                state.open.as_ref().and_then(|open| open.part(index))
-            }
-            FileName::Part(msn, index) => {
-                let part = state.segment(msn).and_then(|s| s.part(index));
-                if part.is_none() && msn < state.playlist.next_sequence() {
-                    return Lookup::Past;
-                }
-                part
-            }
+            FileName::Part(msn, index) => match self.part(&state, msn, index) {
+                Ok(part) => part.map(|(_, part)| part.data),
+                Err(other) => return other,
+            },
         };
-        match data {
-            Some(data) => Lookup::Found(File {
-                data,
-                etag: etag_of(name),
-            }),
-            None => Lookup::Unknown,
-        }
+        data.map_or(Lookup::Unknown, |data| found(data, name))
     }
 
     /// The segment of this Media Sequence Number; of those that are gone, the oldest after it.
@@ -515,6 +537,13 @@ impl Store {
     }
 }
 
+fn found(data: Bytes, name: &str) -> Lookup {
+    Lookup::Found(File {
+        data,
+        etag: etag_of(name),
+    })
+}
+
 impl State {
     fn segment(&self, msn: u64) -> Option<&StoredSegment> {
         let behind = self.playlist.next_sequence().checked_sub(msn)?;
@@ -523,6 +552,19 @@ impl State {
     }
 
     /// What the newest segment says.
+    /// Whether all that the playlist shows has pictures.
+    fn shows_pictures(&self) -> bool {
+        let shown = self.segments.iter().skip(self.spare);
+        let open = self.open.iter().map(OpenSegment::init);
+        let mut inits = shown.map(|segment| segment.init).chain(open);
+        inits.all(|version| self.has_video(version))
+    }
+
+    fn has_video(&self, version: u32) -> bool {
+        let init = self.inits.iter().find(|init| init.version == version);
+        init.is_some_and(|init| init.video.is_some())
+    }
+
     fn has_transport(&self) -> Option<Result<(), Codec>> {
         match self.program(self.segments.back()?.init) {
             Ok(_) => Some(Ok(())),

@@ -5,6 +5,7 @@ use packager::time::MediaTime;
 use prometheus::Registry;
 
 use super::*;
+use crate::broadcast::testing::{SPS_640X360, video_config};
 use crate::metrics::Metrics;
 
 fn store(part: Option<Duration>) -> Store {
@@ -93,6 +94,47 @@ fn the_playlist_names_files_that_are_there() {
     assert_eq!(data(&store, "stamp-init0.mp4").unwrap(), "init 0");
     assert!(matches!(store.file("other-0.m4s"), Lookup::Unknown));
     assert!(matches!(store.file("stamp-1.0.m4s"), Lookup::Unknown));
+}
+
+#[test]
+fn pictures_that_have_changed_are_to_be_measured() {
+    let store = store(None);
+    let pictures = |version| InitSection {
+        size: Some((640, 360)),
+        ..init(version)
+    };
+    assert!(!store.is_to_be_measured());
+    store.push_init(init(0));
+    assert!(!store.is_to_be_measured(), "it is sound alone");
+    push_segment(&store, 0, 0, TWO);
+    store.push_init(pictures(1));
+    assert!(store.is_to_be_measured() && store.summary().is_none());
+    push_segment(&store, 1, 1, TWO);
+    assert!(!store.is_to_be_measured() && store.summary().is_some());
+}
+
+#[test]
+fn pictures_alone_are_not_told_of_while_a_segment_without_them_is() {
+    let store = store(None);
+    store.push_init(init(0));
+    push_segment(&store, 0, 0, TWO);
+    assert!(store.picture_playlist(false).is_none());
+    let video = video_config(SPS_640X360);
+    store.push_init(InitSection {
+        video: Some(video),
+        ..init(1)
+    });
+    for number in 1..3 {
+        push_segment(&store, number, 1, TWO);
+        assert!(store.picture_playlist(false).is_none());
+    }
+    push_segment(&store, 3, 1, TWO);
+    let text = store.picture_playlist(false).expect("a playlist").data;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    assert!(
+        text.contains("stampv-1.m4s") && !text.contains("init0"),
+        "{text}"
+    );
 }
 
 #[test]
