@@ -300,9 +300,12 @@ impl Relay {
         Some((broadcast.clone(), facet))
     }
 
-    /// The name in addresses of a broadcast's own sound, unless another stream has it.
+    /// The name in addresses of a broadcast's own sound, unless another stream has it or the sound has
+    /// ended before the broadcast.
     pub(crate) fn opus_name(&self, broadcast: &Broadcast) -> Option<String> {
-        broadcast.opus()?;
+        if broadcast.opus()?.is_ended() && !broadcast.is_ended() {
+            return None;
+        }
         let name = format!("{}_{OPUS}", broadcast.id);
         let is_free = !self.inner.broadcasts().contains_key(name.as_str());
         is_free.then_some(name)

@@ -48,6 +48,8 @@ pub(super) enum Output {
     Media(usize, Media),
     /// What the publisher's own sound goes on with.
     Opus(Media),
+    /// It goes on no more.
+    OpusOver,
     /// Work for the transcoder.
     Audio(AudioWork),
     /// Ask the publisher for a key frame of these pictures.
@@ -279,7 +281,8 @@ impl Core {
         self.advance(now);
     }
 
-    /// The transcoder has ended: go on without sound.
+    /// The transcoder has ended: go on without sound. The publisher's own goes by the time of AAC, and
+    /// is over.
     pub(super) fn handle_audio_failure(&mut self, now: Instant) {
         self.tracks.audio = false;
         self.has_sounded = false;
@@ -287,6 +290,7 @@ impl Core {
         self.audio = AudioInput::new();
         self.out
             .retain(|output| !matches!(output, Output::Audio(_)));
+        self.end_opus();
         self.expect();
         self.advance(now);
     }

@@ -10,8 +10,9 @@
 //! - A gap, of lost packets or of a sender that is silent on purpose (DTX, RFC 6716 section 2.1.9),
 //!   is filled with frames of no bytes, one a packet (section 3.2.1): decoders conceal these as they
 //!   do lost ones, with comfort noise where the sender had been silent.
-//! - A packet for a time that is filled takes the place of such frames, as long as they wait here;
-//!   one of which hardly anything would be left is dropped.
+//! - A packet for a time that is filled takes the place of such frames, as long as they wait here.
+//!   Where they are out it is dropped, however long it is: what it would have behind them came late,
+//!   and all that follows with it.
 //!
 //! What is sent waits until the AAC of its time is there, which is what the other variants go by: a
 //! discontinuity that these have is in this one as well, and at the same time.
@@ -29,9 +30,6 @@ use crate::metrics::Metrics;
 
 /// How far a packet may lie from its place in the count: 10 ms, half of what browsers send at once.
 const MAX_DRIFT: u64 = 480;
-
-/// A packet that comes for a time that is filled is dropped if no more than this would be left of it.
-const LEAST_LEFT: u64 = 240;
 
 /// Longest gap that is filled. Beyond it the count jumps: the work must stay bounded, and the
 /// timeline takes long pauses out.
@@ -97,7 +95,7 @@ impl OpusTrack {
             next = self.next.unwrap_or(at);
         }
         let behind = next.saturating_sub(at);
-        if behind > MAX_DRIFT.min(samples) && samples.saturating_sub(behind) <= LEAST_LEFT {
+        if behind > MAX_DRIFT {
             metrics.count_drop("opus_of_filled_time", 1);
             return;
         }

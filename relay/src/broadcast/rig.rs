@@ -36,6 +36,8 @@ pub(crate) struct Rig {
     pub(crate) opus_inits: Vec<InitSection>,
     pub(crate) opus_segments: Vec<(Segment, SystemTime)>,
     opus_wall: Option<SystemTime>,
+    /// It goes on no more.
+    pub(crate) is_opus_over: bool,
     /// When a key frame was asked for.
     pub(crate) asked: Vec<Instant>,
     pub(crate) refused: Option<Codec>,
@@ -76,6 +78,7 @@ impl Rig {
             opus_inits: Vec::new(),
             opus_segments: Vec::new(),
             opus_wall: None,
+            is_opus_over: false,
             asked: Vec::new(),
             refused: None,
             refusals: 0,
@@ -168,6 +171,7 @@ impl Rig {
                     let wall = self.opus_wall.expect("its first part");
                     self.opus_segments.push((segment, wall));
                 }
+                Output::OpusOver => self.is_opus_over = true,
                 Output::RequestKeyframe(_) => self.asked.push(self.now),
                 Output::Accepted => self.accepted += 1,
                 Output::NewSource => self.sources += 1,

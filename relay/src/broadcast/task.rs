@@ -258,6 +258,7 @@ impl Task {
                         self.store(opus, OPUS, media);
                     }
                 }
+                Output::OpusOver => self.broadcast.opus().into_iter().for_each(Store::end),
                 Output::Audio(work) => self.submit(work),
                 Output::NewSource => {
                     let audio = self.core.audio_config();

@@ -511,6 +511,15 @@ fn a_transcoder_that_ended_gets_no_more_work_before_the_next_publisher() {
     rig.core.handle_audio_failure(rig.now);
     rig.drain();
     let frames = rig.frames.len();
+    // The sound as it was sent is over as well: what waited for AAC is out.
+    assert!(rig.is_opus_over);
+    let lasted: Duration = rig
+        .opus_segments
+        .iter()
+        .map(|(segment, _)| segment.duration)
+        .sum();
+    let expected = Duration::from_millis(3_900)..Duration::from_millis(4_100);
+    assert!(expected.contains(&lasted), "{lasted:?}");
     session.send(&mut rig, 8_000.0, keep);
     assert_eq!(rig.frames.len(), frames);
     assert!(rig.core.audio_config().is_none());

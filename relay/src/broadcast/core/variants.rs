@@ -39,14 +39,7 @@ impl Core {
 
     /// Passes on what has come out of the variants.
     pub(super) fn poll_variants(&mut self) {
-        if let Some(opus) = &mut self.opus {
-            while let Some(output) = opus.poll() {
-                let before = opus.discontinuities_before();
-                let media = Media::of(output, before, |start| self.wall.of_other(start));
-                self.out.push_back(Output::Opus(media));
-            }
-            opus.report(&self.metrics);
-        }
+        self.poll_opus();
         for (index, mux) in self.variants.iter_mut().enumerate() {
             while let Some(muxed) = mux.poll() {
                 let wall = &mut self.wall;
@@ -65,6 +58,30 @@ impl Core {
                 ));
             }
         }
+    }
+
+    /// Passes on what has come out of the publisher's own sound.
+    fn poll_opus(&mut self) {
+        let Some(opus) = &mut self.opus else {
+            return;
+        };
+        while let Some(output) = opus.poll() {
+            let before = opus.discontinuities_before();
+            let media = Media::of(output, before, |start| self.wall.of_other(start));
+            self.out.push_back(Output::Opus(media));
+        }
+        opus.report(&self.metrics);
+    }
+
+    /// Ends the publisher's own sound, for as long as the broadcast goes on.
+    pub(super) fn end_opus(&mut self) {
+        let Some(opus) = &mut self.opus else {
+            return;
+        };
+        opus.finish();
+        self.poll_opus();
+        self.opus = None;
+        self.out.push_back(Output::OpusOver);
     }
 
     /// The same content has the same Discontinuity Sequence Number in all variants (RFC 8216

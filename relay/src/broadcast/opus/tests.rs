@@ -142,6 +142,38 @@ fn a_packet_takes_the_place_of_what_was_made_up_for_its_time() {
 }
 
 #[test]
+fn nothing_stays_late_behind_a_packet_for_a_time_that_is_filled() {
+    for length in [120, 480, 960, 2_880] {
+        let toc = match length {
+            120 => 28 << 3,
+            480 => 30 << 3,
+            960 => 31 << 3,
+            _ => 11 << 3,
+        };
+        for behind in 1..2_880 {
+            let mut bench = Bench::new();
+            bench
+                .track
+                .fill(MediaTime::ZERO, MediaTime::from_millis(100));
+            bench.track.release(MediaTime::MAX);
+            for packet in 0..40_u8 {
+                let at = 4_800 - behind + u64::from(packet) * length;
+                bench.push(at, toc, packet);
+            }
+            let played: Vec<_> = bench.waiting();
+            assert!(played.iter().any(|(.., number)| *number == Some(39)));
+            for (start, _, number) in played {
+                let sent = number.map(|number| 4_800 - behind + u64::from(number) * length);
+                assert!(
+                    sent.is_none_or(|sent| start.abs_diff(sent) <= MAX_DRIFT),
+                    "{start} for {sent:?}, packets of {length}, {behind} behind"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn clocks_that_differ_are_held_together_by_whole_frames() {
     for drift in [-200.0, 200.0] {
         let mut bench = Bench::new();
@@ -161,7 +193,7 @@ fn clocks_that_differ_are_held_together_by_whole_frames() {
             bench.track.waiting.clear();
             bench.segments();
         }
-        assert!(worst <= 720, "{worst} samples at {drift} ppm");
+        assert!(worst <= MAX_DRIFT, "{worst} samples at {drift} ppm");
         let dropped = if drift < 0.0 { 3..=9 } else { 0..=0 };
         assert!(dropped.contains(&bench.dropped()), "{}", bench.dropped());
     }

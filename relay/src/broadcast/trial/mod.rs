@@ -208,6 +208,7 @@ impl Trial {
                         self.core.handle_audio(self.instant(), frame);
                     }
                 }
+                Output::OpusOver => panic!("no transcoder fails here"),
                 Output::Accepted | Output::Refused(_) | Output::NewSource | Output::NewSound => {}
             }
         }

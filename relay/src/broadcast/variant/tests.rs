@@ -236,6 +236,7 @@ impl Stage {
                 }
                 Output::RequestKeyframe(pictures) => self.asked |= pictures,
                 Output::Accepted | Output::NewSource | Output::NewSound => {}
+                Output::OpusOver => panic!("no transcoder fails here"),
                 Output::Refused(codec) => panic!("{codec:?}"),
             }
         }

@@ -265,6 +265,11 @@ impl Store {
         self.publish(state);
     }
 
+    /// Whether no segment will follow.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.read().edge.is_ended
+    }
+
     /// The playlist, once it has a segment; as a Playlist Delta Update if that is asked for and
     /// there is something to skip.
     pub(crate) fn playlist(&self, is_delta: bool) -> Option<File> {
