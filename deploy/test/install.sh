@@ -5,7 +5,9 @@ set -eu
 
 declare -A package_of=(
   [cc]=gcc [c++]=g++ [cmake]=cmake [make]=make [pkg-config]=pkg-config
-  [chromium]=chromium [ffmpeg]=ffmpeg [ffprobe]=ffmpeg [firefox-esr]=firefox-esr [mpv]=mpv [nginx]=nginx [promtool]=prometheus [python3]=python3 [turnserver]=coturn
+  [chromium]=chromium [ffmpeg]=ffmpeg [ffprobe]=ffmpeg [firefox-esr]=firefox-esr
+  [gst-launch-1.0]="gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav"
+  [mpv]=mpv [nginx]=nginx [promtool]=prometheus [python3]=python3 [turnserver]=coturn [vlc]="vlc-bin vlc-plugin-base"
 )
 
 # Where Debian has nginx, which is on the path of root alone.
@@ -13,7 +15,9 @@ PATH=$PATH:/usr/sbin
 missing=()
 need() {
   for program in "$@"; do
-    command -v "$program" >/dev/null 2>&1 || missing+=("${package_of[$program]}")
+    # Some need more than one package.
+    # shellcheck disable=SC2206
+    command -v "$program" >/dev/null 2>&1 || missing+=(${package_of[$program]})
   done
 }
 
@@ -36,7 +40,7 @@ for group in "$@"; do
       need cc c++ cmake make
       ;;
     test)
-      need chromium firefox-esr ffmpeg ffprobe mpv nginx promtool python3 turnserver
+      need chromium firefox-esr ffmpeg ffprobe gst-launch-1.0 mpv nginx promtool python3 turnserver vlc
       python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
       ;;
     *) echo "usage: $0 [build] [test]" >&2; exit 2 ;;
