@@ -130,6 +130,23 @@ pub(crate) enum Lookup {
     Unknown,
 }
 
+/// Why a part is not there; see [`Lookup`].
+enum Absent {
+    Next,
+    Past,
+    Unknown,
+}
+
+impl From<Absent> for Lookup {
+    fn from(absent: Absent) -> Self {
+        match absent {
+            Absent::Next => Self::Next,
+            Absent::Past => Self::Past,
+            Absent::Unknown => Self::Unknown,
+        }
+    }
+}
+
 impl Store {
     pub(crate) fn new(config: PlaylistConfig, id: StreamId, stamp: String) -> Self {
         Self {
@@ -374,8 +391,8 @@ impl Store {
                 (segment.init, part)
             }),
             FileName::Part(msn, index) => match self.part(&state, msn, index) {
-                Ok(part) => part,
-                Err(other) => return other,
+                Ok(part) => Some(part),
+                Err(absent) => return absent.into(),
             },
         };
         let part = part.filter(|(init, _)| state.has_video(*init));
@@ -385,26 +402,22 @@ impl Store {
     }
 
     /// A part, with the version of its initialization section.
-    fn part(
-        &self,
-        state: &State,
-        msn: u64,
-        index: usize,
-    ) -> Result<Option<(u32, StoredPart)>, Lookup> {
+    fn part(&self, state: &State, msn: u64, index: usize) -> Result<(u32, StoredPart), Absent> {
         if msn == state.playlist.next_sequence() {
             let edge = state.edge;
             if self.config.part.is_some() && index == edge.parts && !edge.is_ended {
-                return Err(Lookup::Next);
+                return Err(Absent::Next);
             }
             let open = state.open.as_ref();
-            return Ok(open.and_then(|open| Some((open.init(), open.part(index)?))));
+            let part = open.and_then(|open| Some((open.init(), open.part(index)?)));
+            return part.ok_or(Absent::Unknown);
         }
         let segment = state.segment(msn);
         let part = segment.and_then(|segment| Some((segment.init, segment.part(index)?)));
-        if part.is_none() && msn < state.playlist.next_sequence() {
-            return Err(Lookup::Past);
-        }
-        Ok(part)
+        part.ok_or(match msn < state.playlist.next_sequence() {
+            true => Absent::Past,
+            false => Absent::Unknown,
+        })
     }
 
     /// In the names of pictures alone. No variant's stamp ends so.
@@ -449,8 +462,8 @@ impl Store {
                 };
             }
             FileName::Part(msn, index) => match self.part(&state, msn, index) {
-                Ok(part) => part.map(|(_, part)| part.data),
-                Err(other) => return other,
+                Ok((_, part)) => Some(part.data),
+                Err(absent) => return absent.into(),
             },
         };
         data.map_or(Lookup::Unknown, |data| found(data, name))
