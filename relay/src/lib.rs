@@ -11,6 +11,7 @@ mod broadcast;
 mod config;
 pub mod edge;
 mod flv;
+mod fmp4;
 mod hls;
 mod http;
 mod ingest;
@@ -24,10 +25,10 @@ mod stream_id;
 #[cfg(test)]
 mod tests;
 pub mod transcoder;
+mod viewer;
 
 pub use crate::config::RelayConfig;
-pub use crate::flv::{FlvStream, ViewerOver, ViewerWatch};
-pub use crate::http::{Body, CutShort, FileWatch, Wanted};
+pub use crate::http::{Body, CutShort, FileWatch, LiveStream, Wanted};
 pub use crate::ingest::{
     FrameIngest, FrameItem, Ingest, IngestClosed, IngestFull, IngestItem, KeyframeAsker,
     Publication, Track,
@@ -35,5 +36,6 @@ pub use crate::ingest::{
 pub use crate::relay::{PublishError, Relay, StartError};
 pub use crate::shift::TimeShiftConfig;
 pub use crate::stream_id::{InvalidStreamId, StreamId};
+pub use crate::viewer::{ViewerOver, ViewerWatch};
 pub use packager::picture::{Picture, Pictures};
 pub use packager::rtp::Tracks;

@@ -83,7 +83,7 @@ impl Metrics {
             )?,
             viewers_closed: new.counter_vec(
                 "viewers_closed_total",
-                "FLV viewers whose stream has ended, by reason.",
+                "Viewers of endless streams that have ended, by reason.",
                 "reason",
             )?,
             audio_frames: new.counter("transcoder_frames_total", "AAC frames made from Opus.")?,
@@ -118,19 +118,19 @@ impl Metrics {
             )?,
         };
         // Shown from the start, so that what rises from nothing is seen to rise.
-        for protocol in ["flv", "ws_flv", "hls_waiting"] {
+        for protocol in ["flv", "ws_flv", "fmp4", "ws_fmp4", "hls_waiting"] {
             metrics.viewers.with_label_values(&[protocol]);
         }
         for limit in ["broadcasts", "variant_names", "viewers", "waiting_viewers"] {
             metrics.refused.with_label_values(&[limit]);
         }
-        for reason in ["left", "ended", "stalled", "revoked"] {
+        for reason in ["left", "ended", "tracks", "stalled", "revoked"] {
             metrics.viewers_closed.with_label_values(&[reason]);
         }
         for event in ["source_changed", "source_continued"] {
             metrics.timeline_events.with_label_values(&[event]);
         }
-        for kind in ["ts_playlist", "shift_playlist"] {
+        for kind in ["ts_playlist", "shift_playlist", "fmp4"] {
             metrics.requests.with_label_values(&[kind]);
         }
         metrics.count_drop("ts_segment", 0);

@@ -53,7 +53,7 @@ pub(crate) struct Broadcast {
     /// What viewers choose from, that of the large picture first.
     variants: Vec<Variant>,
     /// The publisher's own sound.
-    opus: Option<Store>,
+    opus: Option<Arc<Store>>,
     pub(crate) seats: Seats,
     pub(crate) status: watch::Sender<Status>,
     /// Of the publisher that sends now: width in the upper half, 0 while there is no picture.
@@ -136,7 +136,7 @@ impl Broadcast {
         let has_opus = !is_of_frames && variant::has_opus(publisher.publication);
         let store = |stamp: String| {
             let shelf = time_shift.map(|shift| shift.shelf(&stamp));
-            Store::new(playlist, id.clone(), stamp).with_shelf(shelf)
+            Arc::new(Store::new(playlist, id.clone(), stamp).with_shelf(shelf))
         };
         let opus = has_opus.then(|| store(format!("{stamp}{OPUS}")));
         let variants = contents.into_iter().map(|content| {
@@ -174,17 +174,17 @@ impl Broadcast {
 
     /// The publisher's own sound, if the broadcast began with one.
     pub(crate) fn opus(&self) -> Option<&Store> {
-        self.opus.as_ref()
+        self.opus.as_deref()
     }
 
     /// All that has a playlist.
     pub(crate) fn stores(&self) -> impl Iterator<Item = &Store> {
         let variants = self.variants.iter().map(|variant| &variant.store);
-        variants.chain(&self.opus)
+        variants.chain(&self.opus).map(Arc::as_ref)
     }
 
     /// The playlist of what an address speaks of.
-    pub(crate) fn store(&self, facet: Facet) -> &Store {
+    pub(crate) fn store(&self, facet: Facet) -> &Arc<Store> {
         match (facet, &self.opus) {
             (Facet::Opus, Some(opus)) => opus,
             (Facet::Variant(index), _) => &self.variant(Some(index)).store,

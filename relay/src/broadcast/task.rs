@@ -277,6 +277,7 @@ impl Task {
                         .variants()
                         .iter()
                         .for_each(|v| v.ring.reopen());
+                    self.broadcast.stores().for_each(Store::resume);
                     self.broadcast.set_phase(Phase::Live);
                 }
                 Output::Refused(codec) => {
@@ -288,6 +289,7 @@ impl Task {
                         .variants()
                         .iter()
                         .for_each(|v| v.ring.close());
+                    self.broadcast.stores().for_each(Store::halt);
                 }
             }
         }

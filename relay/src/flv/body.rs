@@ -1,24 +1,24 @@
 //! One FLV viewer: a cursor, and which configurations it was told.
 
 use std::collections::VecDeque;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use packager::flv::{self, LastPicture, Metadata};
 use packager::frames::AudioConfig;
 use packager::video::VideoConfig;
-use prometheus::{IntCounter, IntCounterVec};
-use tokio::sync::futures::OwnedNotified;
+use tokio::sync::Notify;
 
-use super::ring::{Cursor, Next, Ring, StartAt, Tag, TagKind};
-use super::watch::ViewerWatch;
+use super::ring::{Cursor, Next, Ring, Tag, TagKind};
 use crate::limits::Seat;
+use crate::viewer::{BodyCounters, Ended, Found, Reader, StartAt, ViewerBody, ViewerWatch};
 
-/// The bytes of one viewer's stream. Costs a cursor and the few bytes of headers that wait to
-/// be sent.
-pub(crate) struct FlvBody {
+/// The bytes of one viewer's stream.
+pub(crate) type FlvBody = ViewerBody<TagReader>;
+
+/// Where a viewer is in a [`Ring`], and what it knows of it.
+#[derive(Debug)]
+pub(crate) struct TagReader {
     ring: Arc<Ring>,
     cursor: Cursor,
     /// Set once the file header is written.
@@ -32,34 +32,6 @@ pub(crate) struct FlvBody {
     audio: Option<Arc<AudioConfig>>,
     /// The last picture that was sent.
     last: Option<LastPicture>,
-    has_ended: bool,
-    pending: VecDeque<Bytes>,
-    /// The most bytes that are handed out at once.
-    piece: usize,
-    news: Pin<Box<OwnedNotified>>,
-    watch: ViewerWatch,
-    counters: BodyCounters,
-    _seat: Seat,
-}
-
-/// What viewers' bodies count.
-#[derive(Debug, Clone)]
-pub(crate) struct BodyCounters {
-    /// Bytes handed out.
-    pub(crate) sent: IntCounter,
-    /// Skips to the newest key frame.
-    pub(crate) skips: IntCounter,
-    /// Pictures left out because they do not decode without a key frame.
-    pub(crate) undecodable: IntCounter,
-    /// Ends, by reason; of those that are counted so.
-    pub(crate) closed: Option<IntCounterVec>,
-}
-
-/// What is there for a viewer.
-enum Found {
-    Bytes,
-    Nothing,
-    End,
 }
 
 impl FlvBody {
@@ -71,8 +43,7 @@ impl FlvBody {
         seat: Seat,
         counters: BodyCounters,
     ) -> Self {
-        let news = Box::pin(ring.news().clone().notified_owned());
-        Self {
+        let reader = TagReader {
             ring,
             cursor: Cursor::new(start_at),
             begun: false,
@@ -81,73 +52,18 @@ impl FlvBody {
             video: None,
             audio: None,
             last: None,
-            has_ended: false,
-            pending: VecDeque::new(),
-            piece: piece.max(1),
-            news,
-            watch,
-            counters,
-            _seat: seat,
-        }
-    }
-
-    /// Tells when the viewer is to be closed.
-    pub(crate) fn watch(&self) -> &ViewerWatch {
-        &self.watch
-    }
-
-    /// The next bytes; `None` at the end of the broadcast.
-    pub(crate) fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        loop {
-            if let Some(bytes) = self.pop() {
-                return Poll::Ready(Some(bytes));
-            }
-            // Listening starts before looking, so that nothing is missed in between.
-            self.news.as_mut().enable();
-            match self.look() {
-                Found::Bytes => {}
-                Found::End => {
-                    self.has_ended = true;
-                    return Poll::Ready(None);
-                }
-                Found::Nothing => match self.news.as_mut().poll(cx) {
-                    Poll::Ready(()) => {
-                        let news = self.ring.news().clone().notified_owned();
-                        self.news.set(news);
-                    }
-                    Poll::Pending => {
-                        self.watch.note_caught_up();
-                        return Poll::Pending;
-                    }
-                },
-            }
-        }
-    }
-
-    /// The next bytes if they are there and no more than that.
-    pub(crate) fn ready_bytes(&mut self, most: usize) -> Option<Bytes> {
-        if self.pending.is_empty() {
-            self.look();
-        }
-        let fits = self.pending.front()?.len() <= most;
-        fits.then(|| self.pop()).flatten()
-    }
-
-    fn pop(&mut self) -> Option<Bytes> {
-        let front = self.pending.front_mut()?;
-        let bytes = if front.len() > self.piece {
-            front.split_to(self.piece)
-        } else {
-            self.pending.pop_front()?
         };
-        self.counters.sent.inc_by(bytes.len() as u64);
-        self.watch.note_given(bytes.len() as u64);
-        Some(bytes)
+        Self::of(reader, piece, watch, seat, counters)
+    }
+}
+
+impl Reader for TagReader {
+    fn news(&self) -> &Arc<Notify> {
+        self.ring.news()
     }
 
-    /// Reads on until something is pending.
-    fn look(&mut self) -> Found {
-        while self.pending.is_empty() {
+    fn look(&mut self, pending: &mut VecDeque<Bytes>, counters: &BodyCounters) -> Found {
+        while pending.is_empty() {
             match self.ring.next(&mut self.cursor) {
                 Next::Tag {
                     tag,
@@ -155,33 +71,35 @@ impl FlvBody {
                     is_of_other,
                 } => {
                     if skipped {
-                        self.counters.skips.inc();
+                        counters.skips.inc();
                         self.needs_keyframe = true;
                     }
                     self.is_of_other |= is_of_other;
-                    self.take(tag);
+                    self.take(tag, pending, counters);
                 }
-                Next::End => return Found::End,
+                Next::End => return Found::End(Ended::Broadcast),
                 Next::Wait => return Found::Nothing,
             }
         }
         Found::Bytes
     }
+}
 
-    fn take(&mut self, tag: Tag) {
+impl TagReader {
+    fn take(&mut self, tag: Tag, pending: &mut VecDeque<Bytes>, counters: &BodyCounters) {
         match tag.kind {
             TagKind::Keyframe(_) => self.needs_keyframe = false,
             TagKind::Picture if self.needs_keyframe => {
-                self.counters.undecodable.inc();
+                counters.undecodable.inc();
                 return;
             }
             TagKind::Picture | TagKind::Audio(_) => {}
         }
         if !self.begun {
             self.begun = true;
-            self.begin(&tag);
+            self.begin(&tag, pending);
         }
-        self.tell(&tag);
+        self.tell(&tag, pending);
         if !matches!(tag.kind, TagKind::Audio(_)) {
             self.last = Some(LastPicture {
                 tag: tag.bytes.clone(),
@@ -189,48 +107,45 @@ impl FlvBody {
                 is_keyframe: matches!(tag.kind, TagKind::Keyframe(_)),
             });
         }
-        self.pending.push_back(tag.bytes);
+        pending.push_back(tag.bytes);
     }
 
-    fn begin(&mut self, first: &Tag) {
+    fn begin(&mut self, first: &Tag, pending: &mut VecDeque<Bytes>) {
         let has_video = matches!(first.kind, TagKind::Keyframe(_));
         let audio = match &first.kind {
             TagKind::Audio(config) => Some(config.clone()),
             TagKind::Keyframe(_) | TagKind::Picture => self.ring.audio(),
         };
-        self.pending
-            .push_back(flv::header(has_video, audio.is_some()));
+        pending.push_back(flv::header(has_video, audio.is_some()));
         // Both sequence headers come first: some players wait for those that the file header
         // promises.
         if !has_video {
             return;
         }
-        self.tell(first);
+        self.tell(first, pending);
         if let Some(audio) = audio {
-            self.pending
-                .push_back(flv::audio_sequence_header(first.time, &audio));
+            pending.push_back(flv::audio_sequence_header(first.time, &audio));
             self.audio = Some(audio);
         }
     }
 
     /// Tells what decoding the tag needs, and what has changed.
-    fn tell(&mut self, tag: &Tag) {
+    fn tell(&mut self, tag: &Tag, pending: &mut VecDeque<Bytes>) {
         match &tag.kind {
             TagKind::Picture => {}
             TagKind::Keyframe(config) => {
                 let is_new = self.video.as_ref().is_none_or(|told| told != config);
                 if is_new && let Some((told, last)) = self.video.as_ref().zip(self.last.as_ref()) {
                     let closing = flv::closing_tags(tag.time, told, last);
-                    self.pending.extend(closing);
+                    pending.extend(closing);
                 }
                 if is_new || std::mem::take(&mut self.is_of_other) {
                     self.is_of_other = false;
                     let audio = self.audio.clone().or_else(|| self.ring.audio());
-                    self.tell_metadata(Some(config), audio.as_deref());
+                    pending.push_back(self.metadata(Some(config), audio.as_deref()));
                 }
                 if is_new {
-                    self.pending
-                        .push_back(flv::video_sequence_header(tag.time, config));
+                    pending.push_back(flv::video_sequence_header(tag.time, config));
                     self.video = Some(config.clone());
                 }
             }
@@ -241,61 +156,33 @@ impl FlvBody {
                 if is_new || is_of_other {
                     self.is_of_other &= !is_of_other;
                     let video = self.video.clone();
-                    self.tell_metadata(video.as_deref(), Some(config));
+                    pending.push_back(self.metadata(video.as_deref(), Some(config)));
                 }
                 if is_new {
-                    self.pending
-                        .push_back(flv::audio_sequence_header(tag.time, config));
+                    pending.push_back(flv::audio_sequence_header(tag.time, config));
                     self.audio = Some(config.clone());
                 }
             }
         }
     }
 
-    fn tell_metadata(&mut self, video: Option<&VideoConfig>, audio: Option<&AudioConfig>) {
+    fn metadata(&self, video: Option<&VideoConfig>, audio: Option<&AudioConfig>) -> Bytes {
         let frame_rate = video.and_then(|_| self.ring.frame_rate());
-        self.pending.push_back(flv::metadata_tag(&Metadata {
+        flv::metadata_tag(&Metadata {
             video,
             frame_rate,
             audio,
-        }));
-    }
-}
-
-impl Drop for FlvBody {
-    fn drop(&mut self) {
-        let reason = if self.watch.has_stalled() {
-            "stalled"
-        } else if self.watch.is_revoked() {
-            "revoked"
-        } else if self.has_ended {
-            "ended"
-        } else {
-            "left"
-        };
-        if let Some(closed) = &self.counters.closed {
-            closed.with_label_values(&[reason]).inc();
-        }
-        self.watch.note_gone();
-    }
-}
-
-impl std::fmt::Debug for FlvBody {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FlvBody")
-            .field("cursor", &self.cursor)
-            .field("pending", &self.pending.len())
-            .finish_non_exhaustive()
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::task::Waker;
+    use std::task::{Context, Poll, Waker};
     use std::time::Duration;
 
     use packager::time::MediaTime;
-    use prometheus::{IntGauge, Opts};
+    use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts};
 
     use super::*;
     use crate::broadcast::testing::{SPS_320X180, SPS_640X360, video_config};
@@ -313,13 +200,17 @@ mod tests {
     }
 
     fn body(ring: &Arc<Ring>, counters: &BodyCounters) -> FlvBody {
+        in_pieces(ring, counters, usize::MAX)
+    }
+
+    fn in_pieces(ring: &Arc<Ring>, counters: &BodyCounters, piece: usize) -> FlvBody {
         let gauge = IntGauge::new("viewers", "viewers").unwrap();
         let seat = Seat::take(&Seats::new(1), &Seats::new(1), gauge).unwrap();
         let watch = ViewerWatch::new(Duration::from_secs(10));
         FlvBody::new(
             ring.clone(),
             StartAt::Newest,
-            usize::MAX,
+            piece,
             watch,
             seat,
             counters.clone(),
@@ -479,8 +370,7 @@ mod tests {
     fn large_tags_are_handed_out_in_pieces_and_ends_are_counted() {
         let (ring, counters) = (ring(), counters());
         ring.append([key(0)]);
-        let mut body = body(&ring, &counters);
-        body.piece = 4;
+        let mut body = in_pieces(&ring, &counters, 4);
         let mut cx = Context::from_waker(Waker::noop());
         let mut all = Vec::new();
         while let Poll::Ready(Some(bytes)) = body.poll_bytes(&mut cx) {

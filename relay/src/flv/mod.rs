@@ -2,10 +2,6 @@
 
 mod body;
 mod ring;
-mod stream;
-mod watch;
 
-pub(crate) use body::{BodyCounters, FlvBody};
-pub(crate) use ring::{Ring, RingLimits, StartAt, Tag, TagKind};
-pub use stream::FlvStream;
-pub use watch::{ViewerOver, ViewerWatch};
+pub(crate) use body::FlvBody;
+pub(crate) use ring::{Ring, RingLimits, Tag, TagKind};

@@ -10,6 +10,8 @@ use packager::time::MediaTime;
 use packager::video::VideoConfig;
 use tokio::sync::Notify;
 
+use crate::viewer::{MaxLag, StartAt};
+
 /// Video that stopped for this long no longer decides where viewers start: sound does.
 const VIDEO_STALE: Duration = Duration::from_secs(3);
 
@@ -31,17 +33,6 @@ pub(crate) struct RingLimits {
     pub(crate) max_lag: Duration,
     /// How old the key frame may be that viewers start at.
     pub(crate) max_gop: Duration,
-}
-
-/// Where a viewer's stream begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum StartAt {
-    /// At the newest key frame: the player is as near to the live edge as can be.
-    #[default]
-    Newest,
-    /// At the oldest key frame within [`RingLimits::max_lag`]: the player has whole groups of
-    /// pictures in its buffer from the first moment.
-    Earlier,
 }
 
 /// One FLV tag and what decoding it needs.
@@ -337,12 +328,8 @@ impl State {
         let lag = self.newest.since(self.tag(index)?.time);
         let landing = self.landing(limits)?;
         let newer = self.start.is_some_and(|start| start.index > index);
-        let bound = if newer {
-            limits.max_lag
-        } else {
-            limits.max_lag.saturating_mul(2)
-        };
-        (landing > index && lag > bound.saturating_add(headroom)).then_some(landing)
+        let is_exceeded = MaxLag(limits.max_lag).is_exceeded(lag, headroom, newer);
+        (landing > index && is_exceeded).then_some(landing)
     }
 
     /// Where a viewer who fell behind goes on: at the newest key frame, or at the live edge where
@@ -350,7 +337,7 @@ impl State {
     fn landing(&self, limits: &RingLimits) -> Option<u64> {
         let start = self.start?;
         let age = self.newest.since(self.tag(start.index)?.time);
-        Some(if age > limits.max_lag.saturating_mul(2) {
+        Some(if MaxLag(limits.max_lag).is_stale(age) {
             self.end() - 1
         } else {
             start.index

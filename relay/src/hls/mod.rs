@@ -2,4 +2,6 @@
 
 mod store;
 
-pub(crate) use store::{Edge, File, Finished, Lookup, Reading, Report, Store, Summary, etag_of};
+pub(crate) use store::{
+    Edge, File, Finished, Follower, Lookup, Next, Reading, Report, Store, Summary, etag_of,
+};

@@ -7,10 +7,11 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use crate::flv::FlvBody;
+use crate::fmp4::FragmentBody;
 use crate::shift::{ReadError, SegmentBody};
 
-/// A response body: a whole file, one that is read as it is taken, or an FLV stream that ends with its
-/// broadcast.
+/// A response body: a whole file, one that is read as it is taken, or an endless stream that ends
+/// with its broadcast.
 #[derive(Debug)]
 pub struct Body(Kind);
 
@@ -18,6 +19,7 @@ pub struct Body(Kind);
 enum Kind {
     Whole(Option<Bytes>),
     Flv(Box<FlvBody>),
+    Fragments(Box<FragmentBody>),
     Segment(Box<SegmentBody>),
 }
 
@@ -33,6 +35,10 @@ impl Body {
 
     pub(crate) fn flv(body: FlvBody) -> Self {
         Self(Kind::Flv(Box::new(body)))
+    }
+
+    pub(crate) fn fragments(body: FragmentBody) -> Self {
+        Self(Kind::Fragments(Box::new(body)))
     }
 
     pub(crate) fn segment(body: SegmentBody) -> Self {
@@ -57,6 +63,7 @@ impl http_body::Body for Body {
         match &mut self.0 {
             Kind::Whole(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
             Kind::Flv(flv) => flv.poll_bytes(cx).map(|b| b.map(|b| Ok(Frame::data(b)))),
+            Kind::Fragments(body) => body.poll_bytes(cx).map(|b| b.map(|b| Ok(Frame::data(b)))),
             Kind::Segment(body) => {
                 let read = body.poll_bytes(cx);
                 read.map(|read| read.map(|read| read.map(Frame::data).map_err(CutShort)))
@@ -67,7 +74,7 @@ impl http_body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Whole(bytes) => bytes.is_none(),
-            Kind::Flv(_) => false,
+            Kind::Flv(_) | Kind::Fragments(_) => false,
             Kind::Segment(body) => body.left() == 0,
         }
     }
@@ -75,7 +82,7 @@ impl http_body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-            Kind::Flv(_) => SizeHint::default(),
+            Kind::Flv(_) | Kind::Fragments(_) => SizeHint::default(),
             Kind::Segment(body) => SizeHint::with_exact(body.left()),
         }
     }

@@ -1,6 +1,6 @@
-//! `?latency=`: what a viewer of FLV prefers, a picture near to the live edge or a full buffer.
+//! `?latency=`: what a viewer of an endless stream prefers, a picture near to the live edge or a full buffer.
 
-use crate::flv::StartAt;
+use crate::viewer::StartAt;
 
 /// Why a choice is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -8,6 +8,7 @@ mod playlists;
 mod problem;
 mod respond;
 mod route;
+mod stream;
 
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -19,17 +20,20 @@ use prometheus::IntCounter;
 use tokio::time::timeout;
 
 pub use body::{Body, CutShort};
+pub use stream::LiveStream;
 
 use crate::broadcast::{Broadcast, Facet, Phase, Status};
-use crate::flv::{BodyCounters, FlvBody, FlvStream, StartAt, ViewerWatch};
+use crate::flv::FlvBody;
+use crate::fmp4::FragmentBody;
 use crate::hls::{File, Lookup, etag_of};
 use crate::limits::{Full, Seat};
 use crate::relay::Relay;
 use crate::shift::{OnDisk, ReadError};
 use crate::stream_id::StreamId;
+use crate::viewer::{BodyCounters, MaxLag, StartAt, ViewerWatch};
 use directives::Directives;
 use problem::Problem;
-use respond::{Asked, flv, media, media_head, preflight, still, transport, with_cors};
+use respond::{Asked, flv, fragments, media, media_head, preflight, still, transport, with_cors};
 use route::{NoRoute, Route};
 
 /// How long an FLV request waits to learn whether its stream can be played at all.
@@ -39,15 +43,18 @@ const VERDICT_WAIT: Duration = Duration::from_secs(2);
 /// in such pieces there, so that a viewer who takes some of a large one is seen to make progress.
 const HTTP2_PIECE: usize = 16_384;
 
-/// Above this an [`FlvStream`] hands over a tag in several batches.
+/// Above this a [`LiveStream`] hands over a tag in several batches.
 const STREAM_PIECE: usize = 64 << 10;
+
+/// Above this a [`LiveStream`] hands over a fragment in several: 250 ms at 33 Mbit/s.
+const FRAGMENT_PIECE: usize = 1 << 20;
 
 /// Watches a client that is sent a file piece by piece, among the extensions of such a response. It is
 /// no viewer that somebody lists.
 #[derive(Debug, Clone)]
 pub struct FileWatch(pub ViewerWatch);
 
-/// How an FLV stream is carried.
+/// How an endless stream is carried.
 #[derive(Clone, Copy)]
 struct Carrier {
     /// In the metrics.
@@ -61,6 +68,8 @@ struct Carrier {
 pub enum Wanted {
     /// `/live/{id}.flv`
     Flv,
+    /// `/live/{id}/stream.mp4`
+    Fragments,
     /// `/live/{id}.m3u8`, `/live/{id}/ts.m3u8`, `/live/{id}/dvr.m3u8`, `/live/{id}/opus.m3u8` or
     /// `/live/{id}/video.m3u8`
     Playlist,
@@ -78,6 +87,7 @@ impl Wanted {
     pub fn read(uri: &Uri) -> Result<Self, Box<Response<Body>>> {
         let wanted = match route::parse(uri.path()) {
             Ok(Route::Flv(_)) => start_at(uri).map(|_| Self::Flv),
+            Ok(Route::Fragments(_)) => start_at(uri).map(|_| Self::Fragments),
             Ok(Route::Playlist(_) | Route::ShiftPlaylist(_) | Route::PicturePlaylist(_)) => {
                 directives(uri).map(|_| Self::Playlist)
             }
@@ -88,11 +98,16 @@ impl Wanted {
         };
         wanted.map_err(|problem| Box::new(with_cors(problem.into_response())))
     }
+
+    /// Whether a path is that of an endless stream, which WebSockets carry too.
+    pub fn is_live_stream(path: &str) -> bool {
+        matches!(route::parse(path), Ok(Route::Flv(_) | Route::Fragments(_)))
+    }
 }
 
 impl Relay {
     /// Answers a request below `/live/`: `GET`, `HEAD` and `OPTIONS` of `/live/{id}.flv`,
-    /// `/live/{id}.m3u8`, the files that a playlist names, `/live/{id}/ts.m3u8`, the playlist with
+    /// `/live/{id}/stream.mp4`, the same as fMP4, `/live/{id}.m3u8`, the files that a playlist names, `/live/{id}/ts.m3u8`, the playlist with
     /// segments of MPEG-TS, `/live/{id}/dvr.m3u8`, the playlist of
     /// [all that is kept](crate::TimeShiftConfig), `/live/{id}/opus.m3u8`, the list of its pictures
     /// with Opus sound, `/live/{id}/video.m3u8`, the playlist of its pictures alone, and
@@ -100,10 +115,10 @@ impl Relay {
     /// Everything else is refused with
     /// `application/problem+json` (RFC 9457). Every response carries its CORS headers.
     ///
-    /// `?latency=low` and `?latency=smooth` choose where an FLV stream begins: at the newest key
+    /// `?latency=low` and `?latency=smooth` choose where an endless stream begins: at the newest key
     /// frame, which is the default, or with whole groups of pictures from as far back as
-    /// [`RelayConfig::max_viewer_lag`](crate::RelayConfig::max_viewer_lag) allows. FLV responses
-    /// have a [`ViewerWatch`] among their extensions, segments from files a [`FileWatch`].
+    /// [`RelayConfig::max_viewer_lag`](crate::RelayConfig::max_viewer_lag) allows. Such
+    /// responses have a [`ViewerWatch`] among their extensions, segments from files a [`FileWatch`].
     ///
     /// The request's body is not read. A playlist that has no segment yet is waited for, and so is
     /// the part of a segment that comes next, or a playlist with it (RFC 8216bis section 6.2.5.2).
@@ -121,27 +136,38 @@ impl Relay {
         }
     }
 
-    /// The stream that `GET` of the address answers with, `/live/{id}.flv` with its query, for
-    /// another transport than HTTP's: a WebSocket. It counts as a viewer like any other.
+    /// The stream that `GET` of the address answers with, `/live/{id}.flv` or `/live/{id}/stream.mp4`
+    /// with its query, for another transport than HTTP's: a WebSocket. It counts as a viewer like any
+    /// other.
     ///
     /// # Errors
     /// The response that `GET` has where it refuses.
-    pub async fn flv_stream(&self, uri: &Uri) -> Result<FlvStream, Response<Body>> {
+    pub async fn live_stream(&self, uri: &Uri) -> Result<LiveStream, Response<Body>> {
         let open = async {
-            let route = route::parse(uri.path()).map_err(Problem::NoRoute)?;
-            let Route::Flv(id) = route else {
-                return Err(Problem::NoRoute(NoRoute::Unknown));
-            };
-            self.count("ws_flv");
-            let carrier = Carrier {
-                protocol: "ws_flv",
-                piece: STREAM_PIECE,
-            };
-            self.open_flv(&id, start_at(uri)?, carrier).await
+            match route::parse(uri.path()).map_err(Problem::NoRoute)? {
+                Route::Flv(id) => {
+                    self.count("ws_flv");
+                    let carrier = Carrier {
+                        protocol: "ws_flv",
+                        piece: STREAM_PIECE,
+                    };
+                    let body = self.open_flv(&id, start_at(uri)?, carrier).await?;
+                    Ok(LiveStream::flv(body))
+                }
+                Route::Fragments(id) => {
+                    self.count("ws_fmp4");
+                    let carrier = Carrier {
+                        protocol: "ws_fmp4",
+                        piece: FRAGMENT_PIECE,
+                    };
+                    let (body, _) = self.open_fragments(&id, start_at(uri)?, carrier).await?;
+                    Ok(LiveStream::fragments(body))
+                }
+                _ => Err(Problem::NoRoute(NoRoute::Unknown)),
+            }
         };
         open.await
-            .map(FlvStream::new)
-            .map_err(|problem| with_cors(problem.into_response()))
+            .map_err(|problem: Problem| with_cors(problem.into_response()))
     }
 
     async fn answer(
@@ -171,6 +197,10 @@ impl Relay {
                     },
                 };
                 self.answer_flv(id, start_at(uri)?, is_head, carrier).await
+            }
+            Route::Fragments(id) => {
+                self.count("fmp4");
+                self.answer_fragments(id, start_at(uri)?, is_head).await
             }
             Route::Playlist(id) => {
                 self.count("playlist");
@@ -239,21 +269,93 @@ impl Relay {
         let seat = self.seat(&broadcast, carrier.protocol, "viewers")?;
         wait(&broadcast, VERDICT_WAIT, |s| s.phase != Phase::Starting).await;
         refuse_unplayable(&broadcast)?;
-        let metrics = &self.inner.metrics;
-        let counters = BodyCounters {
-            sent: self.sent(carrier.protocol),
-            skips: metrics.viewer_skips.clone(),
-            undecodable: metrics.drop_counter("flv_picture_without_keyframe"),
-            closed: Some(metrics.viewers_closed.clone()),
-        };
         Ok(FlvBody::new(
             broadcast.variant(variant).ring.clone(),
             start_at,
             carrier.piece,
             ViewerWatch::new(self.inner.config.viewer_timeout),
             seat,
-            counters,
+            self.counters(carrier.protocol),
         ))
+    }
+
+    async fn answer_fragments(
+        &self,
+        id: StreamId,
+        start_at: StartAt,
+        is_head: bool,
+    ) -> Result<Response<Body>, Problem> {
+        if is_head {
+            if self.is_shutting_down() {
+                return Err(Problem::ShuttingDown);
+            }
+            let (broadcast, facet) = self.live_facet(&id)?;
+            let _seat = self.seat(&broadcast, "hls_waiting", "waiting_viewers")?;
+            let codecs = self.await_codecs(&broadcast, facet).await?;
+            return Ok(fragments(Body::empty(), codecs.as_deref()));
+        }
+        let carrier = Carrier {
+            protocol: "fmp4",
+            piece: usize::MAX,
+        };
+        let (body, codecs) = self.open_fragments(&id, start_at, carrier).await?;
+        let watch = body.watch().clone();
+        let mut response = fragments(Body::fragments(body), codecs.as_deref());
+        response.extensions_mut().insert(watch);
+        Ok(response)
+    }
+
+    /// A stream of fMP4 with its codecs, if they are known in time.
+    async fn open_fragments(
+        &self,
+        id: &StreamId,
+        start_at: StartAt,
+        carrier: Carrier,
+    ) -> Result<(FragmentBody, Option<String>), Problem> {
+        if self.is_shutting_down() {
+            return Err(Problem::ShuttingDown);
+        }
+        let (broadcast, facet) = self.live_facet(id)?;
+        let seat = self.seat(&broadcast, carrier.protocol, "viewers")?;
+        let codecs = self.await_codecs(&broadcast, facet).await?;
+        let config = &self.inner.config;
+        let body = FragmentBody::new(
+            broadcast.store(facet).clone(),
+            start_at,
+            MaxLag(config.max_viewer_lag),
+            carrier.piece,
+            ViewerWatch::of_wholes(config.viewer_timeout),
+            seat,
+            self.counters(carrier.protocol),
+        );
+        Ok((body, codecs))
+    }
+
+    /// What a stream of fMP4 that is asked for now begins with.
+    async fn await_codecs(
+        &self,
+        broadcast: &Broadcast,
+        facet: Facet,
+    ) -> Result<Option<String>, Problem> {
+        wait(broadcast, VERDICT_WAIT, |s| s.phase != Phase::Starting).await;
+        refuse_unplayable(broadcast)?;
+        let store = broadcast.store(facet);
+        let mut edge = store.edge();
+        let opens = edge.wait_for(|edge| edge.is_ended || store.opening().is_some());
+        // However the wait ended, they are known or are not.
+        let _ = timeout(self.inner.config.first_media_wait, opens).await;
+        refuse_unplayable(broadcast)?;
+        Ok(store.opening().map(|init| init.codecs))
+    }
+
+    fn counters(&self, protocol: &str) -> BodyCounters {
+        let metrics = &self.inner.metrics;
+        BodyCounters {
+            sent: self.sent(protocol),
+            skips: metrics.viewer_skips.clone(),
+            undecodable: metrics.drop_counter("flv_picture_without_keyframe"),
+            closed: Some(metrics.viewers_closed.clone()),
+        }
     }
 
     /// How long the answer to a player is held back at most: three target durations (RFC 8216bis
@@ -357,16 +459,22 @@ impl Relay {
 
     /// The broadcast, if it is not over, and the variant if one is named.
     fn live(&self, id: &StreamId) -> Result<(Arc<Broadcast>, Option<usize>), Problem> {
-        let (broadcast, facet) = self.find(id)?;
-        if broadcast.status.borrow().phase == Phase::Ended {
-            return Err(Problem::Ended(id.clone()));
-        }
+        let (broadcast, facet) = self.live_facet(id)?;
         let variant = match facet {
             Facet::Whole => None,
             Facet::Variant(index) => Some(index),
             Facet::Opus => return Err(Problem::OpusInFragments(id.clone())),
         };
         Ok((broadcast, variant))
+    }
+
+    /// The same with what of it the address speaks of, in whatever container it is.
+    fn live_facet(&self, id: &StreamId) -> Result<(Arc<Broadcast>, Facet), Problem> {
+        let (broadcast, facet) = self.find(id)?;
+        if broadcast.status.borrow().phase == Phase::Ended {
+            return Err(Problem::Ended(id.clone()));
+        }
+        Ok((broadcast, facet))
     }
 
     fn seat(&self, broadcast: &Broadcast, protocol: &str, limit: &str) -> Result<Seat, Problem> {

@@ -156,7 +156,7 @@ fn in_order(found: Vec<(String, Summary)>) -> Vec<hls::Variant> {
 pub(super) fn reports(variants: &[Addressed<'_>], of: &Store) -> Vec<(String, Report)> {
     let others = variants
         .iter()
-        .filter(|named| !std::ptr::eq(&named.variant.store, of));
+        .filter(|named| !std::ptr::eq(&*named.variant.store, of));
     others
         .filter_map(|named| Some((uri(named), named.variant.store.report()?)))
         .collect()
@@ -171,7 +171,7 @@ pub(super) fn opus_reports(
     before: &str,
 ) -> Vec<(String, Report)> {
     let pictures = variants.iter().filter_map(|Addressed { name, variant }| {
-        let is_other = !std::ptr::eq(&variant.store, of);
+        let is_other = !std::ptr::eq(&*variant.store, of);
         let has_picture = variant.store.summary()?.resolution.is_some();
         let uri = format!("{before}{name}/{PICTURE_PLAYLIST}");
         Some((uri, variant.store.report()?)).filter(|_| is_other && has_picture)

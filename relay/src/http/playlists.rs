@@ -91,7 +91,7 @@ impl Relay {
         // Who is told of sound alone never asks again.
         let mut stores = pictures.iter().map(|it| &it.variant.store);
         let is_whole = stores.clone().any(|store| store.summary().is_some())
-            || !stores.any(Store::is_to_be_measured);
+            || !stores.any(|store| store.is_to_be_measured());
         let summary = opus.summary().filter(|_| is_whole);
         let summary = summary.ok_or_else(|| not_there(id, &broadcast))?;
         let file = multivariant::opus_list(&pictures, name, &summary);

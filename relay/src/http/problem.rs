@@ -155,7 +155,7 @@ impl Problem {
     fn detail(&self) -> String {
         match self {
             Self::NoRoute(NoRoute::Unknown) => {
-                "addresses are /live/{id}.flv and /live/{id}.m3u8".to_owned()
+                "addresses are /live/{id}.flv, /live/{id}.m3u8 and /live/{id}/stream.mp4".to_owned()
             }
             Self::NoRoute(NoRoute::Id(error)) => error.to_string(),
             Self::UnknownStream(id) => format!("nobody publishes the stream {id}"),

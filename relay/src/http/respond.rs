@@ -68,6 +68,20 @@ pub(super) fn flv(body: Body) -> Response<Body> {
     response
 }
 
+/// An endless stream of fMP4, with its codecs (RFC 6381) if they are known.
+pub(super) fn fragments(body: Body, codecs: Option<&str>) -> Response<Body> {
+    let mut response = Response::new(body);
+    match codecs {
+        Some(codecs) => {
+            let kind = format!("{MP4}; codecs=\"{codecs}\"");
+            set_text(&mut response, CONTENT_TYPE, &kind);
+        }
+        None => set(&mut response, CONTENT_TYPE, MP4),
+    }
+    set(&mut response, CACHE_CONTROL, "no-store");
+    response
+}
+
 /// A playlist that caches may keep for a while, or the newest one.
 pub(super) fn playlist(file: &File, asked: &Asked<'_>, keep: Option<Duration>) -> Response<Body> {
     let mut response = if asked.has(&file.etag) {

@@ -7,6 +7,8 @@ use crate::stream_id::{InvalidStreamId, StreamId};
 pub(crate) enum Route {
     /// `/live/{id}.flv`
     Flv(StreamId),
+    /// `/live/{id}/stream.mp4`
+    Fragments(StreamId),
     /// `/live/{id}.m3u8`
     Playlist(StreamId),
     /// `/live/{id}/ts.m3u8`: the playlist with segments of MPEG-TS.
@@ -45,6 +47,9 @@ pub(crate) const SHIFT_PLAYLIST: &str = "dvr.m3u8";
 /// are put behind the addresses in playlists, and shared caches may leave queries out of their keys.
 pub(crate) const OPUS_LIST: &str = "opus.m3u8";
 
+/// The endless stream of fMP4. `/live/{id}.mp4` is one picture.
+pub(crate) const FRAGMENTS: &str = "stream.mp4";
+
 /// What [`OPUS_LIST`] names for the pictures.
 pub(crate) const PICTURE_PLAYLIST: &str = "video.m3u8";
 
@@ -57,6 +62,7 @@ pub(crate) fn parse(path: &str) -> Result<Route, NoRoute> {
         }
         let id = id_of(id)?;
         return Ok(match file {
+            FRAGMENTS => Route::Fragments(id),
             TRANSPORT_PLAYLIST => Route::TransportPlaylist(id),
             SHIFT_PLAYLIST => Route::ShiftPlaylist(id),
             OPUS_LIST => Route::OpusList(id),
@@ -89,6 +95,11 @@ mod tests {
     fn the_kinds_of_address_are_read() {
         assert_eq!(parse("/live/a.flv"), Ok(Route::Flv(id("a"))));
         assert_eq!(parse("/live/a.mp4"), Ok(Route::Still(id("a"))));
+        assert_eq!(
+            parse("/live/a_h/stream.mp4"),
+            Ok(Route::Fragments(id("a_h")))
+        );
+        assert_eq!(parse("/live/stream.mp4"), Ok(Route::Still(id("stream"))));
         assert_eq!(parse("/live/a_b-1.m3u8"), Ok(Route::Playlist(id("a_b-1"))));
         assert_eq!(
             parse("/live/a_h/ts.m3u8"),

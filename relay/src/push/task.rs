@@ -17,8 +17,9 @@ use super::session::Session;
 use super::target::PushTarget;
 use super::{PushState, PushView, PushWatcher, Pushes};
 use crate::broadcast::{Broadcast, Phase, Status};
-use crate::flv::{BodyCounters, FlvBody, StartAt, ViewerWatch};
+use crate::flv::FlvBody;
 use crate::limits::{Seat, Seats};
+use crate::viewer::{BodyCounters, StartAt, ViewerWatch};
 
 pub(super) struct Task {
     pub(super) pushes: Pushes,

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::OnDisk;
 use super::metrics::ReadError;
 use super::reads::{PIECE, Place};
-use crate::flv::ViewerWatch;
+use crate::viewer::ViewerWatch;
 
 /// A range of a segment, read piece by piece as it is taken.
 pub(crate) struct SegmentBody {

@@ -38,7 +38,7 @@ use self::writer::Writer;
 
 pub(crate) use self::body::SegmentBody;
 pub(crate) use self::metrics::ReadError;
-use crate::flv::ViewerWatch;
+use crate::viewer::ViewerWatch;
 
 /// How much of live broadcasts is kept for players that go back.
 #[derive(Debug, Clone, PartialEq, Eq)]

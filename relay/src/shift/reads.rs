@@ -15,7 +15,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 
 use super::metrics::ReadError;
-use crate::flv::ViewerWatch;
+use crate::viewer::ViewerWatch;
 
 /// See the module.
 #[derive(Debug)]
@@ -126,7 +126,7 @@ impl Place {
 
     /// Notes that it was given some bytes.
     pub(super) fn handle_given(&self, now: Instant, bytes: u64) {
-        self.watch.note_given(bytes);
+        self.watch.note_given(bytes, false);
         self.note(Some(now));
     }
 

@@ -262,6 +262,7 @@ impl Live {
             duration: Duration::from_millis(250),
             starts_segment: true,
             is_independent: true,
+            is_start: true,
             discontinuity,
         };
         self.store.push_part(&part, Some(wall));

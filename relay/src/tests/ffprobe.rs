@@ -18,10 +18,11 @@ use super::*;
 use crate::TimeShiftConfig;
 use crate::broadcast::rig::Rig;
 use crate::broadcast::testing::Tone;
-use crate::flv::{BodyCounters, FlvBody, Ring, RingLimits, StartAt, Tag, TagKind, ViewerWatch};
+use crate::flv::{FlvBody, Ring, RingLimits, Tag, TagKind};
 use crate::hls::{Lookup, Store};
 use crate::limits::{Seat, Seats};
 use crate::shift::{Shelf, TimeShift};
+use crate::viewer::{BodyCounters, StartAt, ViewerWatch};
 
 /// The pictures' access units: `seconds` at 25 a second, a key frame every two seconds.
 pub(crate) fn x264(size: &str, seconds: u32) -> Vec<Vec<Vec<u8>>> {
@@ -188,6 +189,7 @@ fn fill_with(
             duration: segment.duration,
             starts_segment: true,
             is_independent: segment.is_independent,
+            is_start: segment.is_independent,
             discontinuity: segment.discontinuity,
         };
         store.push_part(&whole, Some(*wall));

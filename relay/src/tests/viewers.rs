@@ -142,7 +142,7 @@ async fn a_viewer_chooses_its_latency() {
         "{detail}"
     );
     let uri = "/live/a.flv?latency=fast".parse().unwrap();
-    let (status, _) = problem(relay.flv_stream(&uri).await.unwrap_err()).await;
+    let (status, _) = problem(relay.live_stream(&uri).await.unwrap_err()).await;
     assert_eq!(status, 400);
 }
 
@@ -151,7 +151,7 @@ async fn a_stream_for_other_transports_has_whole_tags_in_batches() {
     let relay = relay(RelayConfig::default());
     let uri = "/live/a.flv".parse().unwrap();
     assert_eq!(
-        problem(relay.flv_stream(&uri).await.unwrap_err()).await.0,
+        problem(relay.live_stream(&uri).await.unwrap_err()).await.0,
         404
     );
     let ingest = relay.publish(&id("a"), VIDEO, deaf()).unwrap();
@@ -159,11 +159,13 @@ async fn a_stream_for_other_transports_has_whole_tags_in_batches() {
     camera.send(&ingest, Duration::from_millis(500)).await;
     let other = "/live/a.m3u8".parse().unwrap();
     assert_eq!(
-        problem(relay.flv_stream(&other).await.unwrap_err()).await.0,
+        problem(relay.live_stream(&other).await.unwrap_err())
+            .await
+            .0,
         404
     );
     sleep(Duration::from_millis(10)).await;
-    let mut stream = relay.flv_stream(&uri).await.unwrap();
+    let mut stream = relay.live_stream(&uri).await.unwrap();
     let viewers = relay.inner.metrics.viewers.with_label_values(&["ws_flv"]);
     assert_eq!(viewers.get(), 1);
     // Headers and the group of pictures so far in one.

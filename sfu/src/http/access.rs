@@ -195,8 +195,8 @@ pub(super) struct Right {
 }
 
 /// Whether the address of a `GET` or `HEAD` below `/live/` may be played, by this client; `None` for
-/// one without a stream id, which is the relay's to refuse. An FLV body that has begun goes on beyond
-/// the end of its address.
+/// one without a stream id, which is the relay's to refuse. An endless body that has begun goes on
+/// beyond the end of its address.
 pub(super) fn play(site: &Site, request: &Request) -> Result<Option<Right>, Problem> {
     let Some(stream) = stream_of(request.uri().path()) else {
         return Ok(None);
@@ -395,6 +395,7 @@ mod tests {
             "/live/a-1.m3u8",
             "/live/a-1.mp4",
             "/live/a-1/x-0.m4s",
+            "/live/a-1/stream.mp4",
             "/live/a-1/ts.m3u8",
             "/live/a-1/dvr.m3u8",
             "/live/a-1/opus.m3u8",

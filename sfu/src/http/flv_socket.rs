@@ -12,7 +12,7 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use http::header::{ORIGIN, UPGRADE};
 use http::{HeaderMap, Method, Uri};
-use relay::{FlvStream, ViewerOver};
+use relay::{LiveStream, ViewerOver, Wanted};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_tungstenite::tungstenite;
 
@@ -29,7 +29,7 @@ use crate::signal::is_same_origin;
 pub(super) fn is_asked_for(request: &Request) -> bool {
     let mut upgrades = request.headers().get_all(UPGRADE).iter();
     *request.method() == Method::GET
-        && request.uri().path().ends_with(".flv")
+        && Wanted::is_live_stream(request.uri().path())
         && upgrades.any(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
@@ -61,7 +61,7 @@ pub(super) async fn admit(site: &Site, request: Request) -> Result<Opening, Prob
 impl Opening {
     /// Opens it, or answers as HTTP does. What is kept is the viewer's for as long as it is open.
     pub(super) async fn open(self, site: Site, asker: Asker, kept: Kept) -> Response {
-        let stream = match site.relay().flv_stream(&self.uri).await {
+        let stream = match site.relay().live_stream(&self.uri).await {
             Ok(stream) => stream,
             Err(refusal) => return refusal.map(Body::new),
         };
@@ -107,7 +107,7 @@ enum End {
 async fn serve(
     site: &Site,
     socket: WebSocket,
-    mut stream: FlvStream,
+    mut stream: LiveStream,
     viewing: Viewing,
     mut held: Option<Held>,
 ) {
@@ -139,7 +139,7 @@ async fn serve(
 async fn write(
     site: &Site,
     sink: &mut SplitSink<WebSocket, Message>,
-    stream: &mut FlvStream,
+    stream: &mut LiveStream,
     heard: &Heard,
 ) -> End {
     let idle = site.socket_idle();
@@ -152,6 +152,9 @@ async fn write(
                 Some(batch) => Message::Binary(batch),
                 // The rooms are the first to end.
                 None if !site.is_running() => return GOING_AWAY,
+                None if stream.is_of_other_tracks() => {
+                    return End::Told(1000, "the tracks have changed: open it again");
+                }
                 None => return End::Told(1000, "the broadcast has ended"),
             },
             _ = pings.tick() => {

@@ -99,7 +99,7 @@ async fn pulled<'a>(site: &'a Site, asker: &Asker, uri: &Uri) -> Result<Pulled<'
     };
     let wanted = Wanted::read(uri).map_err(|refusal| (*refusal).map(Body::new))?;
     match wanted {
-        Wanted::Flv | Wanted::Playlist => {}
+        Wanted::Flv | Wanted::Fragments | Wanted::Playlist => {}
         Wanted::Still => return Ok(Pulled::default()),
         Wanted::File => {
             return Ok(Pulled {
@@ -122,7 +122,7 @@ async fn pulled<'a>(site: &'a Site, asker: &Asker, uri: &Uri) -> Result<Pulled<'
     }
 }
 
-/// Notes a viewer of FLV that begins to watch.
+/// Notes a viewer of an endless stream that begins to watch.
 pub(super) fn begin(
     site: &Site,
     asker: Asker,

@@ -81,6 +81,8 @@ fn route_label<'a>(matched: &'a str, path: &str) -> &'a str {
     }
     if path.ends_with(".flv") {
         "/live/{id}.flv"
+    } else if path.ends_with("/stream.mp4") && path.matches('/').count() == 3 {
+        "/live/{id}/stream.mp4"
     } else if path.ends_with(".m3u8") {
         "/live/{id}.m3u8"
     } else if path.ends_with(".mp4") && path.matches('/').count() == 2 {

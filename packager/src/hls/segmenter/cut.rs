@@ -223,6 +223,8 @@ impl Cutter {
             starts_segment: is_first,
             is_independent: self.init.video.is_none()
                 || closing.video.iter().any(|frame| frame.is_keyframe),
+            is_start: self.init.video.is_none()
+                || closing.video.first().is_some_and(|frame| frame.is_keyframe),
             discontinuity: is_first && self.discontinuity,
         }));
     }

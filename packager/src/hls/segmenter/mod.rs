@@ -91,6 +91,9 @@ pub struct Part {
     pub starts_segment: bool,
     /// It has a key frame, or there is no video.
     pub is_independent: bool,
+    /// Its first picture is a key frame, or there is no video: all of it decodes without what was
+    /// before.
+    pub is_start: bool,
     /// It starts a segment that is not a continuation of the one before (`EXT-X-DISCONTINUITY`).
     pub discontinuity: bool,
 }

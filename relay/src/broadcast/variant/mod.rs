@@ -86,7 +86,7 @@ pub(crate) enum Facet {
 pub(crate) struct Variant {
     pub(crate) content: Content,
     pub(crate) ring: Arc<Ring>,
-    pub(crate) store: Store,
+    pub(crate) store: Arc<Store>,
 }
 
 #[cfg(feature = "aac")]

@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use packager::fmp4;
-use packager::hls::{Segment, ShiftSegment};
+use packager::hls::{self, Segment, ShiftSegment};
+use packager::time::MediaTime;
 
 use super::transport::Cell;
 
@@ -55,7 +56,7 @@ impl FileName {
 pub(super) struct OpenSegment {
     init: u32,
     wall: SystemTime,
-    parts: Vec<Part>,
+    parts: Vec<(Mark, Part)>,
 }
 
 impl OpenSegment {
@@ -69,21 +70,38 @@ impl OpenSegment {
         self.init
     }
 
-    pub(super) fn push(&mut self, data: Bytes) {
+    pub(super) fn push(&mut self, part: &hls::Part) {
+        let mark = Mark {
+            start: part.start,
+            is_start: part.is_start,
+        };
+        let data = part.data.clone();
         let pictures = Arc::default();
-        self.parts.push(Part { data, pictures });
+        self.parts.push((mark, Part { data, pictures }));
+    }
+
+    pub(super) fn parts(&self) -> usize {
+        self.parts.len()
+    }
+
+    pub(super) fn mark(&self, index: usize) -> Option<Mark> {
+        self.parts.get(index).map(|(mark, _)| *mark)
     }
 
     pub(super) fn part(&self, index: usize) -> Option<Part> {
-        self.parts.get(index).cloned()
+        self.parts.get(index).map(|(_, part)| part.clone())
     }
 
     /// The segment, whose data is that of its parts.
     pub(super) fn end(self, segment: &Segment) -> StoredSegment {
         let mut end = 0;
-        let ends = self.parts.iter().map(|part| {
+        let ends = self.parts.iter().map(|(mark, part)| {
             end += part.data.len();
-            (end, part.pictures.clone())
+            PartEnd {
+                end,
+                mark: *mark,
+                pictures: part.pictures.clone(),
+            }
         });
         StoredSegment {
             init: self.init,
@@ -117,6 +135,22 @@ impl Part {
     }
 }
 
+/// Where a part is in time, and whether players may begin with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) start: MediaTime,
+    pub(super) is_start: bool,
+}
+
+/// A part of a finished segment.
+#[derive(Debug)]
+struct PartEnd {
+    /// Where it ends in the segment's data.
+    end: usize,
+    mark: Mark,
+    pictures: Arc<Pictures>,
+}
+
 /// Pictures once they are cut out of a segment or a part of it.
 pub(super) type Pictures = OnceLock<Option<Bytes>>;
 
@@ -133,8 +167,7 @@ pub(super) struct StoredSegment {
     pub(super) wall: SystemTime,
     pub(super) is_independent: bool,
     pub(super) discontinuity: bool,
-    /// Where each ends, and its pictures.
-    parts: Vec<(usize, Arc<Pictures>)>,
+    parts: Vec<PartEnd>,
     /// When it may go by [`State::clock`](super::State::clock), once it has left the playlist.
     pub(super) goes_at: Duration,
     /// The same as Transport Stream, once somebody has asked for that.
@@ -159,15 +192,19 @@ impl StoredSegment {
     }
 
     pub(super) fn part(&self, index: usize) -> Option<Part> {
-        let (end, pictures) = self.parts.get(index)?;
+        let PartEnd { end, pictures, .. } = self.parts.get(index)?;
         let start = match index.checked_sub(1) {
-            Some(before) => self.parts.get(before)?.0,
+            Some(before) => self.parts.get(before)?.end,
             None => 0,
         };
         (start <= *end && *end <= self.data.len()).then(|| Part {
             data: self.data.slice(start..*end),
             pictures: pictures.clone(),
         })
+    }
+
+    pub(super) fn mark(&self, index: usize) -> Option<Mark> {
+        self.parts.get(index).map(|part| part.mark)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The Media Playlist of a broadcast and the files that it names.
 
 mod files;
+mod follow;
 mod meter;
 mod shifted;
 #[cfg(test)]
@@ -8,7 +9,7 @@ mod tests;
 mod transport;
 
 use std::collections::VecDeque;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -19,9 +20,10 @@ use packager::hls::{
 };
 use packager::rtp::Codec;
 use packager::ts::Program;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use self::files::{FileName, OpenSegment, Part as StoredPart, StoredSegment};
+pub(crate) use self::follow::{Follower, Next};
 use self::meter::Meter;
 pub(crate) use self::meter::Summary;
 use self::shifted::Shifted;
@@ -40,6 +42,8 @@ pub(crate) struct Store {
     stamp: String,
     state: RwLock<State>,
     edge: watch::Sender<Edge>,
+    /// Told with each part and at the end, for those who take all of it.
+    news: Arc<Notify>,
     /// Where segments go that it forgets.
     shifted: Option<Shifted>,
 }
@@ -72,6 +76,10 @@ struct State {
     /// Media time of all segments so far.
     clock: Duration,
     edge: Edge,
+    /// Who takes all of it is sent away: its publisher sends what it cannot carry.
+    is_halted: bool,
+    /// Media Sequence Number of the first segment that such viewers may begin with.
+    begins: u64,
 }
 
 /// A file with its entity tag.
@@ -165,8 +173,11 @@ impl Store {
                 meter: Meter::default(),
                 clock: Duration::ZERO,
                 edge: Edge::default(),
+                is_halted: false,
+                begins: 0,
             }),
             edge: watch::Sender::new(Edge::default()),
+            news: Arc::default(),
             shifted: None,
         }
     }
@@ -233,7 +244,7 @@ impl Store {
         let msn = state.playlist.next_sequence();
         let index = state.playlist.next_part();
         if let Some(open) = &mut state.open {
-            open.push(part.data.clone());
+            open.push(part);
         }
         if self.config.part.is_some() {
             state.playlist.push_part(PlaylistPart {
@@ -544,6 +555,7 @@ impl Store {
         // Whoever is told looks at the state.
         drop(state);
         self.edge.send_replace(edge);
+        self.news.notify_waiters();
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {

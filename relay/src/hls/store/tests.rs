@@ -41,6 +41,7 @@ fn push_part(store: &Store, number: u64, index: usize, init: u32) {
         duration: Duration::from_millis(240),
         starts_segment: index == 0,
         is_independent: index == 0,
+        is_start: index == 0,
         discontinuity: false,
     };
     store.push_part(&part, (index == 0).then_some(SystemTime::UNIX_EPOCH));

@@ -21,6 +21,8 @@ pub struct ViewerWatch(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     limit: Duration,
+    /// What the connection takes bit by bit counts.
+    goes_by_bytes: bool,
     began: Instant,
     /// Milliseconds after `began` when the stream was asked for more.
     asked: AtomicU64,
@@ -50,8 +52,19 @@ const GONE: u8 = 2;
 impl ViewerWatch {
     /// Watches a viewer that may take nothing for as long as `limit`.
     pub fn new(limit: Duration) -> Self {
+        Self::with(limit, true)
+    }
+
+    /// Watches one that is to take all that it was given within the limit, in however small pieces:
+    /// what is on its way to it keeps more alive than itself.
+    pub(crate) fn of_wholes(limit: Duration) -> Self {
+        Self::with(limit, false)
+    }
+
+    fn with(limit: Duration, goes_by_bytes: bool) -> Self {
         Self(Arc::new(Shared {
             limit,
+            goes_by_bytes,
             began: Instant::now(),
             asked: AtomicU64::new(0),
             state: AtomicU8::new(CAUGHT_UP),
@@ -64,7 +77,8 @@ impl ViewerWatch {
 
     /// Resolves once the viewer is revoked, or has made no progress for
     /// `RelayConfig::viewer_timeout`; never when its stream ends before. `taken` is when the
-    /// connection last took bytes, for those who know it: large pictures are taken bit by bit.
+    /// connection last took bytes, for those who know it: large pictures are taken bit by bit. It
+    /// counts for FLV and files.
     pub async fn over(&self, taken: impl Fn() -> Option<Instant>) -> ViewerOver {
         let shared = &self.0;
         let mut revoked = pin!(shared.revoked.notified());
@@ -78,7 +92,7 @@ impl ViewerWatch {
             }
             let due = match state {
                 GONE => return pending().await,
-                BUSY => shared.last(taken()) + shared.limit,
+                BUSY => shared.last(taken().filter(|_| shared.goes_by_bytes)) + shared.limit,
                 _ => now + shared.limit,
             };
             if due <= now {
@@ -112,9 +126,13 @@ impl ViewerWatch {
         self.0.has_stalled.load(Ordering::Acquire)
     }
 
-    /// The viewer asks for more and is given so many bytes.
-    pub(crate) fn note_given(&self, bytes: u64) {
+    /// The viewer asks for more and is given so many bytes, with which what it was given before may
+    /// go on.
+    pub(crate) fn note_given(&self, bytes: u64, goes_on: bool) {
         self.0.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if goes_on && !self.0.goes_by_bytes {
+            return;
+        }
         let ms = u64::try_from(self.0.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.0.asked.store(ms, Ordering::Release);
         self.0.state.store(BUSY, Ordering::Release);
@@ -152,7 +170,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_takes_nothing_has_stalled_after_the_limit() {
         let watch = ViewerWatch::new(LIMIT);
-        watch.note_given(1);
+        watch.note_given(1, false);
         assert!(!stalls_within(&watch, Duration::from_millis(9_900)).await);
         assert!(!watch.has_stalled());
         assert!(stalls_within(&watch, Duration::from_millis(200)).await);
@@ -162,18 +180,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_waits_for_the_publisher_has_not() {
         let watch = ViewerWatch::new(LIMIT);
-        watch.note_given(1);
+        watch.note_given(1, false);
         watch.note_caught_up();
         assert!(!stalls_within(&watch, Duration::from_secs(100)).await);
         // Nothing is known of the time before.
-        watch.note_given(1);
+        watch.note_given(1, false);
         assert!(!stalls_within(&watch, Duration::from_secs(9)).await);
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_the_connection_takes_is_progress() {
         let watch = ViewerWatch::new(LIMIT);
-        watch.note_given(1);
+        watch.note_given(1, false);
         let began = Instant::now();
         // A large picture over a slow connection, some of it every six seconds.
         let taken = || {
@@ -185,9 +203,32 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn who_is_to_take_wholes_makes_no_progress_with_their_pieces() {
+        let watch = ViewerWatch::of_wholes(LIMIT);
+        watch.note_given(1_000, false);
+        sleep(Duration::from_secs(6)).await;
+        watch.note_given(1_000, true);
+        let now = Instant::now();
+        assert_eq!(
+            watch.over(|| Some(Instant::now())).await,
+            ViewerOver::Stalled
+        );
+        assert_eq!(
+            (now.elapsed(), watch.sent_bytes()),
+            (Duration::from_secs(4), 2_000)
+        );
+        // The next one has its own time.
+        let watch = ViewerWatch::of_wholes(LIMIT);
+        watch.note_given(1_000, true);
+        sleep(Duration::from_secs(6)).await;
+        watch.note_given(1_000, false);
+        assert!(!stalls_within(&watch, Duration::from_secs(9)).await);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_stream_that_has_ended_stalls_no_more() {
         let watch = ViewerWatch::new(LIMIT);
-        watch.note_given(1);
+        watch.note_given(1, false);
         let other = watch.clone();
         let end = async {
             sleep(Duration::from_secs(5)).await;
@@ -202,7 +243,7 @@ mod tests {
         for is_busy in [false, true] {
             let watch = ViewerWatch::new(LIMIT);
             if is_busy {
-                watch.note_given(1_000);
+                watch.note_given(1_000, false);
             }
             let began = Instant::now();
             let other = watch.clone();
