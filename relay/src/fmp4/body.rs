@@ -98,3 +98,6 @@ impl Tracks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

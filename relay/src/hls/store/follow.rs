@@ -266,3 +266,6 @@ impl State {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests;
