@@ -12,6 +12,7 @@ use prometheus::Registry;
 use super::core::{Core, Media, Output};
 use super::testing::{Publisher, Tone};
 use crate::flv::{Tag, TagKind};
+use crate::hls::Store;
 use crate::ingest::{FrameItem, IngestItem};
 use crate::metrics::Metrics;
 use crate::transcoder::{AudioTranscoder, AudioWork};
@@ -30,6 +31,8 @@ pub(crate) struct Rig {
     pub(crate) frames: Vec<AudioFrame>,
     pub(crate) inits: Vec<InitSection>,
     pub(crate) segments: Vec<(Segment, SystemTime)>,
+    /// Takes them too, with their parts.
+    pub(crate) store: Option<Arc<Store>>,
     /// Of the segment under way.
     wall: Option<SystemTime>,
     /// The publisher's own sound.
@@ -74,6 +77,7 @@ impl Rig {
             frames: Vec::new(),
             inits: Vec::new(),
             segments: Vec::new(),
+            store: None,
             wall: None,
             opus_inits: Vec::new(),
             opus_segments: Vec::new(),
@@ -85,6 +89,20 @@ impl Rig {
             accepted: 0,
             sources: 0,
         }
+    }
+
+    /// One that cuts parts of 250 ms, into a store.
+    pub(crate) fn with_parts(tracks: Tracks, store: Arc<Store>) -> Self {
+        let mut rig = Self::new(tracks);
+        let config = SegmenterConfig {
+            target: TARGET,
+            part: Some(Duration::from_millis(250)),
+            ..SegmenterConfig::default()
+        };
+        let metrics = rig.metrics.clone();
+        rig.core = Core::new(config, tracks.into(), metrics, rig.start, wall0());
+        rig.store = Some(store);
+        rig
     }
 
     /// One that takes the frames of another server, from `start` on.
@@ -156,6 +174,14 @@ impl Rig {
 
     pub(crate) fn drain(&mut self) {
         while let Some(output) = self.core.poll_output() {
+            if let (Some(store), Output::Media(_, media)) = (&self.store, &output) {
+                match media {
+                    Media::Tag(_) => {}
+                    Media::Init(init, _) => store.push_init(init.clone()),
+                    Media::Part(part, wall) => store.push_part(part, *wall),
+                    Media::Segment(segment) => store.push_segment(segment),
+                }
+            }
             match output {
                 Output::Media(_, Media::Tag(tag)) => self.tags.push((self.now, tag)),
                 Output::Media(_, Media::Init(init, _)) => self.inits.push(init),

@@ -83,6 +83,18 @@ pub(crate) fn mux(pictures: &[Vec<Vec<u8>>]) -> Rig {
 /// Plays the pictures, one every `period` ms, and a tone, as far as there is such a track.
 pub(super) fn play(tracks: Tracks, pictures: &[Vec<Vec<u8>>], period: f64) -> Rig {
     let mut rig = Rig::new(tracks);
+    play_into(&mut rig, tracks, pictures, period, || {});
+    rig
+}
+
+/// The same through a rig that is there, with a look at what has come out behind each picture.
+pub(super) fn play_into(
+    rig: &mut Rig,
+    tracks: Tracks,
+    pictures: &[Vec<Vec<u8>>],
+    period: f64,
+    mut look: impl FnMut(),
+) {
     let mut publisher = Publisher::new(rig.start);
     let mut tone = Tone::new(440.0);
     for (number, nals) in pictures.iter().enumerate() {
@@ -103,10 +115,10 @@ pub(super) fn play(tracks: Tracks, pictures: &[Vec<Vec<u8>>], period: f64) -> Ri
                 rig.feed(report);
             }
         }
+        look();
     }
     rig.finish();
     rig.check();
-    rig
 }
 
 /// What a viewer from the beginning to the end reads.

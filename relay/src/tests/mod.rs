@@ -1,5 +1,6 @@
 //! The whole relay: publishers, viewers and HTTP, without sockets where they are not the point.
 
+mod fragments;
 mod http_rules;
 mod lifecycle;
 mod low_latency;
@@ -14,6 +15,8 @@ mod codecs;
 mod connection;
 #[cfg(feature = "aac")]
 pub(crate) mod ffprobe;
+#[cfg(feature = "aac")]
+mod ffprobe_fragments;
 #[cfg(feature = "aac")]
 mod ffprobe_transport;
 #[cfg(feature = "aac")]
