@@ -318,7 +318,7 @@ async fn play_addresses_are_signed_where_the_app_has_a_key_for_them() {
     let routes = Routes::new(APPS);
     let query = |stream: &str, end| SignedAddress::query(&key("play"), stream, end);
     let later = now() + HOUR;
-    for file in [".flv", ".m3u8", "/x-0.m4s"] {
+    for file in FILES {
         let path = format!("/live/1_room_anna_main{file}");
         routes
             .call("GET", &path)
@@ -360,7 +360,7 @@ async fn ask(routes: &Routes, stream: &str, file: &str, headers: &[(&str, &str)]
     routes.send(request("GET", &path, headers, "")).await
 }
 
-const FILES: [&str; 3] = [".flv", ".m3u8", "/x-0.m4s"];
+const FILES: [&str; 4] = [".flv", ".m3u8", "/x-0.m4s", "/stream.mp4"];
 
 #[tokio::test]
 async fn pages_play_the_streams_of_apps_that_name_their_hosts() {
@@ -410,12 +410,14 @@ apps = [
             }
         }
         let socket = [&from[..], &upgrade].concat();
-        let reply = ask(&routes, stream, ".flv", &socket).await;
-        assert_eq!(reply.status == 403, !allowed, "{stream} {from:?}");
+        for file in [".flv", "/stream.mp4"] {
+            let reply = ask(&routes, stream, file, &socket).await;
+            assert_eq!(reply.status == 403, !allowed, "{stream} {from:?}");
+        }
     }
     let page = routes.call("GET", "/metrics").await.text();
-    let refusals = "weblive_http_viewers_refused_total{reason=\"referer\"} 16";
-    assert!(page.contains(refusals), "4 pages, each 4 times");
+    let refusals = "weblive_http_viewers_refused_total{reason=\"referer\"} 24";
+    assert!(page.contains(refusals), "4 pages, each 6 times");
     // What only asks how to ask needs no page.
     assert_eq!(routes.call("OPTIONS", "/live/1_a.flv").await.status, 204);
 }
@@ -497,7 +499,7 @@ async fn a_signed_address_is_revoked_and_no_other_of_its_stream() {
     whep(&other).await.problem(409, "not-live");
     let page = routes.call("GET", "/metrics").await.text();
     for line in [
-        "weblive_http_viewers_refused_total{reason=\"revoked\"} 4",
+        "weblive_http_viewers_refused_total{reason=\"revoked\"} 5",
         "weblive_http_revocations 1",
     ] {
         assert!(page.lines().any(|found| found == line), "{line}");

@@ -256,6 +256,29 @@ async fn many_viewers_cost_the_origin_one_pull_and_outlive_its_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_viewer_of_fmp4_begins_a_pull_and_keeps_it() {
+    let origin = Origin::start("127.0.0.1:0", "", "").await;
+    let arguments = ["edge", "--origin", &origin.url, "--edge-linger", "4s"];
+    let edge = Program::start(&arguments);
+    let mut response = get(&format!("{}/live/show/stream.mp4", edge.url)).await;
+    assert_eq!(response.status(), 200);
+    let began = Instant::now();
+    // Longer than a pull stays without a viewer.
+    while began.elapsed() < Duration::from_secs(6) {
+        let chunk = response.chunk().await.expect("whole");
+        assert!(chunk.is_some_and(|chunk| !chunk.is_empty()));
+    }
+    assert_eq!(metric(&edge.url, "weblive_edge_streams").await, 1.0);
+    let viewers = "weblive_relay_viewers{protocol=\"fmp4\"}";
+    assert_eq!(metric(&edge.url, viewers).await, 1.0);
+    let pulls = "weblive_relay_requests_total{kind=\"flv\"}";
+    assert_eq!(metric(&origin.url, pulls).await, 1.0);
+    drop(response);
+    reaches(&edge.url, "weblive_edge_streams", |streams| streams == 0.0).await;
+    origin.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_stays_away_ends_for_its_viewers() {
     let origin = Origin::start("127.0.0.1:0", "", "").await;
     let arguments = ["edge", "--origin", &origin.url, "--edge-retry-for", "1s"];

@@ -7,6 +7,7 @@ mod bucket;
 mod edge;
 mod files;
 mod flv;
+mod fragments;
 mod hevc;
 mod images;
 mod listener;

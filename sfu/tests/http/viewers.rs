@@ -40,7 +40,12 @@ async fn viewers_of_one_address_are_bounded_whatever_they_play_over() {
     let (second, _) = connect_async(websocket("2001:db8:0:1::2"))
         .await
         .expect("opened");
-    for path in ["/live/show.flv", "/live/show.m3u8", "/live/show/x-0.m4s"] {
+    for path in [
+        "/live/show.flv",
+        "/live/show.m3u8",
+        "/live/show/x-0.m4s",
+        "/live/show/stream.mp4",
+    ] {
         let full = get(path, "2001:db8:0:1::3").await;
         assert_eq!(full.status(), 429, "{path}");
         assert_eq!(full.headers()["retry-after"], "5");
@@ -56,7 +61,7 @@ async fn viewers_of_one_address_are_bounded_whatever_they_play_over() {
         (429, "too-many-viewers".to_owned())
     );
     let refusals = "weblive_http_viewers_refused_total{reason=\"address\"}";
-    show.is(refusals, 4.0).await;
+    show.is(refusals, 5.0).await;
     // Others have their places, and those who watch watch on.
     let other = get("/live/show.flv", "2001:db8:0:2::1").await;
     assert_eq!(other.status(), 200);
@@ -130,7 +135,12 @@ async fn an_operator_ends_viewers_who_do_not_come_back_for_a_time() {
         1.0,
     )
     .await;
-    for path in ["/live/show.flv", "/live/show.m3u8", "/live/show/x-0.m4s"] {
+    for path in [
+        "/live/show.flv",
+        "/live/show.m3u8",
+        "/live/show/x-0.m4s",
+        "/live/show/stream.mp4",
+    ] {
         let reply = get(path, bad).await;
         assert_eq!(reply.status(), 403, "{path}");
         assert!(reply.text().await.expect("text").contains("\"revoked\""));
@@ -150,7 +160,7 @@ async fn an_operator_ends_viewers_who_do_not_come_back_for_a_time() {
     .await;
     show.is(
         "weblive_http_viewers_refused_total{reason=\"revoked\"}",
-        4.0,
+        5.0,
     )
     .await;
     show.is("weblive_http_revocations", 2.0).await;
