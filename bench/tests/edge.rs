@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
 use std::time::Duration;
 
 use bench::cli::PublishOptions;
 use bench::edge::log::{Kind, Pulls};
+use bench::edge::nginx::Nginx;
 use bench::edge::run::EdgeOptions;
 use bench::rtc::answer::CandidateFilter;
 use bench::source::SourceConfig;
@@ -22,7 +26,6 @@ async fn all_players_of_hls_cost_the_origin_one_request_an_address() {
     settings.media.port = 0;
     settings.media.workers = 1;
     let server = Server::start(&settings).await.unwrap();
-    let conf = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/nginx/edge.conf");
     let report = bench::edge::run::run(EdgeOptions {
         publish: PublishOptions {
             whip: format!("{}whip/load", server.page()).parse().unwrap(),
@@ -33,7 +36,7 @@ async fn all_players_of_hls_cost_the_origin_one_request_an_address() {
                 ..SourceConfig::default()
             },
         },
-        conf: Some(std::fs::read_to_string(conf).unwrap()),
+        conf: Some(conf()),
         low_latency: 20,
         plain: 5,
         flv: 3,
@@ -70,4 +73,62 @@ async fn all_players_of_hls_cost_the_origin_one_request_an_address() {
     // nginx has no way to give one endless answer to several viewers.
     assert_eq!((of(Kind::Flv).asked, of(Kind::Flv).pulled), (3, 3));
     server.shut_down().await;
+}
+
+#[test]
+fn endless_streams_pass_through_as_they_come() {
+    let origin = TcpListener::bind("127.0.0.1:0").unwrap();
+    let nginx = Nginx::start(&conf(), origin.local_addr().unwrap()).unwrap();
+    let asked = thread::spawn(move || {
+        // One after the other, all of them open: none waits for the end of another.
+        let streams = ["a.flv", "a/stream.mp4", "a_l/stream.mp4", "a/stream.mp4"].map(|path| {
+            let (mut stream, _) = origin.accept().unwrap();
+            let head = head(&mut stream).to_lowercase();
+            assert!(
+                head.starts_with(&format!("get /live/{path}?x=1 http/1.1")),
+                "{head}"
+            );
+            assert!(head.contains("\r\nupgrade: websocket\r\n"), "{head}");
+            let first = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n";
+            stream.write_all(first.as_bytes()).unwrap();
+            stream
+        });
+        drop(streams);
+    });
+    let mut viewers = Vec::new();
+    for path in ["a.flv", "a/stream.mp4", "a_l/stream.mp4", "a/stream.mp4"] {
+        let mut viewer = TcpStream::connect(nginx.address()).unwrap();
+        viewer
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        let request = format!(
+            "GET /live/{path}?x=1 HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+             Connection: Upgrade\r\n\r\n"
+        );
+        viewer.write_all(request.as_bytes()).unwrap();
+        let answer = head(&mut viewer);
+        // What is cached says so.
+        assert!(!answer.to_lowercase().contains("x-cache"), "{answer}");
+        let mut first = [0; 8];
+        viewer.read_exact(&mut first).unwrap();
+        assert_eq!(&first, b"5\r\nfirst");
+        viewers.push(viewer);
+    }
+    asked.join().unwrap();
+}
+
+fn conf() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/nginx/edge.conf");
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// The head of a request or a response.
+fn head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.extend(byte);
+    }
+    String::from_utf8(head).unwrap()
 }

@@ -3,6 +3,7 @@ import {
   FlvPlayer, HlsPlayer, WebliveError, WebRtcPlayer, WhipClient,
   type Player, type PlayerState, type PlaybackStats, type SessionState, type VideoCodec,
 } from '../../src/index';
+import { FragmentsPlayer } from './fragments';
 import { OpusHlsPlayer } from './opus-hls';
 import { PlainHlsPlayer } from './plain-hls';
 import { Steadiness, type Steady } from './steadiness';
@@ -46,9 +47,9 @@ export interface Observation {
   totalAudioEnergy: number;
 }
 
-const PLAYERS = { webrtc: WebRtcPlayer, flv: FlvPlayer, hls: HlsPlayer, 'plain-hls': PlainHlsPlayer, 'opus-hls': OpusHlsPlayer };
+const PLAYERS = { webrtc: WebRtcPlayer, flv: FlvPlayer, hls: HlsPlayer, 'plain-hls': PlainHlsPlayer, 'opus-hls': OpusHlsPlayer, fragments: FragmentsPlayer };
 
-/** The SDK's players, hls.js without its low-latency mode, and with sound from a playlist of its own. */
+/** The SDK's players, hls.js without its low-latency mode, and with sound from a playlist of its own; endless fMP4. */
 export type LabPlayer = keyof typeof PLAYERS;
 
 /** Publishes and plays for the tests; everything it uses is what pages use. */
