@@ -10,9 +10,9 @@ use crate::shift::TimeShiftConfig;
 pub struct RelayConfig {
     /// Broadcasts that may live at the same time.
     pub max_broadcasts: usize,
-    /// HTTP-FLV viewers of one broadcast.
+    /// Viewers of FLV and endless fMP4 of one broadcast.
     pub max_viewers_per_broadcast: usize,
-    /// HTTP-FLV viewers of all broadcasts.
+    /// Viewers of FLV and endless fMP4 of all broadcasts.
     pub max_viewers: usize,
     /// How long a broadcast outlives its publisher, so that a republish keeps its viewers.
     pub linger: Duration,
@@ -28,16 +28,16 @@ pub struct RelayConfig {
     /// Media Segments named by a playlist; more where they are short, so that three target
     /// durations are never undercut (RFC 8216, section 6.2.2).
     pub playlist_segments: usize,
-    /// How far an FLV viewer may fall behind the live edge before it skips to the newest key
-    /// frame; twice that where there is no newer one, and it goes on without pictures until the
-    /// next one comes.
+    /// How far a viewer of FLV or endless fMP4 may fall behind the live edge before it skips to the
+    /// newest key frame; twice that where there is no newer one, and it goes on without pictures (with
+    /// nothing in fMP4) until the next one comes.
     pub max_viewer_lag: Duration,
     /// Bytes of FLV tags kept for all viewers of one broadcast.
     pub max_ring_bytes: usize,
     /// How old the key frame may be that an FLV viewer starts at. What is older is not kept.
     pub max_gop: Duration,
     /// How long an FLV viewer, or a client that is sent a segment from a file, may take nothing of what
-    /// waits for it. See [`ViewerWatch`](crate::ViewerWatch).
+    /// waits for it, and one of endless fMP4 may take for a fragment. See [`ViewerWatch`](crate::ViewerWatch).
     pub viewer_timeout: Duration,
     /// AAC bit rate in bits a second.
     pub aac_bit_rate_bps: u32,

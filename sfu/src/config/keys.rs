@@ -290,7 +290,7 @@ const SERVER_KEYS: &[Key] = &[
     ),
     Key::new(
         "relay.max_latency",
-        "How far an FLV viewer may fall behind",
+        "How far a viewer of FLV or endless fMP4 may fall behind",
         |s, raw| {
             s.relay.max_latency = value::duration(raw, SECOND..=MINUTE)?;
             Ok(())
@@ -298,7 +298,7 @@ const SERVER_KEYS: &[Key] = &[
     ),
     Key::new(
         "relay.viewer_timeout",
-        "For an FLV viewer that takes nothing of its stream",
+        "For a viewer of FLV or endless fMP4 that takes nothing",
         |s, raw| {
             s.relay.viewer_timeout = value::duration(raw, SECOND..=10 * MINUTE)?;
             Ok(())
@@ -374,16 +374,20 @@ const SERVER_KEYS: &[Key] = &[
     }),
     Key::new(
         "relay.max_viewers_per_broadcast",
-        "FLV viewers of one broadcast at once",
+        "Viewers of FLV and endless fMP4 of one broadcast at once",
         |s, raw| {
             s.relay.max_viewers_per_broadcast = value::number(raw, 1..=1_000_000)?;
             Ok(())
         },
     ),
-    Key::new("relay.max_viewers", "FLV viewers at once", |s, raw| {
-        s.relay.max_viewers = value::number(raw, 1..=1_000_000)?;
-        Ok(())
-    }),
+    Key::new(
+        "relay.max_viewers",
+        "Viewers of FLV and endless fMP4 at once",
+        |s, raw| {
+            s.relay.max_viewers = value::number(raw, 1..=1_000_000)?;
+            Ok(())
+        },
+    ),
     Key::new(
         "relay.max_viewers_per_address",
         "Viewers of one address at once; 0 for no bound",

@@ -150,10 +150,10 @@ pub struct RelaySettings {
     /// Media Segments in a Media Playlist; more while they are short, so that three target
     /// durations stay.
     pub window: usize,
-    /// How far a viewer of HTTP-FLV may fall behind before it skips to the newest key frame.
+    /// How far a viewer of FLV or endless fMP4 may fall behind before it skips to the newest key frame.
     #[serde(serialize_with = "duration_as_text")]
     pub max_latency: Duration,
-    /// How long a viewer of FLV may take nothing of its stream before it is closed.
+    /// How long a viewer of FLV or endless fMP4 may take nothing of its stream before it is closed.
     #[serde(serialize_with = "duration_as_text")]
     pub viewer_timeout: Duration,
     /// Bytes of FLV that are kept of one broadcast, for all its viewers.
@@ -178,9 +178,9 @@ pub struct RelaySettings {
     pub aac_bit_rate_bps: u32,
     /// Broadcasts at once.
     pub max_broadcasts: usize,
-    /// HTTP-FLV viewers of one broadcast at once.
+    /// Viewers of FLV and endless fMP4 of one broadcast at once.
     pub max_viewers_per_broadcast: usize,
-    /// HTTP-FLV viewers at once, over all broadcasts.
+    /// Viewers of FLV and endless fMP4 at once, over all broadcasts.
     pub max_viewers: usize,
     /// Viewers of one address at once; 0 for no bound.
     pub max_viewers_per_address: usize,

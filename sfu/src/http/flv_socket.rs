@@ -1,5 +1,6 @@
 //! `ws(s)://…/live/{id}.flv`: the FLV stream in binary messages of a WebSocket (RFC 6455), as
-//! mpegts.js, flv.js and others play it. What clients say is read slowly and ignored.
+//! mpegts.js, flv.js and others play it; `…/live/{id}/stream.mp4`, a fragment of fMP4 in each. What
+//! clients say is read slowly and ignored.
 
 use std::future::pending;
 use std::time::Duration;
@@ -24,7 +25,7 @@ use super::site::Site;
 use super::viewings::{Asker, Kept, Viewing};
 use crate::signal::is_same_origin;
 
-/// Whether a request below `/live/` wants a WebSocket of an FLV stream. Others are answered as if
+/// Whether a request below `/live/` wants a WebSocket of an endless stream. Others are answered as if
 /// they did not ask for an upgrade (RFC 9110 §7.8).
 pub(super) fn is_asked_for(request: &Request) -> bool {
     let mut upgrades = request.headers().get_all(UPGRADE).iter();
@@ -254,8 +255,8 @@ impl Heard {
 
 const GOING_AWAY: End = End::Told(1001, "the server is going down");
 
-/// Bytes of one message to a client, but for a larger picture, which comes in several: this is what
-/// a slow viewer has in memory of its own.
+/// Bytes of one message of FLV to a client, but for a larger picture, which comes in several: this is
+/// what a slow viewer has in memory of its own. One of fMP4 has the fragment that is on its way.
 const BATCH: usize = 64 * 1024;
 
 /// Bytes of one message from a client.

@@ -102,7 +102,7 @@ impl HttpMetrics {
         )?;
         let messages_ignored = IntCounter::new(
             "weblive_http_viewer_messages_ignored_total",
-            "Messages of FLV viewers over WebSockets, which nobody reads.",
+            "Messages of viewers over WebSockets, which nobody reads.",
         )?;
         let ignored = IntCounterVec::new(
             Opts::new(

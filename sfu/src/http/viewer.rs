@@ -1,4 +1,4 @@
-//! Viewers of FLV that take nothing any more, or may not: their connections end, or their HTTP/2
+//! Viewers of endless streams that take nothing any more, or may not: their connections end, or their HTTP/2
 //! streams.
 
 use std::future::pending;

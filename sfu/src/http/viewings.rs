@@ -1,4 +1,4 @@
-//! Who watches FLV now, and who may watch no more: an operator ends a viewer, and keeps its address
+//! Who watches FLV or endless fMP4 now, and who may watch no more: an operator ends a viewer, and keeps its address
 //! or its signed address out for a time.
 //!
 //! Both are in one table, so that nobody who was refused while its request was on the way slips in.

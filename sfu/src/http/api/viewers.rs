@@ -186,14 +186,14 @@ impl From<Done> for DoneView {
 pub(super) fn group() -> Group {
     Group {
         name: "Viewers",
-        text: "Who watches over HTTP-FLV and WebSocket-FLV, and who is kept out. Viewers of HLS \
+        text: "Who watches FLV or endless fMP4, over HTTP or a WebSocket, and who is kept out. Viewers of HLS \
                have no connection: who is kept out is refused at the next request. What is \
                refused answers 403 `revoked`. Revocations are kept in memory.",
         endpoints: vec![
             Endpoint {
                 path: "/streams/{stream}/viewers",
                 id: "listViewers",
-                summary: "List the FLV viewers of a stream",
+                summary: "List the viewers of a stream",
                 text: "In the order in which they came. The address is the client's, behind proxies \
                        that the settings name; `since` is in Unix seconds; `txSecret` is that of the \
                        signed address, if the app asks for one.",
@@ -213,7 +213,7 @@ pub(super) fn group() -> Group {
                 method: Method::DELETE,
                 path: "/streams/{stream}/viewers/{viewer}",
                 id: "endViewer",
-                summary: "End one FLV viewer",
+                summary: "End one viewer",
                 text: "With `seconds` its signed address, or its address if that is not signed, is \
                        kept out of the stream for so long; without, it may come back at once. One \
                        that has gone already is no error: `ended` is 0 then.",
