@@ -64,7 +64,7 @@ async fn a_response_has_the_section_then_fragments_and_ends_with_the_broadcast()
     assert!(show.metric(sent).await > 1e4);
     show.end_broadcast().await;
     // Its last chunk says that it is whole.
-    let rest = async { while let Some(_) = response.chunk().await.expect("whole") {} };
+    let rest = async { while response.chunk().await.expect("whole").is_some() {} };
     timeout(PATIENCE, rest).await.expect("over");
     show.is("weblive_relay_viewers_closed_total{reason=\"ended\"}", 1.0)
         .await;
