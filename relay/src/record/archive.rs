@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 
 use super::bucket::{Bucket, BucketAddress};
@@ -35,30 +36,59 @@ pub(super) type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>>
 /// A store of objects. What was put is there for whoever looks after that, even if the process
 /// ends, and what was half put is not.
 pub(super) trait Archive: Send + Sync {
-    fn put<'a>(&'a self, path: &'a str, data: Bytes) -> Pending<'a, ()>;
+    /// Where its objects are.
+    fn objects(&self) -> &dyn ObjectStore;
+
+    fn put<'a>(&'a self, path: &'a str, data: Bytes) -> Pending<'a, ()> {
+        Box::pin(objects::put(self.objects(), path, data))
+    }
+
     /// `None` where there is no such object.
-    fn get<'a>(&'a self, path: &'a str) -> Pending<'a, Option<Bytes>>;
-    fn size<'a>(&'a self, path: &'a str) -> Pending<'a, Option<u64>>;
+    fn get<'a>(&'a self, path: &'a str) -> Pending<'a, Option<Bytes>> {
+        Box::pin(objects::get(self.objects(), path))
+    }
+
+    fn size<'a>(&'a self, path: &'a str) -> Pending<'a, Option<u64>> {
+        Box::pin(async move {
+            let found = self.find(path).await?;
+            Ok(found.map(|object| object.size))
+        })
+    }
+
     /// What is known of an object without its bytes.
-    fn find<'a>(&'a self, path: &'a str) -> Pending<'a, Option<Object>>;
+    fn find<'a>(&'a self, path: &'a str) -> Pending<'a, Option<Object>> {
+        Box::pin(objects::find(self.objects(), path))
+    }
+
     /// Some bytes of the very object that was found.
     fn piece<'a>(
         &'a self,
         path: &'a str,
         object: &'a Object,
         range: Range<u64>,
-    ) -> Pending<'a, Bytes>;
+    ) -> Pending<'a, Bytes> {
+        Box::pin(objects::piece(self.objects(), path, object, range))
+    }
+
     /// Bytes of a piece that a reader of a large object takes at once: large enough for a disk, small
     /// enough for hundreds of slow clients.
     fn piece_bytes(&self) -> u64 {
         128 << 10
     }
+
     /// No error where there is no such object.
-    fn delete<'a>(&'a self, path: &'a str) -> Pending<'a, ()>;
+    fn delete<'a>(&'a self, path: &'a str) -> Pending<'a, ()> {
+        Box::pin(objects::delete(self.objects(), path))
+    }
+
     /// The paths below a folder, at most `limit`.
-    fn list<'a>(&'a self, folder: &'a str, limit: usize) -> Pending<'a, Vec<String>>;
+    fn list<'a>(&'a self, folder: &'a str, limit: usize) -> Pending<'a, Vec<String>> {
+        Box::pin(objects::list(self.objects(), folder, limit))
+    }
+
     /// Removes from a folder what was half written when a process ended.
     fn tidy<'a>(&'a self, folder: &'a str) -> Pending<'a, ()>;
+
     /// Begins a large object, which is there once it is finished.
     fn begin<'a>(&'a self, path: &'a str) -> Pending<'a, Box<dyn Upload>>;
 }
@@ -136,37 +166,8 @@ struct Folder {
 }
 
 impl Archive for Folder {
-    fn put<'a>(&'a self, path: &'a str, data: Bytes) -> Pending<'a, ()> {
-        Box::pin(objects::put(&self.store, path, data))
-    }
-
-    fn get<'a>(&'a self, path: &'a str) -> Pending<'a, Option<Bytes>> {
-        Box::pin(objects::get(&self.store, path))
-    }
-
-    fn size<'a>(&'a self, path: &'a str) -> Pending<'a, Option<u64>> {
-        Box::pin(objects::size(&self.store, path))
-    }
-
-    fn find<'a>(&'a self, path: &'a str) -> Pending<'a, Option<Object>> {
-        Box::pin(objects::find(&self.store, path))
-    }
-
-    fn piece<'a>(
-        &'a self,
-        path: &'a str,
-        object: &'a Object,
-        range: Range<u64>,
-    ) -> Pending<'a, Bytes> {
-        Box::pin(objects::piece(&self.store, path, object, range))
-    }
-
-    fn delete<'a>(&'a self, path: &'a str) -> Pending<'a, ()> {
-        Box::pin(objects::delete(&self.store, path))
-    }
-
-    fn list<'a>(&'a self, folder: &'a str, limit: usize) -> Pending<'a, Vec<String>> {
-        Box::pin(objects::list(&self.store, folder, limit))
+    fn objects(&self) -> &dyn ObjectStore {
+        &self.store
     }
 
     fn tidy<'a>(&'a self, folder: &'a str) -> Pending<'a, ()> {

@@ -1,7 +1,6 @@
 //! A bucket of an S3-compatible store.
 
 use std::fmt;
-use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +13,8 @@ use object_store::{
     BackoffConfig, ClientConfigKey, ObjectStore, ObjectStoreExt, RetryConfig, WriteMultipart,
 };
 
-use super::archive::{Archive, Object, Pending, Upload};
-use super::objects::{self, at, failure};
+use super::archive::{Archive, Pending, Upload};
+use super::objects::{at, failure};
 
 /// Where recordings are kept in an S3-compatible store: `s3://bucket` or `s3://bucket/prefix`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,42 +99,13 @@ impl Bucket {
 }
 
 impl Archive for Bucket {
-    fn put<'a>(&'a self, path: &'a str, data: Bytes) -> Pending<'a, ()> {
-        Box::pin(objects::put(&*self.0, path, data))
-    }
-
-    fn get<'a>(&'a self, path: &'a str) -> Pending<'a, Option<Bytes>> {
-        Box::pin(objects::get(&*self.0, path))
-    }
-
-    fn size<'a>(&'a self, path: &'a str) -> Pending<'a, Option<u64>> {
-        Box::pin(objects::size(&*self.0, path))
-    }
-
-    fn find<'a>(&'a self, path: &'a str) -> Pending<'a, Option<Object>> {
-        Box::pin(objects::find(&*self.0, path))
-    }
-
-    fn piece<'a>(
-        &'a self,
-        path: &'a str,
-        object: &'a Object,
-        range: Range<u64>,
-    ) -> Pending<'a, Bytes> {
-        Box::pin(objects::piece(&*self.0, path, object, range))
+    fn objects(&self) -> &dyn ObjectStore {
+        &*self.0
     }
 
     /// Each piece is a request of its own.
     fn piece_bytes(&self) -> u64 {
         1 << 20
-    }
-
-    fn delete<'a>(&'a self, path: &'a str) -> Pending<'a, ()> {
-        Box::pin(objects::delete(&*self.0, path))
-    }
-
-    fn list<'a>(&'a self, folder: &'a str, limit: usize) -> Pending<'a, Vec<String>> {
-        Box::pin(objects::list(&*self.0, folder, limit))
     }
 
     /// Parts of objects that were never finished are no objects: stores remove them by a rule of the

@@ -24,11 +24,6 @@ pub(super) async fn get(store: &dyn ObjectStore, path: &str) -> Result<Option<By
     found(path, got)
 }
 
-pub(super) async fn size(store: &dyn ObjectStore, path: &str) -> Result<Option<u64>, Failure> {
-    let head = store.head(&at(path)?).await;
-    found(path, head.map(|meta| meta.size))
-}
-
 pub(super) async fn find(store: &dyn ObjectStore, path: &str) -> Result<Option<Object>, Failure> {
     let head = store.head(&at(path)?).await;
     let object = head.map(|meta| Object {
