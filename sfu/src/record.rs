@@ -56,7 +56,7 @@ struct Kept {
 }
 
 impl AppRecordings {
-    /// Recordings as the settings say; those that an earlier start left are ended.
+    /// Recordings as the settings say. Those of earlier starts are listed, and ended if they were left.
     ///
     /// # Errors
     /// [`RecordError`].
@@ -89,6 +89,7 @@ impl AppRecordings {
             max_bytes: record.max_bytes,
             mp4: record.mp4,
             auto: record.auto.clone(),
+            max_listed: record.max_listed,
         };
         let is_served = record.serve;
         let watcher: RecordWatcher = Arc::new(move |view| {
@@ -157,11 +158,23 @@ impl AppRecordings {
         }
     }
 
-    /// An app's recordings, of what is relayed under `name` or of all, those that ended not long ago
-    /// included.
+    /// An app's recordings, of what is relayed under `name` or of all, those that have ended included:
+    /// the newest thousand, in the order of their beginnings.
     pub fn of(&self, app: AppId, name: Option<&StreamId>) -> Vec<RecordingView> {
         let all = self.all();
         all.map_or_else(Vec::new, |all| all.of(app.0, name))
+    }
+
+    /// An app's recordings after one, in the same order.
+    pub fn page(
+        &self,
+        app: AppId,
+        name: Option<&StreamId>,
+        after: Option<&RecordingId>,
+        limit: usize,
+    ) -> Vec<RecordingView> {
+        let all = self.all();
+        all.map_or_else(Vec::new, |all| all.page(app.0, name, after, limit))
     }
 
     /// Ends one of them; false if there is none that goes on.

@@ -1,5 +1,6 @@
 //! Where recordings are kept: objects by their paths, each whole or not there.
 
+use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
 use std::future::Future;
 use std::io;
@@ -16,7 +17,7 @@ use object_store::local::LocalFileSystem;
 use super::bucket::{Bucket, BucketAddress};
 use super::manifest::UNFINISHED;
 use super::objects::{self, at, failure};
-use super::upload::FileUpload;
+use super::upload::{FileUpload, blocking};
 
 /// Why something was not kept, or not found again. What the store says goes into the log alone:
 /// it names folders.
@@ -46,6 +47,11 @@ pub(super) trait Archive: Send + Sync {
     /// `None` where there is no such object.
     fn get<'a>(&'a self, path: &'a str) -> Pending<'a, Option<Bytes>> {
         Box::pin(objects::get(self.objects(), path))
+    }
+
+    /// The same of what is small: what is larger than [`TEXT`] is not read.
+    fn text<'a>(&'a self, path: &'a str) -> Pending<'a, Option<Bytes>> {
+        Box::pin(objects::text(self.objects(), path))
     }
 
     fn size<'a>(&'a self, path: &'a str) -> Pending<'a, Option<u64>> {
@@ -86,6 +92,11 @@ pub(super) trait Archive: Send + Sync {
         Box::pin(objects::list(self.objects(), folder, limit))
     }
 
+    /// The names of the folders in a folder, or in the store if that is empty.
+    fn folders<'a>(&'a self, folder: &'a str, keep: usize) -> Pending<'a, Folders> {
+        Box::pin(objects::folders(self.objects(), folder, keep))
+    }
+
     /// Removes from a folder what was half written when a process ended.
     fn tidy<'a>(&'a self, folder: &'a str) -> Pending<'a, ()>;
 
@@ -101,6 +112,24 @@ pub(super) struct Object {
     pub(super) modified: SystemTime,
     /// What the store calls this version of it.
     pub(super) version: Option<String>,
+}
+
+/// Names of folders: the last ones in their order, so many as were asked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Folders {
+    pub(super) names: BTreeSet<String>,
+    /// How many there are before them.
+    pub(super) left_out: u64,
+}
+
+impl Folders {
+    pub(super) fn push(&mut self, name: String, keep: usize) {
+        self.names.insert(name);
+        if self.names.len() > keep {
+            self.names.pop_first();
+            self.left_out += 1;
+        }
+    }
 }
 
 /// A large object on its way.
@@ -170,18 +199,22 @@ impl Archive for Folder {
         &self.store
     }
 
+    /// What a link leads to is not in the store.
+    fn folders<'a>(&'a self, folder: &'a str, keep: usize) -> Pending<'a, Folders> {
+        Box::pin(async move {
+            let place = self.root.join(at(folder)?.to_string());
+            let found = blocking(move || folders(&place, keep)).await;
+            found.map_err(|error| failure(folder, &error))
+        })
+    }
+
     fn tidy<'a>(&'a self, folder: &'a str) -> Pending<'a, ()> {
         Box::pin(async move {
-            let folder = self.root.join(at(folder)?.to_string());
-            let swept = tokio::task::spawn_blocking(move || sweep(&folder)).await;
-            match swept {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(error)) => {
-                    tracing::warn!(%error, "what was half written cannot be removed");
-                    Err(Failure::Store)
-                }
-                Err(_) => Err(Failure::Store),
-            }
+            let place = self.root.join(at(folder)?.to_string());
+            blocking(move || sweep(&place)).await.map_err(|error| {
+                tracing::warn!(%error, "what was half written cannot be removed");
+                Failure::Store
+            })
         })
     }
 
@@ -210,6 +243,20 @@ fn lock(folder: &FilePath) -> io::Result<File> {
     }
 }
 
+fn folders(place: &FilePath, keep: usize) -> io::Result<Folders> {
+    let mut found = Folders::default();
+    for entry in std::fs::read_dir(place)? {
+        let entry = entry?;
+        // Without following it.
+        if entry.file_type()?.is_dir()
+            && let Ok(name) = entry.file_name().into_string()
+        {
+            found.push(name, keep);
+        }
+    }
+    Ok(found)
+}
+
 /// Files are written beside their place, under its name with `#` and a number, and moved there.
 fn sweep(folder: &FilePath) -> io::Result<()> {
     let entries = match std::fs::read_dir(folder) {
@@ -225,6 +272,9 @@ fn sweep(folder: &FilePath) -> io::Result<()> {
     }
     Ok(())
 }
+
+/// Bytes of the largest object that tells of others: a page of 100 segments has 10 KiB.
+pub(super) const TEXT: u64 = 64 << 10;
 
 /// Empty; only its lock counts.
 const LOCK: &str = ".lock";

@@ -9,7 +9,8 @@ use packager::mp4_file::{self, Joiner};
 use tokio::time::timeout;
 
 use super::archive::{Archive, Failure, Pending};
-use super::manifest::{self, End, Entry, Manifest, PAGE, Paths, UNFINISHED, VERSION, Version};
+use super::id::RecordingId;
+use super::manifest::{self, End, Entry, InvalidManifest, Manifest, PAGE, Paths, UNFINISHED};
 use super::recorder::json;
 use super::turns::Mp4Turns;
 use super::view::EndReason;
@@ -27,7 +28,7 @@ pub(super) async fn within<T>(pending: Pending<'_, T>) -> Result<T, Failure> {
 }
 
 /// The same for a step of a large object.
-async fn within_more<T>(pending: Pending<'_, T>) -> Result<T, Failure> {
+pub(super) async fn within_more<T>(pending: Pending<'_, T>) -> Result<T, Failure> {
     let done = timeout(LARGE_OBJECT, pending).await;
     done.unwrap_or(Err(Failure::Slow))
 }
@@ -253,10 +254,8 @@ pub(super) enum Unreadable {
     Store(#[from] Failure),
     #[error("the mark names no recording")]
     Mark,
-    #[error("its recording.json does not read: {0}")]
-    Manifest(#[from] serde_json::Error),
-    #[error("its recording.json is of version {0}, and this server reads {VERSION}")]
-    Version(u32),
+    #[error(transparent)]
+    Manifest(#[from] InvalidManifest),
 }
 
 /// The marks of recordings that have not ended.
@@ -267,24 +266,21 @@ pub(super) async fn unfinished(archive: &dyn Archive) -> Result<Vec<String>, Fai
 /// Reads what a mark stands for. `None` if there is nothing to end; the mark is gone then. What does
 /// not read stays, for somebody who reads it.
 pub(super) async fn find(archive: &dyn Archive, mark: &str) -> Result<Option<Left>, Unreadable> {
-    let Some(text) = within(archive.get(mark)).await? else {
+    let Some(text) = within(archive.text(mark)).await? else {
         return Ok(None);
     };
-    let (stream, paths) = paths_of(mark, &text).ok_or(Unreadable::Mark)?;
+    let (stream, id) = named(mark, &text).ok_or(Unreadable::Mark)?;
+    let paths = Paths::new(&stream, &id);
     within(archive.tidy(paths.folder())).await?;
-    let Some(text) = within(archive.get(&paths.manifest())).await? else {
+    let Some(text) = within(archive.text(&paths.manifest())).await? else {
         // It was marked and nothing more.
         within(archive.delete(mark)).await?;
         return Ok(None);
     };
-    let Version { version } = serde_json::from_slice(&text)?;
-    if version != VERSION {
-        return Err(Unreadable::Version(version));
-    }
-    let mut manifest: Manifest = serde_json::from_slice(&text)?;
+    let mut manifest = Manifest::read(&text, &stream, &id)?;
     let mut entries: Vec<Entry> = Vec::new();
     for page in 0.. {
-        let Some(text) = within(archive.get(&paths.page(page))).await? else {
+        let Some(text) = within(archive.text(&paths.page(page))).await? else {
             break;
         };
         let named: Vec<Entry> = match serde_json::from_slice(&text) {
@@ -324,14 +320,17 @@ pub(super) async fn find(archive: &dyn Archive, mark: &str) -> Result<Option<Lef
     Ok(Some(Left { stream, closing }))
 }
 
-/// Where a mark's recording is. Both names are checked: a mark leads to nowhere else.
-fn paths_of(mark: &str, text: &[u8]) -> Option<(StreamId, Paths)> {
-    let id = mark.strip_prefix(UNFINISHED)?.strip_prefix('/')?;
-    let id = id.strip_suffix(".json")?.parse().ok()?;
+/// The recording that a mark names. Both names are checked: a mark leads to nowhere else.
+fn named(mark: &str, text: &[u8]) -> Option<(StreamId, RecordingId)> {
+    let id = id_of(mark)?;
     let text: manifest::Mark = serde_json::from_slice(text).ok()?;
-    let stream = text.stream.parse().ok()?;
-    let paths = Paths::new(&stream, &id);
-    Some((stream, paths))
+    Some((text.stream.parse().ok()?, id))
+}
+
+/// The recording that the path of a mark names.
+pub(super) fn id_of(mark: &str) -> Option<RecordingId> {
+    let id = mark.strip_prefix(UNFINISHED)?.strip_prefix('/')?;
+    id.strip_suffix(".json")?.parse().ok()
 }
 
 /// Recordings that are looked for at the start: more than can be under way.

@@ -111,9 +111,9 @@ impl Recordings {
     }
 }
 
-/// Between the rounds in which those are ended that could not be: a disk that is away when the server
+/// Between the rounds in which those are ended or listed that could not be: a disk that is away when the server
 /// starts, such as one of the network.
-const AGAIN: [Duration; 4] = [
+pub(super) const AGAIN: [Duration; 4] = [
     Duration::from_secs(60),
     Duration::from_secs(300),
     Duration::from_secs(1_800),

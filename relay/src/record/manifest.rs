@@ -58,15 +58,50 @@ impl End {
         let mp4 = self.mp4_error.as_ref();
         let mp4 = mp4.map(|error| format!("no MP4 file: {error}"));
         let errors: Vec<_> = self.error.clone().into_iter().chain(mp4).collect();
-        (!errors.is_empty()).then(|| errors.join("; "))
+        let mut errors = errors.join("; ");
+        // Ours are shorter; a file may say anything, and it stays in memory.
+        errors.truncate(errors.floor_char_boundary(MAX_ERROR));
+        (!errors.is_empty()).then_some(errors)
     }
 }
 
 /// What is read of `recording.json` before anything else.
 #[derive(Debug, Deserialize)]
-pub(super) struct Version {
-    pub(super) version: u32,
+struct Version {
+    version: u32,
 }
+
+/// Why a `recording.json` says nothing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum InvalidManifest {
+    #[error("its recording.json does not read: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("its recording.json is of version {0}, and this server reads {VERSION}")]
+    Version(u32),
+    #[error("its recording.json is of another recording")]
+    Other,
+}
+
+impl Manifest {
+    /// Reads what stands in the folder of a recording. Fields that a later server adds are none of
+    /// ours.
+    pub(super) fn read(
+        text: &[u8],
+        stream: &StreamId,
+        id: &RecordingId,
+    ) -> Result<Self, InvalidManifest> {
+        let Version { version } = serde_json::from_slice(text)?;
+        if version != VERSION {
+            return Err(InvalidManifest::Version(version));
+        }
+        let manifest: Self = serde_json::from_slice(text)?;
+        let is_its_own = manifest.id == *id && manifest.stream == stream.as_str();
+        is_its_own.then_some(manifest).ok_or(InvalidManifest::Other)
+    }
+}
+
+/// Bytes of what is told of an error.
+const MAX_ERROR: usize = 500;
 
 /// Version of the format.
 pub(super) const VERSION: u32 = 1;

@@ -14,6 +14,7 @@ pub(super) struct Metrics {
     pub(super) ended: IntCounterVec,
     pub(super) mp4: IntCounterVec,
     pub(super) refused: IntCounterVec,
+    unlisted: IntCounterVec,
     pub(super) reading: ReadMetrics,
 }
 
@@ -55,6 +56,11 @@ impl Metrics {
                 "Recordings that were not begun, by reason.",
                 "reason",
             )?,
+            unlisted: counters(
+                "unlisted_total",
+                "Recordings of the store that are not listed, by reason.",
+                "reason",
+            )?,
             reading: ReadMetrics {
                 reads: add(
                     registry,
@@ -81,10 +87,39 @@ impl Metrics {
         for reason in ["not_live", "limit"] {
             metrics.refused.with_label_values(&[reason]);
         }
+        for reason in Unlisted::ALL {
+            metrics.leave_out(reason, 0);
+        }
         for reason in ["limit", "address", "idle", "busy", "store"] {
             metrics.reading.refused.with_label_values(&[reason]);
         }
         Ok(metrics)
+    }
+
+    /// Counts recordings that are not listed.
+    pub(super) fn leave_out(&self, reason: Unlisted, count: u64) {
+        let counter = self.unlisted.with_label_values(&[reason.name()]);
+        counter.inc_by(count);
+    }
+}
+
+/// Why a recording of the store is not listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unlisted {
+    /// As many as are listed began after it.
+    Limit,
+    /// What it says of itself does not read.
+    Unreadable,
+}
+
+impl Unlisted {
+    const ALL: [Self; 2] = [Self::Limit, Self::Unreadable];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Limit => "limit",
+            Self::Unreadable => "unreadable",
+        }
     }
 }
 

@@ -4,16 +4,18 @@
 //! A recording reads a broadcast's finished segments as a player does, those of the large picture.
 //! Nothing of the broadcast waits for it: what a slow store is not ready for in time is gone,
 //! counted, and a discontinuity in the playlist. A store that takes nothing ends the recording.
-//! What was written when a process ends, however it ends, is closed by the next one. A stream that the
-//! settings name is recorded again where a recording of it ends before it does.
+//! What was written when a process ends, however it ends, is closed by the next one, which lists what
+//! has ended, too. A stream that the settings name is recorded again where a recording of it ends before it does.
 
 mod archive;
+mod book;
 mod bucket;
 mod closing;
 mod file;
 mod following;
 mod id;
 mod left;
+mod listing;
 mod manifest;
 mod metrics;
 mod objects;
@@ -27,9 +29,8 @@ mod turns;
 mod upload;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use prometheus::{IntGauge, Registry};
@@ -46,8 +47,9 @@ pub use self::reading::{
 pub use self::view::{EndReason, RecordState, RecordingView};
 
 use self::archive::Archive;
+use self::book::{Book, Entry};
 use self::manifest::{Manifest, Paths, VERSION, millis};
-use self::metrics::Metrics;
+use self::metrics::{Metrics, Unlisted};
 use self::recorder::{Bounds, Ending};
 use self::task::Task;
 use self::turns::Mp4Turns;
@@ -70,6 +72,8 @@ pub struct RecordConfig {
     pub mp4: bool,
     /// Streams that are recorded from their beginning.
     pub auto: Vec<StreamPattern>,
+    /// Recordings that are listed after their end, those that began last: each takes half a KiB.
+    pub max_listed: usize,
 }
 
 /// Why a recording is not begun.
@@ -116,87 +120,9 @@ struct Inner {
     book: Mutex<Book>,
 }
 
-#[derive(Default)]
-struct Book {
-    recordings: BTreeMap<RecordingId, Entry>,
-    /// The last that ended, oldest first.
-    ended: VecDeque<RecordingView>,
-    /// Addresses of broadcasts that are tried again later, each as long as it lives.
-    awaited: BTreeSet<usize>,
-}
-
-struct Entry {
-    view: RecordingView,
-    /// What is recorded: another one of the same name is recorded by itself.
-    broadcast: Weak<Broadcast>,
-    /// How somebody brings it to its end.
-    ending: watch::Sender<Option<Ending>>,
-}
-
-impl Book {
-    /// Checks that one more recording of an owner may begin. Files that take their time keep nobody
-    /// from recording, until very many wait.
-    fn check_room(&self, owner: u32, config: &RecordConfig) -> Result<(), RecordRefused> {
-        let views = self.recordings.values().map(|entry| &entry.view);
-        let (mut goes_on, mut finishes) = ((0, 0), (0, 0));
-        for view in views {
-            let (all, of_owner) = match view.state {
-                RecordState::Recording => &mut goes_on,
-                RecordState::Finishing | RecordState::Ended => &mut finishes,
-            };
-            *all += 1;
-            *of_owner += usize::from(view.owner == owner);
-        }
-        let finishing = |limit: usize| limit.saturating_mul(FINISHING);
-        for (of, there, limit) in [
-            ("of one app", goes_on.1, config.max_per_owner),
-            ("of this server", goes_on.0, config.max_recordings),
-            (
-                "of one app whose files are made",
-                finishes.1,
-                finishing(config.max_per_owner),
-            ),
-            (
-                "of this server whose files are made",
-                finishes.0,
-                finishing(config.max_recordings),
-            ),
-        ] {
-            if there >= limit {
-                return Err(RecordRefused::Full { of, limit });
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Entry {
-    /// True if it records this very broadcast, and nobody has brought it to its end.
-    fn goes_on(&self, broadcast: &Arc<Broadcast>) -> bool {
-        self.view.state == RecordState::Recording
-            && self.ending.borrow().is_none()
-            && self.broadcast.as_ptr() == Arc::as_ptr(broadcast)
-    }
-
-    /// Stops it with the segment that is under way now. False if it does not go on.
-    fn stop(&self) -> bool {
-        let Some(broadcast) = self.broadcast.upgrade() else {
-            return false;
-        };
-        let goes_on = self.goes_on(&broadcast);
-        if goes_on {
-            self.ending.send_replace(Some(Ending {
-                reason: EndReason::Stopped,
-                until: under_way(&broadcast) + 1,
-            }));
-        }
-        goes_on
-    }
-}
-
 impl Recordings {
-    /// No recordings. Those that an earlier process left in the store are ended in the background.
-    /// Their metrics (`weblive_record_*`) go into `registry`.
+    /// No recordings yet. Those that are in the store are listed in the background, and those that an
+    /// earlier process left are ended. Their metrics (`weblive_record_*`) go into `registry`.
     ///
     /// # Errors
     /// When the metrics are registered already.
@@ -220,6 +146,7 @@ impl Recordings {
             config,
         }));
         recordings.spawn(recordings.clone().end_unfinished());
+        recordings.spawn(recordings.clone().list_store());
         let weak = Arc::downgrade(&recordings.0);
         recordings.0.relay.on_publish(move |broadcast, arrival| {
             if let Some(inner) = weak.upgrade() {
@@ -350,18 +277,21 @@ impl Recordings {
         Ok(view)
     }
 
-    /// An owner's recordings, of a stream or of all, those that ended not long ago included, in the
-    /// order in which they were begun.
+    /// An owner's recordings, of a stream or of all, those that have ended included, in the order in
+    /// which they were begun: the newest thousand.
     pub fn of(&self, owner: u32, stream: Option<&StreamId>) -> Vec<RecordingView> {
-        let is_it = |view: &&RecordingView| {
-            view.owner == owner && stream.is_none_or(|stream| view.stream == *stream)
-        };
-        let book = self.0.book();
-        let live = book.recordings.values().map(|entry| &entry.view);
-        let all = book.ended.iter().chain(live);
-        let mut views: Vec<_> = all.filter(is_it).cloned().collect();
-        views.sort_by(|a, b| a.id.cmp(&b.id));
-        views
+        self.0.book().newest(owner, stream, NEWEST)
+    }
+
+    /// An owner's recordings after one, of a stream or of all, in the same order.
+    pub fn page(
+        &self,
+        owner: u32,
+        stream: Option<&StreamId>,
+        after: Option<&RecordingId>,
+        limit: usize,
+    ) -> Vec<RecordingView> {
+        self.0.book().page(owner, stream, after, limit)
     }
 
     /// Ends an owner's recording of a stream with the segment under way. False if there is none that
@@ -420,11 +350,9 @@ impl Recordings {
     }
 
     fn keep_ended(&self, view: &RecordingView) {
-        let mut book = self.0.book();
-        book.recordings.remove(&view.id);
-        book.ended.push_back(view.clone());
-        while book.ended.len() > ENDED {
-            book.ended.pop_front();
+        let limit = self.0.config.max_listed;
+        if !self.0.book().keep_ended(view.clone(), limit) {
+            self.0.metrics.leave_out(Unlisted::Limit, 1);
         }
     }
 
@@ -498,12 +426,8 @@ fn view(manifest: &Manifest, stream: &StreamId, paths: &Paths) -> RecordingView 
     }
 }
 
-/// So many times as many recordings as may go on may wait for their files: as long as the disk
-/// keeps up, there are few, and each takes some bytes for each of its segments.
-const FINISHING: usize = 4;
-
 /// MP4 files that wait for their turn: some hours of work.
 const MP4S_WAITING: usize = 100;
 
-/// Recordings that are listed after their end.
-const ENDED: usize = 1_000;
+/// Recordings that are told of at once.
+const NEWEST: usize = 1_000;

@@ -9,7 +9,7 @@ use futures_util::TryStreamExt;
 use object_store::path::Path;
 use object_store::{Error, GetOptions, GetRange, ObjectStore, ObjectStoreExt};
 
-use super::archive::{Failure, Object};
+use super::archive::{Failure, Folders, Object, TEXT};
 
 pub(super) async fn put(store: &dyn ObjectStore, path: &str, data: Bytes) -> Result<(), Failure> {
     let put = store.put(&at(path)?, data.into()).await;
@@ -18,6 +18,24 @@ pub(super) async fn put(store: &dyn ObjectStore, path: &str, data: Bytes) -> Res
 
 pub(super) async fn get(store: &dyn ObjectStore, path: &str) -> Result<Option<Bytes>, Failure> {
     let got = match store.get(&at(path)?).await {
+        Ok(found) => found.bytes().await,
+        Err(error) => Err(error),
+    };
+    found(path, got)
+}
+
+/// The same, if it is small.
+pub(super) async fn text(store: &dyn ObjectStore, path: &str) -> Result<Option<Bytes>, Failure> {
+    let got = match store.get(&at(path)?).await {
+        Ok(found) if found.meta.size > TEXT => {
+            let size = found.meta.size;
+            tracing::warn!(
+                path,
+                size,
+                "too large for what it tells: {TEXT} bytes are allowed"
+            );
+            return Err(Failure::Store);
+        }
         Ok(found) => found.bytes().await,
         Err(error) => Err(error),
     };
@@ -76,6 +94,23 @@ pub(super) async fn list(
     }
     paths.sort();
     Ok(paths)
+}
+
+/// The names of the folders in one, the last `keep` of them.
+pub(super) async fn folders(
+    store: &dyn ObjectStore,
+    folder: &str,
+    keep: usize,
+) -> Result<Folders, Failure> {
+    let listed = store.list_with_delimiter(Some(&at(folder)?)).await;
+    let listed = listed.map_err(|error| failure(folder, &error))?;
+    let mut folders = Folders::default();
+    for path in listed.common_prefixes {
+        if let Some(name) = path.filename() {
+            folders.push(name.to_owned(), keep);
+        }
+    }
+    Ok(folders)
 }
 
 /// A path that is written as it is read: no part of it is `.`, `..` or empty.

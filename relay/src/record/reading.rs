@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use super::archive::{Archive, Object, Pending, RecordStore};
 use super::file::RecordingFile;
 use super::id::RecordingId;
-use super::manifest::{Manifest, VERSION};
+use super::manifest::Manifest;
 use super::metrics::ReadMetrics;
 use crate::stream_id::StreamId;
 
@@ -139,17 +139,11 @@ impl RecordingReader {
 
     async fn manifest(&self, file: &RecordingFile) -> Result<Manifest, ReadRefused> {
         let path = file.paths().manifest();
-        let read = self.carry_out(|archive| Box::pin(async move { archive.get(&path).await }));
+        let read = self.carry_out(|archive| Box::pin(async move { archive.text(&path).await }));
         let text = read.await?.ok_or(ReadRefused::NoSuch)?;
-        let read = serde_json::from_slice::<Manifest>(&text);
-        let of_file = |manifest: &Manifest| {
-            manifest.version == VERSION
-                && manifest.id == file.recording
-                && manifest.stream == file.stream.as_str()
-        };
-        read.ok().filter(of_file).ok_or_else(|| {
-            let (stream, recording) = (&file.stream, &file.recording);
-            tracing::warn!(%stream, %recording, "a recording.json does not read");
+        let (stream, recording) = (&file.stream, &file.recording);
+        Manifest::read(&text, stream, recording).map_err(|error| {
+            tracing::warn!(%stream, %recording, %error, "a recording is not read");
             self.refuse("store");
             ReadRefused::Store
         })

@@ -169,14 +169,7 @@ pub(super) async fn finish(
         paths, manifest, ..
     } = closing;
     if let Some(end) = manifest.end.as_ref().filter(|_| is_closed) {
-        view.error = end.errors();
-        if end.segments > 0 {
-            view.playlist = Some(paths.playlist());
-        }
-        view.mp4 = end.mp4_bytes.map(|bytes| (paths.mp4(), bytes));
-        view.duration = Duration::from_millis(end.duration_ms);
-        (view.bytes, view.segments) = (end.bytes, end.segments);
-        view.missed = end.missed;
+        view.tell(end, paths);
         if manifest.mp4 && end.segments > 0 {
             let result = match end.mp4_bytes {
                 Some(_) => "made",

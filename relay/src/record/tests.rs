@@ -2,6 +2,7 @@
 
 mod crashes;
 mod following;
+mod listing;
 pub(super) mod memory;
 #[cfg(feature = "aac")]
 mod players;
@@ -17,6 +18,7 @@ use tokio::time::sleep;
 
 use self::memory::{Memory, Trouble};
 use super::archive::Failure;
+use super::book::FINISHING;
 use super::manifest::Manifest;
 use super::*;
 use crate::tests::{Camera, VIDEO, deaf, id, relay};
@@ -30,6 +32,7 @@ fn config() -> RecordConfig {
         max_bytes: 1 << 30,
         mp4: true,
         auto: vec!["a*".parse().unwrap()],
+        max_listed: 100,
     }
 }
 

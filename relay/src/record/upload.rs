@@ -135,7 +135,7 @@ impl<D: Disk> Growing<D> {
     }
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     // An error would be a panic, or the end of the runtime.

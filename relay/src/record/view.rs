@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::id::RecordingId;
+use super::manifest::{End, Paths};
 use crate::stream_id::StreamId;
 
 /// How a recording is.
@@ -105,4 +106,16 @@ pub struct RecordingView {
     pub playlist: Option<String>,
     /// The path and the bytes of its MP4 file, once that is there.
     pub mp4: Option<(String, u64)>,
+}
+
+impl RecordingView {
+    /// Takes over how a recording ended and what there is of it.
+    pub(super) fn tell(&mut self, end: &End, paths: &Paths) {
+        self.error = end.errors();
+        self.playlist = (end.segments > 0).then(|| paths.playlist());
+        self.mp4 = end.mp4_bytes.map(|bytes| (paths.mp4(), bytes));
+        self.duration = Duration::from_millis(end.duration_ms);
+        (self.bytes, self.segments) = (end.bytes, end.segments);
+        self.missed = end.missed;
+    }
 }

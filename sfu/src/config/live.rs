@@ -170,6 +170,8 @@ pub struct RecordSettings {
     pub max_per_app: usize,
     /// All recordings that go on at once.
     pub max_recordings: usize,
+    /// Recordings that are listed after their end.
+    pub max_listed: usize,
     /// Whether players get them below `/recordings/`.
     pub serve: bool,
     /// Files of recordings that are sent at once.
@@ -188,6 +190,7 @@ impl Default for RecordSettings {
             max_bytes: 64 << 30,
             max_per_app: 50,
             max_recordings: 100,
+            max_listed: 10_000,
             serve: true,
             max_reads: 500,
             max_reads_per_address: 100,

@@ -326,6 +326,11 @@ pub(super) const LIVE_KEYS: &[Key] = &[
         value::number(raw, 0..=100_000)
     }),
     key!(
+        record.max_listed,
+        "Recordings that are listed after their end",
+        |raw| value::number(raw, 1..=1_000_000)
+    ),
+    key!(
         record.serve,
         "Whether players get recordings below /recordings/",
         value::boolean

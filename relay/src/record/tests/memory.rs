@@ -9,7 +9,7 @@ use bytes::Bytes;
 use object_store::ObjectStore;
 use tokio::time::sleep;
 
-use super::super::archive::{Archive, Failure, Object, Pending, RecordStore, Upload};
+use super::super::archive::{Archive, Failure, Folders, Object, Pending, RecordStore, Upload};
 
 /// What goes wrong; steps are counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,6 +28,8 @@ pub(in crate::record) enum Trouble {
     Unreadable(&'static str),
     /// Nor are those below this folder.
     UnreadableIn(&'static str),
+    /// Folders are not listed.
+    ListsNothing,
     /// Nothing of large objects fits any more once one is begun.
     NoRoom,
     /// Who writes an object below this folder panics.
@@ -152,6 +154,10 @@ impl Archive for Memory {
         })
     }
 
+    fn text<'a>(&'a self, path: &'a str) -> Pending<'a, Option<Bytes>> {
+        self.get(path)
+    }
+
     fn find<'a>(&'a self, path: &'a str) -> Pending<'a, Option<Object>> {
         Box::pin(async move {
             let found = self.get(path).await?;
@@ -187,6 +193,28 @@ impl Archive for Memory {
             let state = self.0.lock().unwrap();
             let paths = state.objects.keys().filter(|p| p.starts_with(&folder));
             Ok(paths.take(limit).cloned().collect())
+        })
+    }
+
+    fn folders<'a>(&'a self, folder: &'a str, keep: usize) -> Pending<'a, Folders> {
+        Box::pin(async move {
+            let state = self.0.lock().unwrap();
+            if state.trouble == Trouble::ListsNothing {
+                return Err(Failure::Store);
+            }
+            let mut folders = Folders::default();
+            for path in state.objects.keys() {
+                let rest = match folder {
+                    "" => Some(path.as_str()),
+                    folder => path.strip_prefix(folder).and_then(|p| p.strip_prefix('/')),
+                };
+                if let Some((name, _)) = rest.and_then(|rest| rest.split_once('/'))
+                    && !folders.names.contains(name)
+                {
+                    folders.push(name.to_owned(), keep);
+                }
+            }
+            Ok(folders)
         })
     }
 

@@ -75,8 +75,8 @@ impl RecordCall {
                 after,
                 limit,
             } => {
-                let mut views = sights.recordings(app, stream.as_ref());
-                views.retain(|view| after.as_ref().is_none_or(|after| view.id > *after));
+                let (stream, after) = (stream.as_ref(), after.as_ref());
+                let mut views = sights.recordings_page(app, stream, after, limit + 1);
                 let has_more = views.len() > limit;
                 views.truncate(limit);
                 let last = views.last().filter(|_| has_more);
@@ -89,7 +89,7 @@ impl RecordCall {
         let (_, name) = publication.find(api, app).await?;
         match wish {
             Wish::List => {
-                let views = sights.recordings(app, Some(&name));
+                let views = sights.recordings(app, &name);
                 let items = views.iter().map(view_of).collect();
                 Ok(Some(json(&Recordings { items, next: None })))
             }
@@ -169,10 +169,11 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             path: "/recordings",
             id: "listAppRecordings",
             summary: "List the app's recordings",
-            text: "Those that go on or whose files are being made, and those among the last 1000 \
-                   of the server that ended since its start, whether or not they are of something \
-                   that is still published. Those that an earlier start left appear once they have \
-                   ended. Ordered by their beginnings.",
+            text: "Those that go on or whose files are being made, and those that have ended and are \
+                   among the `record.max_listed` of the server that began last, whether or not they \
+                   are of something that is still published. Those of earlier starts are read from \
+                   the store after each start and appear one after the other; those that an earlier \
+                   start left unfinished appear once they have ended. Ordered by their beginnings.",
             query: &[
                 AFTER,
                 LIMIT,
@@ -215,8 +216,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             path: "/rooms/{room}/members/{user}/relays/{track}/recordings",
             id: "listRecordings",
             summary: "List the recordings of a publication",
-            text: "Those that go on, and those of the same public stream id among the last 1000 \
-                   of the server that ended. Paths are below the place where the server keeps \
+            text: "Those of the same public stream id, the newest 1000 at most; `/recordings?stream=` \
+                   has all in pages. Paths are below the place where the server keeps \
                    recordings. `playlistUrl` and `mp4Url` are where players get them, once they \
                    are there, and null where the server lets no players at them \
                    (`record.serve`): they need the right to play the stream, and are signed like \

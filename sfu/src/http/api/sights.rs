@@ -56,9 +56,20 @@ pub trait Sights: Send + Sync + 'static {
     fn keeps_recordings(&self) -> bool {
         false
     }
-    /// An app's recordings, of a stream that is relayed under this name or of all, in the order of
-    /// their ids.
-    fn recordings(&self, _app: AppId, _name: Option<&relay::StreamId>) -> Vec<RecordingView> {
+    /// An app's newest recordings of a stream that is relayed under this name, in the order of their
+    /// ids.
+    fn recordings(&self, _app: AppId, _name: &relay::StreamId) -> Vec<RecordingView> {
+        Vec::new()
+    }
+    /// An app's recordings after one, of a stream that is relayed under this name or of all, in the
+    /// same order.
+    fn recordings_page(
+        &self,
+        _app: AppId,
+        _name: Option<&relay::StreamId>,
+        _after: Option<&RecordingId>,
+        _limit: usize,
+    ) -> Vec<RecordingView> {
         Vec::new()
     }
     /// Whether players get recordings from this server.
@@ -134,8 +145,18 @@ impl Sights for ServerSights {
         self.recordings.are_kept()
     }
 
-    fn recordings(&self, app: AppId, name: Option<&relay::StreamId>) -> Vec<RecordingView> {
-        self.recordings.of(app, name)
+    fn recordings(&self, app: AppId, name: &relay::StreamId) -> Vec<RecordingView> {
+        self.recordings.of(app, Some(name))
+    }
+
+    fn recordings_page(
+        &self,
+        app: AppId,
+        name: Option<&relay::StreamId>,
+        after: Option<&RecordingId>,
+        limit: usize,
+    ) -> Vec<RecordingView> {
+        self.recordings.page(app, name, after, limit)
     }
 
     fn serves_recordings(&self) -> bool {
@@ -359,11 +380,7 @@ impl Sights for NoSights {
         true
     }
 
-    fn recordings(&self, app: AppId, name: Option<&relay::StreamId>) -> Vec<RecordingView> {
-        let name = match name {
-            Some(name) => name.clone(),
-            None => "over".parse().expect("a stream id"),
-        };
+    fn recordings(&self, app: AppId, name: &relay::StreamId) -> Vec<RecordingView> {
         let recording = |id: &str| RecordingView {
             id: id.parse().expect("an id"),
             stream: name.clone(),
@@ -383,6 +400,20 @@ impl Sights for NoSights {
         ["1", "2", "3"].map(recording).into()
     }
 
+    fn recordings_page(
+        &self,
+        app: AppId,
+        name: Option<&relay::StreamId>,
+        after: Option<&RecordingId>,
+        limit: usize,
+    ) -> Vec<RecordingView> {
+        let over = "over".parse().expect("a stream id");
+        let mut views = self.recordings(app, name.unwrap_or(&over));
+        views.retain(|view| after.is_none_or(|after| view.id > *after));
+        views.truncate(limit);
+        views
+    }
+
     fn serves_recordings(&self) -> bool {
         true
     }
@@ -392,7 +423,7 @@ impl Sights for NoSights {
         app: AppId,
         name: &relay::StreamId,
     ) -> Result<RecordingView, NotRecorded> {
-        Ok(self.recordings(app, Some(name)).remove(0))
+        Ok(self.recordings(app, name).remove(0))
     }
 
     fn stop_recording(&self, _: AppId, _: &relay::StreamId, id: &RecordingId) -> bool {

@@ -1,0 +1,217 @@
+//! What is in the store already, as the next process lists it.
+
+use object_store::memory::InMemory;
+
+use super::super::bucket::Bucket;
+use super::*;
+
+/// Two recordings that have ended, as the process that made them tells of them.
+async fn two_ended(store: RecordStore) -> Vec<RecordingView> {
+    let world = World::new(store);
+    for (name, owner) in [("a", 7), ("ab", 8)] {
+        world.owner.store(owner, Ordering::Relaxed);
+        let ingest = world.publish(name);
+        Camera::new().send(&ingest, Duration::from_secs(5)).await;
+        drop(ingest);
+        world.ended(name).await;
+        // The next one begins later.
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    world.recordings.settled().await;
+    let told = world.told().into_iter();
+    told.filter(|view| view.state == RecordState::Ended)
+        .collect()
+}
+
+/// A process that has listed what there is.
+async fn listed(store: RecordStore) -> World {
+    let world = World::new(store);
+    world.recordings.settled().await;
+    world
+}
+
+fn ended(id: &str, stream: &str) -> (String, Bytes) {
+    let text = format!(
+        r#"{{"version":1,"id":"{id}","stream":"{stream}","owner":7,"started_at":1,"mp4":true,
+            "later":{{"x":1}},"end":{{"reason":"limit","duration_ms":4000,"segments":2,"missed":1,
+            "bytes":9,"mp4_bytes":5,"mp4_error":null,"error":null,"later":[2]}}}}"#
+    );
+    (format!("{stream}/{id}/recording.json"), text.into())
+}
+
+fn ids(views: &[RecordingView]) -> Vec<&str> {
+    views.iter().map(|view| view.id.as_str()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_changes_nothing_of_what_is_told_of_recordings() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = Memory::new(Trouble::None);
+    let bucket: Arc<dyn Archive> = Arc::new(Bucket::over(InMemory::new()));
+    let stores: [&dyn Fn() -> RecordStore; 3] = [
+        &|| memory.store(),
+        &|| RecordStore::folder(folder.path()).unwrap(),
+        &|| RecordStore(bucket.clone()),
+    ];
+    for store in stores {
+        let told = two_ended(store()).await;
+        assert!(told[0].mp4.is_some() && told[0].playlist.is_some());
+        let next = listed(store()).await;
+        assert_eq!(next.recordings.of(7, None), told[..1]);
+        assert_eq!(next.recordings.of(8, None), told[1..]);
+        assert_eq!(next.recordings.of(7, Some(&id("ab"))), []);
+        // They are told of once.
+        assert_eq!(next.told(), []);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_left_unfinished_is_listed_once_it_is_made() {
+    let memory = Memory::new(Trouble::None);
+    let world = World::new(memory.store());
+    let ingest = world.publish("a");
+    Camera::new().send(&ingest, Duration::from_secs(5)).await;
+    world.recordings.leave_to_next_start();
+    drop(ingest);
+    world.relay.shutdown().await;
+    world.recordings.settled().await;
+    memory.set(Trouble::HangsAt("recording.mp4"));
+    let next = World::new(memory.store());
+    sleep(Duration::from_secs(20)).await;
+    let noted = memory.objects();
+    assert!(noted.keys().any(|path| path.ends_with("index.m3u8")));
+    assert_eq!(next.recordings.of(7, None), [], "its file is made still");
+    drop(next);
+    memory.set(Trouble::None);
+    let next = World::new(memory.store());
+    let view = next.ended("a").await;
+    assert_eq!(next.recordings.of(7, None), [view]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_newest_are_listed_and_the_rest_is_counted() {
+    let number = |number| format!("{:013}-00000000", 1_700_000_000_000_u64 + number);
+    let objects = (0..30).map(|at| ended(&number(at), ["a", "b", "c"][at as usize % 3]));
+    let memory = Memory::with(objects.collect(), Trouble::None);
+    let mut bounded = config();
+    bounded.max_listed = 8;
+    let world = World::with(bounded, memory.store());
+    world.recordings.settled().await;
+    let kept: Vec<_> = (22..30).map(number).collect();
+    assert_eq!(ids(&world.recordings.of(7, None)), kept);
+    let limit = |world: &World| world.counted("weblive_record_unlisted_total", Some("limit"));
+    assert_eq!(limit(&world), 22.0);
+    let page = world
+        .recordings
+        .page(7, None, Some(&kept[2].parse().unwrap()), 2);
+    assert_eq!(ids(&page), kept[3..5]);
+    // One of this start has the place of the oldest.
+    let ingest = world.publish("a");
+    Camera::new().send(&ingest, Duration::from_secs(3)).await;
+    drop(ingest);
+    let view = world.ended("a").await;
+    let now = world.recordings.of(7, None);
+    assert_eq!(ids(&now)[..7], kept[1..]);
+    assert_eq!(now[7].id, view.id);
+    assert_eq!(limit(&world), 23.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_says_nothing_of_itself_is_left_out_and_counted() {
+    const ID: &str = "1700000000123-5f1e02aa";
+    let (path, text) = ended(ID, "a");
+    let text = String::from_utf8(text.to_vec()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let place = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    place(&path, &text);
+    let wrong = |number: u32, change: &dyn Fn(&str) -> String| {
+        let id = format!("170000000000{number}-00000000");
+        let (path, text) = ended(&id, "a");
+        place(&path, &change(std::str::from_utf8(&text).unwrap()));
+    };
+    let changes: [&dyn Fn(&str) -> String; 8] = [
+        &|_| String::new(),
+        &|_| "[]".to_owned(),
+        &|text| text.replace("\"version\":1", "\"version\":2"),
+        &|text| text.replace("\"stream\":\"a\"", "\"stream\":\"../b\""),
+        &|text| text.replace("-00000000\"", "-00000001\""),
+        &|text| text.replace("\"limit\"", "\"because\""),
+        &|text| text.replace("\"segments\":2", "\"segments\":-2"),
+        // It goes on for ever.
+        &|text| format!("{text}{}", " ".repeat(64 << 10)),
+    ];
+    for (number, change) in (0..).zip(changes) {
+        wrong(number, change);
+    }
+    // Neither is a recording.
+    place("notes/readme.txt", "mine");
+    place("a/notes/recording.json", &text);
+    place("no stream/x/recording.json", &text);
+    place("a/1700000000199-00000000/000000.m4s", "no recording.json");
+    let world = listed(RecordStore::folder(folder.path()).unwrap()).await;
+    let views = world.recordings.of(7, None);
+    assert_eq!(ids(&views), [ID]);
+    let view = &views[0];
+    assert_eq!(view.reason, Some(EndReason::Limit));
+    assert_eq!(view.mp4, Some((format!("a/{ID}/recording.mp4"), 5)));
+    assert_eq!(
+        (view.duration, view.segments, view.missed, view.bytes),
+        (Duration::from_secs(4), 2, 1, 9)
+    );
+    let counted = world.counted("weblive_record_unlisted_total", Some("unreadable"));
+    assert_eq!(counted, 9.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_went_wrong_is_kept_short() {
+    let (path, text) = ended("1700000000123-5f1e02aa", "a");
+    let text = std::str::from_utf8(&text).unwrap();
+    let long = format!("\"error\":\"{}\"", "ä".repeat(1_000));
+    let text = text.replace("\"error\":null", &long).into();
+    let memory = Memory::with([(path, text)].into(), Trouble::None);
+    let world = listed(memory.store()).await;
+    let views = world.recordings.of(7, None);
+    assert_eq!(views[0].error, Some("ä".repeat(250)));
+}
+
+#[cfg(unix)]
+#[tokio::test(start_paused = true)]
+async fn what_a_link_leads_to_is_not_in_the_store() {
+    let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (path, text) = ended("1700000000123-5f1e02aa", "a");
+    let path = elsewhere.path().join(path);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, text).unwrap();
+    std::os::unix::fs::symlink(elsewhere.path().join("a"), folder.path().join("a")).unwrap();
+    let world = listed(RecordStore::folder(folder.path()).unwrap()).await;
+    assert_eq!(world.recordings.of(7, None), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_away_at_the_start_is_listed_when_it_is_back() {
+    let objects = [
+        ended("1700000000123-5f1e02aa", "a"),
+        ended("1700000000124-00000000", "b"),
+    ];
+    let memory = Memory::with(objects.into(), Trouble::ListsNothing);
+    let world = World::new(memory.store());
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!(world.recordings.of(7, None), []);
+    // It gives its folders, and not yet all that is in them.
+    memory.set(Trouble::UnreadableIn("a/"));
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(
+        ids(&world.recordings.of(7, None)),
+        ["1700000000124-00000000"]
+    );
+    memory.set(Trouble::None);
+    world.recordings.settled().await;
+    let all = ["1700000000123-5f1e02aa", "1700000000124-00000000"];
+    assert_eq!(ids(&world.recordings.of(7, None)), all);
+    let counted = world.counted("weblive_record_unlisted_total", None);
+    assert_eq!(counted, 0.0);
+}
