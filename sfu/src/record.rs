@@ -6,8 +6,8 @@ use std::sync::Arc;
 use prometheus::Registry;
 use relay::StreamId;
 use relay::record::{
-    OwnerOf, RecordConfig, RecordRefused, RecordState, RecordStore, RecordWatcher, RecordingId,
-    RecordingReader, RecordingView, Recordings,
+    NotRemoved, OwnerOf, RecordConfig, RecordRefused, RecordState, RecordStore, RecordWatcher,
+    RecordingId, RecordingReader, RecordingView, Recordings,
 };
 use thiserror::Error;
 
@@ -42,6 +42,17 @@ pub enum NotRecorded {
     /// It is refused.
     #[error(transparent)]
     Refused(#[from] RecordRefused),
+}
+
+/// Why a recording stays.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NotDeleted {
+    /// There is nowhere to keep any.
+    #[error("this server keeps no recordings (setting `record.folder`)")]
+    Off,
+    /// It is not removed.
+    #[error(transparent)]
+    Refused(#[from] NotRemoved),
 }
 
 /// The recordings of all apps. Clones share them.
@@ -181,6 +192,15 @@ impl AppRecordings {
     pub fn stop(&self, app: AppId, name: &StreamId, id: &RecordingId) -> bool {
         let all = self.all();
         all.is_some_and(|all| all.stop(name, app.0, id))
+    }
+
+    /// Removes one that has ended, with its files.
+    ///
+    /// # Errors
+    /// [`NotDeleted`].
+    pub async fn remove(&self, app: AppId, id: &RecordingId) -> Result<(), NotDeleted> {
+        let all = self.all().ok_or(NotDeleted::Off)?;
+        Ok(all.remove(app.0, id).await?)
     }
 
     /// Says that the server ends: what ends from now on is finished by the next start.

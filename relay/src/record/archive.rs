@@ -87,6 +87,22 @@ pub(super) trait Archive: Send + Sync {
         Box::pin(objects::delete(self.objects(), path))
     }
 
+    /// Deletes many. After an error some of them may be gone.
+    fn delete_all(&self, paths: Vec<String>) -> Pending<'_, ()> {
+        Box::pin(objects::delete_all(self.objects(), paths))
+    }
+
+    /// Whether a folder is in the store itself: no link on the way leads elsewhere. One that is not
+    /// there leads nowhere.
+    fn is_inside<'a>(&'a self, _folder: &'a str) -> Pending<'a, bool> {
+        Box::pin(std::future::ready(Ok(true)))
+    }
+
+    /// Removes a folder of a recording, and the one that it is in, as far as nothing is in them.
+    fn leave<'a>(&'a self, _folder: &'a str) -> Pending<'a, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// The paths below a folder, at most `limit`.
     fn list<'a>(&'a self, folder: &'a str, limit: usize) -> Pending<'a, Vec<String>> {
         Box::pin(objects::list(self.objects(), folder, limit))
@@ -199,6 +215,25 @@ impl Archive for Folder {
         &self.store
     }
 
+    fn is_inside<'a>(&'a self, folder: &'a str) -> Pending<'a, bool> {
+        Box::pin(async move {
+            let (root, inner) = (self.root.clone(), at(folder)?.to_string());
+            let is_inside = blocking(move || is_inside(root, &inner)).await;
+            is_inside.map_err(|error| failure(folder, &error))
+        })
+    }
+
+    fn leave<'a>(&'a self, folder: &'a str) -> Pending<'a, ()> {
+        Box::pin(async move {
+            let place = self.root.join(at(folder)?.to_string());
+            let left = blocking(move || {
+                leave(&place)?;
+                place.parent().map_or(Ok(()), leave)
+            });
+            left.await.map_err(|error| failure(folder, &error))
+        })
+    }
+
     /// What a link leads to is not in the store.
     fn folders<'a>(&'a self, folder: &'a str, keep: usize) -> Pending<'a, Folders> {
         Box::pin(async move {
@@ -240,6 +275,32 @@ fn lock(folder: &FilePath) -> io::Result<File> {
             Err(io::Error::new(io::ErrorKind::ResourceBusy, text))
         }
         Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Whether each name of a path below a folder is a folder in it, or nothing at all.
+fn is_inside(root: PathBuf, path: &str) -> io::Result<bool> {
+    let mut place = root;
+    for name in path.split('/') {
+        place.push(name);
+        match std::fs::symlink_metadata(&place) {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
+}
+
+/// Removes a folder, unless something is in it.
+fn leave(folder: &FilePath) -> io::Result<()> {
+    match std::fs::remove_dir(folder) {
+        Err(error) => match error.kind() {
+            io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        },
+        Ok(()) => Ok(()),
     }
 }
 

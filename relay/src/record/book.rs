@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::id::RecordingId;
 use super::recorder::Ending;
+use super::removal::{NotRemoved, REMOVALS};
 use super::view::{EndReason, RecordState, RecordingView};
 use super::{RecordConfig, RecordRefused, under_way};
 use crate::broadcast::Broadcast;
@@ -19,6 +20,8 @@ pub(super) struct Book {
     pub(super) recordings: BTreeMap<RecordingId, Entry>,
     /// Those that have ended, of this start and of earlier ones.
     ended: BTreeMap<RecordingId, RecordingView>,
+    /// Those of them that are being removed.
+    removed: BTreeSet<RecordingId>,
     /// Addresses of broadcasts that are tried again later, each as long as it lives.
     pub(super) awaited: BTreeSet<usize>,
 }
@@ -81,6 +84,41 @@ impl Book {
             self.ended.pop_first();
         }
         !is_over
+    }
+
+    /// Takes an owner's recording that has ended for somebody who removes it.
+    pub(super) fn begin_removal(
+        &mut self,
+        owner: u32,
+        id: &RecordingId,
+    ) -> Result<RecordingView, NotRemoved> {
+        let id = id.clone();
+        let is_its = |view: &&RecordingView| view.owner == owner;
+        let live = self.recordings.get(&id).map(|entry| &entry.view);
+        if live.filter(is_its).is_some() {
+            return Err(NotRemoved::NotEnded { id });
+        }
+        let Some(view) = self.ended.get(&id).filter(is_its) else {
+            return Err(NotRemoved::NoSuch { id });
+        };
+        if self.removed.contains(&id) {
+            return Err(NotRemoved::UnderWay { id });
+        }
+        if self.removed.len() >= REMOVALS {
+            return Err(NotRemoved::Busy { limit: REMOVALS });
+        }
+        self.removed.insert(id);
+        Ok(view.clone())
+    }
+
+    /// It is in the store no more.
+    pub(super) fn forget_ended(&mut self, id: &RecordingId) {
+        self.ended.remove(id);
+    }
+
+    /// Nobody removes it any more.
+    pub(super) fn end_removal(&mut self, id: &RecordingId) {
+        self.removed.remove(id);
     }
 
     /// Whether a recording is among those that are known.

@@ -59,7 +59,7 @@ impl RecordingFile {
 }
 
 impl RecordingPart {
-    fn read(name: &str) -> Option<Self> {
+    pub(super) fn read(name: &str) -> Option<Self> {
         let part = match name {
             PLAYLIST => Self::Playlist,
             MP4 => Self::Mp4,

@@ -165,7 +165,7 @@ impl Paths {
     }
 
     pub(super) fn page(&self, page: usize) -> String {
-        format!("{}/segments-{page:05}.json", self.folder)
+        format!("{}/{}", self.folder, page_name(page))
     }
 
     pub(super) fn init(&self, version: u32) -> String {
@@ -214,6 +214,10 @@ fn is_zero(count: &u64) -> bool {
 
 pub(super) fn init_name(version: u32) -> String {
     format!("init{version}.mp4")
+}
+
+pub(super) fn page_name(page: usize) -> String {
+    format!("segments-{page:05}.json")
 }
 
 pub(super) fn segment_name(number: usize) -> String {

@@ -22,6 +22,7 @@ mod objects;
 mod pattern;
 mod reading;
 mod recorder;
+mod removal;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,7 @@ pub use self::pattern::{InvalidStreamPattern, StreamPattern};
 pub use self::reading::{
     ReadLimit, ReadRefused, Readable, Recorded, RecordedBody, RecordingReader,
 };
+pub use self::removal::NotRemoved;
 pub use self::view::{EndReason, RecordState, RecordingView};
 
 use self::archive::Archive;

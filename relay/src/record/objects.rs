@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::ops::Range;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{Error, GetOptions, GetRange, ObjectStore, ObjectStoreExt};
 
@@ -75,6 +75,20 @@ pub(super) async fn piece(
 pub(super) async fn delete(store: &dyn ObjectStore, path: &str) -> Result<(), Failure> {
     let deleted = store.delete(&at(path)?).await;
     found(path, deleted).map(drop)
+}
+
+/// As many at once as the store takes in a request. What is not there is no error.
+pub(super) async fn delete_all(store: &dyn ObjectStore, paths: Vec<String>) -> Result<(), Failure> {
+    let paths = paths.iter().map(|path| at(path));
+    let paths: Vec<_> = paths.collect::<Result<_, _>>()?;
+    let mut deleted = store.delete_stream(stream::iter(paths).map(Ok).boxed());
+    while let Some(deleted) = deleted.next().await {
+        match deleted {
+            Ok(_) | Err(Error::NotFound { .. }) => {}
+            Err(error) => return Err(failure("files of a recording", &error)),
+        }
+    }
+    Ok(())
 }
 
 /// The paths below a folder, at most `limit`.

@@ -6,6 +6,7 @@ mod listing;
 pub(super) mod memory;
 #[cfg(feature = "aac")]
 mod players;
+mod removal;
 
 use std::collections::BTreeMap;
 use std::io::Cursor;

@@ -1,6 +1,7 @@
 //! Recordings in a bucket, of an S3 server that is not ours and checks who asks.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
@@ -14,7 +15,7 @@ use tokio::task::JoinHandle;
 use crate::program::Program;
 use crate::publisher::Publisher;
 use crate::recording::file;
-use crate::support::{SDP, until};
+use crate::support::{PATIENCE, SDP, until};
 
 const KEY: &str = "recorder";
 const SECRET: &str = "a-secret-of-this-test";
@@ -40,6 +41,22 @@ async fn s3_server(folder: &Path) -> (String, JoinHandle<()>) {
     (url, serving)
 }
 
+/// The only recording, once it is listed as ended.
+async fn listed(url: &str) -> serde_json::Value {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let reply = reqwest::get(format!("{url}/api/v1/recordings")).await;
+        let text = reply.expect("a reply").text().await.expect("text");
+        let list: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        if list["items"][0]["state"] == "ended" {
+            assert!(list["items"][1].is_null(), "{text}");
+            return list["items"].clone();
+        }
+        assert!(Instant::now() < end, "{text}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_is_recorded_into_a_bucket() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -54,16 +71,14 @@ async fn a_stream_is_recorded_into_a_bucket() {
         "--relay-linger",
         "1s",
     ];
-    let mut program = Program::start_in(
-        &settings,
-        &[
-            ("AWS_ENDPOINT_URL", &store),
-            ("AWS_ALLOW_HTTP", "true"),
-            ("AWS_REGION", "eu-central-1"),
-            ("AWS_ACCESS_KEY_ID", KEY),
-            ("AWS_SECRET_ACCESS_KEY", SECRET),
-        ],
-    );
+    let environment = [
+        ("AWS_ENDPOINT_URL", store.as_str()),
+        ("AWS_ALLOW_HTTP", "true"),
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_ACCESS_KEY_ID", KEY),
+        ("AWS_SECRET_ACCESS_KEY", SECRET),
+    ];
+    let mut program = Program::start_in(&settings, &environment);
     let (publisher, offer) = Publisher::new().await;
     let reply = Client::new()
         .post(format!("{}/whip/evening", program.url))
@@ -112,7 +127,25 @@ async fn a_stream_is_recorded_into_a_bucket() {
         .expect("a reply");
     assert_eq!(part.status(), 206);
     assert_eq!(part.bytes().await.expect("bytes"), &mp4[4..100]);
+    let told = listed(&program.url).await;
+    assert_eq!(told[0]["id"], id);
+    assert_eq!(told[0]["mp4Bytes"], mp4.len() as u64);
 
+    program.signal("-TERM");
+    assert_eq!(program.ends().await.code(), Some(0));
+
+    // The next start tells the same, and removes it when it is asked to.
+    let mut program = Program::start_in(&settings, &environment);
+    assert_eq!(listed(&program.url).await, told);
+    let url = format!("{}/api/v1/recordings/{id}", program.url);
+    let deleted = Client::new().delete(&url).send().await.expect("a reply");
+    assert_eq!(deleted.status(), 204);
+    let files = std::fs::read_dir(recorded.join(id)).map_or(0, Iterator::count);
+    assert_eq!(files, 0, "the bucket has none of its objects");
+    let gone = format!("{}/recordings/evening/{id}/index.m3u8", program.url);
+    assert_eq!(reqwest::get(gone).await.expect("a reply").status(), 404);
+    let again = Client::new().delete(&url).send().await.expect("a reply");
+    assert_eq!(again.status(), 404);
     program.signal("-TERM");
     assert_eq!(program.ends().await.code(), Some(0));
     serving.abort();

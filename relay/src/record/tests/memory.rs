@@ -187,6 +187,15 @@ impl Archive for Memory {
         }))
     }
 
+    fn delete_all(&self, paths: Vec<String>) -> Pending<'_, ()> {
+        Box::pin(async move {
+            for path in paths {
+                self.delete(&path).await?;
+            }
+            Ok(())
+        })
+    }
+
     fn list<'a>(&'a self, folder: &'a str, limit: usize) -> Pending<'a, Vec<String>> {
         Box::pin(async move {
             let folder = format!("{folder}/");

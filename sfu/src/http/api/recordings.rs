@@ -22,6 +22,8 @@ pub(super) enum RecordCall {
     Publication(Named, Wish),
     /// All that is published in a room.
     Room { room: RoomId, recorded: bool },
+    /// One that has ended is to go.
+    Delete(RecordingId),
     /// A page of the app's.
     All {
         stream: Option<StreamId>,
@@ -68,6 +70,10 @@ impl RecordCall {
                     return Err(NotRecorded::Off.into());
                 }
                 api.ask(app, Call::RecordRoom { room, recorded }).await?;
+                return Ok(None);
+            }
+            Self::Delete(id) => {
+                sights.delete_recording(app, &id).await?;
                 return Ok(None);
             }
             Self::All {
@@ -186,6 +192,25 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             status: 200,
             answer: Some(("RecordingPage", RECORDING_PAGE)),
             record: Some(RecordCall::read_all),
+            ..Endpoint::default()
+        },
+        Endpoint {
+            method: Method::DELETE,
+            path: "/recordings/{recording}",
+            id: "deleteRecording",
+            summary: "Delete a recording",
+            text: "Its playlist, its MP4 file and its segments are removed from the store, which \
+                   takes a while for a long one; what caches have they keep. It has to have ended, and \
+                   to be in the list. What somebody else put beside its files stays. After an error \
+                   of the store it is listed still, and deleted by asking again.",
+            refusals: &[
+                (404, "no-such-recording"),
+                (409, "recording-goes-on"),
+                (409, "being-deleted"),
+                (409, "records-nothing"),
+                (502, "record-store-failed"),
+            ],
+            record: Some(|input| Ok(RecordCall::Delete(input.recording()?))),
             ..Endpoint::default()
         },
         Endpoint {

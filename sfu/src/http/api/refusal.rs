@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use relay::push::{InvalidPushTarget, PushRefused};
-use relay::record::{RecordRefused, RecordingId};
+use relay::record::{NotRemoved, RecordRefused, RecordingId};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -13,7 +13,7 @@ use crate::http::body::BodyError;
 use crate::http::viewings::TooMany;
 use crate::live::chat::ChatError;
 use crate::live::{AppId, LiveError};
-use crate::record::NotRecorded;
+use crate::record::{NotDeleted, NotRecorded};
 use crate::signal::hub::admin::AdminError;
 
 /// Why a request is refused.
@@ -122,6 +122,9 @@ pub(super) enum Refusal {
         /// Its name.
         id: RecordingId,
     },
+    /// A recording stays.
+    #[error(transparent)]
+    Delete(#[from] NotDeleted),
     /// The hub says no.
     #[error(transparent)]
     Admin(#[from] AdminError),
@@ -182,6 +185,14 @@ impl Refusal {
                 RecordRefused::Full { .. } => (S::CONFLICT, "full"),
             },
             Self::NoSuchRecording { .. } => (S::NOT_FOUND, "no-such-recording"),
+            Self::Delete(NotDeleted::Off) => (S::CONFLICT, "records-nothing"),
+            Self::Delete(NotDeleted::Refused(refused)) => match refused {
+                NotRemoved::NoSuch { .. } => (S::NOT_FOUND, "no-such-recording"),
+                NotRemoved::NotEnded { .. } => (S::CONFLICT, "recording-goes-on"),
+                NotRemoved::UnderWay { .. } => (S::CONFLICT, "being-deleted"),
+                NotRemoved::Busy { .. } => (S::SERVICE_UNAVAILABLE, "busy"),
+                NotRemoved::Store { .. } => (S::BAD_GATEWAY, "record-store-failed"),
+            },
             Self::Admin(error) => admin(error),
         }
     }

@@ -1,7 +1,12 @@
 //! Endpoints of what the server sees beside the rooms: how streams travel, and what back ends
 //! were told.
 
+use std::future::Future;
+use std::pin::Pin;
+
 use relay::push::{PushId, PushRefused, PushTarget, PushView};
+#[cfg(test)]
+use relay::record::NotRemoved;
 use relay::record::{RecordingId, RecordingView};
 use serde::Serialize;
 use serde_json::Value;
@@ -16,7 +21,7 @@ use crate::http::viewings::Viewings;
 use crate::live::broadcasts::Source;
 use crate::live::{AppId, UserId};
 use crate::push::AppPushes;
-use crate::record::{AppRecordings, NotRecorded};
+use crate::record::{AppRecordings, NotDeleted, NotRecorded};
 use crate::webhook::{Delivery, Webhooks};
 use crate::worker::{INTERVAL_MS, Owner, Sample, StreamMeasure, Workers};
 
@@ -87,11 +92,21 @@ pub trait Sights: Send + Sync + 'static {
     ) -> Result<RecordingView, NotRecorded> {
         Err(NotRecorded::Off)
     }
+    /// Removes one that has ended, with its files.
+    ///
+    /// # Errors
+    /// [`NotDeleted`].
+    fn delete_recording<'a>(&'a self, _app: AppId, _id: &'a RecordingId) -> Deleting<'a> {
+        Box::pin(std::future::ready(Err(NotDeleted::Off)))
+    }
     /// Ends one; false if there is none that goes on.
     fn stop_recording(&self, _app: AppId, _name: &relay::StreamId, _id: &RecordingId) -> bool {
         false
     }
 }
+
+/// Whether a recording could be removed.
+pub type Deleting<'a> = Pin<Box<dyn Future<Output = Result<(), NotDeleted>> + Send + 'a>>;
 
 /// The sights of a server that runs.
 pub struct ServerSights {
@@ -169,6 +184,10 @@ impl Sights for ServerSights {
         name: &relay::StreamId,
     ) -> Result<RecordingView, NotRecorded> {
         self.recordings.start(app, name)
+    }
+
+    fn delete_recording<'a>(&'a self, app: AppId, id: &'a RecordingId) -> Deleting<'a> {
+        Box::pin(self.recordings.remove(app, id))
     }
 
     fn stop_recording(&self, app: AppId, name: &relay::StreamId, id: &RecordingId) -> bool {
@@ -424,6 +443,17 @@ impl Sights for NoSights {
         name: &relay::StreamId,
     ) -> Result<RecordingView, NotRecorded> {
         Ok(self.recordings(app, name).remove(0))
+    }
+
+    fn delete_recording<'a>(&'a self, _: AppId, id: &'a RecordingId) -> Deleting<'a> {
+        let id = id.clone();
+        let deleted = match id.as_str() {
+            "1" => Ok(()),
+            "2" => Err(NotRemoved::NotEnded { id }),
+            "3" => Err(NotRemoved::Store { id }),
+            _ => Err(NotRemoved::NoSuch { id }),
+        };
+        Box::pin(std::future::ready(deleted.map_err(NotDeleted::from)))
     }
 
     fn stop_recording(&self, _: AppId, _: &relay::StreamId, id: &RecordingId) -> bool {

@@ -131,6 +131,44 @@ async fn recordings_are_listed_when_nothing_is_published_any_more() {
 }
 
 #[tokio::test]
+async fn a_recording_is_deleted_once_it_has_ended() {
+    let routes = Routes::usual();
+    let deleted = routes.call("DELETE", "/api/v1/recordings/1", "").await;
+    assert_eq!((deleted.status.as_u16(), deleted.text.as_str()), (204, ""));
+    for (id, status, code) in [
+        ("2", 409, "recording-goes-on"),
+        ("3", 502, "record-store-failed"),
+        ("4", 404, "no-such-recording"),
+        // Nothing that a path could mean is an id.
+        ("..", 400, "bad-path"),
+        ("%2e%2e", 400, "bad-path"),
+        ("a%2f..%2fb", 400, "bad-path"),
+        ("..%5cb", 400, "bad-path"),
+        ("%00", 400, "bad-path"),
+        ("a.b", 400, "bad-path"),
+        (".unfinished", 400, "bad-path"),
+        ("*", 400, "bad-path"),
+    ] {
+        let path = format!("/api/v1/recordings/{id}");
+        let refused = routes.call("DELETE", &path, "").await;
+        refused.problem(status, code);
+    }
+    let long = format!("/api/v1/recordings/{}", "1".repeat(65));
+    routes
+        .call("DELETE", &long, "")
+        .await
+        .problem(400, "bad-path");
+    let nobody = request("DELETE", "/api/v1/recordings/1", &[], "");
+    routes
+        .send(nobody)
+        .await
+        .problem(401, "credentials-missing");
+    let keeps_none = Routes::seeing(Fixed::new());
+    let refused = keeps_none.call("DELETE", "/api/v1/recordings/1", "").await;
+    refused.problem(409, "records-nothing");
+}
+
+#[tokio::test]
 async fn a_room_is_recorded_where_recordings_are_kept() {
     let routes = Routes::usual();
     let recorded = "/api/v1/rooms/42/recorded";
