@@ -19,7 +19,7 @@ use super::images::{self, Images};
 use super::metrics::{self, HttpMetrics};
 use super::recordings::ServedRecordings;
 use super::site::{Site, Source};
-use super::viewings::Viewings;
+use super::viewings::{KeptRevocations, RevocationKeeper, Viewings};
 use super::{files, health, ice, live, observe, recordings, signal, whip};
 use crate::auth::Apps;
 use crate::config::{IceServer, Settings};
@@ -87,6 +87,12 @@ impl App {
             max_sdp_bytes: settings.http.max_sdp_bytes,
             body_timeout: settings.http.body_timeout,
         }))
+    }
+
+    /// Keeps out who was kept out when an earlier process ended, and keeps that from now on. To be
+    /// called before anybody is served, within a runtime.
+    pub fn keep_revocations(&self, kept: KeptRevocations) -> RevocationKeeper {
+        RevocationKeeper::start(self.viewings(), kept)
     }
 
     /// What it shares with an edge.

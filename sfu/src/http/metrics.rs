@@ -32,6 +32,8 @@ pub struct HttpMetrics {
     pub(super) revocations: IntGauge,
     /// Revocations for which there was no place.
     pub(super) revocations_refused: IntCounter,
+    /// Times that they could not be written to their file.
+    pub(super) revocation_writes_failed: IntCounter,
     /// What viewers say over WebSockets.
     pub(super) messages_ignored: IntCounter,
     ignored: IntCounterVec,
@@ -100,6 +102,10 @@ impl HttpMetrics {
             "weblive_http_revocations_refused_total",
             "Revocations of viewers that were not carried out, because there are too many.",
         )?;
+        let revocation_writes_failed = IntCounter::new(
+            "weblive_http_revocation_writes_failed_total",
+            "Times that the file of revocations could not be written.",
+        )?;
         let messages_ignored = IntCounter::new(
             "weblive_http_viewer_messages_ignored_total",
             "Messages of viewers over WebSockets, which nobody reads.",
@@ -129,6 +135,7 @@ impl HttpMetrics {
         registry.register(Box::new(viewers_refused.clone()))?;
         registry.register(Box::new(revocations.clone()))?;
         registry.register(Box::new(revocations_refused.clone()))?;
+        registry.register(Box::new(revocation_writes_failed.clone()))?;
         registry.register(Box::new(messages_ignored.clone()))?;
         registry.register(Box::new(ignored.clone()))?;
         registry.register(Box::new(build))?;
@@ -142,6 +149,7 @@ impl HttpMetrics {
             viewers_refused,
             revocations,
             revocations_refused,
+            revocation_writes_failed,
             messages_ignored,
             ignored,
         })

@@ -36,3 +36,4 @@ pub use metrics::HttpMetrics;
 pub use problem::Problem;
 pub use site::Site;
 pub use tls::{TlsError, server_config};
+pub use viewings::{KeptRevocations, RevocationKeeper, RevocationsError};

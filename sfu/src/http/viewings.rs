@@ -2,7 +2,11 @@
 //! or its signed address out for a time.
 //!
 //! Both are in one table, so that nobody who was refused while its request was on the way slips in.
-//! Times are Unix seconds; nothing of it outlives the process.
+//! Times are Unix seconds. Revocations outlive the process in a file of the data folder, where there
+//! is one.
+
+mod file;
+mod keeper;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -11,6 +15,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use relay::edge::Watching;
 use relay::{StreamId, ViewerWatch};
 use thiserror::Error;
+use tokio::sync::watch;
+
+pub use self::file::{KeptRevocations, RevocationsError};
+pub use self::keeper::RevocationKeeper;
 
 use super::metrics::HttpMetrics;
 use crate::live::AppId;
@@ -20,6 +28,8 @@ use crate::signal::{Place, network};
 #[derive(Debug, Clone)]
 pub struct Viewings {
     table: Arc<Mutex<Table>>,
+    /// Revocations are others now.
+    changed: watch::Sender<()>,
     metrics: HttpMetrics,
 }
 
@@ -104,7 +114,7 @@ struct Rule {
     stream: Option<StreamId>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Revoked {
     id: u64,
     until: u64,
@@ -142,6 +152,7 @@ impl Viewings {
     pub fn new(metrics: HttpMetrics) -> Self {
         Self {
             table: Arc::default(),
+            changed: watch::Sender::new(()),
             metrics,
         }
     }
@@ -284,10 +295,37 @@ impl Viewings {
     /// Lifts a revocation of an app, if it still holds.
     pub fn lift(&self, app: AppId, id: u64) {
         let mut table = self.table();
+        let before = table.revoked.len();
         table
             .revoked
             .retain(|rule, revoked| rule.app != app || revoked.id != id);
+        if table.revoked.len() < before {
+            self.changed.send_replace(());
+        }
         self.count(&table);
+    }
+
+    /// Takes over those that an earlier process kept.
+    fn restore(&self, kept: KeptRevocations) {
+        let mut table = self.table();
+        let ends = kept.revoked.values().map(|revoked| revoked.until);
+        table.next_end = ends.min().unwrap_or(0);
+        table.revoked = kept.revoked;
+        table.last_revocation = kept.last;
+        self.count(&table);
+    }
+
+    /// The text that keeps those that hold.
+    fn kept(&self, now: u64) -> Vec<u8> {
+        let (revoked, last) = {
+            let table = self.table();
+            (table.revoked.clone(), table.last_revocation)
+        };
+        file::text(&revoked, last, now)
+    }
+
+    fn changed(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     fn keep(
@@ -316,6 +354,7 @@ impl Viewings {
         };
         // The newest word on the same rule counts.
         table.revoked.insert(rule, revoked);
+        self.changed.send_replace(());
         self.count(table);
         Ok(Some(revoked.id))
     }

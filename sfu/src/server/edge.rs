@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use relay::Relay;
 use relay::edge::{Edge, EdgeConfig};
@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::{
     LAST_PLAYLIST, MOMENT, PLAYLIST_READER, SECOND, Shutdown, StartError, StepReport, address,
-    registry, relay_config,
+    registry, relay_config, unix_now,
 };
 use crate::config::{ConfigError, Settings, interface_addresses};
 use crate::http::{Connections, HttpMetrics, Listener, Phase, Site, edge_router, server_config};
@@ -131,9 +131,4 @@ impl EdgeServer {
             .run()
             .await
     }
-}
-
-fn unix_now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.unwrap_or_default().as_secs()
 }

@@ -6,7 +6,7 @@ mod shutdown;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZero;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus::Registry;
 use relay::{Relay, RelayConfig};
@@ -18,8 +18,8 @@ pub use shutdown::{Outcome, Shutdown, StepReport};
 
 use crate::config::{ConfigError, MediaAddresses, Settings, interface_addresses};
 use crate::http::{
-    App, Connections, HttpMetrics, Images, ImagesError, ListenError, Listener, Phase, TlsError,
-    router, server_config,
+    App, Connections, HttpMetrics, Images, ImagesError, KeptRevocations, ListenError, Listener,
+    Phase, RevocationKeeper, RevocationsError, TlsError, router, server_config,
 };
 use crate::signal::{SignalError, Signalling};
 use crate::store::{DataDir, DataDirError};
@@ -49,6 +49,9 @@ pub enum StartError {
     /// The data folder cannot be used.
     #[error(transparent)]
     Data(#[from] DataDirError),
+    /// It is not known who is kept out.
+    #[error(transparent)]
+    Revocations(#[from] RevocationsError),
     /// Images cannot be kept.
     #[error(transparent)]
     Images(#[from] ImagesError),
@@ -75,6 +78,8 @@ pub struct Server {
     guard: WorkersGuard,
     connections: Connections,
     accepting: JoinHandle<()>,
+    /// Writes who is kept out.
+    revocations: Option<RevocationKeeper>,
     /// Held as long as something writes there.
     data: Option<DataDir>,
 }
@@ -99,6 +104,10 @@ impl Server {
         let registry = registry()?;
         let metrics = HttpMetrics::register(&registry)?;
         let data = open_data_dir(settings)?;
+        let revocations = match &data {
+            Some(_) => Some(KeptRevocations::read(&settings.data_dir, unix_now())?),
+            None => None,
+        };
         let images = Images::open(settings, &registry)?;
         let relay = Relay::new(relay_config(settings), &registry)?;
         let config = worker_config(settings, &media);
@@ -118,6 +127,7 @@ impl Server {
             metrics,
             images,
         );
+        let revocations = revocations.map(|kept| app.keep_revocations(kept));
         let accepting = tokio::spawn(listener.serve(connections.clone(), router(app.clone())));
         let server = Self {
             local,
@@ -132,6 +142,7 @@ impl Server {
             guard,
             connections,
             accepting,
+            revocations,
             data,
         };
         server.tell(&media);
@@ -195,7 +206,8 @@ impl Server {
     /// 5. No new connections.
     /// 6. Connections end with the response that they are at.
     /// 7. What is left is cut.
-    /// 8. The media threads are joined.
+    /// 8. Who is kept out is written, as far as it is not.
+    /// 9. The media threads are joined.
     pub async fn shut_down(self) -> Vec<StepReport> {
         let Self {
             app,
@@ -206,6 +218,7 @@ impl Server {
             connections,
             accepting,
             deadline,
+            revocations,
             data,
             ..
         } = self;
@@ -234,6 +247,11 @@ impl Server {
             cutting.advance(Phase::Abort);
             cutting.all_ended().await;
         };
+        let keep = async move {
+            if let Some(revocations) = revocations {
+                revocations.settle().await;
+            }
+        };
         let join = async move {
             // An error would be the guard's panic.
             let _ = tokio::task::spawn_blocking(move || drop(guard)).await;
@@ -255,6 +273,7 @@ impl Server {
             .then("stop accepting", MOMENT, close)
             .then("finish responses", MOMENT, drain)
             .then("cut connections", MOMENT, cut)
+            .then("write revocations", SECOND, keep)
             .then("join media workers", SECOND, join)
             .run()
             .await;
@@ -286,12 +305,17 @@ fn registry() -> Result<Registry, prometheus::Error> {
 /// The data folder, unless nothing is kept.
 fn open_data_dir(settings: &Settings) -> Result<Option<DataDir>, DataDirError> {
     if settings.data_dir.as_os_str().is_empty() {
-        tracing::info!("no data folder: history, bans and images are not kept");
+        tracing::info!("no data folder: history, bans, revocations and images are not kept");
         return Ok(None);
     }
     let data = DataDir::open(&settings.data_dir)?;
-    tracing::info!(folder = %settings.data_dir.display(), "history, bans and images are kept");
+    tracing::info!(folder = %settings.data_dir.display(), "history, bans, revocations and images are kept");
     Ok(Some(data))
+}
+
+fn unix_now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_secs()
 }
 
 fn relay_config(settings: &Settings) -> RelayConfig {

@@ -18,6 +18,7 @@ mod program;
 mod publisher;
 mod recording;
 mod relaying;
+mod revocations;
 mod shift;
 mod show;
 mod support;

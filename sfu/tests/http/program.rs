@@ -113,7 +113,7 @@ impl Drop for Program {
     }
 }
 
-fn output(arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) fn output(arguments: &[&str]) -> (Option<i32>, String, String) {
     let output = weblive(arguments).output().expect("weblive runs");
     (
         output.status.code(),

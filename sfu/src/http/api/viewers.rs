@@ -188,7 +188,8 @@ pub(super) fn group() -> Group {
         name: "Viewers",
         text: "Who watches FLV or endless fMP4, over HTTP or a WebSocket, and who is kept out. Viewers of HLS \
                have no connection: who is kept out is refused at the next request. What is \
-               refused answers 403 `revoked`. Revocations are kept in memory.",
+               refused answers 403 `revoked`. Revocations outlive a restart where the server has a data folder \
+               (`data_dir`); what is revoked in the last second before a crash may be lost.",
         endpoints: vec![
             Endpoint {
                 path: "/streams/{stream}/viewers",
