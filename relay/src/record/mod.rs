@@ -74,7 +74,7 @@ pub struct RecordConfig {
     pub mp4: bool,
     /// Streams that are recorded from their beginning.
     pub auto: Vec<StreamPattern>,
-    /// Recordings that are listed after their end, those that began last: each takes half a KiB.
+    /// Recordings that are listed after their end, those that began last: each takes less than a KiB.
     pub max_listed: usize,
 }
 
