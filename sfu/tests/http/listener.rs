@@ -285,6 +285,6 @@ async fn the_way_down_is_short_with_clients_that_hang() {
     let started = Instant::now();
     let reports = server.shut_down().await;
     assert!(started.elapsed() < Duration::from_secs(3), "{reports:?}");
-    assert_eq!(reports.len(), 9);
+    assert_eq!(reports.len(), 10);
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens");
 }
