@@ -16,7 +16,7 @@ use crate::video::{VideoCodec, VideoConfig};
 use head::{CODED_FRAMES, INTER_FRAME, KEY_FRAME, SEQUENCE_START, VideoHead};
 
 const AUDIO_TAG: u8 = 8;
-const VIDEO_TAG: u8 = 9;
+pub(crate) const VIDEO_TAG: u8 = 9;
 const SCRIPT_TAG: u8 = 18;
 
 /// E.4.3.1: CodecID 7 is AVC.
@@ -249,7 +249,8 @@ fn checked_tag(kind: u8, time: MediaTime, parts: &[&[u8]]) -> Result<Bytes, TagT
     Ok(tag(kind, time, parts))
 }
 
-fn tag(kind: u8, time: MediaTime, parts: &[&[u8]]) -> Bytes {
+/// A whole tag of these parts, which are no more than `DataSize` can say.
+pub(crate) fn tag(kind: u8, time: MediaTime, parts: &[&[u8]]) -> Bytes {
     let size: usize = parts.iter().map(|part| part.len()).sum();
     let mut out = BytesMut::with_capacity(TAG_HEADER + size + PREVIOUS_TAG_SIZE);
     out.put_u8(kind);

@@ -5,4 +5,5 @@ mod obu;
 mod sequence;
 mod unit;
 
+pub(crate) use sequence::{read_configuration_record, read_unit};
 pub(crate) use unit::TemporalUnit;

@@ -52,6 +52,20 @@ impl<'a> Obu<'a> {
         })
     }
 
+    /// The first of the OBUs in `rest`, each but the last with its size, cut off its front; nothing if
+    /// there is none.
+    pub(super) fn next(rest: &mut &'a [u8]) -> Option<Self> {
+        let obu = Self::read(rest)?;
+        // `read` has cut the payload out of it.
+        let has_size = obu.header & HAS_SIZE_FIELD != 0;
+        let mut behind = rest.get(1 + usize::from(obu.extension.is_some())..)?;
+        if has_size {
+            read_leb128(&mut behind)?;
+        }
+        *rest = behind.get(obu.payload.len()..)?;
+        Some(obu)
+    }
+
     pub(super) fn kind(&self) -> u8 {
         self.header >> 3 & 0x0f
     }

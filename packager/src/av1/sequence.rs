@@ -3,7 +3,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::obu::Obu;
+use super::obu::{self, Obu};
 use crate::video::{Bits, Description, VideoCodec, VideoConfig};
 
 /// What is read from a sequence header.
@@ -114,6 +114,38 @@ impl Sequence {
         header.write(&mut record);
         record.freeze()
     }
+}
+
+/// What is no AV1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotAv1;
+
+/// The configuration that an AV1CodecConfigurationRecord says: nothing where it has no sequence
+/// header, which key frames have as well.
+pub(crate) fn read_configuration_record(record: &[u8]) -> Result<Option<VideoConfig>, NotAv1> {
+    match record {
+        // marker and version; what follows is of the sequence header.
+        [0x81, _, _, _, obus @ ..] => read_unit(obus),
+        _ => Err(NotAv1),
+    }
+}
+
+/// The configuration that the sequence header among OBUs says, if there is one before the first
+/// frame.
+pub(crate) fn read_unit(mut obus: &[u8]) -> Result<Option<VideoConfig>, NotAv1> {
+    while !obus.is_empty() {
+        let obu = Obu::next(&mut obus).ok_or(NotAv1)?;
+        match obu.kind() {
+            obu::FRAME | obu::FRAME_HEADER => return Ok(None),
+            obu::SEQUENCE_HEADER if obu.payload.len() > MAX_SEQUENCE_HEADER => return Err(NotAv1),
+            obu::SEQUENCE_HEADER => {
+                let sequence = Sequence::read(obu.payload).ok_or(NotAv1)?;
+                return Ok(Some(sequence.config(obu.payload)));
+            }
+            _ => {}
+        }
+    }
+    Ok(None)
 }
 
 /// Level and tier of the first operating point, which a decoder takes by default.
@@ -233,6 +265,9 @@ impl Colour {
     }
 }
 
+/// Bytes in a sequence header. Real ones have about 11; with 32 operating points it is 300.
+pub(super) const MAX_SEQUENCE_HEADER: usize = 1_024;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,6 +297,31 @@ mod tests {
             sequence.config(payload).configuration_record().as_ref(),
             expected
         );
+    }
+
+    #[test]
+    fn records_and_units_are_read() {
+        let sequence = Sequence::read(AV1_SEQUENCE_640X360).expect("a sequence header");
+        let config = sequence.config(AV1_SEQUENCE_640X360);
+        let record = config.configuration_record();
+        assert_eq!(read_configuration_record(record), Ok(Some(config.clone())));
+        assert_eq!(read_configuration_record(&record[..4]), Ok(None));
+        for length in (0..4).chain(5..record.len()) {
+            assert_eq!(read_configuration_record(&record[..length]), Err(NotAv1));
+        }
+        let version_2 = [&[0x82], &record[1..]].concat();
+        assert_eq!(read_configuration_record(&version_2), Err(NotAv1));
+        // A delimiter, the header, a frame; then one without the header; then no frame.
+        let (delimiter, frame) = ([0x12, 0], [0x32, 2, 0x10, 0]);
+        let unit = [&delimiter, &record[4..], &frame].concat();
+        assert_eq!(read_unit(&unit), Ok(Some(config.clone())));
+        assert_eq!(read_unit(&[&frame, &record[4..]].concat()), Ok(None));
+        assert_eq!(read_unit(&delimiter), Ok(None));
+        // Forbidden bit, a size beyond the end, a header of too many bytes.
+        assert_eq!(read_unit(&[0x80]), Err(NotAv1));
+        assert_eq!(read_unit(&[0x32, 3, 0]), Err(NotAv1));
+        let long = [&[0x08][..], AV1_SEQUENCE_640X360, &[0; MAX_SEQUENCE_HEADER]].concat();
+        assert_eq!(read_unit(&long), Err(NotAv1));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::obu::{self, Obu};
-use super::sequence::Sequence;
+use super::sequence::{MAX_SEQUENCE_HEADER, Sequence};
 use crate::video::{Coded, DepacketizerCounters, Doom, Payloads, VideoConfig};
 
 /// All OBUs of a picture with all its spatial layers: a decoder shows the highest one.
@@ -183,9 +183,6 @@ const Z: u8 = 0x80;
 const Y: u8 = 0x40;
 /// The packet is the first of a coded video sequence.
 const N: u8 = 0x08;
-
-/// Bytes in a sequence header. Real ones have about 11; with 32 operating points it is 300.
-const MAX_SEQUENCE_HEADER: usize = 1_024;
 
 #[cfg(test)]
 mod tests;

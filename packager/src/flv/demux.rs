@@ -1,18 +1,18 @@
-//! FLV to frames: AVC and AAC (annex E), from an origin that may send anything.
+//! FLV to frames: AVC and AAC (annex E), and HEVC, VP9 and AV1 (Enhanced RTMP v2), from an origin that
+//! may send anything.
 
-use std::sync::Arc;
+mod pictures;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::{
-    AUDIO_TAG, CODEC_AVC, FORMAT_AAC, PREVIOUS_TAG_SIZE, SCRIPT_TAG, TAG_HEADER, VIDEO_TAG,
-};
+use super::head::{self, NoHead, Packet};
+use super::{AUDIO_TAG, FORMAT_AAC, PREVIOUS_TAG_SIZE, SCRIPT_TAG, TAG_HEADER, VIDEO_TAG};
 use crate::aac::{self, UnknownAudioFormat};
 use crate::frames::{AudioConfig, AudioFrame, DecodeClock, Frame, VideoFrame};
 use crate::h264::BadParameterSets;
 use crate::rtp::Tracks;
 use crate::time::MediaTime;
-use crate::video::VideoConfig;
+use pictures::Pictures;
 
 /// Largest body of a tag that is read: a key frame of a second of 32 Mbit/s. A larger one is left out.
 pub const MAX_BODY: usize = 4 << 20;
@@ -29,7 +29,7 @@ pub struct Demuxer {
     tracks: Option<Tracks>,
     clock: Clock,
     decode_clock: DecodeClock,
-    video: Option<Arc<VideoConfig>>,
+    pictures: Pictures,
     audio: Option<AudioConfig>,
     skipped: u64,
     has_other_codec: bool,
@@ -68,6 +68,19 @@ pub enum DemuxError {
     /// A sequence header of AVC that is no configuration record with lengths of four bytes.
     #[error("the AVC sequence header is no configuration record of version 1 with 4-byte lengths")]
     NoConfigurationRecord,
+    /// A sequence header of HEVC that makes no configuration.
+    #[error(
+        "the HEVC sequence header is no configuration record of version 1 with 4-byte lengths, a VPS, an SPS and their PPSs"
+    )]
+    NoHevcRecord,
+    /// A sequence header of VP9 that is no configuration record.
+    #[error("the VP9 sequence header is no configuration record of the profiles 0 to 3")]
+    NoVp9Record,
+    /// A sequence header of AV1 that is no configuration record.
+    #[error(
+        "the AV1 sequence header is no configuration record of version 1 with OBUs that can be read"
+    )]
+    NoAv1Record,
     /// Parameter sets that make no configuration.
     #[error(transparent)]
     ParameterSets(#[from] BadParameterSets),
@@ -90,8 +103,9 @@ impl Demuxer {
         self.tracks
     }
 
-    /// Tags left out: script data, other codecs, frames before their sequence header, tags above
-    /// [`MAX_BODY`] and the pictures behind them up to the next key frame.
+    /// Tags left out: script data, other codecs, frames before their sequence header, VP9 and AV1 that
+    /// cannot be read, tags above [`MAX_BODY`], and the pictures behind those two up to the next key
+    /// frame.
     pub fn skipped(&self) -> u64 {
         self.skipped
     }
@@ -186,49 +200,55 @@ impl Demuxer {
     }
 
     fn video(&mut self, stamp: u32, mut body: Bytes) -> Result<Option<Demuxed>, DemuxError> {
-        // The upper bit of FrameType says Enhanced RTMP.
-        let is_other = |first: &u8| first & 0x80 != 0 || first & 0x0f != CODEC_AVC;
-        self.has_other_codec |= body.first().is_some_and(is_other);
-        if body.len() < 5 || is_other(&body[0]) {
+        let head = match head::read(&body) {
+            Ok(head) => head,
+            Err(no_head) => {
+                self.has_other_codec |= no_head == NoHead::OtherCodec;
+                self.skipped += 1;
+                return Ok(None);
+            }
+        };
+        body.advance(head.length);
+        let composition_time = match head.packet {
+            Packet::SequenceStart => {
+                self.pictures.handle_record(head.codec, &body)?;
+                return Ok(None);
+            }
+            Packet::Frame { composition_time } if self.pictures.are_of(head.codec) => {
+                composition_time
+            }
+            Packet::Frame { .. } | Packet::Other => {
+                self.skipped += 1;
+                return Ok(None);
+            }
+        };
+        // A delimiter alone is no picture: see `closing_tags`.
+        let is_delimiter = super::empty_picture(head.codec).is_some_and(|empty| body == empty);
+        if body.is_empty() || is_delimiter {
             self.skipped += 1;
             return Ok(None);
         }
-        let is_keyframe = body[0] >> 4 == super::KEY_FRAME;
-        let packet_type = body[1];
-        let offset = i32::from_be_bytes([body[2], body[3], body[4], 0]) >> 8;
-        body.advance(5);
-        match (packet_type, &self.video) {
-            (0, _) => {
-                let config = read_configuration_record(&body)?;
-                if self.video.as_deref() != Some(&config) {
-                    self.video = Some(Arc::new(config));
-                }
-                Ok(None)
-            }
-            (1, Some(_)) if self.needs_keyframe && !is_keyframe => {
-                self.skipped += 1;
-                Ok(None)
-            }
-            // A delimiter alone is no picture: see `closing_tags`.
-            (1, Some(config)) if !body.is_empty() && body[..] != super::DELIMITER => {
-                self.needs_keyframe = false;
-                let config = Arc::clone(config);
-                let millis = self.time(stamp);
-                let dts = self.decode_clock.next(MediaTime::from_millis(millis));
-                let presented = millis.saturating_add_signed(offset.into());
-                Ok(Some(Demuxed::Frame(Frame::Video(VideoFrame {
-                    dts,
-                    pts: MediaTime::from_millis(presented),
-                    is_keyframe,
-                    config,
-                    data: body,
-                }))))
-            }
-            _ => {
-                self.skipped += 1;
-                Ok(None)
-            }
+        let Some((config, is_keyframe)) = self.pictures.handle_frame(head.is_keyframe, &body)
+        else {
+            self.needs_keyframe = true;
+            self.skipped += 1;
+            return Ok(None);
+        };
+        if self.needs_keyframe && !is_keyframe {
+            self.skipped += 1;
+            return Ok(None);
         }
+        self.needs_keyframe = false;
+        let millis = self.time(stamp);
+        let dts = self.decode_clock.next(MediaTime::from_millis(millis));
+        let presented = millis.saturating_add_signed(composition_time.into());
+        Ok(Some(Demuxed::Frame(Frame::Video(VideoFrame {
+            dts,
+            pts: MediaTime::from_millis(presented),
+            is_keyframe,
+            config,
+            data: body,
+        }))))
     }
 
     fn audio(&mut self, stamp: u32, mut body: Bytes) -> Result<Option<Demuxed>, DemuxError> {
@@ -293,41 +313,14 @@ impl Clock {
     }
 }
 
-/// Reads an AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1): its first sequence
-/// parameter set and all picture parameter sets.
-fn read_configuration_record(record: &[u8]) -> Result<VideoConfig, DemuxError> {
-    let bad = DemuxError::NoConfigurationRecord;
-    let [1, _, _, _, lengths, counts, rest @ ..] = record else {
-        return Err(bad);
-    };
-    if lengths & 3 != 3 {
-        return Err(bad);
-    }
-    let mut rest = rest;
-    let mut sps = None;
-    for _ in 0..counts & 0x1f {
-        let set = read_set(&mut rest).ok_or(bad.clone())?;
-        sps.get_or_insert(set);
-    }
-    let (count, mut rest) = rest.split_first().ok_or(bad.clone())?;
-    let pps = (0..*count)
-        .map(|_| read_set(&mut rest).ok_or(bad.clone()))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(VideoConfig::h264(sps.ok_or(bad)?, &pps)?)
-}
-
-fn read_set<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let (length, tail) = rest.split_first_chunk::<2>()?;
-    let (set, tail) = tail.split_at_checked(u16::from_be_bytes(*length).into())?;
-    *rest = tail;
-    Some(set)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::flv;
     use crate::test_media::{PPS, SPS_320X180, SPS_640X360};
+    use crate::video::VideoConfig;
 
     fn stream(sps: &[u8], start: u64) -> (Vec<u8>, Vec<Demuxed>) {
         let video = Arc::new(VideoConfig::h264(sps, &[PPS]).unwrap());
@@ -539,9 +532,9 @@ mod tests {
         assert_eq!(demuxer.poll(), Ok(None));
         assert_eq!((demuxer.skipped(), demuxer.has_other_codec()), (2, false));
         for (kind, body) in [
-            // MP3, Enhanced RTMP, H.263, and AVC before its sequence header.
+            // MP3, VP8, H.263, and AVC before its sequence header.
             (AUDIO_TAG, &[0x2f, 1, 2][..]),
-            (VIDEO_TAG, &[0x91, b'a', b'v', b'0', b'1', 1]),
+            (VIDEO_TAG, &[0x91, b'v', b'p', b'0', b'8', 1]),
             (VIDEO_TAG, &[0x12, 1, 2, 3, 4, 5]),
             (VIDEO_TAG, &[0x17, 1, 0, 0, 0, 5]),
         ] {

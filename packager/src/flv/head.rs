@@ -1,5 +1,5 @@
 //! What stands before the data of a video tag: of AVC (FLV specification, E.4.3), or that of codecs
-//! named by a FourCC (Enhanced RTMP v2, "Enhanced Video").
+//! named by a FourCC (Enhanced RTMP v2, "Enhanced Video"); written, and read.
 
 use super::CODEC_AVC;
 use crate::video::VideoCodec;
@@ -48,6 +48,106 @@ pub(super) fn size(data: &[u8]) -> usize {
     if is_coded && is_hevc { MAX_HEAD } else { HEAD }
 }
 
+/// What is read of the head of a video tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ReadHead {
+    pub(super) codec: VideoCodec,
+    pub(super) is_keyframe: bool,
+    pub(super) packet: Packet,
+    /// Bytes before the data.
+    pub(super) length: usize,
+}
+
+/// What the data behind a head is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Packet {
+    /// A decoder configuration record.
+    SequenceStart,
+    /// A picture, which is shown so many milliseconds after it is decoded.
+    Frame { composition_time: i32 },
+    /// Nothing that is needed: the end of a sequence, a command, metadata of the pictures.
+    Other,
+}
+
+/// Why a head is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoHead {
+    /// It is cut short.
+    Short,
+    /// It is of another codec, or of a form that is not read: several tracks in one tag, MPEG-2 TS,
+    /// modifiers.
+    OtherCodec,
+}
+
+/// Reads the head of a video tag's data.
+pub(super) fn read(data: &[u8]) -> Result<ReadHead, NoHead> {
+    let first = *data.first().ok_or(NoHead::Short)?;
+    match first & IS_EX_HEADER == 0 {
+        true => read_avc(first, data),
+        false => read_enhanced(first, data),
+    }
+}
+
+fn read_avc(first: u8, data: &[u8]) -> Result<ReadHead, NoHead> {
+    if first & 0x0f != CODEC_AVC {
+        return Err(NoHead::OtherCodec);
+    }
+    let [_, kind, offset @ ..] = *data.first_chunk::<HEAD>().ok_or(NoHead::Short)?;
+    Ok(ReadHead {
+        codec: VideoCodec::H264,
+        is_keyframe: first >> 4 == KEY_FRAME,
+        packet: match kind {
+            SEQUENCE_START => Packet::SequenceStart,
+            CODED_FRAMES => Packet::Frame {
+                composition_time: signed(offset),
+            },
+            _ => Packet::Other,
+        },
+        length: HEAD,
+    })
+}
+
+fn read_enhanced(first: u8, data: &[u8]) -> Result<ReadHead, NoHead> {
+    let (frame, kind) = (first >> 4 & 0x07, first & 0x0f);
+    if kind > METADATA {
+        return Err(NoHead::OtherCodec);
+    }
+    let [_, four_cc @ ..] = *data.first_chunk::<HEAD>().ok_or(NoHead::Short)?;
+    let codec = match frame == COMMAND_FRAME && kind != METADATA {
+        // A command has no FourCC.
+        true => VideoCodec::H264,
+        false => VideoCodec::of_four_cc(four_cc).ok_or(NoHead::OtherCodec)?,
+    };
+    let has_time = matches!(codec, VideoCodec::H264 | VideoCodec::H265);
+    let mut length = HEAD;
+    let packet = match kind {
+        _ if frame == COMMAND_FRAME => Packet::Other,
+        SEQUENCE_START => Packet::SequenceStart,
+        CODED_FRAMES if has_time => {
+            let offset = data.get(HEAD..).and_then(|rest| rest.first_chunk());
+            length = MAX_HEAD;
+            Packet::Frame {
+                composition_time: signed(*offset.ok_or(NoHead::Short)?),
+            }
+        }
+        CODED_FRAMES | CODED_FRAMES_X => Packet::Frame {
+            composition_time: 0,
+        },
+        _ => Packet::Other,
+    };
+    Ok(ReadHead {
+        codec,
+        is_keyframe: frame == KEY_FRAME,
+        packet,
+        length,
+    })
+}
+
+/// A number of 24 bits with a sign.
+fn signed([high, middle, low]: [u8; 3]) -> i32 {
+    i32::from_be_bytes([high, middle, low, 0]) >> 8
+}
+
 /// Bytes of a [`VideoHead`]: five, and eight where a composition time stands behind a FourCC.
 const HEAD: usize = 5;
 const MAX_HEAD: usize = HEAD + 3;
@@ -57,12 +157,17 @@ pub(super) const SEQUENCE_START: u8 = 0;
 pub(super) const CODED_FRAMES: u8 = 1;
 /// VideoPacketType: a frame without a composition time, of codecs that have room for one.
 const CODED_FRAMES_X: u8 = 3;
+/// VideoPacketType: what says more of the pictures, as of their brightness. Those above it are MPEG-2
+/// TS, several tracks in one tag, and modifiers.
+const METADATA: u8 = 4;
 /// E-RTMP v2: a VideoPacketType and a FourCC stand in the place of CodecID.
 const IS_EX_HEADER: u8 = 0x80;
 
 /// E.4.3.1 FrameType.
 pub(super) const KEY_FRAME: u8 = 1;
 pub(super) const INTER_FRAME: u8 = 2;
+/// A command to players instead of a picture.
+const COMMAND_FRAME: u8 = 5;
 
 #[cfg(test)]
 mod tests {
@@ -76,13 +181,107 @@ mod tests {
         ExVideoTagBody, VideoPacket, VideoPacketCodedFrames, VideoPacketSequenceStart,
     };
 
+    use super::*;
     use crate::flv::{
         LastPicture, closing_tags, coded_picture, header, video_sequence_header, video_tag,
     };
     use crate::frames::VideoFrame;
     use crate::test_media;
     use crate::time::MediaTime;
-    use crate::video::VideoCodec;
+
+    #[test]
+    fn heads_of_all_forms_are_read() {
+        let frame = |composition_time| Packet::Frame { composition_time };
+        for (data, codec, is_keyframe, packet, length) in [
+            (
+                &b"\x17\0\0\0\0"[..],
+                VideoCodec::H264,
+                true,
+                Packet::SequenceStart,
+                5,
+            ),
+            (
+                b"\x27\x01\xff\xff\xdf",
+                VideoCodec::H264,
+                false,
+                frame(-33),
+                5,
+            ),
+            (b"\x17\x02\0\0\0", VideoCodec::H264, true, Packet::Other, 5),
+            (
+                b"\x90avc1",
+                VideoCodec::H264,
+                true,
+                Packet::SequenceStart,
+                5,
+            ),
+            (b"\x91avc1\0\0\x28", VideoCodec::H264, true, frame(40), 8),
+            (b"\xa3avc1", VideoCodec::H264, false, frame(0), 5),
+            (
+                b"\xa1hvc1\xff\xff\xfe",
+                VideoCodec::H265,
+                false,
+                frame(-2),
+                8,
+            ),
+            (b"\x93hvc1", VideoCodec::H265, true, frame(0), 5),
+            (b"\x91vp09", VideoCodec::Vp9, true, frame(0), 5),
+            (b"\xa3av01", VideoCodec::Av1, false, frame(0), 5),
+            (b"\x92av01", VideoCodec::Av1, true, Packet::Other, 5),
+            (b"\xd4hvc1", VideoCodec::H265, false, Packet::Other, 5),
+            (b"\xd1\0\0\0\0", VideoCodec::H264, false, Packet::Other, 5),
+        ] {
+            let expected = ReadHead {
+                codec,
+                is_keyframe,
+                packet,
+                length,
+            };
+            assert_eq!(read(data), Ok(expected), "{data:?}");
+            for cut in 1..length {
+                assert_eq!(read(&data[..cut]), Err(NoHead::Short), "{data:?} to {cut}");
+            }
+        }
+        assert_eq!(read(b""), Err(NoHead::Short));
+        // H.263, VP8, VVC; MPEG-2 TS, several tracks, modifiers.
+        for data in [
+            &b"\x12\x01\x02\x03\x04"[..],
+            b"\x91vp08\0",
+            b"\x90vvc1\0",
+            b"\x95av01\0",
+            b"\x96\x01av01",
+            b"\x97\x02\0\0\0\x01av01",
+        ] {
+            assert_eq!(read(data), Err(NoHead::OtherCodec), "{data:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let codecs = [
+            VideoCodec::H264,
+            VideoCodec::H265,
+            VideoCodec::Vp9,
+            VideoCodec::Av1,
+        ];
+        for codec in codecs {
+            for (time, is_keyframe) in [(0, true), (80, false), (-0x80_0000, true)] {
+                let frame = if is_keyframe { KEY_FRAME } else { INTER_FRAME };
+                let written = VideoHead::new(codec, frame, CODED_FRAMES, time);
+                let has_time = matches!(codec, VideoCodec::H264 | VideoCodec::H265);
+                let expected = ReadHead {
+                    codec,
+                    is_keyframe,
+                    packet: Packet::Frame {
+                        composition_time: if has_time { time } else { 0 },
+                    },
+                    length: written.bytes().len(),
+                };
+                assert_eq!(read(written.bytes()), Ok(expected));
+                assert_eq!(size(written.bytes()), expected.length);
+            }
+        }
+    }
 
     fn picture(ms: u64, is_keyframe: bool) -> VideoFrame {
         let time = MediaTime::from_millis(ms);

@@ -59,38 +59,6 @@ pub fn flv_round_trip(data: &[u8]) {
     assert!(rest.is_empty());
 }
 
-/// Any bytes are read to their end or refused, whatever pieces they come in, without holding more
-/// than a tag.
-pub fn flv_demuxer(data: &[u8]) {
-    let (&piece, data) = data.split_first().unwrap_or((&0, &[]));
-    let mut stream = flv::header(true, true).to_vec();
-    stream.extend_from_slice(data);
-    let (mut whole, mut pieces) = (flv::demux::Demuxer::new(), flv::demux::Demuxer::new());
-    whole.handle(&stream);
-    let read = |demuxer: &mut flv::demux::Demuxer| {
-        let mut found = Vec::new();
-        loop {
-            match demuxer.poll() {
-                Ok(Some(next)) => found.push(next),
-                Ok(None) => return (found, None),
-                Err(error) => return (found, Some(error)),
-            }
-        }
-    };
-    let expected = read(&mut whole);
-    let mut all = Vec::new();
-    for piece in stream.chunks(usize::from(piece) + 1) {
-        pieces.handle(piece);
-        let (found, error) = read(&mut pieces);
-        all.extend(found);
-        if error.is_some() {
-            assert_eq!((all, error), expected);
-            return;
-        }
-    }
-    assert_eq!((all, None), expected);
-}
-
 /// Every sample gives back its time, size, flags and bytes.
 pub fn fmp4_round_trip(data: &[u8]) {
     let (video, audio) = split(frames(data));

@@ -4,11 +4,13 @@
 //! tests run each one on a small seeded set.
 
 mod containers;
+mod flv_input;
 mod input;
 mod network;
 mod timeline;
 
-pub use containers::{flv_demuxer, flv_round_trip, fmp4_round_trip, hls_segments, ts_round_trip};
+pub use containers::{flv_round_trip, fmp4_round_trip, hls_segments, ts_round_trip};
+pub use flv_input::flv_demuxer;
 pub use network::{
     av1_depacketizer, h264_depacketizer, h264_over_a_bad_network, h265_depacketizer,
     vp9_depacketizer,

@@ -7,4 +7,5 @@ mod picture;
 mod sequence;
 mod sets;
 
+pub(crate) use config::read_configuration_record;
 pub(crate) use picture::Picture;

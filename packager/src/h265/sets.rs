@@ -123,7 +123,7 @@ impl ParameterSets {
 /// PPSs that are held, as for H.264: encoders use one or a few of the 64 that there may be.
 const MAX_PPS: usize = 32;
 /// Bytes in a parameter set. Real ones have 10 to 200; the record's lengths are 16 bits wide.
-const MAX_PARAMETER_SET: usize = 2_048;
+pub(super) const MAX_PARAMETER_SET: usize = 2_048;
 
 #[cfg(test)]
 mod tests {

@@ -42,6 +42,12 @@ impl VideoCodec {
             Self::Av1 => *b"av01",
         }
     }
+
+    /// The codec of a [`four_cc`](Self::four_cc).
+    pub(crate) fn of_four_cc(four_cc: [u8; 4]) -> Option<Self> {
+        let all = [Self::H264, Self::H265, Self::Vp9, Self::Av1];
+        all.into_iter().find(|codec| codec.four_cc() == four_cc)
+    }
 }
 
 /// What a decoder must know before the first frame.

@@ -126,6 +126,28 @@ fn configuration_record(profile: u8, level: u8, colour: &Colour) -> Bytes {
     record.freeze()
 }
 
+/// Whether these are a VPCodecConfigurationRecord, alone or behind the version and flags of its box,
+/// which some write before it. It says neither width nor height: key frames do.
+pub(crate) fn is_configuration_record(record: &[u8]) -> bool {
+    let record = match record {
+        [1, 0, 0, 0, record @ ..] if record.len() == RECORD => record,
+        record => record,
+    };
+    // codecInitializationDataSize is 0 for VP9.
+    let [profile, _, depth, _, _, _, 0, 0] = *record else {
+        return false;
+    };
+    profile <= 3 && matches!(depth >> 4, 8 | 10 | 12)
+}
+
+/// What a key frame says; nothing of another frame. `None` for what is no VP9 frame.
+pub(crate) fn read_frame(frame: &[u8]) -> Option<Option<VideoConfig>> {
+    Header::read(frame).map(|header| match header {
+        Header::Key(config) => Some(config),
+        Header::Inter => None,
+    })
+}
+
 /// The least level for pictures of this size, [`PICTURES_A_SECOND`] of them: no VP9 header says
 /// which it is.
 fn level(width: u16, height: u16) -> u8 {
@@ -136,6 +158,8 @@ fn level(width: u16, height: u16) -> u8 {
     LEVELS.iter().find(fits).map_or(62, |(level, ..)| *level)
 }
 
+/// Bytes of a configuration record.
+const RECORD: usize = 8;
 const FRAME_MARKER: u32 = 2;
 const SYNC_CODE: u32 = 0x49_8342;
 const SRGB: u8 = 7;
@@ -183,6 +207,24 @@ mod tests {
         assert_eq!(config.codec_string(), "vp09.00.20.08");
         let record = config.configuration_record();
         assert_eq!(record.as_ref(), [0, 20, 0x82, 2, 2, 2, 0, 0]);
+    }
+
+    #[test]
+    fn configuration_records_are_known() {
+        let config = key(VP9_KEY_320X180).expect("a key frame of libvpx");
+        let record = &config.configuration_record()[..];
+        assert!(is_configuration_record(record));
+        let boxed = [&[1, 0, 0, 0], record].concat();
+        assert!(is_configuration_record(&boxed));
+        for length in 0..8 {
+            assert!(!is_configuration_record(&record[..length]));
+        }
+        assert!(!is_configuration_record(&[record, &[0]].concat()));
+        for (at, value) in [(0, 4), (2, 0x72), (7, 1)] {
+            let mut other = record.to_vec();
+            other[at] = value;
+            assert!(!is_configuration_record(&other), "{at}");
+        }
     }
 
     #[test]

@@ -4,4 +4,5 @@ mod descriptor;
 mod header;
 mod picture;
 
+pub(crate) use header::{is_configuration_record, read_frame};
 pub(crate) use picture::Picture;
