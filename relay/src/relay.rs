@@ -183,7 +183,7 @@ impl Relay {
         Ok(ingest)
     }
 
-    /// The same with frames that another server has made: H.264 and AAC go on as they are, with
+    /// The same with frames that another server has made: pictures and AAC go on as they are, with
     /// that server's times for as long as these rise.
     ///
     /// # Errors

@@ -25,9 +25,11 @@ pub(super) enum Failure {
     #[error("the origin sends nothing")]
     Stalled,
     /// What came is of codecs that are not carried.
-    #[error("the origin's stream has neither H.264 nor AAC, and an edge carries nothing else")]
+    #[error(
+        "the origin's stream has neither pictures in H.264, H.265, VP9 or AV1 nor sound in AAC, and an edge carries nothing else"
+    )]
     Codec,
-    /// What came is no FLV of H.264 and AAC.
+    /// What came is no FLV, or says of its codecs what cannot be.
     #[error("the origin's stream cannot be read: {0}")]
     Media(#[from] DemuxError),
 }

@@ -44,7 +44,7 @@ impl Metrics {
             )?,
             skipped_tags: counter(
                 "skipped_tags_total",
-                "FLV tags of the origin that are not carried on: script data, other codecs, too large.",
+                "FLV tags of the origin that are not carried on: script data, codecs that an edge does not carry, pictures that are too large or cannot be read, and those that may need them.",
             )?,
             failures: by_reason(
                 "failures_total",

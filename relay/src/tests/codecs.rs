@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use packager::flv::demux::{Demuxed, Demuxer};
 use packager::rtp::{Codec, Tracks};
 
 use super::ffprobe::{Folder, flv_file, hls_folder, probe, x264};
@@ -200,6 +201,43 @@ fn coded_frames(flv: &[u8], four_cc: &[u8; 4]) -> Vec<Vec<u8>> {
     frames
 }
 
+/// What an edge makes of all that a viewer of FLV is sent.
+pub(super) fn behind_an_edge(origin: &Rig) -> Rig {
+    let mut edge = Rig::of_frames(Tracks::BOTH, origin.start);
+    let mut demuxer = Demuxer::new();
+    demuxer.handle(&flv_file(origin.tags.iter().map(|(_, tag)| tag.clone())));
+    while let Some(found) = demuxer.poll().unwrap() {
+        let at = match &found {
+            Demuxed::Frame(frame) => edge.start + frame.dts().as_duration(),
+            Demuxed::Audio(_) => edge.now,
+        };
+        edge.feed_frames(at.max(edge.now), vec![found]);
+    }
+    assert!(!demuxer.has_other_codec());
+    edge.finish();
+    edge.check();
+    edge
+}
+
+/// An edge sends the very tags of its origin, and in HLS the same pictures.
+pub(super) fn is_the_same_behind_an_edge(origin: &Rig, folder: &Path, expected: &[String]) {
+    let edge = behind_an_edge(origin);
+    let bytes = |rig: &Rig| -> Vec<_> {
+        let tags = rig.tags.iter().map(|(_, tag)| tag.bytes.clone());
+        tags.collect()
+    };
+    assert!(bytes(&edge) == bytes(origin), "FLV of an edge");
+    let init = |rig: &Rig| (rig.inits[0].codecs.clone(), rig.inits[0].data.clone());
+    assert_eq!((edge.inits.len(), init(&edge)), (1, init(origin)));
+    let folder = folder.join("edge");
+    fs::create_dir(&folder).unwrap();
+    assert_eq!(
+        hashes(&hls_folder(&edge, &folder)),
+        expected,
+        "HLS of an edge"
+    );
+}
+
 fn is_carried_as_it_is(codec: Codec, name: &str, codec_string: &str, four_cc: &[u8; 4]) {
     let folder = Folder::new(name);
     let source: PathBuf = folder.0.join("source.ivf");
@@ -227,6 +265,7 @@ fn is_carried_as_it_is(codec: Codec, name: &str, codec_string: &str, four_cc: &[
     let carried = folder.0.join("carried.ivf");
     write_ivf(codec, &coded_frames(&flv, four_cc), &carried);
     assert_eq!(hashes(&carried), expected);
+    is_the_same_behind_an_edge(&rig, &folder.0, &expected);
 }
 
 #[test]
@@ -267,6 +306,13 @@ fn another_codec_of_the_next_publisher_is_a_discontinuity_with_a_section_of_its_
     assert_eq!(rig.discontinuities(), 2);
     assert_eq!(rig.video_times().len(), 225);
     let flv = flv_file(rig.tags.iter().map(|(_, tag)| tag.clone()));
+    assert_eq!(coded_frames(&flv, b"vp09").len(), 75);
+    let edge = behind_an_edge(&rig);
+    let of_edge: Vec<&str> = edge.inits.iter().map(|init| init.codecs.as_str()).collect();
+    assert_eq!((of_edge, edge.discontinuities()), (codecs, 2));
+    // Before VP9 H.264 has two pictures more, which repeat its last one.
+    assert_eq!(edge.video_times().len(), 225 + 2);
+    let flv = flv_file(edge.tags.iter().map(|(_, tag)| tag.clone()));
     assert_eq!(coded_frames(&flv, b"vp09").len(), 75);
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use packager::mp4_file::{self, Joiner};
 use packager::rtp::{Codec, Tracks};
 
-use super::codecs::{ffmpeg, hashes, hashes_of};
+use super::codecs::{ffmpeg, hashes, hashes_of, is_the_same_behind_an_edge};
 use super::ffprobe::{Folder, flv_file, hls_folder, picture_folder, probe, transport_folder};
 use super::*;
 use crate::broadcast::rig::Rig;
@@ -228,6 +228,7 @@ async fn is_carried_as_it_is(name: &str, parameters: &str) {
         let off = (*time - times[0]) as f64 - (picture.ms - sent[0].ms);
         assert!(off.abs() <= 1.0, "{off} at {}", picture.ms);
     }
+    is_the_same_behind_an_edge(&rig, &folder.0, &expected);
 
     let keyframes = rig.tags.iter().filter_map(|(_, tag)| match &tag.kind {
         TagKind::Keyframe(config) => Some((config, &tag.bytes)),

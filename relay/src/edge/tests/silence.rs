@@ -83,15 +83,13 @@ async fn an_origin_that_does_not_answer_is_given_up_in_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_of_other_codecs_alone_is_refused_for_that() {
-    // AV1 by Enhanced RTMP: a sequence start.
-    let av1 = b"\x09\0\0\x06\0\0\0\0\0\0\0\x90av01\x81\0\0\0\x11";
-    let (address, _) = silent_after([&pictures(0), &av1[..]].concat()).await;
+    // VVC by Enhanced RTMP: a sequence start.
+    let vvc = b"\x09\0\0\x06\0\0\0\0\0\0\0\x90vvc1\x81\0\0\0\x11";
+    let (address, _) = silent_after([&pictures(0), &vvc[..]].concat()).await;
     let (_, edge) = edge_of(address, |_| {});
     let refused = edge.open(&id("a"), HERE).await.unwrap_err();
-    assert!(
-        refused.to_string().contains("neither H.264 nor AAC"),
-        "{refused}"
-    );
+    let carried = "neither pictures in H.264, H.265, VP9 or AV1 nor sound in AAC";
+    assert!(refused.to_string().contains(carried), "{refused}");
     assert_eq!(failures(&edge, "codec"), 1);
 }
 
