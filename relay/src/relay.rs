@@ -15,7 +15,9 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use crate::broadcast::{self, Broadcast, Context, Facet, OPUS, Phase, Publisher, Variant};
+use crate::broadcast::{
+    self, Broadcast, CommonClock, Context, Facet, OPUS, Phase, Publisher, Variant,
+};
 use crate::config::RelayConfig;
 use crate::ingest::{FrameIngest, Ingest, KeyframeAsker, Lane, Publication};
 use crate::limits::Seats;
@@ -178,6 +180,7 @@ impl Relay {
             is_over,
             publication: publication.into(),
             ask_keyframe,
+            clock: CommonClock::default(),
         };
         self.take_on(id, publisher)?;
         Ok(ingest)
@@ -193,12 +196,23 @@ impl Relay {
         id: &StreamId,
         tracks: Tracks,
     ) -> Result<FrameIngest, PublishError> {
+        self.publish_frames_by(id, tracks, CommonClock::default())
+    }
+
+    /// The same, with segments dated by a clock that others may have in common with it.
+    pub(crate) fn publish_frames_by(
+        &self,
+        id: &StreamId,
+        tracks: Tracks,
+        clock: CommonClock,
+    ) -> Result<FrameIngest, PublishError> {
         let (ingest, lane, is_over) = FrameIngest::new();
         let publisher = Publisher {
             lane: Lane::Frames(lane),
             is_over,
             publication: tracks.into(),
             ask_keyframe: Arc::new(|_| {}),
+            clock,
         };
         self.take_on(id, publisher)?;
         Ok(ingest)

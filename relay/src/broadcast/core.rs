@@ -24,7 +24,7 @@ use super::mux::Mux;
 use super::opus::OpusTrack;
 use super::silence::SilenceWatch;
 use super::variant::{Content, contents, has_opus};
-use super::wall::WallClock;
+use super::wall::{CommonClock, WallClock};
 use crate::flv::Tag;
 use crate::ingest::{IngestItem, Publication, Track};
 use crate::metrics::Metrics;
@@ -212,6 +212,11 @@ impl Core {
         self.wish.satisfy();
         self.layers.iter_mut().for_each(Layer::handle_gone);
         self.silence.handle_gone();
+    }
+
+    /// Dates its segments as others of the same media time do.
+    pub(super) fn share_clock(&mut self, clock: CommonClock) {
+        self.wall.share(clock);
     }
 
     /// Says what the wall clock shows.

@@ -43,6 +43,7 @@ use crate::stream_id::StreamId;
 
 pub(crate) use task::{Context, run};
 pub(crate) use variant::{Content, Facet, OPUS, Variant};
+pub(crate) use wall::CommonClock;
 
 /// What viewers and publishers share of one broadcast.
 #[derive(Debug)]
@@ -97,6 +98,8 @@ pub(crate) struct Publisher {
     pub(crate) is_over: Over,
     pub(crate) publication: Publication,
     pub(crate) ask_keyframe: KeyframeAsker,
+    /// Of a broadcast that begins with it.
+    pub(crate) clock: CommonClock,
 }
 
 impl std::fmt::Debug for Publisher {

@@ -118,13 +118,14 @@ impl Task {
             Lane::Packets(_) => Core::new,
             Lane::Frames(_) => Core::of_frames,
         };
-        let core = new(
+        let mut core = new(
             segmenter,
             publisher.publication,
             context.metrics.clone(),
             now(),
             SystemTime::now(),
         );
+        core.share_clock(publisher.clock);
         let held = broadcast.variants().iter().map(|_| Held::default());
         let task = Self {
             held: held.collect(),

@@ -1,5 +1,6 @@
 //! Media time to wall clock, for `EXT-X-PROGRAM-DATE-TIME`.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use packager::time::MediaTime;
@@ -11,23 +12,56 @@ const STEP: Duration = Duration::from_millis(5);
 /// A difference that is no drift: the mapping starts over.
 const JUMP: Duration = Duration::from_secs(1);
 
+/// A new connection brings up to some seconds that are over, in one go: so many segments of it begin
+/// with what seems to be late and is not.
+const CATCHING_UP: u8 = 3;
+
+/// What is so much later was never old: it is of another time.
+const MAX_AGE: Duration = Duration::from_secs(10);
+
+/// The wall clock of media time zero, less than every arrival allows. Broadcasts of one media time may
+/// have it in common: players that change between them go by what their playlists say.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CommonClock(Arc<Mutex<Option<SystemTime>>>);
+
+impl CommonClock {
+    fn origin(&self) -> MutexGuard<'_, Option<SystemTime>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Keeps the wall clock of media time zero, by the frames that arrived with the least delay.
 #[derive(Debug)]
 pub(super) struct WallClock {
     anchor: (Instant, SystemTime),
-    /// Wall clock of media time zero, less than every arrival allows.
-    origin: Option<SystemTime>,
+    origin: CommonClock,
+    /// It is known, whoever found it.
+    has_origin: bool,
     /// The earliest origin that a frame since the last segment says.
     earliest: Option<SystemTime>,
+    /// Segments that may yet be of what was old when it came, by what others found.
+    catching_up: u8,
 }
 
 impl WallClock {
     pub(super) fn new(now: Instant, wall: SystemTime) -> Self {
         Self {
             anchor: (now, wall),
-            origin: None,
+            origin: CommonClock::default(),
+            has_origin: false,
             earliest: None,
+            catching_up: 0,
         }
+    }
+
+    /// Goes by what others of the same media time go by, until that goes on differently here.
+    pub(super) fn share(&mut self, origin: CommonClock) {
+        self.catching_up = match *origin.origin() {
+            Some(_) => CATCHING_UP,
+            None => 0,
+        };
+        self.origin = origin;
+        self.has_origin = false;
     }
 
     /// Says what the wall clock shows now.
@@ -37,7 +71,8 @@ impl WallClock {
 
     /// Media time went on differently from the wall clock: what was known is void.
     pub(super) fn reset(&mut self) {
-        self.origin = None;
+        self.origin = CommonClock::default();
+        self.has_origin = false;
         self.earliest = None;
     }
 
@@ -49,21 +84,30 @@ impl WallClock {
         let Some(says) = wall.checked_sub(time.as_duration()) else {
             return;
         };
-        self.origin.get_or_insert(says);
+        if !std::mem::replace(&mut self.has_origin, true) {
+            self.origin.origin().get_or_insert(says);
+        }
         self.earliest = Some(self.earliest.map_or(says, |earliest| earliest.min(says)));
     }
 
     /// The wall clock of a segment that starts at `start`.
     pub(super) fn of_segment(&mut self, start: MediaTime) -> SystemTime {
-        if let (Some(origin), Some(earliest)) = (self.origin, self.earliest.take()) {
+        let mut common = self.origin.origin();
+        if let (Some(origin), Some(earliest)) = (*common, self.earliest.take()) {
+            let catching_up = std::mem::take(&mut self.catching_up);
             let moved = match earliest.duration_since(origin) {
+                Ok(later) if later > JUMP && later <= MAX_AGE && catching_up > 0 => {
+                    self.catching_up = catching_up - 1;
+                    origin
+                }
                 Ok(later) if later > JUMP => earliest,
                 Ok(later) => origin + later.min(STEP),
                 Err(error) if error.duration() > JUMP => earliest,
                 Err(error) => origin - error.duration().min(STEP),
             };
-            self.origin = Some(moved);
+            *common = Some(moved);
         }
+        drop(common);
         self.of_other(start)
     }
 
@@ -71,9 +115,9 @@ impl WallClock {
     pub(super) fn of_other(&mut self, start: MediaTime) -> SystemTime {
         // Without a frame to go by, the segment starts now, and the next ones follow it.
         let now = self.anchor.1;
-        let origin = *self
-            .origin
-            .get_or_insert_with(|| now.checked_sub(start.as_duration()).unwrap_or(now));
+        let mut common = self.origin.origin();
+        let origin =
+            *common.get_or_insert_with(|| now.checked_sub(start.as_duration()).unwrap_or(now));
         origin.checked_add(start.as_duration()).unwrap_or(origin)
     }
 
@@ -110,6 +154,44 @@ mod tests {
                 assert!(off <= STEP, "{off:?} at {media} ms");
             }
         }
+    }
+
+    #[test]
+    fn what_is_of_one_media_time_has_one_date() {
+        let (t0, wall0) = (Instant::now(), SystemTime::UNIX_EPOCH + MS * 1_000_000);
+        let common = CommonClock::default();
+        // Each begins with what is some time old, as a new connection brings it.
+        let clock = |late: u32| {
+            let mut clock = WallClock::new(t0, wall0);
+            clock.share(common.clone());
+            clock.note(MediaTime::from_millis(0), t0 + MS * late);
+            clock
+        };
+        // One that brings more than a jump is would move the dates of the other.
+        let (mut first, mut second) = (clock(700), clock(2_900));
+        assert_eq!(second.of_segment(MediaTime::ZERO), wall0 + MS * 700);
+        for segment in 0..20_u64 {
+            let start = MediaTime::from_millis(segment * 2_000);
+            let date = first.of_segment(start);
+            assert_eq!(second.of_other(start), date);
+            let received = t0 + MS * (segment as u32 * 2_000 + 30);
+            second.note(start, received);
+            let off = second.of_segment(start).duration_since(date);
+            let off = off.unwrap_or_else(|earlier| earlier.duration());
+            assert!(off <= STEP, "{off:?}");
+        }
+        // One of another time is dated right from its first segment on.
+        let mut third = clock(0);
+        third.earliest = None;
+        third.note(MediaTime::from_millis(0), t0 + MS * 90_000);
+        assert_eq!(third.of_segment(MediaTime::ZERO), wall0 + MS * 90_000);
+        let (mut first, mut second) = (clock(0), clock(0));
+        // One whose time goes on differently goes by itself.
+        second.reset();
+        second.note(MediaTime::from_millis(0), t0 + MS * 60_000);
+        let start = MediaTime::from_millis(1_000);
+        assert_eq!(second.of_segment(start), wall0 + MS * 61_000);
+        assert!(first.of_segment(start) < wall0 + MS * 2_000);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use prometheus::core::Collector;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 use super::failure::{EdgeRefusal, Failure};
+use super::lists;
 
 #[derive(Debug, Clone)]
 pub(super) struct Metrics {
@@ -15,16 +16,18 @@ pub(super) struct Metrics {
     pub(super) skipped_tags: IntCounter,
     pub(super) failures: IntCounterVec,
     pub(super) refused: IntCounterVec,
+    pub(super) lists: IntCounterVec,
 }
 
 impl Metrics {
     pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let opts = |name: &str, help: &str| Opts::new(format!("weblive_edge_{name}"), help);
         let counter = |name, help| add(registry, IntCounter::with_opts(opts(name, help))?);
-        let by_reason = |name, help| {
-            let counter = IntCounterVec::new(opts(name, help), &["reason"])?;
+        let by = |label, name, help| {
+            let counter = IntCounterVec::new(opts(name, help), &[label])?;
             add(registry, counter)
         };
+        let by_reason = |name, help| by("reason", name, help);
         let metrics = Self {
             streams: add(
                 registry,
@@ -54,6 +57,11 @@ impl Metrics {
                 "refused_total",
                 "Viewers of streams that the origin does not give, by reason.",
             )?,
+            lists: by(
+                "result",
+                "lists_total",
+                "Requests for the sizes of a stream made to the origin, by what came of them.",
+            )?,
         };
         // Shown from the start, so that what rises from nothing is seen to rise.
         for reason in Failure::LABELS {
@@ -61,6 +69,9 @@ impl Metrics {
         }
         for reason in EdgeRefusal::LABELS {
             metrics.refused.with_label_values(&[reason]);
+        }
+        for result in lists::LABELS {
+            metrics.lists.with_label_values(&[result]);
         }
         Ok(metrics)
     }

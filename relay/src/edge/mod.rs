@@ -2,13 +2,16 @@
 //!
 //! A stream is pulled once, from its first viewer on until some time after the last one, however
 //! many there are. A connection that is lost is made again, with growing waits; viewers stay
-//! meanwhile. Only the one origin that the settings name is ever asked.
+//! meanwhile. Only the one origin that the settings name is ever asked. The sizes of a stream are streams
+//! of their own, which are pulled when somebody asks for one; the origin's list says which there are.
 
 mod client;
 mod failure;
+mod lists;
 mod metrics;
 mod origin;
 mod pull;
+mod sizes;
 mod table;
 mod task;
 #[cfg(test)]
@@ -28,6 +31,7 @@ pub use self::origin::{InvalidOrigin, Origin};
 pub use self::table::Watching;
 
 use self::failure::Failure;
+use self::lists::Lists;
 use self::metrics::Metrics;
 use self::table::{Found, State, Table};
 use crate::relay::Relay;
@@ -62,6 +66,7 @@ struct Inner {
     config: EdgeConfig,
     metrics: Metrics,
     table: Arc<Table>,
+    lists: Lists,
 }
 
 impl Edge {
@@ -78,6 +83,7 @@ impl Edge {
         Ok(Self(Arc::new(Inner {
             relay,
             table: Table::new(config.max_streams, metrics.streams.clone()),
+            lists: Lists::new(config.max_streams, config.linger),
             config,
             metrics,
         })))
@@ -99,6 +105,7 @@ impl Edge {
 
     /// Notes that somebody has asked for something of a stream, if it is pulled.
     pub fn touch(&self, stream: &StreamId) {
+        self.0.lists.touch(&self.stream_of(stream));
         self.0.table.touch(stream);
     }
 
@@ -106,6 +113,7 @@ impl Edge {
         if self.0.relay.is_shutting_down() {
             return Err(EdgeRefusal::ShuttingDown);
         }
+        self.0.lists.touch(&self.stream_of(stream));
         let watching = match self.0.table.wait(stream, client).await? {
             Found::Known(watching) => watching,
             Found::New(watching, place) => {

@@ -91,10 +91,19 @@ impl Origin {
     /// The request target of a stream (RFC 9112 section 3.2.1). An id has no character that means
     /// anything in a path.
     pub(super) fn target(&self, stream: &StreamId, query: Option<&str>) -> String {
+        self.target_of(stream, "flv", query)
+    }
+
+    /// The request target of its playlist, or of the list of its sizes.
+    pub(super) fn list_target(&self, stream: &StreamId, query: Option<&str>) -> String {
+        self.target_of(stream, "m3u8", query)
+    }
+
+    fn target_of(&self, stream: &StreamId, kind: &str, query: Option<&str>) -> String {
         let path = &self.path;
         match query {
-            Some(query) => format!("{path}/live/{stream}.flv?{query}"),
-            None => format!("{path}/live/{stream}.flv"),
+            Some(query) => format!("{path}/live/{stream}.{kind}?{query}"),
+            None => format!("{path}/live/{stream}.{kind}"),
         }
     }
 }
@@ -138,6 +147,8 @@ mod tests {
         let origin: Origin = "https://a.example".parse().unwrap();
         let signed = origin.target(&stream, Some("txSecret=x&txTime=y"));
         assert_eq!(signed, "/live/a-b_1.flv?txSecret=x&txTime=y");
+        let list = origin.list_target(&stream, Some("x=y"));
+        assert_eq!(list, "/live/a-b_1.m3u8?x=y");
         assert!(origin.is_tls());
     }
 

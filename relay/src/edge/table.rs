@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use prometheus::IntGauge;
@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::failure::EdgeRefusal;
 use super::pull::Interest;
+use crate::broadcast::CommonClock;
 use crate::stream_id::StreamId;
 
 /// All streams by their ids. Every entry's [`Place`] is somewhere.
@@ -54,6 +55,8 @@ pub(super) struct Stream {
     state: watch::Sender<State>,
     /// Somebody came or left.
     news: Notify,
+    /// What its segments are dated by, from the beginning of its task on.
+    clock: OnceLock<CommonClock>,
 }
 
 /// How a stream is, for viewers who wait.
@@ -145,6 +148,7 @@ impl Table {
             interest: Mutex::new(Interest::new(Instant::now().into_std())),
             state: watch::Sender::new(State::Asking),
             news: Notify::new(),
+            clock: OnceLock::new(),
         });
         let watching = Watching::new(&stream);
         rows.streams.insert(id.clone(), stream.clone());
@@ -163,6 +167,14 @@ impl Table {
         if let Some(stream) = self.rows().streams.get(id) {
             stream.interest().touch(Instant::now().into_std());
         }
+    }
+
+    /// What the segments of a stream are dated by, if it is live.
+    pub(super) fn clock(&self, id: &StreamId) -> Option<CommonClock> {
+        let rows = self.rows();
+        let stream = rows.streams.get(id)?;
+        let is_live = *stream.state.borrow() == State::Live;
+        stream.clock.get().filter(|_| is_live).cloned()
     }
 
     fn report(&self, rows: &Rows) {
@@ -218,6 +230,12 @@ impl Counts {
 impl Place {
     pub(super) fn id(&self) -> &StreamId {
         &self.id
+    }
+
+    /// The stream's segments are dated by this clock.
+    pub(super) fn set_clock(&self, clock: CommonClock) {
+        // It is set once, by the task.
+        let _ = self.stream.clock.set(clock);
     }
 
     /// Media has come.

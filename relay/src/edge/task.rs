@@ -13,8 +13,10 @@ use super::client::{self, Answer};
 use super::failure::{EdgeRefusal, Failure};
 use super::pull::{Next, Outcome, Pull, Verdict};
 use super::table::Place;
+use crate::broadcast::CommonClock;
 use crate::ingest::{FrameIngest, FrameItem};
 use crate::relay::PublishError;
+use crate::stream_id::StreamId;
 
 struct Task<'a> {
     edge: Edge,
@@ -22,6 +24,10 @@ struct Task<'a> {
     pull: Pull,
     /// Once media has come.
     ingest: Option<FrameIngest>,
+    /// Whose signature its address at the origin has: the stream's of which it is a size, or its own.
+    /// The list that says so may be forgotten while it is pulled.
+    stream: StreamId,
+    clock: CommonClock,
 }
 
 /// Why a connection is left.
@@ -37,12 +43,17 @@ enum Left {
 /// Pulls until the stream is over or nobody wants it.
 pub(super) async fn run(edge: Edge, place: Place) {
     let (stream, config) = (place.id().clone(), &edge.0.config);
+    let of = edge.stream_of(&stream);
+    let clock = edge.0.lists.clock(&of).unwrap_or_default();
+    place.set_clock(clock.clone());
     info!(%stream, origin = %config.origin, "pull starts");
     let mut task = Task {
         edge: edge.clone(),
         place: &place,
         pull: Pull::new(config.patience),
         ingest: None,
+        stream: of,
+        clock,
     };
     let refusal = tokio::select! {
         refusal = task.live() => refusal,
@@ -101,7 +112,12 @@ impl Task<'_> {
 
     async fn connect(&mut self) -> Left {
         let inner = &self.edge.0;
-        let query = (inner.config.sign)(self.place.id());
+        let mut query = (inner.config.sign)(&self.stream);
+        if self.ingest.is_none() && self.stream != *self.place.id() {
+            // Players come from another size, and go on where they are there.
+            let signature = query.map(|query| query + "&").unwrap_or_default();
+            query = Some(signature + EARLIER);
+        }
         let target = inner
             .config
             .origin
@@ -186,7 +202,8 @@ impl Task<'_> {
             }
             return ingest.send(FrameItem::Frames(frames)).await.map_err(closed);
         }
-        let published = self.edge.0.relay.publish_frames(self.place.id(), tracks);
+        let (id, clock) = (self.place.id(), self.clock.clone());
+        let published = self.edge.0.relay.publish_frames_by(id, tracks, clock);
         let ingest = published.map_err(|error| {
             Left::Refused(match error {
                 PublishError::TooManyBroadcasts { limit, .. } => {
@@ -204,6 +221,9 @@ impl Task<'_> {
         self.place.go_live().map_err(Left::Refused)
     }
 }
+
+/// What asks the origin for whole groups of pictures before the newest one.
+const EARLIER: &str = "latency=smooth";
 
 /// For a connection and the head of the answer.
 pub(super) const CONNECT: Duration = Duration::from_secs(5);

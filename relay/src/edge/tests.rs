@@ -1,4 +1,5 @@
 mod silence;
+mod sizes;
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -33,7 +33,9 @@ use crate::stream_id::StreamId;
 use crate::viewer::{BodyCounters, MaxLag, StartAt, ViewerWatch};
 use directives::Directives;
 use problem::Problem;
-use respond::{Asked, flv, fragments, media, media_head, preflight, still, transport, with_cors};
+use respond::{
+    Asked, flv, fragments, media, media_head, playlist, preflight, still, transport, with_cors,
+};
 use route::{NoRoute, Route};
 
 /// How long an FLV request waits to learn whether its stream can be played at all.
@@ -168,6 +170,17 @@ impl Relay {
         };
         open.await
             .map_err(|problem: Problem| with_cors(problem.into_response()))
+    }
+
+    /// Answers `GET` and `HEAD` of `/live/{id}.m3u8` with a Multivariant Playlist that is not this
+    /// relay's to make: that of an edge, whose sizes are streams of their own here.
+    pub fn answer_list<B>(&self, request: &Request<B>, list: String) -> Response<Body> {
+        self.count("playlist");
+        let asked = Asked {
+            is_head: *request.method() == Method::HEAD,
+            headers: request.headers(),
+        };
+        with_cors(playlist(&multivariant::file_of(list), &asked, None))
     }
 
     async fn answer(

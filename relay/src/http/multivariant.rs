@@ -112,7 +112,8 @@ fn file(found: Vec<(String, Summary)>) -> File {
     file_of(hls::multivariant(&[], &in_order(found)))
 }
 
-fn file_of(text: String) -> File {
+/// A list as it is sent.
+pub(super) fn file_of(text: String) -> File {
     File {
         etag: format!("\"{:016x}\"", hash_of(&text)),
         data: text.into(),

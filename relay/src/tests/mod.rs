@@ -6,7 +6,7 @@ mod lifecycle;
 mod low_latency;
 mod shift;
 mod transport;
-mod variants;
+pub(crate) mod variants;
 mod viewers;
 
 #[cfg(feature = "aac")]
@@ -80,7 +80,7 @@ pub(super) fn header<'a>(response: &'a Response<Body>, name: &str) -> &'a str {
         .map_or("", |v| v.to_str().unwrap())
 }
 
-pub(super) async fn bytes(response: Response<Body>) -> Bytes {
+pub(crate) async fn bytes(response: Response<Body>) -> Bytes {
     response.into_body().collect().await.unwrap().to_bytes()
 }
 

@@ -10,7 +10,7 @@ use crate::broadcast::testing::{SPS_320X180, SPS_640X360};
 use crate::{Picture, Pictures, Publication, PublishError, Track};
 
 /// Sends pictures in two sizes for a while; the lesser one is not sent before `late`.
-pub(super) async fn send(ingest: &Ingest, seconds: f64, late: f64) {
+pub(crate) async fn send(ingest: &Ingest, seconds: f64, late: f64) {
     let start = Instant::now();
     let camera = |sps| {
         let mut camera = Publisher::new(start.into_std());
@@ -45,7 +45,7 @@ pub(super) async fn send(ingest: &Ingest, seconds: f64, late: f64) {
     }
 }
 
-fn two() -> Publication {
+pub(crate) fn two() -> Publication {
     Publication {
         tracks: VIDEO,
         pictures: Pictures::of_layers(2),

@@ -202,7 +202,7 @@ pub(super) fn play(site: &Site, request: &Request) -> Result<Option<Right>, Prob
         return Ok(None);
     };
     // The signature of a stream's address is good for its variants.
-    let stream = site.relay().stream_of(&stream);
+    let stream = site.stream_of(&stream);
     let apps = site.apps();
     let publisher = match apps.is_open() {
         true => None,
@@ -296,12 +296,21 @@ pub(super) fn app_of(site: &Site, path: &str) -> Option<AppId> {
     if let Some(file) = path.strip_prefix("/recordings/") {
         return site.apps().named_by(file.split_once('/')?.0);
     }
-    let stream = site.relay().stream_of(&stream_of(path)?);
+    let stream = site.stream_of(&stream_of(path)?);
     let publisher = site.publisher_of(&stream);
     site.apps().app_of(stream.as_str(), publisher)
 }
 
-fn stream_of(path: &str) -> Option<StreamId> {
+/// Whether a request's signature is good for a stream, on a server with keys. Nobody is let in by
+/// that alone, and nobody who is not is counted.
+pub(super) fn is_signed_for(site: &Site, request: &Request, stream: &StreamId) -> bool {
+    let query = request.uri().query();
+    let checked = site.apps().check_play(now(), stream.as_str(), None, query);
+    checked.is_ok_and(|signature| signature.is_some())
+}
+
+/// The id in an address below `/live/`.
+pub(super) fn stream_of(path: &str) -> Option<StreamId> {
     let rest = path.strip_prefix("/live/")?;
     let (id, _) = rest.split_once('/').or_else(|| rest.rsplit_once('.'))?;
     id.parse().ok()

@@ -10,13 +10,13 @@ use axum::response::{IntoResponse, Response};
 use http::{Method, StatusCode, Uri};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use relay::edge::{Edge, Watching};
-use relay::{ViewerWatch, Wanted};
+use relay::{StreamId, ViewerWatch, Wanted};
 
 use super::metrics::ViewerRefused;
 use super::problem::Problem;
 use super::site::Site;
 use super::viewings::{Asker, Kept, Viewing};
-use super::{access, flv_socket, playlist};
+use super::{access, flv_socket, playlist, sizes};
 use crate::signal::{NoPlace, Place};
 
 pub(super) async fn serve(State(site): State<Site>, request: Request) -> Response {
@@ -29,6 +29,13 @@ async fn answer(site: Site, request: Request) -> Result<Response, Problem> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Ok(site.relay().handle(request).await.map(Body::new));
     }
+    let (request, pulled_id, is_list) = match site.edge() {
+        Some(edge) => {
+            let addressed = sizes::addressed(&site, edge, request).await;
+            (addressed.request, addressed.pulled, addressed.is_list)
+        }
+        None => (request, None, false),
+    };
     let Some(right) = access::play(&site, &request)? else {
         return Ok(site.relay().handle(request).await.map(Body::new));
     };
@@ -39,7 +46,8 @@ async fn answer(site: Site, request: Request) -> Result<Response, Problem> {
         true => Asked::Socket(flv_socket::admit(&site, request).await?),
         false => Asked::Http(request),
     };
-    let Pulled { watching, file_of } = match pulled(&site, &asker, &uri).await {
+    let pulled_id = pulled_id.unwrap_or_else(|| asker.stream.clone());
+    let Pulled { watching, file_of } = match pulled(&site, &asker, &pulled_id, &uri).await {
         Ok(pulled) => pulled,
         Err(refusal) => return Ok(refusal),
     };
@@ -58,11 +66,18 @@ async fn answer(site: Site, request: Request) -> Result<Response, Problem> {
         signature: signature.map(|signature| signature.to_query()),
         takes_gzip: playlist::takes_gzip(request.headers()),
     };
-    let response = site.relay().handle(request).await;
+    let list = match site.edge().filter(|_| is_list) {
+        Some(edge) => edge.list(&pulled_id).await,
+        None => None,
+    };
+    let response = match list {
+        Some(list) => site.relay().answer_list(&request, list),
+        None => site.relay().handle(request).await,
+    };
     if let Some(edge) = file_of
         && (response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED)
     {
-        edge.touch(&asker.stream);
+        edge.touch(&pulled_id);
     }
     let Some(watch) = response.extensions().get::<ViewerWatch>().cloned() else {
         let response = finish.apply(response.map(Body::new)).await;
@@ -93,7 +108,12 @@ struct Pulled<'a> {
 /// asked for by who has the playlist, and a still picture of what is watched: neither begins a pull,
 /// and a picture, or a file that is not there, prolongs none. Whatever is refused without a look at
 /// the stream costs the origin nothing.
-async fn pulled<'a>(site: &'a Site, asker: &Asker, uri: &Uri) -> Result<Pulled<'a>, Response> {
+async fn pulled<'a>(
+    site: &'a Site,
+    asker: &Asker,
+    id: &StreamId,
+    uri: &Uri,
+) -> Result<Pulled<'a>, Response> {
     let Some(edge) = site.edge() else {
         return Ok(Pulled::default());
     };
@@ -108,16 +128,14 @@ async fn pulled<'a>(site: &'a Site, asker: &Asker, uri: &Uri) -> Result<Pulled<'
             });
         }
     }
-    match edge.open(&asker.stream, asker.address).await {
+    match edge.open(id, asker.address).await {
         Ok(watching) => Ok(Pulled {
             watching: Some(watching),
             ..Pulled::default()
         }),
         // The playlist of a stream that is over stays for a while, also where it was lost or the
         // edge itself goes down.
-        Err(_) if wanted == Wanted::Playlist && site.relay().has(&asker.stream) => {
-            Ok(Pulled::default())
-        }
+        Err(_) if wanted == Wanted::Playlist && site.relay().has(id) => Ok(Pulled::default()),
         Err(refusal) => Err(Problem::Edge(refusal).into_response()),
     }
 }

@@ -22,6 +22,7 @@ mod recordings;
 mod referer;
 mod signal;
 mod site;
+mod sizes;
 mod stall;
 mod tls;
 mod viewer;

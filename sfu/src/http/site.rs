@@ -122,6 +122,15 @@ impl Site {
         self.0.socket_idle
     }
 
+    /// The stream that an id in an address speaks of: itself, or that of which it names a size or the
+    /// publisher's own sound.
+    pub(super) fn stream_of(&self, id: &StreamId) -> StreamId {
+        match self.edge() {
+            Some(edge) => edge.stream_of(id),
+            None => self.relay().stream_of(id),
+        }
+    }
+
     /// What brings streams from an origin, if anything does.
     pub(super) fn edge(&self) -> Option<&Edge> {
         match &self.0.source {

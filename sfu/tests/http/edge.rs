@@ -453,6 +453,130 @@ async fn an_edge_of_several_apps_serves_ids_that_name_their_app() {
     origin.end().await;
 }
 
+/// Stands before a server with `show` and has it in two sizes, with the same pictures; keeps the
+/// addresses that it is asked for.
+async fn in_two_sizes(origin: &str) -> (String, Arc<Mutex<Vec<String>>>) {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let (kept, origin) = (asked.clone(), origin.to_owned());
+    let answer = move |uri: axum::http::Uri| {
+        let (kept, origin) = (kept.clone(), origin.clone());
+        async move {
+            kept.lock().expect("kept").push(uri.to_string());
+            if uri.path() == "/live/show.m3u8" {
+                let of = |name, bps, size| {
+                    format!(
+                        "#EXT-X-STREAM-INF:BANDWIDTH={bps},AVERAGE-BANDWIDTH={bps},\
+                         CODECS=\"avc1.42C01E,mp4a.40.2\",RESOLUTION={size}\n\
+                         show_{name}.m3u8?txSecret=0&txTime=0\n"
+                    )
+                };
+                let sizes = of("h", 900_000, "640x360") + &of("l", 90_000, "320x180");
+                return axum::body::Body::from(format!("#EXTM3U\n{sizes}"));
+            }
+            let query = uri.query().map(|query| format!("?{query}"));
+            let url = format!("{origin}/live/show.flv{}", query.unwrap_or_default());
+            let body = get(&url).await;
+            assert_eq!(body.status(), 200, "{uri}");
+            axum::body::Body::new(reqwest::Body::from(body))
+        }
+    };
+    let routes = axum::Router::new().fallback(answer);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+    let listener = listener.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    (url, asked)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_in_several_sizes_has_its_list_and_one_signature_behind_an_edge() {
+    let (north, south) = ("north", "south");
+    let signed = |key: &str, stream: &str| {
+        SignedAddress::query(&key.parse().expect("a key"), stream, 4_000_000_000)
+    };
+    let apps = |key: &str| {
+        format!("[{{ id = 7, keys = [\"k\"], push_url_key = \"push\", play_url_key = \"{key}\" }}]")
+    };
+    let toml = format!("apps = {}", apps(north));
+    let push = format!("?{}", signed("push", "show"));
+    let origin = Origin::start("127.0.0.1:0", &toml, &push).await;
+    let (front, asked) = in_two_sizes(&origin.url).await;
+    let apps = apps(south);
+    let arguments = ["edge", "--origin", &front, "--apps", &apps];
+    let edge = Program::start(&[&arguments[..], &["--edge-origin-key", north]].concat());
+    let query = signed(south, "show");
+    let at = |file: &str| format!("{}/live/{file}?{query}", edge.url);
+
+    // A size has the signature of its stream; what it is of is learnt with the first viewer of it.
+    let other = format!("{}/live/show_l.m3u8?{}", edge.url, signed(south, "other"));
+    problem(&other, 403, "address-invalid").await;
+    problem(
+        &format!("{}/live/show_l.m3u8", edge.url),
+        403,
+        "address-unsigned",
+    )
+    .await;
+    assert!(asked.lock().expect("asked").is_empty());
+    let small = get(&at("show_l.m3u8")).await;
+    assert_eq!(small.status(), 200);
+    let small = small.text().await.expect("text");
+    assert!(small.contains("show_l/"), "{small}");
+
+    let list = get(&at("show.m3u8")).await;
+    assert_eq!(list.status(), 200);
+    assert_eq!(
+        list.headers()["content-type"],
+        "application/vnd.apple.mpegurl"
+    );
+    assert_eq!(list.headers()["access-control-allow-origin"], "*");
+    let etag = list.headers()["etag"].clone();
+    let list = list.text().await.expect("text");
+    let sizes: Vec<&str> = list.lines().filter(|line| !line.starts_with('#')).collect();
+    let expected = ["show_h", "show_l"].map(|name| format!("{name}.m3u8?{query}"));
+    assert_eq!(sizes, expected);
+    let client = reqwest::Client::new();
+    let again = client.get(at("show.m3u8")).header("if-none-match", etag);
+    assert_eq!(again.send().await.expect("response").status(), 304);
+    let head = client.head(at("show.m3u8")).send().await.expect("response");
+    assert_eq!(
+        (head.status().as_u16(), head.content_length()),
+        (200, Some(0))
+    );
+
+    // The large picture is the stream itself: it is pulled once.
+    let large = get(&at("show_h.m3u8")).await.text().await.expect("text");
+    let init = large.split("#EXT-X-MAP:URI=\"").nth(1).expect("a map");
+    let init = init.split('"').next().expect("its end");
+    assert!(init.starts_with("show/"), "{large}");
+    let init = format!("{}/live/{init}", edge.url);
+    assert_eq!(get(&init).await.status(), 200);
+    let viewers = [
+        Viewer::begin(&at("show_h.flv")).await,
+        Viewer::begin(&at("show_l.flv")).await,
+    ];
+    until("pictures", || {
+        viewers.iter().all(|viewer| viewer.len() > 5_000)
+    })
+    .await;
+    let ws = at("show_h.flv").replace("http:", "ws:");
+    let (_socket, _) = connect_async(ws).await.expect("a socket");
+    assert_eq!(metric(&edge.url, "weblive_edge_streams").await, 2.0);
+    assert_eq!(get(&at("show_h.mp4")).await.status(), 200);
+    let mut asked = asked.lock().expect("asked").clone();
+    for uri in &asked {
+        // Each with the signature of the stream, which the origin has checked.
+        assert!(uri.contains("?txSecret="), "{uri}");
+    }
+    let path = |uri: &mut String| uri.truncate(uri.find('?').unwrap_or(uri.len()));
+    asked.iter_mut().for_each(path);
+    asked.sort();
+    let expected = ["/live/show.flv", "/live/show.m3u8", "/live/show_l.flv"];
+    assert_eq!(asked, expected);
+    let several = "weblive_edge_lists_total{result=\"several\"}";
+    assert_eq!(metric(&edge.url, several).await, 1.0);
+    origin.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_edge_on_its_way_down_gives_the_last_playlist() {
     let origin = Origin::start("127.0.0.1:0", "", "").await;

@@ -38,7 +38,7 @@ async fn silent_after(said: Vec<u8>) -> (SocketAddr, Arc<AtomicUsize>) {
 }
 
 /// The beginning of a stream, with so many pictures.
-fn pictures(count: u64) -> Vec<u8> {
+pub(super) fn pictures(count: u64) -> Vec<u8> {
     let frames: Vec<VideoFrame> = (0..count)
         .map(|index| video_frame(index * 40, index == 0))
         .collect();
