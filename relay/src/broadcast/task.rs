@@ -150,6 +150,7 @@ impl Task {
         for variant in self.broadcast.variants() {
             variant.ring.set_publisher(self.core.audio_config());
         }
+        self.broadcast.stores().for_each(Store::resume);
         self.broadcast.set_phase(if self.core.has_nothing() {
             Phase::NoTracks
         } else {

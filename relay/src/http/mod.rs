@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
 use prometheus::IntCounter;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 pub use body::{Body, CutShort};
 pub use stream::LiveStream;
@@ -45,11 +45,9 @@ const VERDICT_WAIT: Duration = Duration::from_secs(2);
 /// in such pieces there, so that a viewer who takes some of a large one is seen to make progress.
 const HTTP2_PIECE: usize = 16_384;
 
-/// Above this a [`LiveStream`] hands over a tag in several batches.
+/// Above this a [`LiveStream`] hands over a tag in several batches, and a fragment in several messages:
+/// a WebSocket keeps a buffer as large as its largest message.
 const STREAM_PIECE: usize = 64 << 10;
-
-/// Above this a [`LiveStream`] hands over a fragment in several: 250 ms at 33 Mbit/s.
-const FRAGMENT_PIECE: usize = 1 << 20;
 
 /// Watches a client that is sent a file piece by piece, among the extensions of such a response. It is
 /// no viewer that somebody lists.
@@ -160,9 +158,12 @@ impl Relay {
                     self.count("ws_fmp4");
                     let carrier = Carrier {
                         protocol: "ws_fmp4",
-                        piece: FRAGMENT_PIECE,
+                        piece: STREAM_PIECE,
                     };
-                    let (body, _) = self.open_fragments(&id, start_at(uri)?, carrier).await?;
+                    let (broadcast, facet) = self.live_facet(&id)?;
+                    let body = self.open_fragments(&broadcast, facet, start_at(uri)?, carrier)?;
+                    wait(&broadcast, VERDICT_WAIT, |s| s.phase != Phase::Starting).await;
+                    refuse_unplayable(&broadcast)?;
                     Ok(LiveStream::fragments(body))
                 }
                 _ => Err(Problem::NoRoute(NoRoute::Unknown)),
@@ -311,28 +312,28 @@ impl Relay {
             protocol: "fmp4",
             piece: usize::MAX,
         };
-        let (body, codecs) = self.open_fragments(&id, start_at, carrier).await?;
+        let (broadcast, facet) = self.live_facet(&id)?;
+        let body = self.open_fragments(&broadcast, facet, start_at, carrier)?;
+        let codecs = self.await_codecs(&broadcast, facet).await?;
         let watch = body.watch().clone();
         let mut response = fragments(Body::fragments(body), codecs.as_deref());
         response.extensions_mut().insert(watch);
         Ok(response)
     }
 
-    /// A stream of fMP4 with its codecs, if they are known in time.
-    async fn open_fragments(
+    fn open_fragments(
         &self,
-        id: &StreamId,
+        broadcast: &Broadcast,
+        facet: Facet,
         start_at: StartAt,
         carrier: Carrier,
-    ) -> Result<(FragmentBody, Option<String>), Problem> {
+    ) -> Result<FragmentBody, Problem> {
         if self.is_shutting_down() {
             return Err(Problem::ShuttingDown);
         }
-        let (broadcast, facet) = self.live_facet(id)?;
-        let seat = self.seat(&broadcast, carrier.protocol, "viewers")?;
-        let codecs = self.await_codecs(&broadcast, facet).await?;
+        let seat = self.seat(broadcast, carrier.protocol, "viewers")?;
         let config = &self.inner.config;
-        let body = FragmentBody::new(
+        Ok(FragmentBody::new(
             broadcast.store(facet).clone(),
             start_at,
             MaxLag(config.max_viewer_lag),
@@ -340,23 +341,23 @@ impl Relay {
             ViewerWatch::of_wholes(config.viewer_timeout),
             seat,
             self.counters(carrier.protocol),
-        );
-        Ok((body, codecs))
+        ))
     }
 
-    /// What a stream of fMP4 that is asked for now begins with.
+    /// What a stream of fMP4 that is asked for now begins with, if it is known in time.
     async fn await_codecs(
         &self,
         broadcast: &Broadcast,
         facet: Facet,
     ) -> Result<Option<String>, Problem> {
+        let until = Instant::now() + self.inner.config.first_media_wait;
         wait(broadcast, VERDICT_WAIT, |s| s.phase != Phase::Starting).await;
         refuse_unplayable(broadcast)?;
         let store = broadcast.store(facet);
         let mut edge = store.edge();
         let opens = edge.wait_for(|edge| edge.is_ended || store.opening().is_some());
         // However the wait ended, they are known or are not.
-        let _ = timeout(self.inner.config.first_media_wait, opens).await;
+        let _ = timeout_at(until, opens).await;
         refuse_unplayable(broadcast)?;
         Ok(store.opening().map(|init| init.codecs))
     }
@@ -486,6 +487,9 @@ impl Relay {
         let (broadcast, facet) = self.find(id)?;
         if broadcast.status.borrow().phase == Phase::Ended {
             return Err(Problem::Ended(id.clone()));
+        }
+        if facet == Facet::Opus && broadcast.store(facet).is_ended() {
+            return Err(Problem::NoOpus(id.clone()));
         }
         Ok((broadcast, facet))
     }

@@ -92,7 +92,10 @@ impl Relay {
         let mut stores = pictures.iter().map(|it| &it.variant.store);
         let is_whole = stores.clone().any(|store| store.summary().is_some())
             || !stores.any(|store| store.is_to_be_measured());
-        let summary = opus.summary().filter(|_| is_whole);
+        // Nor does who is told of pictures that have no playlist yet, which a late camera has only once
+        // the sound before it has left.
+        let are_there = pictures.iter().all(|it| !it.variant.store.hides_pictures());
+        let summary = opus.summary().filter(|_| is_whole && are_there);
         let summary = summary.ok_or_else(|| not_there(id, &broadcast))?;
         let file = multivariant::opus_list(&pictures, name, &summary);
         Ok(playlist(&file, asked, None))

@@ -175,8 +175,8 @@ impl Problem {
                 codec.name()
             ),
             Self::NoOpus(id) => format!(
-                "the stream {id} has no sound as its publisher sent it: it began without sound, or \
-                 comes from another server; play it with AAC at /live/{id}.m3u8"
+                "the stream {id} has no sound as its publisher sent it: it began without sound, \
+                 comes from another server, or cannot be transcoded any more; play it with AAC at /live/{id}.m3u8"
             ),
             Self::NoPicture(id) => format!("{id} is sound alone; play it at /live/{id}.m3u8"),
             Self::OpusInFragments(id) => format!(

@@ -30,7 +30,8 @@ impl LiveStream {
     }
 
     /// The bytes that are there, or the next ones. Of FLV whole tags, of about `max` bytes at most; a
-    /// tag above that comes in several batches. Of fMP4 an initialization section or a fragment.
+    /// tag above that comes in several batches. Of fMP4 an initialization section or a fragment, or a
+    /// piece of a large one.
     /// `None` at the end of the stream.
     ///
     /// Bytes are taken out of the stream when this resolves and not before, so that it may be

@@ -249,7 +249,15 @@ async fn a_publisher_of_vp8_ends_the_viewers_of_the_one_before() {
     sleep(Duration::from_millis(10)).await;
     let asked = get(&relay, STREAM);
     let mut camera = Camera::new();
-    let (response, ()) = tokio::join!(asked, camera.send(&third, Duration::from_secs(2)));
+    // However long that takes to come.
+    let late = async {
+        sleep(Duration::from_secs(3)).await;
+        camera
+            .send(&third, camera.start.elapsed() + Duration::from_secs(2))
+            .await;
+    };
+    let (response, ()) = tokio::join!(asked, late);
+    assert!(header(&response, "content-type").contains("codecs="));
     let (seen, _) = writes(&mut response.into_body());
     assert!(times(&seen.concat())[0] > 3_000);
 }

@@ -194,6 +194,17 @@ async fn a_list_of_its_own_has_the_pictures_with_opus() {
     for name in [format!("{segment}.m4s"), format!("{segment}.0.m4s")] {
         assert_eq!(cut(&name).as_ptr(), cut(&name).as_ptr(), "{name}");
     }
+    // Once a segment has ended its parts are read out of it: there is one copy.
+    let whole = cut(&format!("{segment}.m4s"));
+    let mut at = 0;
+    for number in 0.. {
+        let Lookup::Found(part) = store.file(&format!("{segment}.{number}.m4s")) else {
+            break;
+        };
+        assert_eq!(part.data.as_ptr(), whole[at..].as_ptr(), "part {number}");
+        at += part.data.len();
+    }
+    assert_eq!(at, whole.len());
     let sound = broadcast.opus().unwrap();
     let playlist = text(get(&relay, "/live/a_opus.m3u8").await).await;
     let (name, _) = playlist.rsplit_once(".m4s\n").unwrap();
@@ -219,6 +230,13 @@ async fn a_list_of_its_own_has_the_pictures_with_opus() {
         let (status, detail) = problem(get(&relay, path).await).await;
         assert_eq!(status, 409, "{path}");
         assert!(detail.contains(word), "{detail}");
+    }
+    // It ends before the broadcast where AAC does, which it goes by.
+    sound.end();
+    for path in ["/live/a/opus.m3u8", "/live/a_opus/stream.mp4"] {
+        let (status, detail) = problem(get(&relay, path).await).await;
+        assert_eq!(status, 409, "{path}");
+        assert!(detail.contains("cannot be transcoded any more"), "{detail}");
     }
 }
 

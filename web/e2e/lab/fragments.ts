@@ -41,10 +41,12 @@ export class FragmentsPlayer extends Player {
       await settled(buffer, () => buffer.appendBuffer(chunk));
       const { buffered } = buffer;
       if (buffered.length === 0) continue;
-      // Over a gap, and to the beginning: times are those of the broadcast.
-      const newest = buffered.start(buffered.length - 1);
-      if (video.currentTime < newest) video.currentTime = newest;
-      if (video.currentTime - buffered.start(0) > 20) await settled(buffer, () => buffer.remove(0, video.currentTime - 10));
+      // Over a gap, to the beginning, as times are those of the broadcast, and to the newest if it has fallen behind.
+      const begin = buffered.start(buffered.length - 1);
+      const end = buffered.end(buffered.length - 1);
+      if (video.currentTime < begin) video.currentTime = begin;
+      if (end - video.currentTime > 3) video.currentTime = end - 0.5;
+      if (end - buffered.start(0) > 20) await settled(buffer, () => buffer.remove(0, end - 10));
     }
     source.endOfStream();
   }

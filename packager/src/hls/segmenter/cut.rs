@@ -102,6 +102,11 @@ impl Cutter {
         if !frame.is_keyframe {
             return elapsed >= self.config.latest_cut();
         }
+        // Players begin with a key frame: where those are far apart and in the middle of segments,
+        // viewers would begin long ago.
+        if self.open.begins_without_keyframe() && elapsed >= self.config.target / 8 {
+            return true;
+        }
         // A publisher with key frames every 1.5 s has none near the target: better a short
         // segment than one that starts without.
         let group = self

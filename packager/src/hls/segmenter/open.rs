@@ -65,6 +65,14 @@ impl Open {
         !self.parts.is_empty()
     }
 
+    /// It has begun with a picture that does not decode by itself.
+    pub(super) fn begins_without_keyframe(&self) -> bool {
+        match self.has_parts() {
+            true => !self.is_independent,
+            false => self.video.first().is_some_and(|frame| !frame.is_keyframe),
+        }
+    }
+
     /// There is a frame before `end`.
     pub(super) fn has_frames_before(&self, end: MediaTime) -> bool {
         self.video.first().is_some_and(|frame| frame.dts < end)

@@ -1,13 +1,13 @@
 //! Segments with their parts, and the names under which they are served.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use packager::fmp4;
 use packager::hls::{self, Segment, ShiftSegment};
 use packager::time::MediaTime;
 
+use super::cutout::{Cutout, Part};
 use super::transport::Cell;
 
 /// What a name stands for.
@@ -75,9 +75,7 @@ impl OpenSegment {
             start: part.start,
             is_start: part.is_start,
         };
-        let data = part.data.clone();
-        let pictures = Arc::default();
-        self.parts.push((mark, Part { data, pictures }));
+        self.parts.push((mark, Part::open(part.data.clone())));
     }
 
     pub(super) fn parts(&self) -> usize {
@@ -95,17 +93,14 @@ impl OpenSegment {
     /// The segment, whose data is that of its parts.
     pub(super) fn end(self, segment: &Segment) -> StoredSegment {
         let mut end = 0;
-        let ends = self.parts.iter().map(|(mark, part)| {
+        let ends = self.parts.iter().map(|(_, part)| {
             end += part.data.len();
-            PartEnd {
-                end,
-                mark: *mark,
-                pictures: part.pictures.clone(),
-            }
+            end
         });
         StoredSegment {
             init: self.init,
-            parts: ends.collect(),
+            cutout: Arc::new(Cutout::new(segment.data.clone(), ends.collect())),
+            marks: self.parts.iter().map(|(mark, _)| *mark).collect(),
             data: segment.data.clone(),
             duration: segment.duration,
             lasts: segment.lasts,
@@ -114,24 +109,7 @@ impl OpenSegment {
             discontinuity: segment.discontinuity,
             goes_at: Duration::ZERO,
             transport: Arc::default(),
-            pictures: Arc::default(),
         }
-    }
-}
-
-/// A part, or a whole segment.
-#[derive(Debug, Clone)]
-pub(super) struct Part {
-    pub(super) data: Bytes,
-    pub(super) pictures: Arc<Pictures>,
-}
-
-impl Part {
-    /// Its pictures alone; none if there are none. All who ask have the same bytes, which stay as long as
-    /// it does.
-    pub(super) fn pictures(&self) -> Option<Bytes> {
-        let cut = || fmp4::pictures(&self.data).ok();
-        self.pictures.get_or_init(cut).clone()
     }
 }
 
@@ -141,18 +119,6 @@ pub(super) struct Mark {
     pub(super) start: MediaTime,
     pub(super) is_start: bool,
 }
-
-/// A part of a finished segment.
-#[derive(Debug)]
-struct PartEnd {
-    /// Where it ends in the segment's data.
-    end: usize,
-    mark: Mark,
-    pictures: Arc<Pictures>,
-}
-
-/// Pictures once they are cut out of a segment or a part of it.
-pub(super) type Pictures = OnceLock<Option<Bytes>>;
 
 /// A finished segment. Its parts are read out of it.
 #[derive(Debug)]
@@ -167,13 +133,14 @@ pub(super) struct StoredSegment {
     pub(super) wall: SystemTime,
     pub(super) is_independent: bool,
     pub(super) discontinuity: bool,
-    parts: Vec<PartEnd>,
+    /// Of each part.
+    marks: Vec<Mark>,
     /// When it may go by [`State::clock`](super::State::clock), once it has left the playlist.
     pub(super) goes_at: Duration,
     /// The same as Transport Stream, once somebody has asked for that.
     pub(super) transport: Arc<Cell>,
-    /// Its pictures alone, once somebody has asked for these.
-    pub(super) pictures: Arc<Pictures>,
+    /// Its parts, and its pictures alone once somebody has asked for these.
+    pub(super) cutout: Arc<Cutout>,
 }
 
 impl StoredSegment {
@@ -188,23 +155,15 @@ impl StoredSegment {
     }
 
     pub(super) fn parts(&self) -> usize {
-        self.parts.len()
+        self.marks.len()
     }
 
     pub(super) fn part(&self, index: usize) -> Option<Part> {
-        let PartEnd { end, pictures, .. } = self.parts.get(index)?;
-        let start = match index.checked_sub(1) {
-            Some(before) => self.parts.get(before)?.end,
-            None => 0,
-        };
-        (start <= *end && *end <= self.data.len()).then(|| Part {
-            data: self.data.slice(start..*end),
-            pictures: pictures.clone(),
-        })
+        self.cutout.part(index)
     }
 
     pub(super) fn mark(&self, index: usize) -> Option<Mark> {
-        self.parts.get(index).map(|part| part.mark)
+        self.marks.get(index).copied()
     }
 }
 

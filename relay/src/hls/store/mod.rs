@@ -1,5 +1,6 @@
 //! The Media Playlist of a broadcast and the files that it names.
 
+mod cutout;
 mod files;
 mod follow;
 mod meter;
@@ -22,7 +23,8 @@ use packager::rtp::Codec;
 use packager::ts::Program;
 use tokio::sync::{Notify, watch};
 
-use self::files::{FileName, OpenSegment, Part as StoredPart, StoredSegment};
+use self::cutout::Part as StoredPart;
+use self::files::{FileName, OpenSegment, StoredSegment};
 pub(crate) use self::follow::{Follower, Next};
 use self::meter::Meter;
 pub(crate) use self::meter::Summary;
@@ -365,6 +367,13 @@ impl Store {
         })
     }
 
+    /// Whether it has pictures that [`Store::picture_playlist`] has not.
+    pub(crate) fn hides_pictures(&self) -> bool {
+        let state = self.read();
+        let newest = state.inits.back();
+        newest.is_some_and(|init| init.size.is_some()) && !state.shows_pictures()
+    }
+
     /// True if it is one of its names, whether or not there is such a file.
     pub(crate) fn names(&self, name: &str) -> bool {
         let stamps = [&self.stamp, &self.picture_stamp()];
@@ -394,13 +403,9 @@ impl Store {
                 return cut.map_or(Lookup::Unknown, |data| found(data, name));
             }
             // Playlists of windows have no pictures alone.
-            FileName::Segment(msn) => state.segment(msn).map(|segment| {
-                let part = StoredPart {
-                    data: segment.data.clone(),
-                    pictures: segment.pictures.clone(),
-                };
-                (segment.init, part)
-            }),
+            FileName::Segment(msn) => state
+                .segment(msn)
+                .map(|segment| (segment.init, segment.cutout.all())),
             FileName::Part(msn, index) => match self.part(&state, msn, index) {
                 Ok(part) => Some(part),
                 Err(absent) => return absent.into(),

@@ -120,16 +120,20 @@ fn pictures_alone_are_not_told_of_while_a_segment_without_them_is() {
     store.push_init(init(0));
     push_segment(&store, 0, 0, TWO);
     assert!(store.picture_playlist(false).is_none());
+    assert!(!store.hides_pictures(), "there are none");
     let video = video_config(SPS_640X360);
     store.push_init(InitSection {
         video: Some(video),
+        size: Some((640, 360)),
         ..init(1)
     });
     for number in 1..3 {
         push_segment(&store, number, 1, TWO);
         assert!(store.picture_playlist(false).is_none());
+        assert!(store.hides_pictures());
     }
     push_segment(&store, 3, 1, TWO);
+    assert!(!store.hides_pictures());
     let text = store.picture_playlist(false).expect("a playlist").data;
     let text = String::from_utf8_lossy(&text).into_owned();
     assert!(

@@ -174,6 +174,35 @@ fn pictures_at_uneven_distances_keep_the_rules() {
 }
 
 #[test]
+fn a_key_frame_far_from_others_begins_a_segment() {
+    for part in [None, Some(Duration::from_millis(250))] {
+        for apart in [2_520, 5_000, 10_000] {
+            let config = SegmenterConfig {
+                part,
+                ..SegmenterConfig::default()
+            };
+            let mut source = Source::with(config, true, true);
+            for ms in (0..60_000).step_by(40) {
+                source.picture(ms, ms % apart == 0, &super::config(SPS_640X360));
+            }
+            let segments = source.segments();
+            assert_contiguous(&segments);
+            let starts = segments.iter().filter(|segment| segment.is_independent);
+            let starts: Vec<_> = starts.map(|segment| segment.start.as_millis()).collect();
+            assert!(starts.len() > 4, "{starts:?}");
+            for pair in starts.windows(2) {
+                // One that comes within the first 250 ms of a segment is let go.
+                let most = match apart {
+                    2_520 => 2 * apart,
+                    _ => apart,
+                };
+                assert!(pair[1] - pair[0] <= most, "{part:?}, {apart}: {starts:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn sound_alone_is_cut_into_parts() {
     let mut source = source(false, true);
     source.sound_until(10_000);
