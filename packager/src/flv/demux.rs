@@ -68,19 +68,6 @@ pub enum DemuxError {
     /// A sequence header of AVC that is no configuration record with lengths of four bytes.
     #[error("the AVC sequence header is no configuration record of version 1 with 4-byte lengths")]
     NoConfigurationRecord,
-    /// A sequence header of HEVC that makes no configuration.
-    #[error(
-        "the HEVC sequence header is no configuration record of version 1 with 4-byte lengths, a VPS, an SPS and their PPSs"
-    )]
-    NoHevcRecord,
-    /// A sequence header of VP9 that is no configuration record.
-    #[error("the VP9 sequence header is no configuration record of the profiles 0 to 3")]
-    NoVp9Record,
-    /// A sequence header of AV1 that is no configuration record.
-    #[error(
-        "the AV1 sequence header is no configuration record of version 1 with OBUs that can be read"
-    )]
-    NoAv1Record,
     /// Parameter sets that make no configuration.
     #[error(transparent)]
     ParameterSets(#[from] BadParameterSets),
@@ -103,8 +90,8 @@ impl Demuxer {
         self.tracks
     }
 
-    /// Tags left out: script data, other codecs, frames before their sequence header, VP9 and AV1 that
-    /// cannot be read, tags above [`MAX_BODY`], and the pictures behind those two up to the next key
+    /// Tags left out: script data, other codecs, frames before a sequence header that can be read, VP9
+    /// and AV1 that cannot be read, tags above [`MAX_BODY`], and the pictures behind those two up to the next key
     /// frame.
     pub fn skipped(&self) -> u64 {
         self.skipped
@@ -203,7 +190,11 @@ impl Demuxer {
         let head = match head::read(&body) {
             Ok(head) => head,
             Err(no_head) => {
-                self.has_other_codec |= no_head == NoHead::OtherCodec;
+                if no_head == NoHead::OtherCodec {
+                    self.has_other_codec = true;
+                    // It may be a picture that those behind it need.
+                    self.needs_keyframe = true;
+                }
                 self.skipped += 1;
                 return Ok(None);
             }
@@ -211,7 +202,10 @@ impl Demuxer {
         body.advance(head.length);
         let composition_time = match head.packet {
             Packet::SequenceStart => {
-                self.pictures.handle_record(head.codec, &body)?;
+                if !self.pictures.handle_record(head.codec, &body)? {
+                    self.has_other_codec = true;
+                    self.skipped += 1;
+                }
                 return Ok(None);
             }
             Packet::Frame { composition_time } if self.pictures.are_of(head.codec) => {

@@ -1,18 +1,19 @@
 //! The lists of sizes that the origin has, for the streams whose lists viewers ask for.
 //!
-//! A list is asked for with its first viewer, again from time to time while somebody plays what it
-//! names, and forgotten some time after the last one. What the first answer is, a list or one size,
-//! it stays for as long as it is kept: players who were given a Media Playlist at the stream's
-//! address ask for it there again, and could do nothing with a list.
+//! A list is asked for with its first viewer, again from time to time while something that it names
+//! is pulled, and forgotten soon after that is over: the next broadcast may have another one. What
+//! the first answer is, a list or one size, it stays for as long as it is kept: players who were given
+//! a Media Playlist at the stream's address ask for it there again, and could do nothing with a list.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http_body_util::BodyExt;
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, info};
 
 use super::Edge;
@@ -20,6 +21,7 @@ use super::client;
 use super::failure::Failure;
 use super::pull::Outcome;
 use super::sizes::{self, BadList, Listed, Sizes};
+use super::table;
 use crate::broadcast::CommonClock;
 use crate::stream_id::StreamId;
 
@@ -27,12 +29,12 @@ use crate::stream_id::StreamId;
 #[derive(Debug)]
 pub(super) struct Lists {
     rows: Mutex<HashMap<StreamId, Arc<Row>>>,
-    /// Rows that may be.
+    /// Streams that may be pulled, and as many rows of others.
     limit: usize,
-    /// How long one is kept that nobody uses.
-    linger: Duration,
     /// Requests to the origin that are under way.
     asking: Semaphore,
+    /// Those for streams of which nothing is pulled, by the network that asks.
+    learning: Mutex<HashMap<IpAddr, usize>>,
 }
 
 /// The list of one stream.
@@ -40,7 +42,8 @@ pub(super) struct Lists {
 pub(super) struct Row {
     stream: StreamId,
     shape: watch::Sender<Shape>,
-    used: Mutex<Instant>,
+    /// When it was begun, or answered.
+    begun: Mutex<Instant>,
     /// Players were given a Media Playlist in its place.
     is_settled: AtomicBool,
     /// What the sizes date their segments by.
@@ -72,12 +75,12 @@ enum NoList {
 }
 
 impl Lists {
-    pub(super) fn new(limit: usize, linger: Duration) -> Self {
+    pub(super) fn new(limit: usize) -> Self {
         Self {
             rows: Mutex::default(),
             limit,
-            linger,
             asking: Semaphore::new(MAX_ASKING_LISTS),
+            learning: Mutex::default(),
         }
     }
 
@@ -89,11 +92,11 @@ impl Lists {
         row.has(name).then(|| (row.stream.clone(), name))
     }
 
-    /// Notes that somebody plays a stream, or one of its sizes.
-    pub(super) fn touch(&self, stream: &StreamId) {
-        if let Some(row) = self.rows().get(stream) {
-            row.touch();
-        }
+    /// Whether a stream is known to have several sizes.
+    pub(super) fn has_several(&self, stream: &StreamId) -> bool {
+        let rows = self.rows();
+        let row = rows.get(stream);
+        row.is_some_and(|row| matches!(&*row.shape.borrow(), Shape::Several(_)))
     }
 
     /// What a stream's sizes date their segments by.
@@ -101,28 +104,29 @@ impl Lists {
         self.rows().get(stream).map(|row| row.clock.clone())
     }
 
-    /// The row of a stream, which is used now.
     fn row(&self, stream: &StreamId) -> Option<Arc<Row>> {
-        let rows = self.rows();
-        let row = rows.get(stream)?;
-        row.touch();
-        Some(row.clone())
+        self.rows().get(stream).cloned()
     }
 
-    /// A row for a stream that has none; `None` where there are as many as may be.
-    fn add(&self, stream: &StreamId, clock: CommonClock) -> Option<(Arc<Row>, bool)> {
+    /// A row for a stream that has none; `None` where there are as many as may be. Streams that are
+    /// pulled are bounded, and always have room for theirs.
+    fn add(
+        &self,
+        stream: &StreamId,
+        clock: CommonClock,
+        is_pulled: bool,
+    ) -> Option<(Arc<Row>, bool)> {
         let mut rows = self.rows();
         if let Some(row) = rows.get(stream) {
-            row.touch();
             return Some((row.clone(), false));
         }
-        if rows.len() >= self.limit {
+        if !is_pulled && rows.len() >= self.limit {
             return None;
         }
         let row = Arc::new(Row {
             stream: stream.clone(),
             shape: watch::Sender::new(Shape::Asking),
-            used: Mutex::new(Instant::now()),
+            begun: Mutex::new(Instant::now()),
             is_settled: AtomicBool::new(false),
             clock,
         });
@@ -130,12 +134,12 @@ impl Lists {
         Some((row, true))
     }
 
-    /// Forgets a row that nobody uses; else says when it may be forgotten.
-    fn forget(&self, row: &Arc<Row>, now: Instant) -> Option<Instant> {
+    /// Forgets a row of which nothing is pulled; else says when to look again.
+    fn forget(&self, row: &Arc<Row>, is_pulled: bool, now: Instant) -> Option<Instant> {
         let mut rows = self.rows();
-        let ends_at = row.ends_at(self.linger);
-        if ends_at > now {
-            return Some(ends_at);
+        let stays_until = row.stays_until(is_pulled, now);
+        if stays_until > now {
+            return Some(stays_until);
         }
         rows.remove(&row.stream);
         None
@@ -145,6 +149,10 @@ impl Lists {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn learning(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.learning.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.rows().len()
@@ -152,17 +160,19 @@ impl Lists {
 }
 
 impl Row {
-    fn touch(&self) {
-        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    fn begin(&self) {
+        *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    fn ends_at(&self, linger: Duration) -> Instant {
-        let used = *self.used.lock().unwrap_or_else(PoisonError::into_inner);
+    fn stays_until(&self, is_pulled: bool, now: Instant) -> Instant {
+        let begun = *self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         let is_settled = self.is_settled.load(Ordering::Relaxed);
         match &*self.shape.borrow() {
             // Who comes later may ask again.
-            Shape::Unknown if !is_settled => used + UNKNOWN_STAYS,
-            _ => used + linger,
+            Shape::Unknown if !is_settled => begun + UNKNOWN_STAYS,
+            _ if is_pulled => now + LOOK,
+            // Whoever has asked begins a pull now.
+            _ => begun + UNPULLED_STAYS,
         }
     }
 
@@ -220,7 +230,7 @@ impl Edge {
         let row = match self.0.lists.row(stream) {
             Some(row) => row,
             // What is not pulled is not live: nothing is learnt of it.
-            None => self.begin_list(stream, self.0.table.clock(stream)?)?,
+            None => self.begin_list(stream, self.0.table.clock(stream)?, true)?,
         };
         match row.answered().await {
             Shape::Several(sizes) => Some(sizes.playlist()),
@@ -255,12 +265,24 @@ impl Edge {
         stream.parse().ok().filter(|_| !is_known)
     }
 
-    /// Asks the origin which sizes a stream has, if that is not known: those that it has are of this
-    /// stream from then on. Whoever calls it has the right to play the stream.
-    pub async fn learn(&self, stream: &StreamId) {
+    /// Asks the origin for a client which sizes a stream has, if that is not known: those that it has
+    /// are of this stream from then on. Whoever calls it has the right to play the stream.
+    pub async fn learn(&self, stream: &StreamId, client: IpAddr) {
+        let Some(learning) = Learning::begin(self, client) else {
+            self.count_list("limit");
+            return;
+        };
         let clock = self.0.table.clock(stream).unwrap_or_default();
-        if let Some(row) = self.begin_list(stream, clock) {
-            row.answered().await;
+        let Some(row) = self.begin_list(stream, clock, false) else {
+            return;
+        };
+        if !matches!(row.answered().await, Shape::Several(_)) {
+            // Those who guess reach the origin at a bounded rate.
+            let stays = async move {
+                sleep(UNKNOWN_STAYS).await;
+                drop(learning);
+            };
+            self.0.relay.runtime().spawn(stays);
         }
     }
 
@@ -269,11 +291,16 @@ impl Edge {
         (self.0.config.sign)(stream).is_some()
     }
 
-    fn begin_list(&self, stream: &StreamId, clock: CommonClock) -> Option<Arc<Row>> {
+    fn begin_list(
+        &self,
+        stream: &StreamId,
+        clock: CommonClock,
+        is_pulled: bool,
+    ) -> Option<Arc<Row>> {
         if self.0.relay.is_shutting_down() {
             return None;
         }
-        let Some((row, is_new)) = self.0.lists.add(stream, clock) else {
+        let Some((row, is_new)) = self.0.lists.add(stream, clock, is_pulled) else {
             self.count_list("limit");
             info!(%stream, "the origin is not asked for its list of sizes: too many are known");
             return None;
@@ -285,15 +312,58 @@ impl Edge {
         Some(row)
     }
 
+    /// Whether the stream or one of its sizes is pulled.
+    fn pulls_some_of(&self, stream: &StreamId) -> bool {
+        let table = &self.0.table;
+        table.is_pulled(stream) || sizes::ids(stream).any(|id| table.is_pulled(&id))
+    }
+
     fn count_list(&self, result: &str) {
         self.0.metrics.lists.with_label_values(&[result]).inc();
     }
 }
 
-/// Asks for a list, and again while it is used; forgets it then.
+/// A client that asks for the sizes of a stream of which nothing is pulled.
+struct Learning {
+    edge: Edge,
+    network: IpAddr,
+}
+
+impl Learning {
+    /// `None` for one that asks for too many, or where all together do.
+    fn begin(edge: &Edge, client: IpAddr) -> Option<Self> {
+        let network = table::network(client);
+        let mut learning = edge.0.lists.learning();
+        let all: usize = learning.values().sum();
+        let own = learning.entry(network).or_default();
+        let has_room = all < MAX_LEARNING && *own < MAX_LEARNING_OF_CLIENT;
+        *own += usize::from(has_room);
+        if *own == 0 {
+            learning.remove(&network);
+        }
+        drop(learning);
+        let edge = edge.clone();
+        has_room.then_some(Self { edge, network })
+    }
+}
+
+impl Drop for Learning {
+    fn drop(&mut self) {
+        let mut learning = self.edge.0.lists.learning();
+        if let Some(own) = learning.get_mut(&self.network) {
+            *own -= 1;
+            if *own == 0 {
+                learning.remove(&self.network);
+            }
+        }
+    }
+}
+
+/// Asks for a list, and again while something of it is pulled; forgets it then. On the way down it
+/// stays: players of a size ask for its last state.
 async fn keep(edge: Edge, row: Arc<Row>) {
     while !edge.0.relay.is_shutting_down() {
-        let heard = ask(&edge, &row.stream).await;
+        let heard = ask_first(&edge, &row).await;
         let stream = &row.stream;
         match &heard {
             Ok(Listed::Several(sizes)) => {
@@ -307,28 +377,38 @@ async fn keep(edge: Edge, row: Arc<Row>) {
             }
         }
         if *row.shape.borrow() == Shape::Asking {
-            // Those who waited use it from now on.
-            row.touch();
+            row.begin();
         }
         let shape = row.after(heard);
         let goes_on = matches!(shape, Shape::Several(_));
         row.shape.send_replace(shape);
         let again = Instant::now() + REFRESH;
         loop {
-            let Some(unused) = edge.0.lists.forget(&row, Instant::now()) else {
+            let now = Instant::now();
+            if goes_on && again <= now {
+                break;
+            }
+            let Some(look) = edge.0.lists.forget(&row, edge.pulls_some_of(stream), now) else {
                 return;
             };
-            match goes_on && again <= unused {
-                true => {
-                    sleep_until(again).await;
-                    break;
-                }
-                false => sleep_until(unused).await,
-            }
+            sleep_until(if goes_on { look.min(again) } else { look }).await;
         }
     }
-    // Nobody is served from it any more.
-    edge.0.lists.rows().remove(&row.stream);
+}
+
+/// The same as [`ask`]; the first time a few times where the origin has no answer for a moment, since
+/// what is not known then stays so for as long as the stream is pulled.
+async fn ask_first(edge: &Edge, row: &Row) -> Result<Listed, NoList> {
+    let begun = Instant::now();
+    loop {
+        let heard = ask(edge, &row.stream).await;
+        let is_first = *row.shape.borrow() == Shape::Asking;
+        let has_time = begun.elapsed() < RETRIES_FOR;
+        match heard {
+            Err(NoList::Failed(_)) if is_first && has_time => sleep(RETRY).await,
+            heard => return heard,
+        }
+    }
 }
 
 /// One request to the origin.
@@ -379,8 +459,22 @@ const LIST_WAIT: Duration = Duration::from_secs(9);
 /// How long it is not asked again for what it did not tell, while no player goes by that.
 const UNKNOWN_STAYS: Duration = Duration::from_secs(1);
 
+/// How long a list is kept of which nothing is pulled.
+const UNPULLED_STAYS: Duration = Duration::from_secs(10);
+
+/// Between two looks at what is pulled.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Between two requests for a list of which nothing is known yet, and how long these go on.
+const RETRY: Duration = Duration::from_secs(1);
+const RETRIES_FOR: Duration = Duration::from_secs(2);
+
 /// Requests for lists at once.
 const MAX_ASKING_LISTS: usize = 32;
+
+/// Clients at once that ask for the sizes of what is not pulled, and those of one network.
+const MAX_LEARNING: usize = 256;
+const MAX_LEARNING_OF_CLIENT: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -399,52 +493,46 @@ mod tests {
     }
 
     fn row() -> (Lists, Arc<Row>) {
-        let lists = Lists::new(2, Duration::from_secs(30));
-        let (row, is_new) = lists.add(&id("a"), CommonClock::default()).unwrap();
+        let lists = Lists::new(2);
+        let (row, is_new) = lists.add(&id("a"), CommonClock::default(), true).unwrap();
         assert!(is_new);
         (lists, row)
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_row_stays_for_as_long_as_somebody_uses_it() {
+    async fn a_row_stays_while_something_of_it_is_pulled() {
         let (lists, row) = row();
-        let second = Duration::from_secs(1);
-        let start = Instant::now();
         row.shape.send_replace(row.after(several()));
         assert_eq!(lists.layer(&id("a_l")), Some((id("a"), "l")));
         assert_eq!(lists.layer(&id("a_m")), None);
         assert_eq!(lists.layer(&id("b_l")), None);
-        tokio::time::advance(20 * second).await;
-        assert_eq!(
-            lists.forget(&row, Instant::now()),
-            Some(start + 30 * second)
-        );
-        lists.touch(&id("a"));
-        tokio::time::advance(20 * second).await;
-        assert_eq!(
-            lists.forget(&row, Instant::now()),
-            Some(start + 50 * second)
-        );
-        tokio::time::advance(10 * second).await;
-        assert_eq!(lists.forget(&row, Instant::now()), None);
+        // Who has asked has not begun the pull yet.
+        let begun = Instant::now();
+        let look = lists.forget(&row, false, begun);
+        assert_eq!(look, Some(begun + UNPULLED_STAYS));
+        for _ in 0..3 {
+            tokio::time::advance(UNPULLED_STAYS).await;
+            let now = Instant::now();
+            assert_eq!(lists.forget(&row, true, now), Some(now + LOOK));
+        }
+        assert_eq!(lists.forget(&row, false, Instant::now()), None);
         assert_eq!((lists.len(), lists.layer(&id("a_l"))), (0, None));
     }
 
     #[tokio::test(start_paused = true)]
     async fn rows_are_bounded_and_those_of_no_answer_are_soon_forgotten() {
         let (lists, row) = row();
-        let clock = CommonClock::default;
-        assert!(lists.add(&id("b"), clock()).is_some());
-        assert!(lists.add(&id("c"), clock()).is_none());
-        assert!(
-            lists
-                .add(&id("a"), clock())
-                .is_some_and(|(_, is_new)| !is_new)
-        );
+        let add = |name: &str, is_pulled| lists.add(&id(name), CommonClock::default(), is_pulled);
+        assert!(add("b", false).is_some());
+        assert!(add("c", false).is_none());
+        assert!(add("a", false).is_some_and(|(_, is_new)| !is_new));
         row.shape.send_replace(row.after(Err(NoList::NotFound)));
         tokio::time::advance(UNKNOWN_STAYS).await;
-        assert_eq!(lists.forget(&row, Instant::now()), None);
-        assert!(lists.add(&id("c"), clock()).is_some());
+        assert_eq!(lists.forget(&row, true, Instant::now()), None);
+        assert!(add("c", false).is_some());
+        // Those of streams that are pulled have room of their own.
+        assert!(add("d", false).is_none());
+        assert!(add("d", true).is_some());
     }
 
     #[tokio::test(start_paused = true)]
@@ -455,7 +543,7 @@ mod tests {
         row.shape.send_replace(row.after(Err(NoList::NotFound)));
         assert_eq!(*row.shape.borrow(), Shape::Unknown);
         tokio::time::advance(UNKNOWN_STAYS).await;
-        assert!(lists.forget(&row, Instant::now()).is_some());
+        assert!(lists.forget(&row, true, Instant::now()).is_some());
     }
 
     #[tokio::test(start_paused = true)]

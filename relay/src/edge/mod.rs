@@ -83,7 +83,7 @@ impl Edge {
         Ok(Self(Arc::new(Inner {
             relay,
             table: Table::new(config.max_streams, metrics.streams.clone()),
-            lists: Lists::new(config.max_streams, config.linger),
+            lists: Lists::new(config.max_streams),
             config,
             metrics,
         })))
@@ -105,7 +105,6 @@ impl Edge {
 
     /// Notes that somebody has asked for something of a stream, if it is pulled.
     pub fn touch(&self, stream: &StreamId) {
-        self.0.lists.touch(&self.stream_of(stream));
         self.0.table.touch(stream);
     }
 
@@ -113,7 +112,6 @@ impl Edge {
         if self.0.relay.is_shutting_down() {
             return Err(EdgeRefusal::ShuttingDown);
         }
-        self.0.lists.touch(&self.stream_of(stream));
         let watching = match self.0.table.wait(stream, client).await? {
             Found::Known(watching) => watching,
             Found::New(watching, place) => {

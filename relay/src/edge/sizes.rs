@@ -95,9 +95,15 @@ impl Sizes {
         self.layers.iter().any(|(known, _)| *known == name)
     }
 
-    /// The best alone.
+    /// The best alone, at the address of the stream itself: the origin has that in any case.
     pub(super) fn best(mut self) -> Self {
         self.layers.truncate(1);
+        for (name, variant) in &mut self.layers {
+            if let Some(stream) = variant.uri.strip_suffix(&format!("{name}.m3u8")) {
+                variant.uri = format!("{stream}{LARGE}.m3u8");
+                *name = LARGE;
+            }
+        }
         self
     }
 
@@ -119,6 +125,11 @@ pub(super) fn split(id: &StreamId) -> Option<(&str, &'static str)> {
     Some((stream, known(name)?)).filter(|_| !stream.is_empty())
 }
 
+/// What the sizes of a stream are called, whichever it has.
+pub(super) fn ids(stream: &StreamId) -> impl Iterator<Item = StreamId> {
+    names().filter_map(move |name| format!("{stream}_{name}").parse().ok())
+}
+
 /// What the large picture is called: a stream has it at its own address as well.
 pub(super) const LARGE: &str = Picture::Large.name();
 
@@ -129,9 +140,12 @@ pub(super) const MAX_LIST: usize = 16 << 10;
 const TARGET_DURATION: &str = "#EXT-X-TARGETDURATION:";
 
 fn known(name: &str) -> Option<&'static str> {
+    names().find(|known| *known == name)
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
     let pictures = Picture::ALL.into_iter().map(Content::Picture);
-    let mut all = pictures.chain([Content::Sound]).map(Content::name);
-    all.find(|known| *known == name)
+    pictures.chain([Content::Sound]).map(Content::name)
 }
 
 /// The name of the size of `stream` at an address beside it. Its query is the origin's signature, of

@@ -177,6 +177,13 @@ impl Table {
         stream.clock.get().filter(|_| is_live).cloned()
     }
 
+    /// Whether a stream is asked for or live.
+    pub(super) fn is_pulled(&self, id: &StreamId) -> bool {
+        let rows = self.rows();
+        let stream = rows.streams.get(id);
+        stream.is_some_and(|stream| !matches!(&*stream.state.borrow(), State::Refused(_)))
+    }
+
     fn report(&self, rows: &Rows) {
         let pulled = i64::try_from(rows.all.asking + rows.all.live);
         self.pulled.set(pulled.unwrap_or(i64::MAX));
@@ -372,7 +379,7 @@ pub(super) const MAX_REFUSED_OF_CLIENT: usize = MAX_REFUSED / 8;
 pub(super) const PLACE_WAIT: Duration = Duration::from_secs(4);
 
 /// What counts as one client: an address, or the /64 that an IPv6 address is of.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
         v4 @ IpAddr::V4(_) => v4,

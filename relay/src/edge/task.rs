@@ -113,7 +113,8 @@ impl Task<'_> {
     async fn connect(&mut self) -> Left {
         let inner = &self.edge.0;
         let mut query = (inner.config.sign)(&self.stream);
-        if self.ingest.is_none() && self.stream != *self.place.id() {
+        let is_size = self.stream != *self.place.id() || inner.lists.has_several(&self.stream);
+        if self.ingest.is_none() && is_size {
             // Players come from another size, and go on where they are there.
             let signature = query.map(|query| query + "&").unwrap_or_default();
             query = Some(signature + EARLIER);

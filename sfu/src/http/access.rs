@@ -301,9 +301,13 @@ pub(super) fn app_of(site: &Site, path: &str) -> Option<AppId> {
     site.apps().app_of(stream.as_str(), publisher)
 }
 
-/// Whether a request's signature is good for a stream, on a server with keys. Nobody is let in by
-/// that alone, and nobody who is not is counted.
+/// Whether a request's signature is good for a stream, on a server with keys, and its page may play it.
+/// Nobody is let in by that alone, and nobody who is not is counted.
 pub(super) fn is_signed_for(site: &Site, request: &Request, stream: &StreamId) -> bool {
+    let page = referer::page(request.headers());
+    if !site.apps().allow_page(stream.as_str(), None, &page) {
+        return false;
+    }
     let query = request.uri().query();
     let checked = site.apps().check_play(now(), stream.as_str(), None, query);
     checked.is_ok_and(|signature| signature.is_some())

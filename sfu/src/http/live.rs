@@ -29,17 +29,23 @@ async fn answer(site: Site, request: Request) -> Result<Response, Problem> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Ok(site.relay().handle(request).await.map(Body::new));
     }
-    let (request, pulled_id, is_list) = match site.edge() {
+    let (request, pulled_id, is_list, held) = match site.edge() {
         Some(edge) => {
+            // The origin may be asked: who has no place is not worth it.
+            let held = place(&site, access::client(&request))?;
             let addressed = sizes::addressed(&site, edge, request).await;
-            (addressed.request, addressed.pulled, addressed.is_list)
+            let pulled = addressed.pulled;
+            (addressed.request, pulled, addressed.is_list, Some(held))
         }
-        None => (request, None, false),
+        None => (request, None, false, None),
     };
     let Some(right) = access::play(&site, &request)? else {
         return Ok(site.relay().handle(request).await.map(Body::new));
     };
-    let place = place(&site, right.asker.address)?;
+    let place = match held {
+        Some(held) => held,
+        None => place(&site, right.asker.address)?,
+    };
     let (asker, signature) = (right.asker, right.signature);
     let uri = request.uri().clone();
     let asked = match flv_socket::is_asked_for(&request) {

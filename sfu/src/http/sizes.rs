@@ -36,7 +36,7 @@ pub(super) async fn addressed(site: &Site, edge: &Edge, request: Request) -> Add
     if let Some(stream) = edge.may_be_of(&id).filter(|_| begins)
         && is_worth_it(site, edge, &request, &stream)
     {
-        edge.learn(&stream).await;
+        edge.learn(&stream, access::client(&request)).await;
     }
     let pulled = edge.pulled_as(&id);
     let (mut request, is_other) = (request, pulled != id);

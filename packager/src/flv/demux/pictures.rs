@@ -22,27 +22,26 @@ impl Pictures {
         self.codec == Some(codec)
     }
 
-    /// Takes a sequence header.
+    /// Takes a sequence header; false for one of H.265, VP9 or AV1 that cannot be read: its pictures
+    /// are those of another codec then.
     ///
     /// # Errors
-    /// It is no configuration record of the codec, or says what cannot be.
+    /// One of AVC is no configuration record, or says what cannot be.
     pub(super) fn handle_record(
         &mut self,
         codec: VideoCodec,
         record: &[u8],
-    ) -> Result<(), DemuxError> {
-        let config = match codec {
-            VideoCodec::H264 => Some(read_avc(record)?),
-            VideoCodec::H265 => {
-                Some(h265::read_configuration_record(record).ok_or(DemuxError::NoHevcRecord)?)
-            }
+    ) -> Result<bool, DemuxError> {
+        let read = match codec {
+            VideoCodec::H264 => Some(Some(read_avc(record)?)),
+            VideoCodec::H265 => h265::read_configuration_record(record).map(Some),
             // It does not say the size.
-            VideoCodec::Vp9 => vp9::is_configuration_record(record)
-                .then_some(None)
-                .ok_or(DemuxError::NoVp9Record)?,
-            VideoCodec::Av1 => {
-                av1::read_configuration_record(record).map_err(|_| DemuxError::NoAv1Record)?
-            }
+            VideoCodec::Vp9 => vp9::is_configuration_record(record).then_some(None),
+            VideoCodec::Av1 => av1::read_configuration_record(record).ok(),
+        };
+        let Some(config) = read else {
+            *self = Self::default();
+            return Ok(false);
         };
         if !self.are_of(codec) {
             self.codec = Some(codec);
@@ -51,7 +50,7 @@ impl Pictures {
         if let Some(config) = config {
             self.change(config);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The configuration of a frame of the codec, and whether decoding can start with it; `None` for
@@ -305,16 +304,34 @@ mod tests {
     }
 
     #[test]
-    fn records_that_cannot_be_read_are_named() {
+    fn records_that_cannot_be_read_leave_the_sound() {
         let avc = [&[1, 66, 0, 30, 0xff, 0xe0, 0][..], SPS_640X360].concat();
-        for (four_cc, record, error) in [
-            (b"\x90avc1", &avc[..], DemuxError::NoConfigurationRecord),
-            (b"\x90hvc1", &[1; 23], DemuxError::NoHevcRecord),
-            (b"\x90vp09", &[0; 7], DemuxError::NoVp9Record),
-            (b"\x90av01", &[0x82, 0, 0, 0], DemuxError::NoAv1Record),
-            (b"\x90av01", &[], DemuxError::NoAv1Record),
+        let refused = Err(DemuxError::NoConfigurationRecord);
+        assert_eq!(read(&tag(0, &[b"\x90avc1", &avc])), refused);
+        for (four_cc, record) in [
+            (b"hvc1", &[1; 23][..]),
+            (b"vp09", &[0; 7]),
+            (b"av01", &[0x82, 0, 0, 0]),
+            (b"av01", &[]),
         ] {
-            assert_eq!(read(&tag(0, &[four_cc, record])), Err(error));
+            let mut stream = tag(0, &[b"\x90", four_cc, record]).to_vec();
+            stream.extend(tag(0, &[b"\x93", four_cc, b"\0\0\x03"]));
+            assert_eq!(read(&stream), Ok((Vec::new(), 2)), "{four_cc:?}");
         }
+    }
+
+    #[test]
+    fn what_is_behind_a_picture_of_a_form_that_is_not_read_waits_for_a_key_frame() {
+        let all = frames(VideoCodec::H264, 0);
+        let mut stream = tags(&all);
+        // A modifier before the picture.
+        stream.extend(tag(160, &[b"\xa7\0\0\x01avc1", b"\0\0\x01\x41"]));
+        let later = frames(VideoCodec::H264, 200);
+        stream.extend(tags(&later[1..]));
+        let last = frames(VideoCodec::H264, 400);
+        stream.extend(tags(&last));
+        let (found, skipped) = read(&stream).unwrap();
+        assert_eq!(found, [all, last].concat());
+        assert_eq!(skipped, 1 + 3);
     }
 }
