@@ -110,15 +110,18 @@ pub(super) enum Unlisted {
     Limit,
     /// What it says of itself does not read.
     Unreadable,
+    /// The store broke down, or was too slow, each time it was asked.
+    Store,
 }
 
 impl Unlisted {
-    const ALL: [Self; 2] = [Self::Limit, Self::Unreadable];
+    const ALL: [Self; 3] = [Self::Limit, Self::Unreadable, Self::Store];
 
     fn name(self) -> &'static str {
         match self {
             Self::Limit => "limit",
             Self::Unreadable => "unreadable",
+            Self::Store => "store",
         }
     }
 }

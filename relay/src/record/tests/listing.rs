@@ -215,3 +215,47 @@ async fn a_store_that_is_away_at_the_start_is_listed_when_it_is_back() {
     let counted = world.counted("weblive_record_unlisted_total", None);
     assert_eq!(counted, 0.0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_hangs_or_breaks_is_asked_for_little_and_again_later() {
+    let number = |number: u64| format!("{:013}-00000000", 1_700_000_000_000 + number);
+    let objects: BTreeMap<_, _> = (0..40).map(|at| ended(&number(at), "a")).collect();
+    let store = |world: &World| world.counted("weblive_record_unlisted_total", Some("store"));
+    for trouble in [Trouble::HangsReading, Trouble::UnreadableIn("a/")] {
+        let memory = Memory::with(objects.clone(), trouble);
+        let world = World::new(memory.store());
+        // 30 s of patience, and the next round is a minute later.
+        sleep(Duration::from_secs(50)).await;
+        assert_eq!(memory.reads(), 8, "{trouble:?}");
+        memory.set(Trouble::None);
+        world.recordings.settled().await;
+        assert_eq!(world.recordings.of(7, None).len(), 40);
+        assert_eq!(store(&world), 0.0);
+
+        let memory = Memory::with(objects.clone(), trouble);
+        let world = World::new(memory.store());
+        world.recordings.settled().await;
+        assert_eq!(memory.reads(), 5 * 8, "so often it is tried");
+        assert_eq!(world.recordings.of(7, None), []);
+        assert_eq!(store(&world), 40.0);
+        let unreadable = world.counted("weblive_record_unlisted_total", Some("unreadable"));
+        assert_eq!(unreadable, 0.0);
+    }
+    // Not even the names are there.
+    let world = World::new(Memory::with(objects, Trouble::ListsNothing).store());
+    world.recordings.settled().await;
+    assert_eq!(store(&world), 1.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn some_that_do_not_read_keep_none_of_the_others_from_the_list() {
+    let number = |number: u64| format!("{:013}-00000000", 1_700_000_000_000 + number);
+    // A stream's recordings are the last of those that are asked for.
+    let mut objects: BTreeMap<_, _> = (0..7).map(|at| ended(&number(at), "a")).collect();
+    objects.extend((7..20).map(|at| ended(&number(at), "b")));
+    let world = World::new(Memory::with(objects, Trouble::UnreadableIn("a/")).store());
+    world.recordings.settled().await;
+    assert_eq!(world.recordings.of(7, None).len(), 13);
+    let counted = |reason| world.counted("weblive_record_unlisted_total", Some(reason));
+    assert_eq!((counted("unreadable"), counted("store")), (7.0, 0.0));
+}

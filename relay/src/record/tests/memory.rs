@@ -28,6 +28,8 @@ pub(in crate::record) enum Trouble {
     Unreadable(&'static str),
     /// Nor are those below this folder.
     UnreadableIn(&'static str),
+    /// Who reads an object waits for ever.
+    HangsReading,
     /// Folders are not listed.
     ListsNothing,
     /// Nothing of large objects fits any more once one is begun.
@@ -45,6 +47,7 @@ struct State {
     objects: BTreeMap<String, Bytes>,
     trouble: Trouble,
     steps: usize,
+    reads: usize,
     has_hung: bool,
     /// Large objects that were begun.
     begun: usize,
@@ -62,6 +65,7 @@ impl Memory {
             objects,
             trouble,
             steps: 0,
+            reads: 0,
             has_hung: false,
             begun: 0,
             is_filled: false,
@@ -82,6 +86,11 @@ impl Memory {
 
     pub(in crate::record) fn has_hung(&self) -> bool {
         self.0.lock().unwrap().has_hung
+    }
+
+    /// How often somebody asked for an object.
+    pub(in crate::record) fn reads(&self) -> usize {
+        self.0.lock().unwrap().reads
     }
 
     pub(in crate::record) fn begun(&self) -> usize {
@@ -145,8 +154,16 @@ impl Archive for Memory {
 
     fn get<'a>(&'a self, path: &'a str) -> Pending<'a, Option<Bytes>> {
         Box::pin(async move {
+            let trouble = {
+                let mut state = self.0.lock().unwrap();
+                state.reads += 1;
+                state.trouble
+            };
+            if trouble == Trouble::HangsReading {
+                std::future::pending::<()>().await;
+            }
             let state = self.0.lock().unwrap();
-            match state.trouble {
+            match trouble {
                 Trouble::Unreadable(name) if path.ends_with(name) => Err(Failure::Store),
                 Trouble::UnreadableIn(folder) if path.starts_with(folder) => Err(Failure::Store),
                 _ => Ok(state.objects.get(path).cloned()),
