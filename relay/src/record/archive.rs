@@ -15,7 +15,7 @@ use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 
 use super::bucket::{Bucket, BucketAddress};
-use super::manifest::UNFINISHED;
+use super::manifest::{UNFINISHED, is_mark, is_of_recorder};
 use super::objects::{self, at, failure};
 use super::upload::{FileUpload, blocking};
 
@@ -103,7 +103,7 @@ pub(super) trait Archive: Send + Sync {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    /// The paths below a folder, at most `limit`.
+    /// The paths in a folder, at most `limit`. Some stores list what is in the folders there, too.
     fn list<'a>(&'a self, folder: &'a str, limit: usize) -> Pending<'a, Vec<String>> {
         Box::pin(objects::list(self.objects(), folder, limit))
     }
@@ -171,7 +171,7 @@ impl RecordStore {
         let store = LocalFileSystem::new_with_prefix(path).map_err(io::Error::other)?;
         let lock = lock(path)?;
         // Nobody writes there yet: later a mark that is on its way would be taken for a rest.
-        sweep(&path.join(UNFINISHED))?;
+        sweep(&path.join(UNFINISHED), is_mark)?;
         Ok(Self(Arc::new(Folder {
             store: store.with_fsync(true),
             root: path.to_owned(),
@@ -234,6 +234,15 @@ impl Archive for Folder {
         })
     }
 
+    /// Without what is in the folders there. A link is an entry like others.
+    fn list<'a>(&'a self, folder: &'a str, limit: usize) -> Pending<'a, Vec<String>> {
+        Box::pin(async move {
+            let (inner, place) = (folder.to_owned(), self.root.join(at(folder)?.to_string()));
+            let listed = blocking(move || list(&place, &inner, limit)).await;
+            listed.map_err(|error| failure(folder, &error))
+        })
+    }
+
     /// What a link leads to is not in the store.
     fn folders<'a>(&'a self, folder: &'a str, keep: usize) -> Pending<'a, Folders> {
         Box::pin(async move {
@@ -246,7 +255,8 @@ impl Archive for Folder {
     fn tidy<'a>(&'a self, folder: &'a str) -> Pending<'a, ()> {
         Box::pin(async move {
             let place = self.root.join(at(folder)?.to_string());
-            blocking(move || sweep(&place)).await.map_err(|error| {
+            let swept = blocking(move || sweep(&place, is_of_recorder));
+            swept.await.map_err(|error| {
                 tracing::warn!(%error, "what was half written cannot be removed");
                 Failure::Store
             })
@@ -304,6 +314,28 @@ fn leave(folder: &FilePath) -> io::Result<()> {
     }
 }
 
+fn list(place: &FilePath, folder: &str, limit: usize) -> io::Result<Vec<String>> {
+    let entries = match std::fs::read_dir(place) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        if paths.len() >= limit {
+            break;
+        }
+        let entry = entry?;
+        // Without following it.
+        if !entry.file_type()?.is_dir()
+            && let Ok(name) = entry.file_name().into_string()
+        {
+            paths.push(format!("{folder}/{name}"));
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
 fn folders(place: &FilePath, keep: usize) -> io::Result<Folders> {
     let mut found = Folders::default();
     for entry in std::fs::read_dir(place)? {
@@ -318,8 +350,9 @@ fn folders(place: &FilePath, keep: usize) -> io::Result<Folders> {
     Ok(found)
 }
 
-/// Files are written beside their place, under its name with `#` and a number, and moved there.
-fn sweep(folder: &FilePath) -> io::Result<()> {
+/// Removes what is half written of files that have such names: they are written beside their place,
+/// under the name with `#` and a number, and moved there. All else is somebody else's.
+fn sweep(folder: &FilePath, is_ours: fn(&str) -> bool) -> io::Result<()> {
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries?,
@@ -327,7 +360,11 @@ fn sweep(folder: &FilePath) -> io::Result<()> {
     for entry in entries {
         let entry = entry?;
         let name = entry.file_name();
-        if name.to_string_lossy().contains('#') {
+        let staged = name.to_str().and_then(|name| name.rsplit_once('#'));
+        let is_rest = staged.is_some_and(|(name, number)| {
+            !number.is_empty() && number.bytes().all(|c| c.is_ascii_digit()) && is_ours(name)
+        });
+        if is_rest && entry.file_type()?.is_file() {
             std::fs::remove_file(entry.path())?;
         }
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use packager::hls::{SegmentHead, VodSegment};
 use serde::{Deserialize, Serialize};
 
-use super::file::{MP4, PLAYLIST};
+use super::file::{MP4, PLAYLIST, RecordingPart};
 use super::id::RecordingId;
 use super::view::EndReason;
 use crate::stream_id::StreamId;
@@ -20,6 +20,9 @@ pub(super) const PAGE: usize = 100;
 
 /// Objects of this folder name recordings that have not ended.
 pub(super) const UNFINISHED: &str = ".unfinished";
+
+/// What a recording says of itself.
+pub(super) const MANIFEST: &str = "recording.json";
 
 /// `recording.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,7 +164,7 @@ impl Paths {
     }
 
     pub(super) fn manifest(&self) -> String {
-        format!("{}/recording.json", self.folder)
+        format!("{}/{MANIFEST}", self.folder)
     }
 
     pub(super) fn page(&self, page: usize) -> String {
@@ -218,6 +221,24 @@ pub(super) fn init_name(version: u32) -> String {
 
 pub(super) fn page_name(page: usize) -> String {
     format!("segments-{page:05}.json")
+}
+
+/// Whether a recorder gives a file of a recording this name.
+pub(super) fn is_of_recorder(name: &str) -> bool {
+    name == MANIFEST || RecordingPart::read(name).is_some() || is_page(name)
+}
+
+fn is_page(name: &str) -> bool {
+    let number = name.strip_prefix("segments-");
+    let number = number.and_then(|rest| rest.strip_suffix(".json"));
+    let number = number.and_then(|number| number.parse().ok());
+    number.is_some_and(|number| page_name(number) == name)
+}
+
+/// Whether a mark has this name.
+pub(super) fn is_mark(name: &str) -> bool {
+    let id = name.strip_suffix(".json");
+    id.is_some_and(|id| id.parse::<RecordingId>().is_ok())
 }
 
 pub(super) fn segment_name(number: usize) -> String {

@@ -317,7 +317,7 @@ impl Recordings {
     }
 
     /// Returns when nothing is written any more; call [`Recordings::leave_to_next_start`] and end
-    /// the broadcasts first.
+    /// the broadcasts first. Removals may go on: they can be repeated.
     pub async fn settled(&self) {
         // An error would say that there are no recordings altogether.
         let _ = self.0.tasks.subscribe().wait_for(|tasks| *tasks == 0).await;

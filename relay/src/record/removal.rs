@@ -1,12 +1,11 @@
 //! Removes recordings that have ended.
 
+use super::Recordings;
 use super::archive::{Archive, Failure};
 use super::closing::{within, within_more};
-use super::file::RecordingPart;
 use super::id::RecordingId;
-use super::manifest::{Paths, page_name};
+use super::manifest::{MANIFEST, Paths, is_of_recorder};
 use super::view::RecordingView;
-use super::{Recordings, Running};
 
 /// Why a recording is not removed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,11 +56,9 @@ impl Recordings {
             recordings: self.clone(),
             view,
         };
-        let running = Running::new(self.0.clone());
-        let removed = self.0.relay.runtime().spawn(async move {
-            let _running = running;
-            removal.carry_out().await
-        });
+        // Nobody waits for it when the server ends: what is cut off then can be repeated.
+        let runtime = self.0.relay.runtime();
+        let removed = runtime.spawn(async move { removal.carry_out().await });
         let failed = || NotRemoved::Store { id: id.clone() };
         // An error would be a panic, or the end of the runtime.
         let removed = removed.await.unwrap_or(Err(Failure::Store));
@@ -109,27 +106,26 @@ async fn remove(archive: &dyn Archive, paths: &Paths) -> Result<(), Failure> {
     }
     within(archive.tidy(folder)).await?;
     let listed = within_more(archive.list(folder, MAX_FILES)).await?;
+    if listed.len() >= MAX_FILES {
+        tracing::warn!(
+            folder,
+            "has {MAX_FILES} files and more: some are somebody else's"
+        );
+        return Err(Failure::Store);
+    }
     let is_ours = |path: &String| {
         let name = path.strip_prefix(folder).and_then(|p| p.strip_prefix('/'));
-        name.is_some_and(is_of_recorder)
+        name.is_some_and(|name| name != MANIFEST && is_of_recorder(name))
     };
     let files = listed.into_iter().filter(is_ours).collect();
     within_more(archive.delete_all(files)).await?;
     within(archive.delete(&paths.manifest())).await?;
     within(archive.delete(&paths.mark())).await?;
-    within(archive.leave(folder)).await
-}
-
-/// Whether a recorder gives a file this name, beside `recording.json`.
-fn is_of_recorder(name: &str) -> bool {
-    RecordingPart::read(name).is_some() || is_page(name)
-}
-
-fn is_page(name: &str) -> bool {
-    let number = name.strip_prefix("segments-");
-    let number = number.and_then(|rest| rest.strip_suffix(".json"));
-    let number = number.and_then(|number| number.parse().ok());
-    number.is_some_and(|number| page_name(number) == name)
+    // All of it is gone, whether or not its folder is.
+    if let Err(error) = within(archive.leave(folder)).await {
+        tracing::warn!(folder, %error, "the folder of a recording that is removed stays");
+    }
+    Ok(())
 }
 
 /// More than a recording can have.

@@ -624,7 +624,8 @@ async fn a_folder_takes_nothing_that_is_outside_and_is_rid_of_what_was_half_writ
     assert_eq!(store.0.get("a/r/two").await, Ok(None));
     assert_eq!(store.0.size("a/r/one").await, Ok(Some(3)));
     store.0.delete("a/r/two").await.unwrap();
-    assert_eq!(store.0.list("a", 10).await.unwrap(), ["a/r/one"]);
+    assert_eq!(store.0.list("a/r", 10).await.unwrap(), ["a/r/one"]);
+    assert_eq!(store.0.list("a", 10).await.unwrap(), [""; 0]);
     assert_eq!(store.0.list("b", 10).await.unwrap(), [""; 0]);
     std::fs::create_dir(root.join(".unfinished")).unwrap();
     for name in ["r.json", "r.json#1", "s.json#2"] {

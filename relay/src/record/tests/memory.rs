@@ -32,6 +32,8 @@ pub(in crate::record) enum Trouble {
     HangsReading,
     /// Folders are not listed.
     ListsNothing,
+    /// Folders are not removed.
+    KeepsFolders,
     /// Nothing of large objects fits any more once one is begun.
     NoRoom,
     /// Who writes an object below this folder panics.
@@ -242,6 +244,12 @@ impl Archive for Memory {
             }
             Ok(folders)
         })
+    }
+
+    fn leave<'a>(&'a self, _: &'a str) -> Pending<'a, ()> {
+        let keeps = self.0.lock().unwrap().trouble == Trouble::KeepsFolders;
+        let left = if keeps { Err(Failure::Store) } else { Ok(()) };
+        Box::pin(std::future::ready(left))
     }
 
     fn tidy<'a>(&'a self, _: &'a str) -> Pending<'a, ()> {

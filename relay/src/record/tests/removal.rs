@@ -32,21 +32,35 @@ async fn a_recording_goes_with_all_its_files_and_nothing_else_does() {
     let before = folder_files(folder.path());
     // What somebody put there, and what was given up.
     let place = folder.path().join(&view.folder);
-    for name in ["notes.txt", "0.m4s", "segments-1.json", "recording.mp4.bak"] {
+    let mine = [
+        "notes.txt",
+        "0.m4s",
+        "segments-1.json",
+        "recording.mp4.bak",
+        "take#2.txt",
+        "take.m4s#2",
+        "000009.m4s#",
+        "000009.m4s#2a",
+    ];
+    for name in mine {
         std::fs::write(place.join(name), "mine").unwrap();
     }
+    std::fs::create_dir(place.join("000009.m4s#3")).unwrap();
     std::fs::create_dir(place.join("more")).unwrap();
     std::fs::write(place.join("more/000000.m4s"), "mine").unwrap();
-    std::fs::write(place.join("000009.m4s#2"), "half").unwrap();
+    for name in ["000009.m4s#2", "recording.json#1", "segments-00000.json#12"] {
+        std::fs::write(place.join(name), "half").unwrap();
+    }
     assert_eq!(
         world.recordings.remove(8, &view.id).await,
         no_such(&view.id)
     );
     assert_eq!(world.recordings.remove(7, &view.id).await, Ok(()));
     let mut after = folder_files(folder.path());
+    assert!(place.join("000009.m4s#3").is_dir());
     let mut mine = after.clone();
     mine.retain(|path, _| path.starts_with(&view.folder));
-    assert_eq!(mine.len(), 5, "{mine:?}");
+    assert_eq!(mine.len(), 9, "{mine:?}");
     assert!(mine.values().all(|data| data == "mine"));
     after.retain(|path, _| !path.starts_with(&view.folder));
     let mut rest = before;
@@ -178,6 +192,20 @@ async fn a_removal_goes_on_alone_and_wherever_it_ends_it_can_be_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nobody_waits_for_a_removal_when_the_server_ends() {
+    let memory = Memory::new(Trouble::None);
+    let world = World::new(memory.store());
+    let view = recorded_as(&world, "a").await;
+    memory.set(Trouble::HangsBefore(0));
+    let removing = world.recordings.remove(7, &view.id);
+    let waited = tokio::time::timeout(Duration::from_secs(1), removing);
+    assert!(waited.await.is_err() && memory.has_hung());
+    world.recordings.leave_to_next_start();
+    let settled = tokio::time::timeout(Duration::from_secs(1), world.recordings.settled());
+    assert_eq!(settled.await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn so_many_are_removed_at_once() {
     let id = |number: usize| format!("{:013}-00000000", 1_700_000_000_000 + number);
     let objects = (0..=REMOVALS).map(|number| {
@@ -245,9 +273,22 @@ async fn a_link_leads_to_no_removal_elsewhere() {
     std::fs::rename(&mp4, &moved).unwrap();
     symlink(&moved, &mp4).unwrap();
     symlink(elsewhere.path(), place.join("000099.m4s")).unwrap();
+    // Whoever follows it goes round and round.
+    symlink(&place, place.join("000098.m4s")).unwrap();
     assert_eq!(world.recordings.remove(7, &other.id).await, Ok(()));
     assert!(moved.exists(), "only its link is gone");
-    assert!(!mp4.exists());
+    assert!(!place.exists(), "nothing of it stays");
     let after = folder_files(elsewhere.path());
     assert_eq!(after.len(), before.len() + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_folder_that_cannot_go_keeps_no_recording_on_the_list() {
+    let memory = Memory::new(Trouble::None);
+    let world = World::new(memory.store());
+    let view = recorded_as(&world, "a").await;
+    memory.set(Trouble::KeepsFolders);
+    assert_eq!(world.recordings.remove(7, &view.id).await, Ok(()));
+    assert_eq!(world.recordings.of(7, None), []);
+    assert!(memory.objects().is_empty());
 }
