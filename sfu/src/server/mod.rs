@@ -204,9 +204,9 @@ impl Server {
     ///    too: an edge that opens one for each request would pass on no end otherwise. Meanwhile
     ///    the apps' back ends get their last notices.
     /// 5. No new connections.
-    /// 6. Connections end with the response that they are at.
-    /// 7. What is left is cut.
-    /// 8. Who is kept out is written, as far as it is not.
+    /// 6. Who is kept out is written, as far as it is not.
+    /// 7. Connections end with the response that they are at.
+    /// 8. What is left is cut.
     /// 9. The media threads are joined.
     pub async fn shut_down(self) -> Vec<StepReport> {
         let Self {
@@ -271,9 +271,9 @@ impl Server {
             .then("say BYE", SECOND, async move { workers.shutdown().await })
             .then("last playlist", LAST_PLAYLIST + MOMENT, last_playlist)
             .then("stop accepting", MOMENT, close)
+            .then("write revocations", SECOND, keep)
             .then("finish responses", MOMENT, drain)
             .then("cut connections", MOMENT, cut)
-            .then("write revocations", SECOND, keep)
             .then("join media workers", SECOND, join)
             .run()
             .await;
