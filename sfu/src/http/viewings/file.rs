@@ -85,9 +85,14 @@ impl RevocationFile {
     /// machine ends.
     pub(super) fn write(&self, text: &[u8]) -> io::Result<()> {
         let staged = self.path.with_added_extension("new");
+        // Of a write that was cut off. Its mode would stay, and a link would be followed.
+        match std::fs::remove_file(&staged) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         let mut options = OpenOptions::new();
         // Signatures are nobody's to read but the server's.
-        let options = options.write(true).create(true).truncate(true).mode(0o600);
+        let options = options.write(true).create_new(true).mode(0o600);
         let mut file = options.open(&staged)?;
         file.write_all(text)?;
         file.sync_all()?;
@@ -231,6 +236,7 @@ const MAX_BYTES: u64 = 8 << 20;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt;
 
     fn rules() -> HashMap<Rule, Revoked> {
@@ -347,18 +353,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let none = KeptRevocations::read(folder.path(), 0).unwrap();
         assert!(none.revoked.is_empty());
-        // Of a write that was cut off.
-        std::fs::write(folder.path().join("revocations.json.new"), "half").unwrap();
+        // Of a write that was cut off, and that others may read.
+        let staged = folder.path().join("revocations.json.new");
+        std::fs::write(&staged, "half").unwrap();
+        std::fs::set_permissions(&staged, Permissions::from_mode(0o644)).unwrap();
         for until in [50, 150] {
             none.file.write(&text(&rules(), 12, until)).unwrap();
             let kept = KeptRevocations::read(folder.path(), 0).unwrap();
             let holds = rules().values().filter(|r| r.until > until).count();
             assert_eq!((kept.revoked.len(), kept.last), (holds, 12));
+            let file = std::fs::metadata(folder.path().join(NAME)).unwrap();
+            assert_eq!(file.permissions().mode() & 0o077, 0);
         }
         let names = std::fs::read_dir(folder.path()).unwrap();
         let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, [NAME]);
-        let mode = std::fs::metadata(folder.path().join(NAME)).unwrap();
-        assert_eq!(mode.permissions().mode() & 0o077, 0);
     }
 }

@@ -60,9 +60,9 @@ async fn keep<W>(
             return;
         }
         changed.mark_unchanged();
-        let text = viewings.kept(now());
-        let write = write.clone();
-        let written = spawn_blocking(move || write(&text)).await;
+        let (kept, write) = (viewings.clone(), write.clone());
+        // As many as there can be are some megabytes of text.
+        let written = spawn_blocking(move || write(&kept.kept(now()))).await;
         // An error would be a panic, or the end of the runtime.
         let written = written.unwrap_or_else(|error| Err(io::Error::other(error)));
         let wait = match written {
