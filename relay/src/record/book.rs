@@ -86,6 +86,28 @@ impl Book {
         !is_over
     }
 
+    /// Takes one whose end is not written for whoever writes it: nobody can remove it meanwhile.
+    /// False if somebody does or has, or if it goes on.
+    pub(super) fn begin_finishing(&mut self, view: &RecordingView, was_listed: bool) -> bool {
+        let is_removed = was_listed && !self.ended.contains_key(&view.id);
+        if is_removed || self.removed.contains(&view.id) || self.recordings.contains_key(&view.id) {
+            return false;
+        }
+        self.ended.remove(&view.id);
+        let entry = Entry {
+            view: view.clone(),
+            broadcast: Weak::new(),
+            ending: watch::Sender::new(None),
+        };
+        self.recordings.insert(view.id.clone(), entry);
+        true
+    }
+
+    /// Whether a recording is listed as one that has ended.
+    pub(super) fn has_ended(&self, id: &RecordingId) -> bool {
+        self.ended.contains_key(id)
+    }
+
     /// Takes an owner's recording that has ended for somebody who removes it.
     pub(super) fn begin_removal(
         &mut self,

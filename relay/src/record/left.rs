@@ -5,8 +5,9 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::closing::{self, Left, Unreadable};
+use super::closing::{self, Left, Unreadable, id_of};
 use super::task::{self, Place};
+use super::view::RecordState;
 use super::{Recordings, Running, view};
 
 impl Recordings {
@@ -78,11 +79,11 @@ impl Recordings {
 
     /// Ends what a mark names. False if that may be done later.
     async fn end_marked(&self, mark: &str) -> bool {
+        let id = id_of(mark);
+        // What is listed can be removed while its files are read here.
+        let was_listed = id.is_some_and(|id| self.0.book().has_ended(&id));
         match closing::find(self.archive(), mark).await {
-            Ok(Some(left)) => {
-                self.end_one(left).await;
-                true
-            }
+            Ok(Some(left)) => self.end_one(left, was_listed).await,
             Ok(None) => true,
             Err(error) => {
                 tracing::warn!(mark, %error, "a recording stays unfinished");
@@ -91,16 +92,27 @@ impl Recordings {
         }
     }
 
-    async fn end_one(&self, left: Left) {
+    /// False if that may be done later.
+    async fn end_one(&self, left: Left, was_listed: bool) -> bool {
         let Left {
             stream,
             mut closing,
         } = left;
         let mut view = view(&closing.manifest, &stream, &closing.paths);
-        tracing::info!(%stream, recording = %view.id, "ends a recording of an earlier start");
-        view.reason = closing.manifest.end.as_ref().map(|end| end.reason);
+        if let Some(end) = &closing.manifest.end {
+            view.reason = Some(end.reason);
+            view.duration = Duration::from_millis(end.duration_ms);
+            (view.bytes, view.segments) = (end.bytes, end.segments);
+            view.missed = end.missed;
+        }
+        view.state = RecordState::Finishing;
+        if !self.0.book().begin_finishing(&view, was_listed) {
+            return false;
+        }
+        tracing::info!(%stream, recording = %view.id, "ends a recording that was left");
         let _place = Place::take_finishing(self, &view);
         task::finish(self, &mut closing, &mut view).await;
+        true
     }
 
     /// True if the recording that a mark names runs here.

@@ -80,7 +80,12 @@ async fn what_was_left_unfinished_is_listed_once_it_is_made() {
     sleep(Duration::from_secs(20)).await;
     let noted = memory.objects();
     assert!(noted.keys().any(|path| path.ends_with("index.m3u8")));
-    assert_eq!(next.recordings.of(7, None), [], "its file is made still");
+    let view = next.recordings.of(7, None).remove(0);
+    assert_eq!(
+        (view.state, view.reason, view.mp4),
+        (RecordState::Finishing, Some(EndReason::Interrupted), None)
+    );
+    assert!(view.segments > 3 && view.duration > Duration::from_secs(3));
     drop(next);
     memory.set(Trouble::None);
     let next = World::new(memory.store());

@@ -30,7 +30,7 @@ pub(in crate::record) enum Trouble {
     UnreadableIn(&'static str),
     /// Who reads an object waits for ever.
     HangsReading,
-    /// Folders are not listed.
+    /// Nothing is listed.
     ListsNothing,
     /// Folders are not removed.
     KeepsFolders,
@@ -219,6 +219,9 @@ impl Archive for Memory {
         Box::pin(async move {
             let folder = format!("{folder}/");
             let state = self.0.lock().unwrap();
+            if let Trouble::ListsNothing | Trouble::FailsFrom(0, _) = state.trouble {
+                return Err(Failure::Store);
+            }
             let paths = state.objects.keys().filter(|p| p.starts_with(&folder));
             Ok(paths.take(limit).cloned().collect())
         })

@@ -292,3 +292,39 @@ async fn a_folder_that_cannot_go_keeps_no_recording_on_the_list() {
     assert_eq!(world.recordings.of(7, None), []);
     assert!(memory.objects().is_empty());
 }
+
+/// It would be put back by whoever ends it.
+#[tokio::test(start_paused = true)]
+async fn one_that_is_ended_late_is_not_removed_meanwhile() {
+    let memory = Memory::new(Trouble::ListsNothing);
+    let world = World::new(memory.store());
+    sleep(Duration::from_secs(1)).await;
+    memory.set(Trouble::None);
+    let ingest = world.publish("a");
+    Camera::new().send(&ingest, Duration::from_secs(5)).await;
+    memory.set(Trouble::FailsFrom(0, Failure::Store));
+    drop(ingest);
+    let view = world.ended("a").await;
+    let waits = "its end is not written: ";
+    assert!(view.error.as_ref().unwrap().starts_with(waits), "{view:?}");
+    // The marks are looked for again, and there is its own.
+    memory.set(Trouble::HangsAt("recording.mp4"));
+    let state = || world.recordings.of(7, None).remove(0).state;
+    for _ in 0..1_000 {
+        sleep(Duration::from_secs(10)).await;
+        if state() == RecordState::Finishing {
+            break;
+        }
+    }
+    assert_eq!(state(), RecordState::Finishing);
+    let not_ended = NotRemoved::NotEnded {
+        id: view.id.clone(),
+    };
+    assert_eq!(world.recordings.remove(7, &view.id).await, Err(not_ended));
+    memory.set(Trouble::None);
+    world.recordings.settled().await;
+    let now = world.recordings.of(7, None).remove(0);
+    assert!(now.state == RecordState::Ended && now.mp4.is_some());
+    assert_eq!(world.recordings.remove(7, &view.id).await, Ok(()));
+    assert!(memory.objects().is_empty());
+}

@@ -179,7 +179,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                    among the `record.max_listed` of the server that began last, whether or not they \
                    are of something that is still published. Those of earlier starts are read from \
                    the store after each start and appear one after the other; those that an earlier \
-                   start left unfinished appear once they have ended. Ordered by their beginnings.",
+                   start left unfinished appear while their files are made. Ordered by their \
+                   beginnings.",
             query: &[
                 AFTER,
                 LIMIT,
