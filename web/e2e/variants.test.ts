@@ -111,6 +111,10 @@ describe('publishers of every kind', () => {
     const publisher = await lab.publisher({ whip: server.addresses('leaves').whip, width: 640, height: 360 });
     await live(server, 'leaves');
     const pages = [await lab.viewer('flv', server.addresses('leaves').flv), await lab.viewer('hls', server.addresses('leaves').hls)];
+    const bereft = await lab.page('hls whose last file does not come');
+    await withoutLastFile(bereft);
+    await bereft.page.evaluate((url) => window.lab.play('hls', url), server.addresses('leaves').hls);
+    pages.push(bereft);
     await Promise.all(pages.map((page) => page.plays()));
     const session = await publisher.page.evaluate(() => window.lab.sessionUrl);
     await publisher.page.evaluate(() => window.lab.unpublish());
@@ -158,5 +162,15 @@ async function live(server: WebliveServer, id: string): Promise<void> {
     const response = await fetch(server.addresses(id).flv, { signal: abort.signal });
     abort.abort();
     return response.ok;
+  });
+}
+
+/** To this page playlists that have ended name one file more, of a millisecond, which is not there. */
+async function withoutLastFile(viewer: LabPage): Promise<void> {
+  await viewer.page.route('**/*.m3u8*', async (route) => {
+    const response = await route.fetch();
+    const text = await response.text();
+    const file = text.match(/^\S+\.m4s$/gm)?.at(-1)?.replace(/\d+\.m4s$/, '999999.m4s');
+    await route.fulfill({ response, body: text.replace('#EXT-X-ENDLIST', `#EXTINF:0.00100,\n${file}\n#EXT-X-ENDLIST`) });
   });
 }

@@ -196,7 +196,10 @@ async fn a_stream_of_a_pattern_is_recorded_from_its_beginning_to_its_end() {
     files.remove(".lock");
     assert!(!files.keys().any(|path| path.contains('#')), "it is swept");
     let (segments, shown) = check_whole(&files);
-    assert_eq!((segments, u64::from(shown)), (view.segments, pictures));
+    assert_eq!(segments, view.segments);
+    // Of less than 100 ms no segment is made at the end.
+    let left_out = pictures - u64::from(shown);
+    assert!(left_out <= 3, "{left_out} of {pictures}");
     let (mp4, size) = view.mp4.clone().unwrap();
     assert_eq!(files[&mp4].len() as u64, size);
     assert!(files.contains_key(&view.playlist.clone().unwrap()));

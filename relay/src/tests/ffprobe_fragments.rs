@@ -71,9 +71,10 @@ fn ffmpeg_plays_the_endless_stream() {
         fs::write(&path, writes.concat()).unwrap();
         let (codecs, times) = probe(&path);
         assert_eq!(codecs, kinds);
-        // What ends as long as the shorter track does may lack the last picture.
+        // What ends as long as the shorter track does may lack the last picture, and less than
+        // 100 ms at the end is left out.
         let pictures = times["video"].len();
-        assert!((199..=200).contains(&pictures), "{pictures}");
+        assert!((197..=200).contains(&pictures), "{pictures}");
         for (kind, times) in times {
             assert!(times.windows(2).all(|w| w[0] < w[1]), "{kind}: {times:?}");
         }

@@ -61,6 +61,7 @@ export class HlsPlayer extends Player {
     const { target, max = HLS_LATENCY.max, rate = HLS_LATENCY.rate } = this.#latency;
     this.#engine = new Engine(this.url, this.video, { target, max, rate }, {
       over: () => this.#isOver(),
+      ended: () => this.end(),
       again: () => void this.play(this.video),
       failed: (isNetwork, details, reason) => {
         if (isNetwork) void this.explain('HLS', reason);

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::open::Open;
 use super::{InitSection, SegmenterConfig, SegmenterOutput};
@@ -163,7 +164,8 @@ impl Cutter {
 
     /// Ends the segment with what it has. What no part has is a segment of its own, as long as the
     /// shorter of its tracks: players that have parts of the last segment when they hear of the end
-    /// may take that one for loaded, and wait for what one track lacks (hls.js).
+    /// may take that one for loaded, and wait for what one track lacks (hls.js). They take a very
+    /// short one for a hole, behind which they never find the end: it is left out.
     pub(super) fn finish(&mut self) {
         let audio = self.init.audio.clone();
         if self.config.part.is_none() {
@@ -181,7 +183,10 @@ impl Cutter {
             (None, Some(audio)) => self.stalled_until.map(|until| audio.min(until)),
             _ => None,
         };
-        if let Some(end) = end {
+        let is_first = self.next_fragment == 1;
+        if let Some(end) = end
+            && (is_first || end.since(self.open.part_start) >= SHORTEST_TAIL)
+        {
             self.end_segment(end.max(self.open.part_start));
         }
     }
@@ -264,3 +269,7 @@ impl Cutter {
 
 /// Discontinuities whose places are known: more than happen while one variant waits for another.
 const STARTS_KEPT: usize = 8;
+
+/// The last segment of a broadcast is no shorter, but for the only one: hls.js 1.7 does not see an
+/// end behind one of 1 to 50 ms.
+const SHORTEST_TAIL: Duration = Duration::from_millis(100);

@@ -252,7 +252,8 @@ impl Segmenter {
         }
     }
 
-    /// Ends the open segment with what it has.
+    /// Ends the open segment with what it has. With parts, what none of them has is left out where it
+    /// is shorter than 100 ms: players take so short a segment for a hole before the end.
     pub fn finish(&mut self) {
         if let State::Waiting(waiting) = &self.state
             && let Some(end) = waiting.held.end_time(waiting.audio.as_ref())

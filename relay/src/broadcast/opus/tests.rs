@@ -226,6 +226,7 @@ fn segments_and_parts_are_as_long_as_they_are_to_be() {
     bench.track.finish();
     let lengths: Vec<_> = bench.segments().iter().map(|s| s.duration).collect();
     assert_eq!(lengths[..4], [Duration::from_secs(2); 4]);
-    // What had no part yet at the end is a segment of its own.
-    assert_eq!(lengths.iter().sum::<Duration>(), Duration::from_secs(10));
+    // Less than 100 ms that had no part yet at the end is left out.
+    let left_out = Duration::from_secs(10) - lengths.iter().sum::<Duration>();
+    assert!(left_out < Duration::from_millis(100), "{left_out:?}");
 }

@@ -168,7 +168,11 @@ async fn a_server_that_ends_leaves_the_rest_to_the_next_start() {
     let view = next.ended("a").await;
     assert_eq!(view.reason, Some(EndReason::Interrupted));
     let (_, pictures) = check_whole(&memory.objects());
-    assert_eq!(pictures, 210, "the last segment too");
+    // 100 ms at the end may be left out.
+    assert!(
+        (207..=210).contains(&pictures),
+        "the last segment too: {pictures}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -85,7 +85,7 @@ async fn what_was_left_unfinished_is_listed_once_it_is_made() {
         (view.state, view.reason, view.mp4),
         (RecordState::Finishing, Some(EndReason::Interrupted), None)
     );
-    assert!(view.segments > 3 && view.duration > Duration::from_secs(3));
+    assert!(view.segments >= 3 && view.duration > Duration::from_secs(3));
     drop(next);
     memory.set(Trouble::None);
     let next = World::new(memory.store());

@@ -9,6 +9,8 @@ type HlsLatency = Omit<LatencyOptions, 'target'> & { target: number | undefined 
 export interface HlsListener {
   /** The broadcast was over before it was opened. */
   over(): void;
+  /** All of the broadcast has been shown. */
+  ended(): void;
   /** The engine begins anew after an error. */
   again(): void;
   /** It cannot go on, because of the network or else of the media. */
@@ -30,6 +32,9 @@ export default class HlsEngine {
   /** Since when it plays without a stall or a jump; milliseconds. */
   #playsSince = Infinity;
   readonly #offs: (() => void)[] = [];
+  #endTimer: ReturnType<typeof setInterval> | undefined;
+  /** Where it was at the last look at the end. */
+  #wasAt = -1;
 
   /** Whether the browser can play by it. */
   static isSupported(): boolean {
@@ -60,6 +65,7 @@ export default class HlsEngine {
     hls.on(Events.ERROR, (_, data) => this.#onError(data));
     // A playlist that has ended before it was opened is what the server still keeps of a broadcast that is over.
     hls.once(Events.LEVEL_LOADED, (_, { details }) => details.live || listener.over());
+    this.#endTimer = setInterval(() => this.#seeEnd(), LOOK_FOR_END);
     hls.on(Events.FRAG_LOADED, (_, data) => {
       this.#count(data.frag.stats.total, data.frag.duration);
       this.#fit(data);
@@ -97,6 +103,7 @@ export default class HlsEngine {
   }
 
   destroy(): void {
+    clearInterval(this.#endTimer);
     for (const off of this.#offs) off();
     this.#hls.destroy();
   }
@@ -157,6 +164,18 @@ export default class HlsEngine {
     if (isFar && isThere && performance.now() - this.#playsSince > STEADY) this.video.currentTime = liveSyncPosition;
   }
 
+  /**
+   * hls.js may take the last fraction of a broadcast for a hole, or fail to play it where the sound is longer than the
+   * picture: then it never tells of the end.
+   */
+  #seeEnd(): void {
+    const { currentTime, paused } = this.video;
+    const details = this.#hls.latestLevelDetails;
+    const stands = !paused && currentTime === this.#wasAt;
+    this.#wasAt = currentTime;
+    if (stands && details && !details.live && details.edge - currentTime < END_SLIP) this.listener.ended();
+  }
+
   #watch(event: string, listener: () => void): void {
     this.video.addEventListener(event, listener);
     this.#offs.push(() => this.video.removeEventListener(event, listener));
@@ -190,6 +209,12 @@ const BACK_BUFFER = 15;
 
 /** Seconds by which the end of what is buffered may fall short of the part that it is of. */
 const PART_SLIP = 0.1;
+
+/** Milliseconds between two looks at whether it stands before the end. */
+const LOOK_FOR_END = 1_000;
+
+/** Seconds before the end of a broadcast that may stay unseen. */
+const END_SLIP = 0.5;
 
 /** Seconds by which the end of a segment may fall short of that of its last part. */
 const LAST_SLIP = 0.01;

@@ -289,7 +289,7 @@ fn finish_gives_the_last_part() {
 #[test]
 fn at_the_end_what_no_part_has_is_a_segment_as_long_as_the_shorter_track() {
     // Up to sound, and up to a picture, that no part has yet.
-    for (pictures, sound) in [(37, 1_188), (37, 1_330)] {
+    for (pictures, sound) in [(41, 1_320), (41, 1_462)] {
         let config = config(SPS_640X360);
         let mut source = source(true, true);
         for frame in 0..pictures {
@@ -315,4 +315,36 @@ fn at_the_end_what_no_part_has_is_a_segment_as_long_as_the_shorter_track() {
         let off = end.as_secs_f64() - shorter;
         assert!(off.abs() < 1e-4, "{end:?} and {shorter}");
     }
+}
+
+#[test]
+fn at_the_end_a_rest_too_short_for_players_is_left_out() {
+    let tail = |pictures| {
+        let config = config(SPS_640X360);
+        let mut source = source(true, true);
+        for frame in 0..pictures {
+            source.picture(frame * 33, frame == 0, &config);
+        }
+        source.segmenter.finish();
+        source.drain();
+        let segments = source.segments();
+        segments.get(1).map(|tail| tail.duration.as_millis())
+    };
+    let tails: Vec<_> = (30..45).map(tail).collect();
+    assert!(tails.contains(&None), "{tails:?}");
+    assert!(tails.iter().any(Option::is_some), "{tails:?}");
+    assert!(tails.iter().flatten().all(|long| *long >= 100), "{tails:?}");
+}
+
+#[test]
+fn a_broadcast_shorter_than_a_part_is_a_segment() {
+    let config = config(SPS_640X360);
+    let mut source = source(true, true);
+    for frame in 0..2 {
+        source.picture(frame * 33, frame == 0, &config);
+    }
+    source.sound_until(66);
+    source.segmenter.finish();
+    source.drain();
+    assert_eq!(source.segments().len(), 1);
 }
