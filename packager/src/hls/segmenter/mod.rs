@@ -21,7 +21,7 @@ use crate::frames::{AudioConfig, AudioFrame, VideoFrame};
 use crate::time::MediaTime;
 use crate::video::VideoConfig;
 use cutter::{Cutter, Init};
-use open::{Open, audio_end};
+use open::Open;
 
 /// When segments end.
 #[derive(Debug, Clone, Copy)]
@@ -294,11 +294,11 @@ impl Segmenter {
         };
         let config = waiting.audio.take();
         let mut held = std::mem::take(&mut waiting.held);
-        // Sound before the first picture would only delay the start.
+        // Sound before the first picture would only delay the start. Players take the beginning of
+        // a frame that reaches over it for that of all, and what they have ends by so much before
+        // the playlist's durations: hls.js may load the first segment again and again for that.
         if let Some(first) = held.video.first() {
-            let split = held
-                .audio
-                .partition_point(|frame| audio_end(frame, config.as_ref()) <= first.dts);
+            let split = held.audio.partition_point(|frame| frame.pts < first.dts);
             held.audio.drain(..split);
         }
         let init = Init {

@@ -135,7 +135,7 @@ impl Open {
     pub(super) fn first_time(&self) -> Option<MediaTime> {
         let video = self.video.first().map(|frame| frame.dts);
         let audio = self.audio.first().map(|frame| frame.pts);
-        // The picture sets the start; sound may reach a frame's length before it.
+        // The picture sets the start.
         video.or(audio)
     }
 

@@ -1,4 +1,4 @@
-import Hls, { type ErrorData, type FragLoadedData } from 'hls.js/light';
+import Hls, { type ErrorData, type FragLoadedData, type Fragment } from 'hls.js/light';
 import type { LatencyOptions } from '../latency';
 import { ArrivalRate, chooseSize } from './sizes';
 
@@ -70,6 +70,7 @@ export default class HlsEngine {
       this.#count(data.frag.stats.total, data.frag.duration);
       this.#fit(data);
     });
+    hls.on(Events.FRAG_PARSED, (_, { frag, part }) => part && this.#passEmpty(frag.sn, part.index));
     hls.on(Events.FRAG_BUFFERED, () => {
       this.#dropPast();
       this.#comeBack();
@@ -137,6 +138,18 @@ export default class HlsEngine {
       frag.abortRequests();
       hls.trigger(Hls.Events.FRAG_LOAD_EMERGENCY_ABORTED, { frag, part, stats });
     });
+  }
+
+  /**
+   * A part in which a picture only goes on to be shown has nothing in it: hls.js takes it for not loaded, and loads it
+   * again and again, some hundred times a second. Of several parts that came together it tells of the last one.
+   */
+  #passEmpty(sn: Fragment['sn'], last: number): void {
+    const parts = this.#hls.latestLevelDetails?.partList ?? [];
+    for (const { fragment, index, start, end, loaded, stats, elementaryStreams } of parts) {
+      if (fragment.sn !== sn || index > last || loaded || !stats.loading.end) continue;
+      elementaryStreams.video = { startPTS: start, startDTS: start, endPTS: end, endDTS: end };
+    }
   }
 
   /**
