@@ -337,6 +337,30 @@ async fn other_transports_get_a_section_or_a_fragment_at_a_time() {
     assert_eq!(head.status(), StatusCode::SERVICE_UNAVAILABLE);
 }
 
+/// A WebSocket keeps a buffer as large as its largest message, for each viewer.
+#[tokio::test(start_paused = true)]
+async fn other_transports_get_a_large_fragment_in_messages_of_64_kb() {
+    let relay = relay(RelayConfig::default());
+    let ingest = relay.publish(&id("a"), VIDEO, deaf()).unwrap();
+    let mut camera = Camera::new();
+    camera.bytes = 20_000;
+    camera.send(&ingest, Duration::from_secs(3)).await;
+    let (whole, _) = writes(&mut get(&relay, STREAM).await.into_body());
+    assert_eq!(names(&whole[1]), "styp moof mdat");
+    assert!(whole[1].len() > 2 * (64 << 10), "{}", whole[1].len());
+    let mut stream = relay.live_stream(&STREAM.parse().unwrap()).await.unwrap();
+    for fragment in whole {
+        let mut left = &fragment[..];
+        while !left.is_empty() {
+            // However much is asked for.
+            let message = stream.next(1 << 20).await.unwrap();
+            // As large as may be, and no longer than its fragment.
+            assert_eq!(message.len(), left.len().min(64 << 10));
+            left = left.strip_prefix(&message[..]).expect("the same bytes");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn it_takes_a_place_of_the_viewers() {
     let relay = relay(RelayConfig {

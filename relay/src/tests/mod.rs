@@ -110,6 +110,8 @@ pub(crate) struct Camera {
     pub(super) start: Instant,
     pub(super) picture: u64,
     pub(super) codec: Codec,
+    /// Of each picture.
+    pub(super) bytes: usize,
 }
 
 impl Camera {
@@ -120,6 +122,7 @@ impl Camera {
             start,
             picture: 0,
             codec: Codec::H264,
+            bytes: 1_500,
         }
     }
 
@@ -132,10 +135,8 @@ impl Camera {
                 return;
             }
             sleep_until(at).await;
-            for item in self
-                .publisher
-                .picture(ms, self.picture.is_multiple_of(30), 1_500)
-            {
+            let is_keyframe = self.picture.is_multiple_of(30);
+            for item in self.publisher.picture(ms, is_keyframe, self.bytes) {
                 let IngestItem::Rtp { track, packet, .. } = item else {
                     continue;
                 };
