@@ -342,8 +342,11 @@ impl Learning {
             learning.remove(&network);
         }
         drop(learning);
-        let edge = edge.clone();
-        has_room.then_some(Self { edge, network })
+        // Who has no room must not give any back: one is made only where it was counted.
+        has_room.then(|| Self {
+            edge: edge.clone(),
+            network,
+        })
     }
 }
 

@@ -217,6 +217,51 @@ async fn where_the_list_cannot_be_had_viewers_have_the_largest_size() {
     }
 }
 
+/// The hosts of one IPv6 network are one client.
+fn host(network: u128, number: usize) -> IpAddr {
+    let host = u128::try_from(number).unwrap();
+    std::net::Ipv6Addr::from_bits(0x2001_0db8 << 96 | network << 64 | host).into()
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_client_asks_for_a_share_of_the_lists_and_leaves_the_others_theirs() {
+    // The system takes its connections, and nothing is ever answered.
+    let silent = std::net::TcpListener::bind(local()).unwrap();
+    let (_, edge) = edge_of(silent.local_addr().unwrap(), |config| {
+        config.max_streams = 1_000;
+    });
+    // Whoever asks waits for the answer.
+    let ask = |network: u128, numbers: std::ops::Range<usize>| {
+        let mut asking = tokio::task::JoinSet::new();
+        for number in numbers {
+            let (edge, stream) = (edge.clone(), id(&format!("s-{network}-{number}")));
+            let client = host(network, number);
+            asking.spawn(async move { edge.learn(&stream, client).await });
+        }
+        asking
+    };
+    let begun = async || {
+        sleep(MS).await;
+        (edge.0.lists.len(), lists(&edge, "limit"))
+    };
+    let mut asking = vec![ask(0, 0..50)];
+    assert_eq!(begun().await, (16, 34), "a share for one client");
+    asking.push(ask(1, 0..16));
+    assert_eq!(begun().await, (32, 34), "another has its own");
+    // All of them together have sixteen shares.
+    asking.extend((2..20).map(|network| ask(network, 0..16)));
+    assert_eq!(begun().await, (16 * 16, 34 + 4 * 16));
+    // Who guesses waits for some time longer than for the answer.
+    while asking[0].join_next().await.is_some() {}
+    edge.learn(&id("s"), host(0, 0)).await;
+    assert_eq!(lists(&edge, "limit"), 34 + 4 * 16 + 1);
+    // Until all are answered, some at a time.
+    sleep(Duration::from_secs(90)).await;
+    assert_eq!(edge.0.lists.len(), 0);
+    let _asking = ask(0, 0..50);
+    assert_eq!(begun().await, (16, 34 + 4 * 16 + 1 + 34));
+}
+
 #[tokio::test]
 async fn a_list_without_end_and_one_too_many_are_not_read() {
     let line = "#EXT-X-X:1\n".repeat(10_000);
