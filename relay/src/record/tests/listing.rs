@@ -253,6 +253,42 @@ async fn a_store_that_hangs_or_breaks_is_asked_for_little_and_again_later() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_is_read_too_slowly_ends_a_round_and_the_next_ones_list_more() {
+    let number = |number: u64| format!("{:013}-00000000", 1_700_000_000_000 + number);
+    let mut objects: BTreeMap<_, _> = (0..20).map(|at| ended(&number(at), "b")).collect();
+    // The newest is asked for first, in each round.
+    objects.extend([ended(&number(20), "a")]);
+    let memory = Memory::with(objects, Trouble::HangsReadingIn("a/"));
+    let world = World::new(memory.store());
+    // A round goes on for 30 s, and the next ones begin after one minute, and after five.
+    for (seconds, reads, listed) in [(50, 8, 7), (80, 16, 14), (340, 16 + 7, 20)] {
+        sleep(Duration::from_secs(seconds)).await;
+        assert_eq!(memory.reads(), reads);
+        assert_eq!(world.recordings.of(7, None).len(), listed);
+    }
+    world.recordings.settled().await;
+    let counted = |reason| world.counted("weblive_record_unlisted_total", Some(reason));
+    assert_eq!((counted("unreadable"), counted("store")), (0.0, 1.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_listed_too_slowly_ends_a_round_before_other_streams() {
+    let objects = (10..30).map(|at| ended(&format!("17000000000{at}-00000000"), &format!("s{at}")));
+    let memory = Memory::with(objects.collect(), Trouble::HangsListing("s10"));
+    let world = World::new(memory.store());
+    // Five minutes of patience, and the next round is a minute later.
+    for round in 1..=2 {
+        sleep(Duration::from_secs(330)).await;
+        assert_eq!(memory.listings(), round * (1 + 8), "in round {round}");
+        assert_eq!(memory.reads(), 0);
+    }
+    memory.set(Trouble::None);
+    world.recordings.settled().await;
+    assert_eq!(world.recordings.of(7, None).len(), 20);
+    assert_eq!(world.counted("weblive_record_unlisted_total", None), 0.0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn some_that_do_not_read_keep_none_of_the_others_from_the_list() {
     let number = |number: u64| format!("{:013}-00000000", 1_700_000_000_000 + number);
     // A stream's recordings are the last of those that are asked for.

@@ -30,6 +30,10 @@ pub(in crate::record) enum Trouble {
     UnreadableIn(&'static str),
     /// Who reads an object waits for ever.
     HangsReading,
+    /// Who reads an object below this folder does.
+    HangsReadingIn(&'static str),
+    /// Who lists the folders in this one does.
+    HangsListing(&'static str),
     /// Nothing is listed.
     ListsNothing,
     /// Folders are not removed.
@@ -50,6 +54,7 @@ struct State {
     trouble: Trouble,
     steps: usize,
     reads: usize,
+    listings: usize,
     has_hung: bool,
     /// Large objects that were begun.
     begun: usize,
@@ -68,6 +73,7 @@ impl Memory {
             trouble,
             steps: 0,
             reads: 0,
+            listings: 0,
             has_hung: false,
             begun: 0,
             is_filled: false,
@@ -93,6 +99,11 @@ impl Memory {
     /// How often somebody asked for an object.
     pub(in crate::record) fn reads(&self) -> usize {
         self.0.lock().unwrap().reads
+    }
+
+    /// How often somebody asked for the folders in one.
+    pub(in crate::record) fn listings(&self) -> usize {
+        self.0.lock().unwrap().listings
     }
 
     pub(in crate::record) fn begun(&self) -> usize {
@@ -161,8 +172,12 @@ impl Archive for Memory {
                 state.reads += 1;
                 state.trouble
             };
-            if trouble == Trouble::HangsReading {
-                std::future::pending::<()>().await;
+            match trouble {
+                Trouble::HangsReading => std::future::pending().await,
+                Trouble::HangsReadingIn(folder) if path.starts_with(folder) => {
+                    std::future::pending().await
+                }
+                _ => {}
             }
             let state = self.0.lock().unwrap();
             match trouble {
@@ -229,10 +244,17 @@ impl Archive for Memory {
 
     fn folders<'a>(&'a self, folder: &'a str, keep: usize) -> Pending<'a, Folders> {
         Box::pin(async move {
-            let state = self.0.lock().unwrap();
-            if state.trouble == Trouble::ListsNothing {
-                return Err(Failure::Store);
+            let trouble = {
+                let mut state = self.0.lock().unwrap();
+                state.listings += 1;
+                state.trouble
+            };
+            match trouble {
+                Trouble::ListsNothing => return Err(Failure::Store),
+                Trouble::HangsListing(slow) if slow == folder => std::future::pending().await,
+                _ => {}
             }
+            let state = self.0.lock().unwrap();
             let mut folders = Folders::default();
             for path in state.objects.keys() {
                 let rest = match folder {
