@@ -201,3 +201,85 @@ impl<B: HttpBody + Unpin, K: Unpin> HttpBody for Keeping<B, K> {
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::path::Path;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use prometheus::Registry;
+    use relay::edge::EdgeConfig;
+    use relay::{Relay, RelayConfig};
+    use tokio::time::sleep;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::config::Settings;
+    use crate::http::{HttpMetrics, edge_router};
+
+    const SETTINGS: &str = "data_dir = \"\"\nrelay.max_viewers_per_address = 1\n\
+                            edge.origin_key = \"north\"\n";
+
+    /// An edge where an address has one place, and an origin that takes connections and answers
+    /// none.
+    fn edge() -> (axum::Router, TcpListener) {
+        let origin = TcpListener::bind("127.0.0.1:0").unwrap();
+        origin.set_nonblocking(true).unwrap();
+        let settings = Settings::from_toml(Path::new("test"), SETTINGS).unwrap();
+        let registry = Registry::new();
+        let metrics = HttpMetrics::register(&registry).unwrap();
+        let relay = Relay::new(RelayConfig::default(), &registry).unwrap();
+        let address = origin.local_addr().unwrap();
+        let config = EdgeConfig {
+            origin: format!("http://{address}").parse().unwrap(),
+            sign: settings.edge.signer(|| 0),
+            tls: Arc::new(crate::push::tls()),
+            linger: settings.edge.linger,
+            patience: settings.edge.retry_for,
+            max_streams: settings.edge.max_streams,
+        };
+        let edge = Edge::new(relay.clone(), config, &registry).unwrap();
+        let site = Site::of_edge(&settings, relay, edge, registry, metrics);
+        (edge_router(site), origin)
+    }
+
+    async fn get(edge: &axum::Router, path: &str) -> StatusCode {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        edge.clone().oneshot(request).await.unwrap().status()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_no_place_costs_the_origin_nothing() {
+        let (edge, origin) = edge();
+        // Connections that wait to be taken.
+        let asked = || std::iter::from_fn(|| origin.accept().ok()).count();
+        let first = edge.clone();
+        let first = tokio::spawn(async move { get(&first, "/live/show.flv").await });
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(asked(), 1, "it waits, and has the place of its address");
+        // Of the stream, of another one, and of what may be a size of a third.
+        for path in [
+            "/live/show.m3u8",
+            "/live/other.flv",
+            "/live/other.m3u8",
+            "/live/other/stream.mp4",
+            "/live/third_l.flv",
+            "/live/third_l.m3u8",
+        ] {
+            let status = get(&edge, path).await;
+            let refused = (StatusCode::TOO_MANY_REQUESTS, 0);
+            assert_eq!((status, asked()), refused, "{path}");
+        }
+        // With the place of the first one they are asked for.
+        assert!(!first.is_finished());
+        first.abort();
+        assert!(first.await.unwrap_err().is_cancelled());
+        assert_eq!(
+            get(&edge, "/live/third_l.flv").await,
+            StatusCode::BAD_GATEWAY
+        );
+        assert!(asked() >= 2, "for the list of sizes, and for the stream");
+    }
+}
