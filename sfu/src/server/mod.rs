@@ -2,6 +2,8 @@
 
 mod edge;
 mod shutdown;
+#[cfg(test)]
+mod tests;
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZero;
@@ -208,7 +210,15 @@ impl Server {
     /// 7. Connections end with the response that they are at.
     /// 8. What is left is cut.
     /// 9. The media threads are joined.
-    pub async fn shut_down(self) -> Vec<StepReport> {
+    pub async fn shut_down(mut self) -> Vec<StepReport> {
+        let data = self.data.take();
+        let reports = self.way_down().run().await;
+        drop(data);
+        reports
+    }
+
+    /// The steps of that. Recordings that end from now on are left to the next start.
+    fn way_down(self) -> Shutdown {
         let Self {
             app,
             relay,
@@ -219,7 +229,6 @@ impl Server {
             accepting,
             deadline,
             revocations,
-            data,
             ..
         } = self;
         let (closing, draining, cutting) = (connections.clone(), connections.clone(), connections);
@@ -256,7 +265,7 @@ impl Server {
             // An error would be the guard's panic.
             let _ = tokio::task::spawn_blocking(move || drop(guard)).await;
         };
-        let reports = Shutdown::new(deadline)
+        Shutdown::new(deadline)
             .then("tell the sessions", SECOND, async move {
                 telling.shut_down().await;
             })
@@ -275,10 +284,6 @@ impl Server {
             .then("finish responses", MOMENT, drain)
             .then("cut connections", MOMENT, cut)
             .then("join media workers", SECOND, join)
-            .run()
-            .await;
-        drop(data);
-        reports
     }
 }
 

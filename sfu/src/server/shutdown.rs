@@ -65,6 +65,20 @@ impl Shutdown {
         self
     }
 
+    /// Has a look taken after each step, as a step of its own.
+    #[cfg(test)]
+    pub(super) fn with_looks<F>(mut self, look: impl Fn(&'static str) -> F) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        for step in std::mem::take(&mut self.steps) {
+            let look = look(step.name);
+            self.steps.push(step);
+            self = self.then("look", Duration::MAX, look);
+        }
+        self
+    }
+
     /// Carries out all steps. A step that hangs or panics does not keep the next
     /// from running. What is left at the deadline is the process's end to do.
     pub async fn run(self) -> Vec<StepReport> {

@@ -146,6 +146,12 @@ impl Webhooks {
         self.0.log.last(app, limit)
     }
 
+    /// Whether more can be told.
+    #[cfg(test)]
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.state().is_over
+    }
+
     /// Delivers what waits, without pauses, for at most `limit`; the rest is given up. Nothing is
     /// told after that.
     pub async fn shut_down(&self, limit: Duration) {
