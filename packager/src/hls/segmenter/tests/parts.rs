@@ -187,6 +187,9 @@ fn a_key_frame_far_from_others_begins_a_segment() {
             }
             let segments = source.segments();
             assert_contiguous(&segments);
+            // An eighth of the target: players have a request to make for each.
+            let shortest = segments.iter().map(|segment| segment.duration).min();
+            assert!(shortest >= Some(Duration::from_millis(250)), "{shortest:?}");
             let starts = segments.iter().filter(|segment| segment.is_independent);
             let starts: Vec<_> = starts.map(|segment| segment.start.as_millis()).collect();
             assert!(starts.len() > 4, "{starts:?}");
