@@ -209,6 +209,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
+    use http_body_util::BodyExt;
     use prometheus::Registry;
     use relay::edge::EdgeConfig;
     use relay::{Relay, RelayConfig};
@@ -217,17 +218,19 @@ mod tests {
 
     use super::*;
     use crate::config::Settings;
+    use crate::http::forwarded::Remote;
     use crate::http::{HttpMetrics, edge_router};
 
-    const SETTINGS: &str = "data_dir = \"\"\nrelay.max_viewers_per_address = 1\n\
-                            edge.origin_key = \"north\"\n";
-
-    /// An edge where an address has one place, and an origin that takes connections and answers
+    /// An edge where an address has so many places, and an origin that takes connections and answers
     /// none.
-    fn edge() -> (axum::Router, TcpListener) {
+    fn edge(places: usize) -> (axum::Router, TcpListener) {
         let origin = TcpListener::bind("127.0.0.1:0").unwrap();
         origin.set_nonblocking(true).unwrap();
-        let settings = Settings::from_toml(Path::new("test"), SETTINGS).unwrap();
+        let settings = format!(
+            "data_dir = \"\"\nrelay.max_viewers_per_address = {places}\n\
+             edge.origin_key = \"north\"\n"
+        );
+        let settings = Settings::from_toml(Path::new("test"), &settings).unwrap();
         let registry = Registry::new();
         let metrics = HttpMetrics::register(&registry).unwrap();
         let relay = Relay::new(RelayConfig::default(), &registry).unwrap();
@@ -252,7 +255,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_has_no_place_costs_the_origin_nothing() {
-        let (edge, origin) = edge();
+        let (edge, origin) = edge(1);
         // Connections that wait to be taken.
         let asked = || std::iter::from_fn(|| origin.accept().ok()).count();
         let first = edge.clone();
@@ -281,5 +284,33 @@ mod tests {
             StatusCode::BAD_GATEWAY
         );
         assert!(asked() >= 2, "for the list of sizes, and for the stream");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_client_has_its_own_share_of_the_lists_of_sizes() {
+        let (edge, _origin) = edge(100);
+        let mut asking = tokio::task::JoinSet::new();
+        for last in [1, 2] {
+            let client = IpAddr::from([192, 0, 2, last]);
+            for number in 0..20 {
+                let mut request = Request::get(format!("/live/s-{last}-{number}_l.flv"));
+                let remote = Remote {
+                    peer: (client, 50_000).into(),
+                    client,
+                };
+                let extensions = request.extensions_mut().unwrap();
+                extensions.insert(remote);
+                let request = request.body(Body::empty()).unwrap();
+                asking.spawn(edge.clone().oneshot(request));
+            }
+        }
+        sleep(Duration::from_millis(1)).await;
+        let scrape = Request::get("/metrics").body(Body::empty()).unwrap();
+        let page = edge.oneshot(scrape).await.unwrap().into_body();
+        let page = page.collect().await.unwrap().to_bytes();
+        let page = String::from_utf8(page.to_vec()).unwrap();
+        // Of twenty of each, sixteen are asked for.
+        let refused = "\nweblive_edge_lists_total{result=\"limit\"} 8\n";
+        assert!(page.contains(refused), "{page}");
     }
 }
