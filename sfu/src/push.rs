@@ -43,11 +43,41 @@ impl AppPushes {
         Ok(Self { pushes, webhooks })
     }
 
+    /// What is relayed under `name` is this owner's from now on: pushes of another one's end.
+    pub fn pass(&self, name: &StreamId, owner: &Owner) {
+        let ended = self.pushes.pass(name, &label(owner));
+        if ended > 0 {
+            tracing::info!(%name, ended, "pushes end: the stream is another publisher's now");
+        }
+    }
+}
+
+/// What calls need of pushes.
+pub trait PushDesk: Send + Sync {
+    /// The pushes of what is relayed under `name`.
+    fn of(&self, name: &StreamId) -> Vec<PushView>;
+
     /// Pushes a publication that is relayed under `name`; its app's back end is told how it goes.
     ///
     /// # Errors
     /// [`PushRefused`].
-    pub fn start(
+    fn start(
+        &self,
+        source: &Source,
+        name: &StreamId,
+        target: PushTarget,
+    ) -> Result<PushView, PushRefused>;
+
+    /// Ends one of them; false if there is none.
+    fn stop(&self, name: &StreamId, id: PushId) -> bool;
+}
+
+impl PushDesk for AppPushes {
+    fn of(&self, name: &StreamId) -> Vec<PushView> {
+        self.pushes.of(name)
+    }
+
+    fn start(
         &self,
         source: &Source,
         name: &StreamId,
@@ -68,22 +98,8 @@ impl AppPushes {
             .start(name, target, (app.0, &label(&publisher)), Arc::new(watcher))
     }
 
-    /// What is relayed under `name` is this owner's from now on: pushes of another one's end.
-    pub fn pass(&self, name: &StreamId, owner: &Owner) {
-        let ended = self.pushes.pass(name, &label(owner));
-        if ended > 0 {
-            tracing::info!(%name, ended, "pushes end: the stream is another publisher's now");
-        }
-    }
-
-    /// The pushes of what is relayed under `name`.
-    pub fn of(&self, name: &StreamId) -> Vec<PushView> {
-        self.pushes.of(name)
-    }
-
-    /// Ends one of them, or all. How many there were.
-    pub fn stop(&self, name: &StreamId, id: Option<PushId>) -> usize {
-        self.pushes.stop(name, id)
+    fn stop(&self, name: &StreamId, id: PushId) -> bool {
+        self.pushes.stop(name, Some(id)) > 0
     }
 }
 

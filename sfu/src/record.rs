@@ -1,6 +1,8 @@
 //! Recordings of publications, and what the apps' back ends are told of them.
 
+use std::future::Future;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use prometheus::Registry;
@@ -55,8 +57,8 @@ pub enum NotDeleted {
     Refused(#[from] NotRemoved),
 }
 
-/// The recordings of all apps. Clones share them.
-#[derive(Debug, Clone)]
+/// The recordings of all apps, kept nowhere by default. Clones share them.
+#[derive(Debug, Clone, Default)]
 pub struct AppRecordings(Option<Kept>);
 
 #[derive(Debug, Clone)]
@@ -127,27 +129,8 @@ impl AppRecordings {
         self.0.as_ref()?.reader.clone()
     }
 
-    /// Whether players get them from this server.
-    pub fn are_served(&self) -> bool {
-        self.0.as_ref().is_some_and(|kept| kept.reader.is_some())
-    }
-
     fn all(&self) -> Option<&Recordings> {
         self.0.as_ref().map(|kept| &kept.all)
-    }
-
-    /// Records what an app's publication is relayed as.
-    ///
-    /// # Errors
-    /// [`NotRecorded`].
-    pub fn start(&self, app: AppId, name: &StreamId) -> Result<RecordingView, NotRecorded> {
-        let recordings = self.all().ok_or(NotRecorded::Off)?;
-        Ok(recordings.start(name, app.0)?)
-    }
-
-    /// Whether there is somewhere to keep them.
-    pub fn are_kept(&self) -> bool {
-        self.0.is_some()
     }
 
     /// Records what is relayed of a room that is recorded. What is not live yet is recorded once it
@@ -169,40 +152,6 @@ impl AppRecordings {
         }
     }
 
-    /// An app's recordings, of what is relayed under `name` or of all, those that have ended included:
-    /// the newest thousand, in the order of their beginnings.
-    pub fn of(&self, app: AppId, name: Option<&StreamId>) -> Vec<RecordingView> {
-        let all = self.all();
-        all.map_or_else(Vec::new, |all| all.of(app.0, name))
-    }
-
-    /// An app's recordings after one, in the same order.
-    pub fn page(
-        &self,
-        app: AppId,
-        name: Option<&StreamId>,
-        after: Option<&RecordingId>,
-        limit: usize,
-    ) -> Vec<RecordingView> {
-        let all = self.all();
-        all.map_or_else(Vec::new, |all| all.page(app.0, name, after, limit))
-    }
-
-    /// Ends one of them; false if there is none that goes on.
-    pub fn stop(&self, app: AppId, name: &StreamId, id: &RecordingId) -> bool {
-        let all = self.all();
-        all.is_some_and(|all| all.stop(name, app.0, id))
-    }
-
-    /// Removes one that has ended, with its files.
-    ///
-    /// # Errors
-    /// [`NotDeleted`].
-    pub async fn remove(&self, app: AppId, id: &RecordingId) -> Result<(), NotDeleted> {
-        let all = self.all().ok_or(NotDeleted::Off)?;
-        Ok(all.remove(app.0, id).await?)
-    }
-
     /// Says that the server ends: what ends from now on is finished by the next start.
     pub fn leave_to_next_start(&self) {
         if let Some(recordings) = self.all() {
@@ -215,6 +164,89 @@ impl AppRecordings {
         if let Some(recordings) = self.all() {
             recordings.settled().await;
         }
+    }
+}
+
+/// What calls need of recordings.
+pub trait RecordDesk: Send + Sync {
+    /// Whether there is somewhere to keep them.
+    fn are_kept(&self) -> bool;
+
+    /// Whether players get them from this server.
+    fn are_served(&self) -> bool;
+
+    /// An app's recordings, of what is relayed under `name` or of all, those that have ended included:
+    /// the newest thousand, in the order of their beginnings.
+    fn of(&self, app: AppId, name: Option<&StreamId>) -> Vec<RecordingView>;
+
+    /// An app's recordings after one, in the same order.
+    fn page(
+        &self,
+        app: AppId,
+        name: Option<&StreamId>,
+        after: Option<&RecordingId>,
+        limit: usize,
+    ) -> Vec<RecordingView>;
+
+    /// Records what an app's publication is relayed as.
+    ///
+    /// # Errors
+    /// [`NotRecorded`].
+    fn start(&self, app: AppId, name: &StreamId) -> Result<RecordingView, NotRecorded>;
+
+    /// Ends one of them; false if there is none that goes on.
+    fn stop(&self, app: AppId, name: &StreamId, id: &RecordingId) -> bool;
+
+    /// Removes one that has ended, with its files.
+    ///
+    /// # Errors
+    /// [`NotDeleted`].
+    fn remove<'a>(&'a self, app: AppId, id: &'a RecordingId) -> Deleting<'a>;
+}
+
+/// Whether a recording could be removed.
+pub type Deleting<'a> = Pin<Box<dyn Future<Output = Result<(), NotDeleted>> + Send + 'a>>;
+
+impl RecordDesk for AppRecordings {
+    fn are_kept(&self) -> bool {
+        self.0.is_some()
+    }
+
+    fn are_served(&self) -> bool {
+        self.0.as_ref().is_some_and(|kept| kept.reader.is_some())
+    }
+
+    fn of(&self, app: AppId, name: Option<&StreamId>) -> Vec<RecordingView> {
+        let all = self.all();
+        all.map_or_else(Vec::new, |all| all.of(app.0, name))
+    }
+
+    fn page(
+        &self,
+        app: AppId,
+        name: Option<&StreamId>,
+        after: Option<&RecordingId>,
+        limit: usize,
+    ) -> Vec<RecordingView> {
+        let all = self.all();
+        all.map_or_else(Vec::new, |all| all.page(app.0, name, after, limit))
+    }
+
+    fn stop(&self, app: AppId, name: &StreamId, id: &RecordingId) -> bool {
+        let all = self.all();
+        all.is_some_and(|all| all.stop(name, app.0, id))
+    }
+
+    fn start(&self, app: AppId, name: &StreamId) -> Result<RecordingView, NotRecorded> {
+        let recordings = self.all().ok_or(NotRecorded::Off)?;
+        Ok(recordings.start(name, app.0)?)
+    }
+
+    fn remove<'a>(&'a self, app: AppId, id: &'a RecordingId) -> Deleting<'a> {
+        Box::pin(async move {
+            let all = self.all().ok_or(NotDeleted::Off)?;
+            Ok(all.remove(app.0, id).await?)
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::hub::{MediaDone, MediaOrder};
 use super::orders::Media;
-use crate::push::AppPushes;
+use crate::push::{AppPushes, PushDesk};
 use crate::worker::{OfferError, PatchError, ReceiveError, RelayError, Workers};
 
 /// Who carries out media orders.

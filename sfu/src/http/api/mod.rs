@@ -39,7 +39,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 pub use router::{router, serve_root};
-pub use sights::{Deleting, ServerSights, Sights};
+pub use sights::{ServerSights, Sights};
 
 use super::metrics::HttpMetrics;
 use crate::auth::{Apps, Replays, SecretKey};

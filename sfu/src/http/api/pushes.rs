@@ -36,16 +36,16 @@ impl PushCall {
     /// Carries it out for an app; `None` is an answer without content.
     pub(super) async fn carry_out(self, api: &Api, app: AppId) -> Result<Option<Value>, Refusal> {
         let (source, name) = self.publication.find(api, app).await?;
-        let sights = &*api.0.sights;
+        let pushes = api.0.sights.pushes();
         match self.wish {
             Wish::List => Ok(Some(json(&Pushes {
-                items: sights.pushes(&name).iter().map(Push::from).collect(),
+                items: pushes.of(&name).iter().map(Push::from).collect(),
             }))),
             Wish::Start(target) => {
-                let view = sights.start_push(&source, &name, target)?;
+                let view = pushes.start(&source, &name, target)?;
                 Ok(Some(json(&Push::from(&view))))
             }
-            Wish::Stop(id) => match sights.stop_push(&name, id) {
+            Wish::Stop(id) => match pushes.stop(&name, id) {
                 true => Ok(None),
                 false => Err(Refusal::NoSuchPush { id: id.0 }),
             },

@@ -60,20 +60,20 @@ impl RecordCall {
 
     /// Carries it out for an app; `None` is an answer without content.
     pub(super) async fn carry_out(self, api: &Api, app: AppId) -> Result<Option<Value>, Refusal> {
-        let sights = &*api.0.sights;
-        let is_served = sights.serves_recordings();
+        let recordings = api.0.sights.recordings();
+        let is_served = recordings.are_served();
         let view_of = |view| json(&Recording::new(view, is_served));
         let (publication, wish) = match self {
             Self::Publication(publication, wish) => (publication, wish),
             Self::Room { room, recorded } => {
-                if recorded && !sights.keeps_recordings() {
+                if recorded && !recordings.are_kept() {
                     return Err(NotRecorded::Off.into());
                 }
                 api.ask(app, Call::RecordRoom { room, recorded }).await?;
                 return Ok(None);
             }
             Self::Delete(id) => {
-                sights.delete_recording(app, &id).await?;
+                recordings.remove(app, &id).await?;
                 return Ok(None);
             }
             Self::All {
@@ -82,7 +82,7 @@ impl RecordCall {
                 limit,
             } => {
                 let (stream, after) = (stream.as_ref(), after.as_ref());
-                let mut views = sights.recordings_page(app, stream, after, limit + 1);
+                let mut views = recordings.page(app, stream, after, limit + 1);
                 let has_more = views.len() > limit;
                 views.truncate(limit);
                 let last = views.last().filter(|_| has_more);
@@ -95,15 +95,15 @@ impl RecordCall {
         let (_, name) = publication.find(api, app).await?;
         match wish {
             Wish::List => {
-                let views = sights.recordings(app, &name);
+                let views = recordings.of(app, Some(&name));
                 let items = views.iter().map(view_of).collect();
                 Ok(Some(json(&Recordings { items, next: None })))
             }
             Wish::Start => {
-                let view = sights.start_recording(app, &name)?;
+                let view = recordings.start(app, &name)?;
                 Ok(Some(view_of(&view)))
             }
-            Wish::Stop(id) => match sights.stop_recording(app, &name, &id) {
+            Wish::Stop(id) => match recordings.stop(app, &name, &id) {
                 true => Ok(None),
                 false => Err(Refusal::NoSuchRecording { id }),
             },

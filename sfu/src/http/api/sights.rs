@@ -1,13 +1,6 @@
 //! Endpoints of what the server sees beside the rooms: how streams travel, and what back ends
 //! were told.
 
-use std::future::Future;
-use std::pin::Pin;
-
-use relay::push::{PushId, PushRefused, PushTarget, PushView};
-#[cfg(test)]
-use relay::record::NotRemoved;
-use relay::record::{RecordingId, RecordingView};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,13 +8,10 @@ use super::endpoint::{Endpoint, Group, Param};
 use super::input::Input;
 use super::refusal::Refusal;
 use super::viewers::Watch;
-#[cfg(test)]
-use crate::http::metrics::HttpMetrics;
 use crate::http::viewings::Viewings;
-use crate::live::broadcasts::Source;
 use crate::live::{AppId, UserId};
-use crate::push::AppPushes;
-use crate::record::{AppRecordings, NotDeleted, NotRecorded};
+use crate::push::{AppPushes, PushDesk};
+use crate::record::{AppRecordings, RecordDesk};
 use crate::webhook::{Delivery, Webhooks};
 use crate::worker::{INTERVAL_MS, Owner, Sample, StreamMeasure, Workers};
 
@@ -35,78 +25,11 @@ pub trait Sights: Send + Sync + 'static {
     fn viewings(&self) -> &Viewings;
     /// Width and height of a stream that is relayed under this name.
     fn picture_size(&self, name: &relay::StreamId) -> Option<(u16, u16)>;
-    /// The pushes of a stream that is relayed under this name.
-    fn pushes(&self, _name: &relay::StreamId) -> Vec<PushView> {
-        Vec::new()
-    }
-    /// Begins one. A server that pushes nothing has nothing live.
-    ///
-    /// # Errors
-    /// [`PushRefused`].
-    fn start_push(
-        &self,
-        _source: &Source,
-        name: &relay::StreamId,
-        _target: PushTarget,
-    ) -> Result<PushView, PushRefused> {
-        Err(PushRefused::NotLive {
-            stream: name.clone(),
-        })
-    }
-    /// Ends one; false if there is none.
-    fn stop_push(&self, _name: &relay::StreamId, _id: PushId) -> bool {
-        false
-    }
-    /// Whether recordings are kept.
-    fn keeps_recordings(&self) -> bool {
-        false
-    }
-    /// An app's newest recordings of a stream that is relayed under this name, in the order of their
-    /// ids.
-    fn recordings(&self, _app: AppId, _name: &relay::StreamId) -> Vec<RecordingView> {
-        Vec::new()
-    }
-    /// An app's recordings after one, of a stream that is relayed under this name or of all, in the
-    /// same order.
-    fn recordings_page(
-        &self,
-        _app: AppId,
-        _name: Option<&relay::StreamId>,
-        _after: Option<&RecordingId>,
-        _limit: usize,
-    ) -> Vec<RecordingView> {
-        Vec::new()
-    }
-    /// Whether players get recordings from this server.
-    fn serves_recordings(&self) -> bool {
-        false
-    }
-    /// Begins one.
-    ///
-    /// # Errors
-    /// [`NotRecorded`].
-    fn start_recording(
-        &self,
-        _app: AppId,
-        _name: &relay::StreamId,
-    ) -> Result<RecordingView, NotRecorded> {
-        Err(NotRecorded::Off)
-    }
-    /// Removes one that has ended, with its files.
-    ///
-    /// # Errors
-    /// [`NotDeleted`].
-    fn delete_recording<'a>(&'a self, _app: AppId, _id: &'a RecordingId) -> Deleting<'a> {
-        Box::pin(std::future::ready(Err(NotDeleted::Off)))
-    }
-    /// Ends one; false if there is none that goes on.
-    fn stop_recording(&self, _app: AppId, _name: &relay::StreamId, _id: &RecordingId) -> bool {
-        false
-    }
+    /// Who pushes streams to other servers.
+    fn pushes(&self) -> &dyn PushDesk;
+    /// Who records streams.
+    fn recordings(&self) -> &dyn RecordDesk;
 }
-
-/// Whether a recording could be removed.
-pub type Deleting<'a> = Pin<Box<dyn Future<Output = Result<(), NotDeleted>> + Send + 'a>>;
 
 /// The sights of a server that runs.
 pub struct ServerSights {
@@ -139,59 +62,12 @@ impl Sights for ServerSights {
         self.workers.picture_size(name)
     }
 
-    fn pushes(&self, name: &relay::StreamId) -> Vec<PushView> {
-        self.pushes.of(name)
+    fn pushes(&self) -> &dyn PushDesk {
+        &self.pushes
     }
 
-    fn start_push(
-        &self,
-        source: &Source,
-        name: &relay::StreamId,
-        target: PushTarget,
-    ) -> Result<PushView, PushRefused> {
-        self.pushes.start(source, name, target)
-    }
-
-    fn stop_push(&self, name: &relay::StreamId, id: PushId) -> bool {
-        self.pushes.stop(name, Some(id)) > 0
-    }
-
-    fn keeps_recordings(&self) -> bool {
-        self.recordings.are_kept()
-    }
-
-    fn recordings(&self, app: AppId, name: &relay::StreamId) -> Vec<RecordingView> {
-        self.recordings.of(app, Some(name))
-    }
-
-    fn recordings_page(
-        &self,
-        app: AppId,
-        name: Option<&relay::StreamId>,
-        after: Option<&RecordingId>,
-        limit: usize,
-    ) -> Vec<RecordingView> {
-        self.recordings.page(app, name, after, limit)
-    }
-
-    fn serves_recordings(&self) -> bool {
-        self.recordings.are_served()
-    }
-
-    fn start_recording(
-        &self,
-        app: AppId,
-        name: &relay::StreamId,
-    ) -> Result<RecordingView, NotRecorded> {
-        self.recordings.start(app, name)
-    }
-
-    fn delete_recording<'a>(&'a self, app: AppId, id: &'a RecordingId) -> Deleting<'a> {
-        Box::pin(self.recordings.remove(app, id))
-    }
-
-    fn stop_recording(&self, app: AppId, name: &relay::StreamId, id: &RecordingId) -> bool {
-        self.recordings.stop(app, name, id)
+    fn recordings(&self) -> &dyn RecordDesk {
+        &self.recordings
     }
 }
 
@@ -335,129 +211,6 @@ pub(super) fn group() -> Group {
                 ..Endpoint::default()
             },
         ],
-    }
-}
-
-/// For a server without workers.
-#[cfg(test)]
-pub(super) struct NoSights(Viewings);
-
-#[cfg(test)]
-impl Default for NoSights {
-    fn default() -> Self {
-        let metrics = HttpMetrics::register(&prometheus::Registry::new());
-        Self(Viewings::new(metrics.expect("a registry of its own")))
-    }
-}
-
-#[cfg(test)]
-impl Sights for NoSights {
-    fn measures(&self, _: AppId, _: u64) -> Vec<StreamMeasure> {
-        Vec::new()
-    }
-
-    fn deliveries(&self, _: AppId, _: usize) -> Vec<Delivery> {
-        Vec::new()
-    }
-
-    fn viewings(&self) -> &Viewings {
-        &self.0
-    }
-
-    fn picture_size(&self, _: &relay::StreamId) -> Option<(u16, u16)> {
-        None
-    }
-
-    fn pushes(&self, name: &relay::StreamId) -> Vec<PushView> {
-        vec![PushView {
-            id: PushId(1),
-            stream: name.clone(),
-            target: "rtmp://h/app".to_owned(),
-            state: relay::push::PushState::Running,
-            error: None,
-            sent_bytes: 1,
-            reconnects: 0,
-        }]
-    }
-
-    fn start_push(
-        &self,
-        _: &Source,
-        name: &relay::StreamId,
-        target: PushTarget,
-    ) -> Result<PushView, PushRefused> {
-        let mut view = self.pushes(name).remove(0);
-        view.target = target.to_string();
-        Ok(view)
-    }
-
-    fn stop_push(&self, _: &relay::StreamId, id: PushId) -> bool {
-        id == PushId(1)
-    }
-
-    fn keeps_recordings(&self) -> bool {
-        true
-    }
-
-    fn recordings(&self, app: AppId, name: &relay::StreamId) -> Vec<RecordingView> {
-        let recording = |id: &str| RecordingView {
-            id: id.parse().expect("an id"),
-            stream: name.clone(),
-            owner: app.0,
-            state: relay::record::RecordState::Ended,
-            started_at: 1,
-            reason: Some(relay::record::EndReason::DiskFull),
-            error: Some("the disk is full".to_owned()),
-            duration: std::time::Duration::from_secs(2),
-            bytes: 3,
-            segments: 1,
-            missed: 4,
-            folder: format!("{name}/1"),
-            playlist: Some(format!("{name}/1/index.m3u8")),
-            mp4: Some((format!("{name}/1/recording.mp4"), 5)),
-        };
-        ["1", "2", "3"].map(recording).into()
-    }
-
-    fn recordings_page(
-        &self,
-        app: AppId,
-        name: Option<&relay::StreamId>,
-        after: Option<&RecordingId>,
-        limit: usize,
-    ) -> Vec<RecordingView> {
-        let over = "over".parse().expect("a stream id");
-        let mut views = self.recordings(app, name.unwrap_or(&over));
-        views.retain(|view| after.is_none_or(|after| view.id > *after));
-        views.truncate(limit);
-        views
-    }
-
-    fn serves_recordings(&self) -> bool {
-        true
-    }
-
-    fn start_recording(
-        &self,
-        app: AppId,
-        name: &relay::StreamId,
-    ) -> Result<RecordingView, NotRecorded> {
-        Ok(self.recordings(app, name).remove(0))
-    }
-
-    fn delete_recording<'a>(&'a self, _: AppId, id: &'a RecordingId) -> Deleting<'a> {
-        let id = id.clone();
-        let deleted = match id.as_str() {
-            "1" => Ok(()),
-            "2" => Err(NotRemoved::NotEnded { id }),
-            "3" => Err(NotRemoved::Store { id }),
-            _ => Err(NotRemoved::NoSuch { id }),
-        };
-        Box::pin(std::future::ready(deleted.map_err(NotDeleted::from)))
-    }
-
-    fn stop_recording(&self, _: AppId, _: &relay::StreamId, id: &RecordingId) -> bool {
-        id.as_str() == "1"
     }
 }
 

@@ -1,6 +1,7 @@
 //! The routes over rooms without a hub.
 
 mod dev;
+mod doubles;
 mod sights;
 mod signing;
 mod table;
@@ -84,7 +85,7 @@ impl Routes {
     }
 
     pub(super) fn with(apps: Vec<App>, change: impl FnOnce(&mut ApiConfig)) -> Self {
-        Self::build(apps, Arc::new(super::sights::NoSights::default()), change)
+        Self::build(apps, Arc::new(doubles::NoWorkers::default()), change)
     }
 
     fn build(apps: Vec<App>, seen: Arc<dyn Sights>, change: impl FnOnce(&mut ApiConfig)) -> Self {

@@ -3,17 +3,27 @@
 use super::*;
 use crate::http::api::openapi::document;
 use crate::http::api::sights::Sights;
+use crate::http::api::tests::doubles::OnePush;
 use crate::http::api::tests::table::check;
 use crate::http::viewings::Viewings;
+use crate::push::PushDesk;
+use crate::record::{AppRecordings, RecordDesk};
 use crate::webhook::Delivery;
 use crate::worker::{Owner, Sample, StreamMeasure};
 
-struct Fixed(Viewings);
+/// One that keeps no recordings.
+struct Fixed {
+    viewings: Viewings,
+    recordings: AppRecordings,
+}
 
 impl Fixed {
     fn new() -> Arc<Self> {
         let metrics = HttpMetrics::register(&prometheus::Registry::new());
-        Arc::new(Self(Viewings::new(metrics.unwrap())))
+        Arc::new(Self {
+            viewings: Viewings::new(metrics.unwrap()),
+            recordings: AppRecordings::default(),
+        })
     }
 }
 
@@ -55,11 +65,19 @@ impl Sights for Fixed {
     }
 
     fn viewings(&self) -> &Viewings {
-        &self.0
+        &self.viewings
     }
 
     fn picture_size(&self, _: &relay::StreamId) -> Option<(u16, u16)> {
         Some((1280, 720))
+    }
+
+    fn pushes(&self) -> &dyn PushDesk {
+        &OnePush
+    }
+
+    fn recordings(&self) -> &dyn RecordDesk {
+        &self.recordings
     }
 }
 
