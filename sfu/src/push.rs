@@ -1,23 +1,35 @@
-//! Publications on their way to other servers, and what the apps' back ends are told of them.
+//! Streams on their way to other servers, and what the apps' back ends are told of them.
 
+use std::fmt;
 use std::sync::Arc;
 
 use prometheus::Registry;
-use relay::push::{PushConfig, PushId, PushRefused, PushState, PushTarget, PushView, Pushes};
-use relay::{Relay, StreamId};
+use relay::StreamId;
+use relay::push::{
+    PushConfig, PushFor, PushId, PushRefused, PushState, PushTarget, PushView, Pushes,
+};
 use rustls::{ClientConfig, RootCertStore};
 
+use crate::auth::Apps;
 use crate::config::Settings;
-use crate::live::broadcasts::Source;
+use crate::live::AppId;
+use crate::live::broadcasts::{Publisher, Source};
 use crate::live::chat::UnixTime;
-use crate::webhook::{Notice, RelayNotice, RelayStatus, RelayTask, Webhooks};
-use crate::worker::Owner;
+use crate::webhook::{Notice, Place, RelayNotice, RelayStatus, RelayTask, Webhooks, stream_task};
+use crate::worker::{Owner, Workers};
 
 /// The pushes of all apps. Clones share them.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct AppPushes {
     pushes: Pushes,
+    workers: Workers,
     webhooks: Webhooks,
+}
+
+impl fmt::Debug for AppPushes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pushes.fmt(f)
+    }
 }
 
 impl AppPushes {
@@ -27,7 +39,7 @@ impl AppPushes {
     /// When their metrics are registered already.
     pub fn new(
         settings: &Settings,
-        relay: Relay,
+        workers: &Workers,
         webhooks: Webhooks,
         registry: &Registry,
     ) -> Result<Self, prometheus::Error> {
@@ -39,13 +51,16 @@ impl AppPushes {
             private_hosts: push.private_hosts.clone(),
             tls: Arc::new(tls()),
         };
-        let pushes = Pushes::new(relay, config, registry)?;
-        Ok(Self { pushes, webhooks })
+        Ok(Self {
+            pushes: Pushes::new(workers.relay().clone(), config, registry)?,
+            workers: workers.clone(),
+            webhooks,
+        })
     }
 
-    /// What is relayed under `name` is this owner's from now on: pushes of another one's end.
-    pub fn pass(&self, name: &StreamId, owner: &Owner) {
-        let ended = self.pushes.pass(name, &label(owner));
+    /// What is relayed under `name` is this publisher's from now on: pushes of another one's end.
+    pub fn pass(&self, name: &StreamId, publisher: &Publisher) {
+        let ended = self.pushes.pass(name, &label(publisher));
         if ended > 0 {
             tracing::info!(%name, ended, "pushes end: the stream is another publisher's now");
         }
@@ -54,58 +69,72 @@ impl AppPushes {
 
 /// What calls need of pushes.
 pub trait PushDesk: Send + Sync {
-    /// The pushes of what is relayed under `name`.
-    fn of(&self, name: &StreamId) -> Vec<PushView>;
+    /// An app's pushes of what is relayed under `name`.
+    fn of(&self, app: AppId, name: &StreamId) -> Vec<PushView>;
 
-    /// Pushes a publication that is relayed under `name`; its app's back end is told how it goes.
+    /// Pushes what this publisher has relayed under `name`, for as long as it is theirs; their app's
+    /// back end is told how it goes.
     ///
     /// # Errors
     /// [`PushRefused`].
     fn start(
         &self,
-        source: &Source,
+        publisher: &Publisher,
         name: &StreamId,
         target: PushTarget,
     ) -> Result<PushView, PushRefused>;
 
-    /// Ends one of them; false if there is none.
-    fn stop(&self, name: &StreamId, id: PushId) -> bool;
+    /// Ends one of an app's; false if there is none.
+    fn stop(&self, app: AppId, name: &StreamId, id: PushId) -> bool;
 }
 
 impl PushDesk for AppPushes {
-    fn of(&self, name: &StreamId) -> Vec<PushView> {
-        self.pushes.of(name)
+    fn of(&self, app: AppId, name: &StreamId) -> Vec<PushView> {
+        self.pushes.of(app.0, name)
     }
 
     fn start(
         &self,
-        source: &Source,
+        publisher: &Publisher,
         name: &StreamId,
         target: PushTarget,
     ) -> Result<PushView, PushRefused> {
-        let app = source.room.app;
-        let publisher = Owner::User {
-            app,
-            user: source.user.clone(),
-        };
-        let (source, webhooks) = (source.clone(), self.webhooks.clone());
+        let app = publisher.app();
+        let (told, webhooks) = (publisher.clone(), self.webhooks.clone());
         let watcher = move |view: &PushView| {
-            if webhooks.config().tells(source.room.app) {
-                webhooks.tell(notice(&source, view, unix_now()));
+            if webhooks.config().tells(app) {
+                webhooks.tell(notice(&told, view, unix_now()));
             }
         };
-        self.pushes
-            .start(name, target, (app.0, &label(&publisher)), Arc::new(watcher))
+        let whose = PushFor {
+            owner: app.0,
+            publisher: &label(publisher),
+            is_theirs: &|| {
+                let owner = self.workers.owner_under(name);
+                owner.is_some_and(|owner| is_of(publisher, &owner))
+            },
+        };
+        self.pushes.start(name, target, whose, Arc::new(watcher))
     }
 
-    fn stop(&self, name: &StreamId, id: PushId) -> bool {
-        self.pushes.stop(name, Some(id)) > 0
+    fn stop(&self, app: AppId, name: &StreamId, id: PushId) -> bool {
+        self.pushes.stop(app.0, name, id)
     }
 }
 
-/// The same for the same owner alone.
-fn label(owner: &Owner) -> String {
-    format!("{owner:?}")
+/// The same for the same publisher alone.
+fn label(publisher: &Publisher) -> String {
+    format!("{publisher:?}")
+}
+
+/// Whether the media workers may have a publisher's stream as this owner's.
+fn is_of(publisher: &Publisher, owner: &Owner) -> bool {
+    match publisher {
+        Publisher::Member(source) => {
+            matches!(owner, Owner::User { app, user } if (*app, user) == (source.room.app, &source.user))
+        }
+        Publisher::Whip { app } => owner.app().unwrap_or(Apps::OPEN) == *app,
+    }
 }
 
 pub(crate) fn unix_now() -> UnixTime {
@@ -114,17 +143,28 @@ pub(crate) fn unix_now() -> UnixTime {
 }
 
 /// The address is told without its secrets.
-fn notice(source: &Source, view: &PushView, at: UnixTime) -> Notice {
-    let task = RelayTask {
-        room: source.room.room.clone(),
-        user: source.user.clone(),
-        track: source.track,
+fn notice(publisher: &Publisher, view: &PushView, at: UnixTime) -> Notice {
+    let (place, task, user) = match publisher {
+        Publisher::Member(Source { room, user, track }) => {
+            let task = RelayTask {
+                room: room.room.clone(),
+                user: user.clone(),
+                track: *track,
+            };
+            let place = Place::Room(room.room.clone());
+            (place, task.to_string(), Some(user.clone()))
+        }
+        Publisher::Whip { .. } => {
+            let place = Place::Stream(view.stream.clone());
+            (place, stream_task(&view.stream), None)
+        }
     };
     Notice::Relay(RelayNotice {
-        key: source.room.clone(),
+        app: publisher.app(),
+        place,
         at,
-        task: task.to_string(),
-        user: Some(source.user.clone()),
+        task,
+        user,
         url: view.target.clone(),
         status: match view.state {
             PushState::Waiting | PushState::Ended => RelayStatus::Idle,
@@ -157,17 +197,19 @@ pub(crate) fn tls() -> ClientConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::live::{AppId, RoomId, RoomKey, TrackKind};
+    use crate::live::{RoomId, RoomKey, TrackKind};
 
-    #[test]
-    fn a_back_end_is_told_of_a_push_as_of_a_relay_task() {
-        let source = Source {
-            room: RoomKey::new(AppId(7), RoomId::number(42).unwrap()),
+    fn source(room: u64) -> Source {
+        Source {
+            room: RoomKey::new(AppId(7), RoomId::number(room).unwrap()),
             user: "anna".parse().unwrap(),
             track: TrackKind::Main,
-        };
+        }
+    }
+
+    fn view() -> PushView {
         let target: PushTarget = "rtmp://a.example/live/hunter2?hunter2".parse().unwrap();
-        let mut view = PushView {
+        PushView {
             id: PushId(1),
             stream: "evening".parse().unwrap(),
             target: target.to_string(),
@@ -175,22 +217,82 @@ mod tests {
             error: Some("the connection was lost".to_owned()),
             sent_bytes: 5,
             reconnects: 1,
-        };
-        let told = |view: &PushView| match notice(&source, view, UnixTime(1_000)) {
+        }
+    }
+
+    fn told(publisher: &Publisher, view: &PushView) -> RelayNotice {
+        match notice(publisher, view, UnixTime(1_000)) {
             Notice::Relay(notice) => notice,
             other => panic!("{other:?}"),
-        };
-        let recovering = told(&view);
+        }
+    }
+
+    #[test]
+    fn a_back_end_is_told_of_a_push_as_of_a_relay_task() {
+        let publisher = Publisher::Member(source(42));
+        let mut view = view();
+        let recovering = told(&publisher, &view);
         assert_eq!(recovering.url, "rtmp://a.example/live");
         assert_eq!(recovering.status, RelayStatus::Recovering);
         assert_eq!(recovering.error.unwrap().1, "the connection was lost");
         let task: RelayTask = recovering.task.parse().unwrap();
-        assert_eq!(
-            (task.user, task.track),
-            (source.user.clone(), TrackKind::Main)
-        );
+        let anna = source(42).user;
+        assert_eq!((&task.user, task.track), (&anna, TrackKind::Main));
+        assert_eq!(recovering.place, Place::Room(task.room));
+        assert_eq!(recovering.user, Some(anna));
         (view.state, view.error) = (PushState::Ended, None);
-        let ended = told(&view);
+        let ended = told(&publisher, &view);
         assert_eq!((ended.status, ended.error), (RelayStatus::Idle, None));
+    }
+
+    #[test]
+    fn a_push_of_a_stream_in_no_room_is_told_by_its_id() {
+        let told = told(&Publisher::Whip { app: AppId(7) }, &view());
+        assert_eq!((told.app, told.user), (AppId(7), None));
+        assert_eq!(told.place, Place::Stream("evening".parse().unwrap()));
+        assert!(told.task.parse::<RelayTask>().is_err());
+    }
+
+    #[test]
+    fn what_began_with_a_room_ends_outside_of_it_and_the_other_way_round() {
+        let publishers = [
+            Publisher::Member(source(42)),
+            Publisher::Member(source(43)),
+            Publisher::Whip { app: AppId(7) },
+            Publisher::Whip { app: AppId(8) },
+        ];
+        for (at, one) in publishers.iter().enumerate() {
+            for (other_at, other) in publishers.iter().enumerate() {
+                let is_same = label(one) == label(other);
+                assert_eq!(is_same, at == other_at, "{one:?} and {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_publisher_has_the_stream_of_its_user_or_of_its_app() {
+        let anna = |app| Owner::User {
+            app: AppId(app),
+            user: "anna".parse().unwrap(),
+        };
+        let ben = Owner::User {
+            app: AppId(7),
+            user: "ben".parse().unwrap(),
+        };
+        let address = |app| Owner::PushAddress { app: AppId(app) };
+        let member = Publisher::Member(source(42));
+        assert!(is_of(&member, &anna(7)));
+        for other in [anna(8), ben.clone(), address(7), Owner::Anybody] {
+            assert!(!is_of(&member, &other), "{other:?}");
+        }
+        let whip = Publisher::Whip { app: AppId(7) };
+        for own in [anna(7), ben, address(7)] {
+            assert!(is_of(&whip, &own), "{own:?}");
+        }
+        for other in [anna(8), address(8), Owner::Anybody] {
+            assert!(!is_of(&whip, &other), "{other:?}");
+        }
+        let open = Publisher::Whip { app: Apps::OPEN };
+        assert!(is_of(&open, &Owner::Anybody) && !is_of(&open, &address(7)));
     }
 }

@@ -133,6 +133,17 @@ pub enum PushRefused {
     },
 }
 
+/// For whom a push is begun.
+#[derive(Clone, Copy)]
+pub struct PushFor<'a> {
+    /// A number that pushes are counted and found by.
+    pub owner: u32,
+    /// Whose the stream is, for as long as the push goes on: [`Pushes::pass`].
+    pub publisher: &'a str,
+    /// Whether it is theirs now. It is asked while pushes are locked.
+    pub is_theirs: &'a dyn Fn() -> bool,
+}
+
 /// Told of each change of a push's state, on the push's task; must not block.
 pub type PushWatcher = Arc<dyn Fn(&PushView) + Send + Sync>;
 
@@ -166,6 +177,10 @@ struct Entry {
 }
 
 impl Entry {
+    fn is_of(&self, owner: u32, stream: &StreamId) -> bool {
+        self.owner == owner && self.view.stream == *stream
+    }
+
     fn view(&self) -> PushView {
         let mut view = self.view.clone();
         view.sent_bytes = self.sent.load(Ordering::Relaxed);
@@ -207,10 +222,10 @@ impl Pushes {
         })))
     }
 
-    /// Begins to push a live stream for an owner, whose number is only counted by, as long as it is
-    /// this publisher's: [`pass`](Self::pass). One that goes there already stays as it is, and begins
-    /// anew if it was given up. Where a stream has as many as allowed, the oldest one that was given
-    /// up makes place.
+    /// Begins to push a live stream for an owner, as long as it is this publisher's:
+    /// [`pass`](Self::pass). What is another publisher's is not live for this one. One that goes
+    /// there already stays as it is, and begins anew if it was given up. Where a stream has as many
+    /// as allowed, the oldest one that was given up makes place.
     ///
     /// # Errors
     /// [`PushRefused`]. What happens later is told to the watcher.
@@ -218,10 +233,10 @@ impl Pushes {
         &self,
         stream: &StreamId,
         target: PushTarget,
-        (owner, publisher): (u32, &str),
+        whose: PushFor<'_>,
         watcher: PushWatcher,
     ) -> Result<PushView, PushRefused> {
-        let started = self.begin(stream, target, (owner, publisher), watcher);
+        let started = self.begin(stream, target, whose, watcher);
         if let Err(refused) = &started {
             let reason = match refused {
                 PushRefused::NotLive { .. } => "not_live",
@@ -236,15 +251,23 @@ impl Pushes {
         &self,
         stream: &StreamId,
         target: PushTarget,
-        (owner, publisher): (u32, &str),
+        whose: PushFor<'_>,
         watcher: PushWatcher,
     ) -> Result<PushView, PushRefused> {
-        let broadcast = self.0.relay.broadcast(stream).filter(|b| !b.is_ended());
-        let broadcast = broadcast.ok_or_else(|| PushRefused::NotLive {
+        let not_live = || PushRefused::NotLive {
             stream: stream.clone(),
-        })?;
+        };
+        let broadcast = self.0.relay.broadcast(stream).filter(|b| !b.is_ended());
+        let broadcast = broadcast.ok_or_else(not_live)?;
         let mut book = self.0.book();
-        let same = |entry: &&mut Entry| entry.view.stream == *stream && entry.target == target;
+        // Whoever takes the stream over from here on finds the push in the book.
+        if !(whose.is_theirs)() {
+            return Err(not_live());
+        }
+        let same = |entry: &&mut Entry| {
+            let is_here = entry.view.stream == *stream && entry.target == target;
+            is_here && entry.owner == whose.owner && *entry.publisher == *whose.publisher
+        };
         if let Some(entry) = book.pushes.values_mut().find(same) {
             if entry.view.state != PushState::Failed {
                 return Ok(entry.view());
@@ -269,7 +292,7 @@ impl Pushes {
             ("of one stream", of_stream(&book).0, config.max_per_stream),
             (
                 "of one app",
-                count(&|e| e.owner == owner),
+                count(&|e| e.owner == whose.owner),
                 config.max_per_owner,
             ),
             ("of this server", count(&|_| true), config.max_pushes),
@@ -291,8 +314,8 @@ impl Pushes {
         };
         let (stop, stopped) = watch::channel(false);
         let entry = Entry {
-            owner,
-            publisher: publisher.into(),
+            owner: whose.owner,
+            publisher: whose.publisher.into(),
             target: target.clone(),
             view: view.clone(),
             sent: Arc::default(),
@@ -314,25 +337,20 @@ impl Pushes {
         Ok(view)
     }
 
-    /// The pushes of a stream, in the order in which they were begun.
-    pub fn of(&self, stream: &StreamId) -> Vec<PushView> {
+    /// An owner's pushes of a stream, in the order in which they were begun.
+    pub fn of(&self, owner: u32, stream: &StreamId) -> Vec<PushView> {
         let book = self.0.book();
         let entries = book.pushes.values();
-        let here = entries.filter(|entry| entry.view.stream == *stream);
+        let here = entries.filter(|entry| entry.is_of(owner, stream));
         here.map(Entry::view).collect()
     }
 
-    /// Ends one push of a stream, or all of them; the server is told so. How many there were.
-    pub fn stop(&self, stream: &StreamId, id: Option<PushId>) -> usize {
+    /// Ends an owner's push of a stream; the server is told so. False if there is none.
+    pub fn stop(&self, owner: u32, stream: &StreamId, id: PushId) -> bool {
         let book = self.0.book();
-        let mut stopped = 0;
-        for entry in book.pushes.values() {
-            let is_it = id.is_none_or(|id| entry.view.id == id) && entry.view.stream == *stream;
-            if is_it && !entry.stop.send_replace(true) {
-                stopped += 1;
-            }
-        }
-        stopped
+        let entry = book.pushes.get(&id);
+        let entry = entry.filter(|entry| entry.is_of(owner, stream));
+        entry.is_some_and(|entry| !entry.stop.send_replace(true))
     }
 
     /// A stream is this publisher's from now on: pushes that were begun for another one end. How

@@ -52,6 +52,14 @@ impl Dial for Place {
     }
 }
 
+fn whose(owner: u32, publisher: &str) -> PushFor<'_> {
+    PushFor {
+        owner,
+        publisher,
+        is_theirs: &|| true,
+    }
+}
+
 struct World {
     relay: Relay,
     pushes: Pushes,
@@ -103,8 +111,15 @@ impl World {
     fn start(&self, name: &str, target: &str) -> Result<PushView, PushRefused> {
         let states = self.states.clone();
         let watcher: PushWatcher = Arc::new(move |view| states.lock().unwrap().push(view.state));
+        let target = target.parse().unwrap();
         self.pushes
-            .start(&id(name), target.parse().unwrap(), (7, "anna"), watcher)
+            .start(&id(name), target, whose(7, "anna"), watcher)
+    }
+
+    /// Ends the only push of a stream.
+    fn stop(&self, name: &str) {
+        let view = self.pushes.of(7, &id(name)).remove(0);
+        assert!(self.pushes.stop(7, &id(name), view.id));
     }
 
     fn states(&self) -> Vec<PushState> {
@@ -112,7 +127,7 @@ impl World {
     }
 
     fn state(&self) -> PushState {
-        self.pushes.of(&id("a"))[0].state
+        self.pushes.of(7, &id("a"))[0].state
     }
 
     /// The value of a metric, over all labels or with one.
@@ -194,7 +209,7 @@ async fn a_stream_is_pushed_from_a_key_frame_to_its_end() {
     let server = tokio::spawn(serve(pipe, ServerConfig::default(), MINUTE));
     camera.send(&ingest, SECOND * 6).await;
     assert_eq!(world.state(), PushState::Running);
-    assert!(world.pushes.of(&id("a"))[0].sent_bytes > 3 * 30 * 1_500);
+    assert!(world.pushes.of(7, &id("a"))[0].sent_bytes > 3 * 30 * 1_500);
     assert_eq!(world.metric("weblive_push_connected", None), 1.0);
     ingest.end();
     let got = server.await.unwrap();
@@ -202,7 +217,7 @@ async fn a_stream_is_pushed_from_a_key_frame_to_its_end() {
     let tags = check(&got.flv);
     assert!(tags.len() > 3 * 30, "{}", tags.len());
     assert!((2_900..4_100).contains(&tags.last().unwrap().1));
-    assert!(world.pushes.of(&id("a")).is_empty());
+    assert!(world.pushes.of(7, &id("a")).is_empty());
     use PushState::{Connecting, Ended, Running};
     assert_eq!(world.states(), [Connecting, Running, Ended]);
     assert_eq!(world.metric("weblive_push_streams", None), 0.0);
@@ -221,7 +236,7 @@ async fn times_rise_over_a_republish_on_the_same_connection() {
     sleep(SECOND * 3).await;
     let second = world.publish("a");
     Camera::new().send(&second, SECOND * 2).await;
-    assert_eq!(world.pushes.stop(&id("a"), None), 1);
+    world.stop("a");
     let got = server.await.unwrap();
     assert!(got.is_over);
     let tags = check(&got.flv);
@@ -282,7 +297,7 @@ async fn a_push_that_never_gets_through_is_given_up_and_can_be_begun_anew() {
     camera.send(&ingest, SECOND).await;
     world.start("a", "rtmp://h/live/k").unwrap();
     camera.send(&ingest, SECOND * 600).await;
-    let view = world.pushes.of(&id("a")).remove(0);
+    let view = world.pushes.of(7, &id("a")).remove(0);
     assert_eq!((view.state, view.reconnects), (PushState::Failed, 19));
     let error = view.error.unwrap();
     assert!(
@@ -296,7 +311,7 @@ async fn a_push_that_never_gets_through_is_given_up_and_can_be_begun_anew() {
     let again = world.start("a", "rtmp://h/live/k").unwrap();
     assert_ne!(again.id, view.id);
     camera.send(&ingest, SECOND * 601).await;
-    assert_eq!(world.pushes.of(&id("a")).len(), 1);
+    assert_eq!(world.pushes.of(7, &id("a")).len(), 1);
     assert!(world.place.dialled.load(Ordering::SeqCst) > 20);
     use PushState::{Connecting, Failed, Recovering};
     assert_eq!(world.states()[..3], [Connecting, Recovering, Failed]);
@@ -312,7 +327,7 @@ async fn a_push_that_was_given_up_makes_place_for_another() {
     camera.send(&ingest, SECOND * 600).await;
     let second = world.start("a", "rtmp://h/live/2").unwrap();
     let third = world.start("a", "rtmp://h/live/3").unwrap();
-    let there: Vec<_> = world.pushes.of(&id("a")).iter().map(|p| p.id).collect();
+    let there: Vec<_> = world.pushes.of(7, &id("a")).iter().map(|p| p.id).collect();
     assert_eq!(there, [second.id, third.id], "and not {:?}", first.id);
     assert!(world.start("a", "rtmp://h/live/4").is_err(), "none failed");
 }
@@ -325,7 +340,7 @@ async fn a_push_ends_where_its_stream_is_another_publishers() {
     camera.send(&ingest, SECOND).await;
     world.start("a", "rtmp://h/live/k").unwrap();
     let theirs = "rtmp://h/live/2".parse().unwrap();
-    let ben = (7, "ben");
+    let ben = whose(7, "ben");
     let theirs = world.pushes.start(&id("a"), theirs, ben, Arc::new(|_| {}));
     assert!(theirs.is_ok());
     for _ in 0..2 {
@@ -339,7 +354,7 @@ async fn a_push_ends_where_its_stream_is_another_publishers() {
     assert_eq!(world.pushes.pass(&id("a"), "ben"), 0);
     // Their servers are told so.
     camera.send(&ingest, SECOND * 10).await;
-    assert!(world.pushes.of(&id("a")).is_empty());
+    assert!(world.pushes.of(7, &id("a")).is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -358,7 +373,7 @@ async fn a_server_that_says_no_or_nothing_is_asked_again() {
     let strict = ServerConfig::default().with_expected_stream_key(Some("other".to_owned()));
     tokio::spawn(serve(pipe, strict, MINUTE));
     camera.send(&ingest, SECOND * 13).await;
-    let view = world.pushes.of(&id("a")).remove(0);
+    let view = world.pushes.of(7, &id("a")).remove(0);
     assert_eq!(view.state, PushState::Recovering);
     let error = view.error.unwrap();
     assert_eq!(
@@ -435,9 +450,9 @@ async fn a_server_that_takes_nothing_is_left() {
         1.0
     );
     // It is stopped within its wait, and nobody is there to say farewell to.
-    world.pushes.stop(&id("a"), None);
+    world.stop("a");
     sleep(SECOND).await;
-    assert!(world.pushes.of(&id("a")).is_empty());
+    assert!(world.pushes.of(7, &id("a")).is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -459,7 +474,7 @@ async fn pushes_are_bounded_and_one_address_is_pushed_to_once() {
         let target = format!("rtmp://h/live/{key}").parse().unwrap();
         world
             .pushes
-            .start(&id(stream), target, (8, "ben"), Arc::new(|_| {}))
+            .start(&id(stream), target, whose(8, "ben"), Arc::new(|_| {}))
     };
     other("b", "4").unwrap();
     assert_eq!(other("c", "5"), of("of this server", 4));
@@ -467,9 +482,46 @@ async fn pushes_are_bounded_and_one_address_is_pushed_to_once() {
         world.metric("weblive_push_refused_total", Some("limit")),
         3.0
     );
-    assert_eq!(world.pushes.stop(&id("a"), Some(first.id)), 1);
-    assert_eq!(world.pushes.stop(&id("a"), Some(first.id)), 0);
+    assert!(world.pushes.stop(7, &id("a"), first.id));
+    assert!(!world.pushes.stop(7, &id("a"), first.id));
     sleep(SECOND).await;
-    assert_eq!(world.pushes.of(&id("a")).len(), 1);
+    assert_eq!(world.pushes.of(7, &id("a")).len(), 1);
     assert!(other("c", "5").is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_finds_its_own_pushes_alone() {
+    let world = World::new(&[Fate::Silent]);
+    let _stream = world.publish("a");
+    let ours = world.start("a", "rtmp://h/live/k").unwrap();
+    assert_eq!(world.pushes.of(8, &id("a")), []);
+    assert!(!world.pushes.stop(8, &id("a"), ours.id));
+    // The same address of another owner is another push.
+    let target: PushTarget = "rtmp://h/live/k".parse().unwrap();
+    let start = |whose| {
+        let target = target.clone();
+        world
+            .pushes
+            .start(&id("a"), target, whose, Arc::new(|_| {}))
+    };
+    let theirs = start(whose(8, "ben")).unwrap();
+    assert_ne!(theirs.id, ours.id);
+    assert_eq!(world.pushes.of(8, &id("a")), [theirs]);
+    assert_eq!(world.pushes.of(7, &id("a")).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_become_another_publishers_is_not_pushed() {
+    let world = World::new(&[Fate::Silent]);
+    let _stream = world.publish("a");
+    let late = PushFor {
+        is_theirs: &|| false,
+        ..whose(7, "anna")
+    };
+    let target = "rtmp://h/live/k".parse().unwrap();
+    let refused = world.pushes.start(&id("a"), target, late, Arc::new(|_| {}));
+    assert_eq!(refused, Err(PushRefused::NotLive { stream: id("a") }));
+    assert_eq!(world.pushes.of(7, &id("a")), []);
+    let reason = world.metric("weblive_push_refused_total", Some("not_live"));
+    assert_eq!(reason, 1.0);
 }

@@ -8,7 +8,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use super::ffprobe::x264;
 use super::*;
 use crate::broadcast::testing::Tone;
-use crate::push::{PushConfig, PushState, Pushes};
+use crate::push::{PushConfig, PushFor, PushState, Pushes};
 
 fn config(port: u16) -> PushConfig {
     let tls = ClientConfig::builder()
@@ -67,14 +67,20 @@ async fn ffmpeg_records_a_push() {
         }
         if number == 10 {
             let target = format!("rtmp://127.0.0.1:{port}/live/key").parse().unwrap();
+            let whose = PushFor {
+                owner: 1,
+                publisher: "anna",
+                is_theirs: &|| true,
+            };
             let view = pushes
-                .start(&id("a"), target, (0, "anna"), Arc::new(|_| {}))
+                .start(&id("a"), target, whose, Arc::new(|_| {}))
                 .unwrap();
             assert_eq!(view.target, format!("rtmp://127.0.0.1:{port}/live"));
             began = true;
         }
         // Connecting may take some tries, until ffmpeg listens.
-        let runs = pushes.of(&id("a")).first().map(|push| push.state) == Some(PushState::Running);
+        let runs =
+            pushes.of(1, &id("a")).first().map(|push| push.state) == Some(PushState::Running);
         sent_after += usize::from(began && runs);
         if sent_after == 100 {
             break;
@@ -83,7 +89,7 @@ async fn ffmpeg_records_a_push() {
     assert_eq!(sent_after, 100, "{pushes:?}");
     ingest.end();
     let ended = async {
-        while !pushes.of(&id("a")).is_empty() {
+        while !pushes.of(1, &id("a")).is_empty() {
             sleep(Duration::from_millis(10)).await;
         }
         while ffmpeg.try_wait().unwrap().is_none() {

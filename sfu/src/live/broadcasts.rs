@@ -6,6 +6,7 @@
 //! book: the media workers know every live id, and have the last word.
 
 mod name;
+mod publisher;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use relay::StreamId;
 use super::ids::{RoomKey, UserId};
 use super::tracks::TrackKind;
 pub use name::{InvalidStreamName, RelayMode, StreamName};
+pub use publisher::Publisher;
 
 /// What a broadcast is made from: one track pair of one member.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,7 +6,9 @@ use std::pin::Pin;
 use relay::StreamId;
 
 use super::task::BackEnd;
+use crate::auth::Apps;
 use crate::live::AppId;
+use crate::live::broadcasts::{Publisher, Source};
 use crate::live::chat::UnixTime;
 use crate::push::AppPushes;
 use crate::record::AppRecordings;
@@ -54,7 +56,7 @@ impl BackEnd for BackEnds {
         }
     }
 
-    fn handle_media(&mut self, at: UnixTime, event: &MediaEvent) {
+    fn handle_media(&mut self, at: UnixTime, event: &MediaEvent, source: Option<&Source>) {
         let notice = match event {
             MediaEvent::BroadcastBegan {
                 name,
@@ -62,8 +64,11 @@ impl BackEnd for BackEnds {
                 from,
                 owner,
             } => {
-                if let Some(owner) = owner {
-                    self.pushes.pass(name, owner);
+                let whip = owner.as_ref().map(|owner| Publisher::Whip {
+                    app: owner.app().unwrap_or(Apps::OPEN),
+                });
+                if let Some(publisher) = source.cloned().map(Publisher::Member).or(whip) {
+                    self.pushes.pass(name, &publisher);
                 }
                 let app = self.workers.app_of(name);
                 self.streams.began(at, name, (*session, *from), app)

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::hub::{MediaDone, MediaOrder};
 use super::orders::Media;
+use crate::live::broadcasts::Publisher;
 use crate::push::{AppPushes, PushDesk};
 use crate::worker::{OfferError, PatchError, ReceiveError, RelayError, Workers};
 
@@ -67,7 +68,10 @@ async fn carry_out(workers: &Workers, pushes: &AppPushes, order: MediaOrder) -> 
             source,
             name,
             target,
-        } => MediaDone::Pushed(pushes.start(&source, &name, target).map(|_| ())),
+        } => {
+            let publisher = Publisher::Member(source);
+            MediaDone::Pushed(pushes.start(&publisher, &name, target).map(|_| ()))
+        }
         MediaOrder::Receive {
             receiver,
             add,

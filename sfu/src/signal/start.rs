@@ -64,12 +64,7 @@ impl Signalling {
         store::metrics::register(Arc::clone(&store), registry)?;
         let words = watch_words(&settings.chat, registry)?;
         let webhooks = Webhooks::start(settings.webhook_config(), registry)?;
-        let pushes = AppPushes::new(
-            settings,
-            workers.relay().clone(),
-            webhooks.clone(),
-            registry,
-        )?;
+        let pushes = AppPushes::new(settings, workers, webhooks.clone(), registry)?;
         let recordings = AppRecordings::new(settings, workers, webhooks.clone(), registry)?;
         let events = workers.events().ok_or(SignalError::Twice)?;
 

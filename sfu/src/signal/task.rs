@@ -24,6 +24,7 @@ use super::metrics::SignalMetrics;
 use super::orders::{Media, Orders};
 use super::outbox::Outbox;
 use super::protocol::CloseCode;
+use crate::live::broadcasts::Source;
 use crate::live::chat::{ImagePayload, UnixTime, WordFilter};
 use crate::live::{AppId, RoomKey, UserId};
 use crate::store::{Pending, SavedProfile, SavedRoom, Store, StoreError};
@@ -41,8 +42,8 @@ pub(super) trait BackEnd: Send + 'static {
     /// Records what is relayed under a name from now on, or no longer.
     fn record(&self, app: AppId, name: &StreamId, recorded: bool);
 
-    /// Looks at what the media workers tell.
-    fn handle_media(&mut self, at: UnixTime, event: &MediaEvent);
+    /// Looks at what the media workers tell; a broadcast that began may be a member's publication.
+    fn handle_media(&mut self, at: UnixTime, event: &MediaEvent, source: Option<&Source>);
 
     /// The server goes down.
     fn end(&mut self, at: UnixTime);
@@ -316,7 +317,11 @@ impl<M: Media, B: BackEnd> Task<M, B> {
                 }
                 Some(event) = self.events.recv() => {
                     begun = Instant::now();
-                    self.back_end.handle_media(super::clock(), &event);
+                    let source = match &event {
+                        MediaEvent::BroadcastBegan { session, .. } => self.hub.source(*session),
+                        _ => None,
+                    };
+                    self.back_end.handle_media(super::clock(), &event, source);
                     self.hub.handle_media_event(begun.into_std(), event);
                 }
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {

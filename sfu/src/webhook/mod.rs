@@ -40,6 +40,6 @@ pub use packet::Packet;
 pub use queue::{Attempt, AttemptId, Full, Limits, Queue, QueueCounts};
 pub use sign::{room_sign, stream_sign};
 pub use streams::LiveStreams;
-pub use task_id::{BadTask, RelayTask};
+pub use task_id::{BadTask, RelayTask, stream_task};
 pub use teller::Teller;
 pub use verdict::Verdict;

@@ -191,8 +191,10 @@ impl MediaChange {
 /// A task that pushes a stream on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayNotice {
-    /// The room of the stream.
-    pub key: RoomKey,
+    /// The app that it belongs to.
+    pub app: AppId,
+    /// The room of the stream, or the stream if it is in none.
+    pub place: Place,
     /// When it happened.
     pub at: UnixTime,
     /// The task's name.
@@ -333,9 +335,9 @@ impl Notice {
         match self {
             Self::Stream(notice) => notice.app,
             Self::Record(notice) => notice.app,
+            Self::Relay(notice) => notice.app,
             Self::Room(RoomNotice { key, .. })
             | Self::Media(MediaNotice { key, .. })
-            | Self::Relay(RelayNotice { key, .. })
             | Self::Chat(ChatNotice { key, .. })
             | Self::Live(LiveNotice { key, .. })
             | Self::Seats(SeatsNotice { key, .. }) => key.app,
@@ -399,9 +401,19 @@ impl Notice {
                     place: Place::Stream(notice.recording.stream.clone()),
                 };
             }
-            Self::Room(RoomNotice { key, .. })
-            | Self::Media(MediaNotice { key, .. })
-            | Self::Relay(RelayNotice { key, .. }) => (Family::Room, key),
+            Self::Relay(notice) => {
+                return Lane {
+                    app: notice.app,
+                    family: match &notice.place {
+                        Place::Room(_) => Family::Room,
+                        Place::Stream(_) => Family::Stream,
+                    },
+                    place: notice.place.clone(),
+                };
+            }
+            Self::Room(RoomNotice { key, .. }) | Self::Media(MediaNotice { key, .. }) => {
+                (Family::Room, key)
+            }
             Self::Chat(ChatNotice { key, .. }) => (Family::Chat, key),
             Self::Live(LiveNotice { key, .. }) | Self::Seats(SeatsNotice { key, .. }) => {
                 (Family::Live, key)

@@ -154,7 +154,8 @@ fn media_events_have_their_numbers() {
 fn a_relay_task_has_its_status_and_its_error() {
     let relay = |status, error| {
         body(&Notice::Relay(RelayNotice {
-            key: key(),
+            app: key().app,
+            place: Place::Room(key().room),
             at: AT,
             task: "task-1".to_owned(),
             user: None,
@@ -175,6 +176,32 @@ fn a_relay_task_has_its_status_and_its_error() {
     assert_eq!(failed["EventInfo"]["Payload"]["ErrorCode"], -3);
     assert_eq!(failed["EventInfo"]["Payload"]["ErrorMsg"], "refused");
     assert_eq!(failed["EventInfo"]["Payload"]["Status"], 4);
+}
+
+#[test]
+fn a_relay_task_of_no_room_names_its_stream() {
+    let packet = Packet::of(
+        &Notice::Relay(RelayNotice {
+            app: AppId(14),
+            place: Place::Stream("evening".parse().unwrap()),
+            at: AT,
+            task: "task-1".to_owned(),
+            user: None,
+            url: "rtmp://cdn.example/live".to_owned(),
+            status: RelayStatus::Connecting,
+            error: None,
+        }),
+        &hook(),
+        NOW,
+    );
+    assert_eq!(
+        std::str::from_utf8(&packet.body).unwrap(),
+        r#"{"EventGroupId":4,"EventType":401,"CallbackTs":1700000000456,"EventInfo":{"StreamId":"evening","EventTs":1700000000,"EventMsTs":1700000000123,"TaskId":"task-1","Payload":{"Url":"rtmp://cdn.example/live","Status":1}}}"#
+    );
+    assert_eq!(
+        (packet.app, packet.about.subject.as_str()),
+        (AppId(14), "evening")
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use relay::StreamId;
 use thiserror::Error;
 
 use crate::live::{RoomId, TrackKind, UserId};
@@ -26,6 +27,11 @@ impl fmt::Display for RelayTask {
         let text = serde_json::to_vec(&parts).map_err(|_| fmt::Error)?;
         f.write_str(&URL_SAFE_NO_PAD.encode(text))
     }
+}
+
+/// The name of the task that pushes a stream in no room; never that of a [`RelayTask`].
+pub fn stream_task(stream: &StreamId) -> String {
+    URL_SAFE_NO_PAD.encode(format!("[\"{stream}\"]"))
 }
 
 /// A text names no [`RelayTask`].
@@ -62,5 +68,12 @@ mod tests {
         assert_eq!(other(br#"[0,"anna","main"]"#), Err(BadTask));
         assert_eq!(other(br#"[7,"anna"]"#), Err(BadTask));
         assert_eq!("*".parse::<RelayTask>(), Err(BadTask));
+    }
+
+    #[test]
+    fn no_stream_has_a_name_that_makes_it_a_publication() {
+        let stream: StreamId = "WzcsImFubmEiLCJtYWluIl0".parse().unwrap();
+        assert!(stream.as_str().parse::<RelayTask>().is_ok());
+        assert_eq!(stream_task(&stream).parse::<RelayTask>(), Err(BadTask));
     }
 }

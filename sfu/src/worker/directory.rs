@@ -278,6 +278,13 @@ impl Directory {
         Some((entry.owner.clone()?, viewers))
     }
 
+    /// Whose stream is relayed under a name, while it has a publisher.
+    pub(crate) fn owner_under(&self, name: &StreamId) -> Option<&Owner> {
+        let stream = self.names.stream_under(name).unwrap_or(name);
+        let entry = self.streams.get(stream).filter(|e| e.publishers > 0)?;
+        entry.owner.as_ref()
+    }
+
     /// The app of the stream's last connected publisher.
     pub(crate) fn app_of(&self, stream: &StreamId) -> Option<AppId> {
         self.published.app_of(stream)
@@ -494,7 +501,13 @@ mod tests {
         d.place(&a, id(1), Role::Publisher, user(7, "anna"))
             .expect("free");
         d.relayed(&a, &show);
+        assert_eq!(d.owner_under(&show), None);
+        assert_eq!(d.hold(&session(1, "a"), &show), Ok(()));
+        for name in [&a, &show] {
+            assert_eq!(d.owner_under(name), user(7, "anna").as_ref());
+        }
         d.closed(&a, id(1), Role::Publisher);
+        assert_eq!(d.owner_under(&a), None);
         assert_eq!(d.app_of(&show), Some(AppId(7)));
     }
 

@@ -155,6 +155,11 @@ impl Workers {
         self.shared.directory().app_of(stream)
     }
 
+    /// Whose stream is relayed under a name, or about to be; `None` without a publisher.
+    pub fn owner_under(&self, name: &StreamId) -> Option<Owner> {
+        self.shared.directory().owner_under(name).cloned()
+    }
+
     /// The relay that has what is published.
     pub fn relay(&self) -> &Relay {
         &self.shared.relay

@@ -62,6 +62,11 @@ impl Names {
         }
     }
 
+    /// The stream that has a name beside its own id.
+    pub(crate) fn stream_under(&self, name: &StreamId) -> Option<&StreamId> {
+        self.by_name.get(name).map(|held| &held.stream)
+    }
+
     /// True if no other stream has the name.
     pub(crate) fn is_free(&self, name: &StreamId, stream: &StreamId) -> bool {
         self.by_name.get(name).is_none_or(|h| h.stream == *stream)

@@ -8,6 +8,7 @@ mod limits;
 mod media;
 #[path = "../http/publisher.rs"]
 mod publisher;
+mod pushing;
 mod recording;
 mod rest;
 mod resume;

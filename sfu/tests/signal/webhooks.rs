@@ -20,7 +20,7 @@ use crate::server::{port, serve};
 
 /// A back end that refuses `spam`, masks `darn`, and thinks about `think` until it is told to go on.
 #[derive(Clone)]
-struct BackEnd {
+pub(crate) struct BackEnd {
     told: Arc<Mutex<Vec<Value>>>,
     thinking: Arc<Semaphore>,
 }
@@ -48,7 +48,7 @@ async fn receive(State(back_end): State<BackEnd>, body: Bytes) -> String {
 }
 
 impl BackEnd {
-    async fn start() -> (Self, String) {
+    pub(crate) async fn start() -> (Self, String) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
             .await
             .expect("a port");
@@ -63,7 +63,7 @@ impl BackEnd {
     }
 
     /// Waits until something has been told.
-    async fn has(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn has(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let end = Instant::now() + PATIENCE;
         loop {
             if let Some(notice) = self

@@ -1,7 +1,7 @@
 //! Endpoints of pushes to other servers.
 
 use http::Method;
-use relay::push::{PushId, PushTarget, PushView};
+use relay::push::{PushId, PushRefused, PushTarget, PushView};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -9,14 +9,14 @@ use super::Api;
 use super::bodies::NewPush;
 use super::endpoint::{BodyOf, Endpoint};
 use super::input::Input;
-use super::publication::Named;
+use super::publication::{Found, Named};
 use super::refusal::Refusal;
 use crate::live::AppId;
 
 /// What an endpoint of these asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PushCall {
-    publication: Named,
+    of: Named,
     wish: Wish,
 }
 
@@ -27,25 +27,45 @@ enum Wish {
     Stop(PushId),
 }
 
+impl Wish {
+    fn start(input: &Input<'_>) -> Result<Self, Refusal> {
+        let body: NewPush = input.body()?;
+        let target = body.url.parse().map_err(Refusal::PushAddress)?;
+        Ok(Self::Start(target))
+    }
+
+    fn stop(input: &Input<'_>) -> Result<Self, Refusal> {
+        Ok(Self::Stop(PushId(input.push()?)))
+    }
+}
+
 impl PushCall {
-    fn read(input: &Input<'_>, wish: Wish) -> Result<Self, Refusal> {
-        let publication = Named::read(input)?;
-        Ok(Self { publication, wish })
+    fn publication(input: &Input<'_>, wish: Wish) -> Result<Self, Refusal> {
+        let of = Named::publication(input)?;
+        Ok(Self { of, wish })
+    }
+
+    fn stream(input: &Input<'_>, wish: Wish) -> Result<Self, Refusal> {
+        let of = Named::stream(input)?;
+        Ok(Self { of, wish })
     }
 
     /// Carries it out for an app; `None` is an answer without content.
     pub(super) async fn carry_out(self, api: &Api, app: AppId) -> Result<Option<Value>, Refusal> {
-        let (source, name) = self.publication.find(api, app).await?;
+        let Found { name, publisher } = self.of.find(api, app).await?;
         let pushes = api.0.sights.pushes();
         match self.wish {
             Wish::List => Ok(Some(json(&Pushes {
-                items: pushes.of(&name).iter().map(Push::from).collect(),
+                items: pushes.of(app, &name).iter().map(Push::from).collect(),
             }))),
             Wish::Start(target) => {
-                let view = pushes.start(&source, &name, target)?;
+                let Some(publisher) = publisher else {
+                    return Err(PushRefused::NotLive { stream: name }.into());
+                };
+                let view = pushes.start(&publisher, &name, target)?;
                 Ok(Some(json(&Push::from(&view))))
             }
-            Wish::Stop(id) => match pushes.stop(&name, id) {
+            Wish::Stop(id) => match pushes.stop(app, &name, id) {
                 true => Ok(None),
                 false => Err(Refusal::NoSuchPush { id: id.0 }),
             },
@@ -98,7 +118,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             status: 200,
             answer: Some(("PushList", PUSH_LIST)),
             refusals: &[(404, "not-published"), (409, "not-relayed")],
-            push: Some(|input| PushCall::read(input, Wish::List)),
+            push: Some(|input| PushCall::publication(input, Wish::List)),
             ..Endpoint::default()
         },
         Endpoint {
@@ -121,11 +141,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 (409, "not-live"),
                 (409, "full"),
             ],
-            push: Some(|input| {
-                let body: NewPush = input.body()?;
-                let target = body.url.parse().map_err(Refusal::PushAddress)?;
-                PushCall::read(input, Wish::Start(target))
-            }),
+            push: Some(|input| PushCall::publication(input, Wish::start(input)?)),
             ..Endpoint::default()
         },
         Endpoint {
@@ -139,10 +155,44 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 (409, "not-relayed"),
                 (404, "no-such-push"),
             ],
-            push: Some(|input| {
-                let id = PushId(input.push()?);
-                PushCall::read(input, Wish::Stop(id))
-            }),
+            push: Some(|input| PushCall::publication(input, Wish::stop(input)?)),
+            ..Endpoint::default()
+        },
+        Endpoint {
+            path: "/streams/{stream}/pushes",
+            id: "listStreamPushes",
+            summary: "List where a stream is pushed to",
+            text: "As `listPushes`, of a stream by its public id: of a publication in a room, or of \
+                   one that came by WHIP. Of one that is not live, or another app's, the list is \
+                   empty.",
+            status: 200,
+            answer: Some(("PushList", PUSH_LIST)),
+            push: Some(|input| PushCall::stream(input, Wish::List)),
+            ..Endpoint::default()
+        },
+        Endpoint {
+            method: Method::POST,
+            path: "/streams/{stream}/pushes",
+            id: "startStreamPush",
+            summary: "Push a stream to another server by RTMP",
+            text: "As `startPush`. It goes on where another WHIP publisher of the app publishes the \
+                   stream anew, and ends where a publication in a room takes its id, or the other \
+                   way round.",
+            body: BodyOf::new::<NewPush>(r#"{"url": "rtmp://live.example.com/app/key"}"#),
+            status: 200,
+            answer: Some(("Push", PUSH)),
+            refusals: &[(400, "bad-push-address"), (409, "not-live"), (409, "full")],
+            push: Some(|input| PushCall::stream(input, Wish::start(input)?)),
+            ..Endpoint::default()
+        },
+        Endpoint {
+            method: Method::DELETE,
+            path: "/streams/{stream}/pushes/{push}",
+            id: "stopStreamPush",
+            summary: "Push a stream there no longer",
+            text: "The other server is told that the stream is over.",
+            refusals: &[(404, "no-such-push")],
+            push: Some(|input| PushCall::stream(input, Wish::stop(input)?)),
             ..Endpoint::default()
         },
     ]

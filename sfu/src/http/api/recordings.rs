@@ -2,14 +2,14 @@
 
 use http::Method;
 use relay::StreamId;
-use relay::record::{RecordingId, RecordingView};
+use relay::record::{RecordRefused, RecordingId, RecordingView};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::Api;
 use super::endpoint::{AFTER, Endpoint, LIMIT, Param};
 use super::input::Input;
-use super::publication::Named;
+use super::publication::{Found, Named};
 use super::refusal::Refusal;
 use crate::live::{AppId, RoomId};
 use crate::record::{NotRecorded, address};
@@ -18,8 +18,8 @@ use crate::signal::hub::admin::Call;
 /// What an endpoint of these asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum RecordCall {
-    /// Of one publication.
-    Publication(Named, Wish),
+    /// Of one stream.
+    Of(Named, Wish),
     /// All that is published in a room.
     Room { room: RoomId, recorded: bool },
     /// One that has ended is to go.
@@ -32,7 +32,7 @@ pub(super) enum RecordCall {
     },
 }
 
-/// What is to be done with a publication's.
+/// What is to be done with a stream's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Wish {
     List,
@@ -41,8 +41,12 @@ pub(super) enum Wish {
 }
 
 impl RecordCall {
-    fn read(input: &Input<'_>, wish: Wish) -> Result<Self, Refusal> {
-        Ok(Self::Publication(Named::read(input)?, wish))
+    fn publication(input: &Input<'_>, wish: Wish) -> Result<Self, Refusal> {
+        Ok(Self::Of(Named::publication(input)?, wish))
+    }
+
+    fn stream(input: &Input<'_>, wish: Wish) -> Result<Self, Refusal> {
+        Ok(Self::Of(Named::stream(input)?, wish))
     }
 
     fn read_all(input: &Input<'_>) -> Result<Self, Refusal> {
@@ -63,8 +67,8 @@ impl RecordCall {
         let recordings = api.0.sights.recordings();
         let is_served = recordings.are_served();
         let view_of = |view| json(&Recording::new(view, is_served));
-        let (publication, wish) = match self {
-            Self::Publication(publication, wish) => (publication, wish),
+        let (of, wish) = match self {
+            Self::Of(of, wish) => (of, wish),
             Self::Room { room, recorded } => {
                 if recorded && !recordings.are_kept() {
                     return Err(NotRecorded::Off.into());
@@ -92,7 +96,7 @@ impl RecordCall {
                 })));
             }
         };
-        let (_, name) = publication.find(api, app).await?;
+        let Found { name, publisher } = of.find(api, app).await?;
         match wish {
             Wish::List => {
                 let views = recordings.of(app, Some(&name));
@@ -100,6 +104,9 @@ impl RecordCall {
                 Ok(Some(json(&Recordings { items, next: None })))
             }
             Wish::Start => {
+                if publisher.is_none() && recordings.are_kept() {
+                    return Err(NotRecorded::from(RecordRefused::NotLive { stream: name }).into());
+                }
                 let view = recordings.start(app, &name)?;
                 Ok(Some(view_of(&view)))
             }
@@ -251,7 +258,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             status: 200,
             answer: Some(("RecordingList", RECORDING_LIST)),
             refusals: &[(404, "not-published"), (409, "not-relayed")],
-            record: Some(|input| RecordCall::read(input, Wish::List)),
+            record: Some(|input| RecordCall::publication(input, Wish::List)),
             ..Endpoint::default()
         },
         Endpoint {
@@ -273,7 +280,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 (409, "full"),
                 (409, "records-nothing"),
             ],
-            record: Some(|input| RecordCall::read(input, Wish::Start)),
+            record: Some(|input| RecordCall::publication(input, Wish::Start)),
             ..Endpoint::default()
         },
         Endpoint {
@@ -289,7 +296,44 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             ],
             record: Some(|input| {
                 let id = input.recording()?;
-                RecordCall::read(input, Wish::Stop(id))
+                RecordCall::publication(input, Wish::Stop(id))
+            }),
+            ..Endpoint::default()
+        },
+        Endpoint {
+            path: "/streams/{stream}/recordings",
+            id: "listStreamRecordings",
+            summary: "List the recordings of a stream",
+            text: "As `listRecordings`, of a stream by its public id: of a publication in a room, or \
+                   of one that came by WHIP, whether or not it is live.",
+            status: 200,
+            answer: Some(("RecordingList", RECORDING_LIST)),
+            record: Some(|input| RecordCall::stream(input, Wish::List)),
+            ..Endpoint::default()
+        },
+        Endpoint {
+            method: Method::POST,
+            path: "/streams/{stream}/recordings",
+            id: "startStreamRecording",
+            summary: "Record a stream",
+            text: "As `startRecording`. It goes on with whoever of the app publishes the stream \
+                   anew.",
+            status: 200,
+            answer: Some(("Recording", RECORDING)),
+            refusals: &[(409, "not-live"), (409, "full"), (409, "records-nothing")],
+            record: Some(|input| RecordCall::stream(input, Wish::Start)),
+            ..Endpoint::default()
+        },
+        Endpoint {
+            method: Method::DELETE,
+            path: "/streams/{stream}/recordings/{recording}",
+            id: "stopStreamRecording",
+            summary: "Record a stream no longer",
+            text: "The segment under way is the last one. What was recorded stays.",
+            refusals: &[(404, "no-such-recording")],
+            record: Some(|input| {
+                let id = input.recording()?;
+                RecordCall::stream(input, Wish::Stop(id))
             }),
             ..Endpoint::default()
         },

@@ -106,7 +106,7 @@ pub(super) enum Refusal {
     #[error(transparent)]
     Push(#[from] PushRefused),
     /// There is no such push.
-    #[error("the publication has no push {id}; the list has those that there are")]
+    #[error("the stream has no push {id}; the list has those that there are")]
     NoSuchPush {
         /// Its name.
         id: u64,
@@ -115,9 +115,7 @@ pub(super) enum Refusal {
     #[error(transparent)]
     Record(#[from] NotRecorded),
     /// There is no such recording.
-    #[error(
-        "the publication has no recording {id} that goes on; the list has those that there are"
-    )]
+    #[error("the stream has no recording {id} that goes on; the list has those that there are")]
     NoSuchRecording {
         /// Its name.
         id: RecordingId,

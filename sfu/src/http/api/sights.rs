@@ -8,6 +8,7 @@ use super::endpoint::{Endpoint, Group, Param};
 use super::input::Input;
 use super::refusal::Refusal;
 use super::viewers::Watch;
+use crate::auth::Apps;
 use crate::http::viewings::Viewings;
 use crate::live::{AppId, UserId};
 use crate::push::{AppPushes, PushDesk};
@@ -25,6 +26,8 @@ pub trait Sights: Send + Sync + 'static {
     fn viewings(&self) -> &Viewings;
     /// Width and height of a stream that is relayed under this name.
     fn picture_size(&self, name: &relay::StreamId) -> Option<(u16, u16)>;
+    /// The app of the publisher whose stream is relayed under this name, if there is one.
+    fn publisher_app(&self, name: &relay::StreamId) -> Option<AppId>;
     /// Who pushes streams to other servers.
     fn pushes(&self) -> &dyn PushDesk;
     /// Who records streams.
@@ -60,6 +63,11 @@ impl Sights for ServerSights {
 
     fn picture_size(&self, name: &relay::StreamId) -> Option<(u16, u16)> {
         self.workers.picture_size(name)
+    }
+
+    fn publisher_app(&self, name: &relay::StreamId) -> Option<AppId> {
+        let owner = self.workers.owner_under(name)?;
+        Some(owner.app().unwrap_or(Apps::OPEN))
     }
 
     fn pushes(&self) -> &dyn PushDesk {

@@ -24,7 +24,8 @@ fn relays() -> Group {
         name: "Streams",
         text: "What members publish, and the HTTP-FLV and HLS addresses of it: \
                `/live/{relayedAs}.flv` and `.m3u8`; pushes of it to other servers, and \
-               recordings.",
+               recordings. Below `/streams/{stream}`, which is `relayedAs` or the id of a \
+               stream that came by WHIP, pushes and recordings are of whatever is live.",
         endpoints: vec![
             Endpoint {
                 path: "/streams",

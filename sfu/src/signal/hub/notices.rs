@@ -7,7 +7,9 @@ use relay::StreamId;
 use super::{Hub, HubOutput};
 use crate::live::broadcasts::Source;
 use crate::live::{Effect, RoomInfo, RoomKey};
-use crate::webhook::{LiveChange, LiveNotice, Notice, RelayNotice, RelayStatus, RelayTask, app_of};
+use crate::webhook::{
+    LiveChange, LiveNotice, Notice, Place, RelayNotice, RelayStatus, RelayTask, app_of,
+};
 use crate::worker::RelayError;
 
 impl Hub {
@@ -64,7 +66,8 @@ impl Hub {
         };
         let error = result.as_ref().err();
         let notice = Notice::Relay(RelayNotice {
-            key: room.clone(),
+            app: room.app,
+            place: Place::Room(room.room.clone()),
             at: self.clock(now),
             task: RelayTask {
                 room: room.room.clone(),

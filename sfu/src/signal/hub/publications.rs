@@ -11,8 +11,15 @@ use crate::live::broadcasts::Source;
 use crate::live::quality::Path;
 use crate::live::{Allowed, Command, LiveError, Publication, Role, RoomKey, TrackKind, UserId};
 use crate::signal::protocol::MediaEvent;
+use crate::worker::SessionId;
 
 impl Hub {
+    /// The publication that a session carries; `None` for sessions outside of rooms.
+    pub fn source(&self, session: SessionId) -> Option<&Source> {
+        let stream = self.stage.publishers.get(&session)?;
+        self.stage.source(stream)
+    }
+
     /// The stream id of a publication has changed: the session under the old one ends. The room
     /// is told by the new one's announcement.
     pub(super) fn retire(&mut self, now: Instant, stream: &StreamId) {

@@ -1,11 +1,12 @@
 //! Rooms, media and relay tasks: event groups 1, 2 and 4.
 
+use relay::StreamId;
 use serde::Serialize;
 
 use super::json;
 use crate::live::chat::UnixTime;
 use crate::live::{LeaveReason, Role, RoomId, UserId};
-use crate::webhook::notice::{MediaNotice, RelayNotice, RoomChange, RoomNotice};
+use crate::webhook::notice::{MediaNotice, Place, RelayNotice, RoomChange, RoomNotice};
 
 pub(in crate::webhook) fn room(notice: &RoomNotice, now: UnixTime) -> Vec<u8> {
     let mut info = EventInfo::new(&notice.key.room, notice.at);
@@ -46,8 +47,11 @@ pub(in crate::webhook) fn media(notice: &MediaNotice, now: UnixTime) -> Vec<u8> 
 }
 
 pub(in crate::webhook) fn relay(notice: &RelayNotice, now: UnixTime) -> Vec<u8> {
-    let mut info = EventInfo::new(&notice.key.room, notice.at);
-    info.room_type = Some(match notice.key.room {
+    let mut info = match &notice.place {
+        Place::Room(room) => EventInfo::new(room, notice.at),
+        Place::Stream(stream) => EventInfo::of_stream(stream, notice.at),
+    };
+    info.room_type = info.room_id.map(|room| match room {
         RoomId::Number(_) => 0,
         RoomId::Name(_) => 1,
     });
@@ -86,7 +90,11 @@ struct Event<'a> {
 #[serde(rename_all = "PascalCase")]
 struct EventInfo<'a> {
     /// A number for a number room, a text for a named one.
-    room_id: &'a RoomId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room_id: Option<&'a RoomId>,
+    /// Of a stream in no room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     room_type: Option<u8>,
     /// In s.
@@ -109,9 +117,18 @@ struct EventInfo<'a> {
 }
 
 impl<'a> EventInfo<'a> {
-    fn new(room_id: &'a RoomId, at: UnixTime) -> Self {
+    fn new(room: &'a RoomId, at: UnixTime) -> Self {
+        Self::of(Some(room), None, at)
+    }
+
+    fn of_stream(stream: &'a StreamId, at: UnixTime) -> Self {
+        Self::of(None, Some(stream.as_str()), at)
+    }
+
+    fn of(room_id: Option<&'a RoomId>, stream_id: Option<&'a str>, at: UnixTime) -> Self {
         Self {
             room_id,
+            stream_id,
             room_type: None,
             event_ts: at.as_secs(),
             event_ms_ts: at.0,

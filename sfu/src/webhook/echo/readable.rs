@@ -132,7 +132,10 @@ fn event(value: &Value) -> String {
         401 => "relay task",
         _ => "event",
     };
-    let mut line = format!("room {} {what}", info["RoomId"]);
+    let mut line = match info["StreamId"].as_str() {
+        Some(stream) => format!("stream {stream} {what}"),
+        None => format!("room {} {what}", info["RoomId"]),
+    };
     for part in [&info["UserId"], &info["TaskId"]] {
         if let Some(text) = part.as_str() {
             let _ = write!(line, " {text}");

@@ -6,7 +6,7 @@ use relay::record::{EndReason, NotRemoved, RecordState, RecordingId, RecordingVi
 
 use super::*;
 use crate::http::viewings::Viewings;
-use crate::live::broadcasts::Source;
+use crate::live::broadcasts::Publisher;
 use crate::push::PushDesk;
 use crate::record::{Deleting, NotDeleted, NotRecorded, RecordDesk};
 use crate::webhook::Delivery;
@@ -38,6 +38,10 @@ impl Sights for NoWorkers {
         None
     }
 
+    fn publisher_app(&self, name: &StreamId) -> Option<AppId> {
+        live_app(name)
+    }
+
     fn pushes(&self) -> &dyn PushDesk {
         &OnePush
     }
@@ -47,10 +51,19 @@ impl Sights for NoWorkers {
     }
 }
 
+/// Everything comes by WHIP from the usual app, but what says that it is of nobody or of others.
+pub(super) fn live_app(name: &StreamId) -> Option<AppId> {
+    match name.as_str() {
+        "nobodys" => None,
+        "others" => Some(AppId(APP.0 + 1)),
+        _ => Some(APP),
+    }
+}
+
 pub(super) struct OnePush;
 
 impl PushDesk for OnePush {
-    fn of(&self, name: &StreamId) -> Vec<PushView> {
+    fn of(&self, _: AppId, name: &StreamId) -> Vec<PushView> {
         vec![PushView {
             id: PushId(1),
             stream: name.clone(),
@@ -64,16 +77,16 @@ impl PushDesk for OnePush {
 
     fn start(
         &self,
-        _: &Source,
+        publisher: &Publisher,
         name: &StreamId,
         target: PushTarget,
     ) -> Result<PushView, PushRefused> {
-        let mut view = self.of(name).remove(0);
+        let mut view = self.of(publisher.app(), name).remove(0);
         view.target = target.to_string();
         Ok(view)
     }
 
-    fn stop(&self, _: &StreamId, id: PushId) -> bool {
+    fn stop(&self, _: AppId, _: &StreamId, id: PushId) -> bool {
         id == PushId(1)
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::http::api::openapi::document;
 use crate::http::api::sights::Sights;
-use crate::http::api::tests::doubles::OnePush;
+use crate::http::api::tests::doubles::{OnePush, live_app};
 use crate::http::api::tests::table::check;
 use crate::http::viewings::Viewings;
 use crate::push::PushDesk;
@@ -70,6 +70,10 @@ impl Sights for Fixed {
 
     fn picture_size(&self, _: &relay::StreamId) -> Option<(u16, u16)> {
         Some((1280, 720))
+    }
+
+    fn publisher_app(&self, name: &relay::StreamId) -> Option<AppId> {
+        live_app(name)
     }
 
     fn pushes(&self) -> &dyn PushDesk {
@@ -207,6 +211,50 @@ async fn a_room_is_recorded_where_recordings_are_kept() {
 }
 
 #[tokio::test]
+async fn a_stream_in_no_room_is_pushed_and_recorded_for_its_app_alone() {
+    let other = AppId(APP.0 + 1);
+    let routes = Routes::new(vec![app(APP.0, &["new-key"]), app(other.0, &["k"])]);
+    let url = r#"{"url": "rtmp://h/app/key"}"#;
+    for (stream, is_ours) in [("evening", true), ("nobodys", false), ("others", false)] {
+        for (of, body) in [("pushes", url), ("recordings", "")] {
+            let target = format!("/api/v1/streams/{stream}/{of}");
+            let got = routes.signed("POST", &target, body).await;
+            match is_ours {
+                true => assert_eq!(got.status, 200, "{}", got.text),
+                false => assert_eq!(got.problem(409, "not-live"), None),
+            }
+        }
+    }
+    // An id that names an app is of that app, whoever may publish it.
+    let theirs = format!("/api/v1/streams/{other}_a/recordings");
+    routes
+        .signed("POST", &theirs, "")
+        .await
+        .problem(409, "not-live");
+    let keeps_none = Routes::seeing(Fixed::new());
+    for stream in ["evening", "nobodys"] {
+        let target = format!("/api/v1/streams/{stream}/recordings");
+        let refused = keeps_none.call("POST", &target, "").await;
+        refused.problem(409, "records-nothing");
+    }
+    for (of, code) in [
+        ("pushes", "no-such-push"),
+        ("recordings", "no-such-recording"),
+    ] {
+        let target = format!("/api/v1/streams/evening/{of}/7");
+        routes
+            .signed("DELETE", &target, "")
+            .await
+            .problem(404, code);
+        let target = format!("/api/v1/streams/a%2fb/{of}");
+        routes
+            .signed("GET", &target, "")
+            .await
+            .problem(400, "bad-path");
+    }
+}
+
+#[tokio::test]
 async fn nobody_else_sees_them() {
     let routes = Routes::seeing(Fixed::new());
     for path in [
@@ -215,6 +263,8 @@ async fn nobody_else_sees_them() {
         "/api/v1/recordings",
         "/api/v1/revocations",
         "/api/v1/streams/a/viewers",
+        "/api/v1/streams/a/pushes",
+        "/api/v1/streams/a/recordings",
     ] {
         let got = routes.send(request("GET", path, &[], "")).await;
         got.problem(401, "credentials-missing");

@@ -12,6 +12,7 @@ use super::{
     AdminError, Call, MAX_PAGE, MAX_USERS, Page, Reply, RoomView, StreamCursor, StreamView,
     TimeView,
 };
+use crate::live::broadcasts::Source;
 use crate::live::chat::{AttributesChange, Chat, UnixTime};
 use crate::live::{
     AppId, CoHostOrder, LiveError, Order, RoomId, RoomKey, Rooms, TrackKind, UserId,
@@ -60,6 +61,8 @@ pub trait Desk {
         after: Option<&StreamCursor>,
         limit: usize,
     ) -> Vec<StreamView>;
+    /// Whose publication holds a public stream id.
+    fn holder(&self, stream: &StreamId) -> Option<Source>;
     /// Gives a publication public addresses, or with a sequence number updates them.
     fn start_relay(
         &mut self,
@@ -179,6 +182,7 @@ pub fn apply(
             let next = last.map(|last| last.to_string());
             Ok(Reply::Streams(Page { items, next }))
         }
+        Call::Holder { stream } => Ok(Reply::Holder(desk.holder(&stream))),
         Call::StartRelay {
             room,
             user,

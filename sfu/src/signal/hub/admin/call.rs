@@ -256,6 +256,11 @@ pub enum Call {
         /// Streams in the page.
         limit: usize,
     },
+    /// Whose publication holds a public stream id, in whatever app.
+    Holder {
+        /// The id.
+        stream: StreamId,
+    },
     /// Gives a publication public addresses.
     StartRelay {
         /// The room.

@@ -127,6 +127,10 @@ impl Desk for Hub {
         .collect()
     }
 
+    fn holder(&self, stream: &StreamId) -> Option<Source> {
+        self.stage.broadcasts.holder(stream).cloned()
+    }
+
     fn start_relay(
         &mut self,
         now: Instant,

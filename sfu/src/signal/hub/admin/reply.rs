@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::cursor::StreamCursor;
+use crate::live::broadcasts::Source;
 use crate::live::chat::Message;
 use crate::live::{
     CoHostView, MemberView, Publication, RoomId, RoomInfo, SeatView, TrackKind, UserId,
@@ -98,6 +99,9 @@ pub enum Reply {
     Streams(Page<StreamView>),
     /// One stream.
     Stream(Box<StreamView>),
+    /// A publication that holds a public stream id, if one does. No answer of the API.
+    #[serde(skip)]
+    Holder(Option<Source>),
 }
 
 /// One page of a list.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use relay::StreamId;
 
+use crate::live::broadcasts::Source;
 use crate::live::chat::{
     AttributesChange, Chat, ChatEvent, ChatLimits, Message, SavedChat, UnixTime,
 };
@@ -203,6 +204,16 @@ impl Desk for Bench {
         };
         let found = self.relays.keys().filter(passes).filter_map(view);
         found.take(limit).collect()
+    }
+
+    fn holder(&self, stream: &StreamId) -> Option<Source> {
+        let mut relays = self.relays.iter();
+        let (at, _) = relays.find(|(_, name)| name.as_ref() == Some(stream))?;
+        Some(Source {
+            room: RoomKey::new(APP, at.room.clone()),
+            user: at.user.clone(),
+            track: at.track,
+        })
     }
 
     fn start_relay(
