@@ -134,15 +134,21 @@ impl AppRecordings {
     }
 
     /// Records what is relayed of a room that is recorded. What is not live yet is recorded once it
-    /// is; what is refused is told to the log.
-    pub(crate) fn follow_room(&self, app: AppId, name: &StreamId) {
-        match self.start(app, name) {
-            Ok(_) | Err(NotRecorded::Off | NotRecorded::Refused(RecordRefused::NotLive { .. })) => {
-            }
-            Err(NotRecorded::Refused(refused)) => {
+    /// is; what is refused is told to the log, too.
+    ///
+    /// # Errors
+    /// [`NotRecorded`].
+    pub(crate) fn follow_room(
+        &self,
+        app: AppId,
+        name: &StreamId,
+    ) -> Result<RecordingView, NotRecorded> {
+        self.start(app, name).inspect_err(|error| match error {
+            NotRecorded::Off | NotRecorded::Refused(RecordRefused::NotLive { .. }) => {}
+            NotRecorded::Refused(refused) => {
                 tracing::warn!(%app, stream = %name, %refused, "a stream of a recorded room is not recorded");
             }
-        }
+        })
     }
 
     /// Ends all recordings of what is relayed under a name.

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use relay::StreamId;
+use relay::record::RecordingView;
 
 use super::task::BackEnd;
 use crate::auth::Apps;
@@ -11,7 +12,7 @@ use crate::live::AppId;
 use crate::live::broadcasts::{Publisher, Source};
 use crate::live::chat::UnixTime;
 use crate::push::AppPushes;
-use crate::record::AppRecordings;
+use crate::record::{AppRecordings, NotRecorded};
 use crate::webhook::{BeforeMessage, LiveStreams, Notice, Verdict, Webhooks};
 use crate::worker::{MediaEvent, Workers};
 
@@ -49,11 +50,12 @@ impl BackEnd for BackEnds {
         Box::pin(self.webhooks.ask(message))
     }
 
-    fn record(&self, app: AppId, name: &StreamId, recorded: bool) {
-        match recorded {
-            true => self.recordings.follow_room(app, name),
-            false => self.recordings.stop_all(app, name),
-        }
+    fn record(&self, app: AppId, name: &StreamId) -> Result<RecordingView, NotRecorded> {
+        self.recordings.follow_room(app, name)
+    }
+
+    fn stop_recording(&self, app: AppId, name: &StreamId) {
+        self.recordings.stop_all(app, name);
     }
 
     fn handle_media(&mut self, at: UnixTime, event: &MediaEvent, source: Option<&Source>) {

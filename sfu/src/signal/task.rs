@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
 use relay::StreamId;
+use relay::record::RecordingView;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -27,6 +28,7 @@ use super::protocol::CloseCode;
 use crate::live::broadcasts::Source;
 use crate::live::chat::{ImagePayload, UnixTime, WordFilter};
 use crate::live::{AppId, RoomKey, UserId};
+use crate::record::NotRecorded;
 use crate::store::{Pending, SavedProfile, SavedRoom, Store, StoreError};
 use crate::webhook::{BeforeMessage, Notice, Verdict};
 use crate::worker::MediaEvent;
@@ -39,8 +41,11 @@ pub(super) trait BackEnd: Send + 'static {
     /// Asks it about a message. The answer comes within a bounded time.
     fn ask(&self, message: BeforeMessage) -> Pin<Box<dyn Future<Output = Verdict> + Send>>;
 
-    /// Records what is relayed under a name from now on, or no longer.
-    fn record(&self, app: AppId, name: &StreamId, recorded: bool);
+    /// Records what is relayed under a name of a room that is recorded.
+    fn record(&self, app: AppId, name: &StreamId) -> Result<RecordingView, NotRecorded>;
+
+    /// Records it no longer.
+    fn stop_recording(&self, app: AppId, name: &StreamId);
 
     /// Looks at what the media workers tell; a broadcast that began may be a member's publication.
     fn handle_media(&mut self, at: UnixTime, event: &MediaEvent, source: Option<&Source>);
@@ -377,7 +382,12 @@ impl<M: Media, B: BackEnd> Task<M, B> {
     fn handle_control(&mut self, now: Instant, control: Control) {
         match control {
             Control::Admin { app, call, reply } => {
-                let result = self.hub.admin(now.into_std(), app, *call);
+                let mut result = self.hub.admin(now.into_std(), app, *call);
+                if let Ok(Reply::Recorded { items }) = &mut result {
+                    for item in items {
+                        item.settle(self.back_end.record(app, &item.relayed_as));
+                    }
+                }
                 // Nobody waits any more when the asking request has gone.
                 let _ = reply.send(result);
             }
@@ -467,7 +477,11 @@ impl<M: Media, B: BackEnd> Task<M, B> {
                     app,
                     name,
                     recorded,
-                } => self.back_end.record(app, &name, recorded),
+                } => match recorded {
+                    // What is refused has been told to the log; nobody has asked.
+                    true => drop(self.back_end.record(app, &name)),
+                    false => self.back_end.stop_recording(app, &name),
+                },
             }
         }
     }

@@ -73,8 +73,8 @@ impl RecordCall {
                 if recorded && !recordings.are_kept() {
                     return Err(NotRecorded::Off.into());
                 }
-                api.ask(app, Call::RecordRoom { room, recorded }).await?;
-                return Ok(None);
+                let reply = api.ask(app, Call::RecordRoom { room, recorded }).await?;
+                return Ok(recorded.then(|| json(&reply)));
             }
             Self::Delete(id) => {
                 recordings.remove(app, &id).await?;
@@ -229,7 +229,11 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             text: "All that is published in the room and has public addresses is recorded, what \
                    comes later included, until the room ends or by call. Each publication is a \
                    recording of its own, with its own webhook, and ends as others do; one that \
-                   has reached a bound of the settings is begun anew by asking again.",
+                   has reached a bound of the settings is begun anew by asking again. The answer \
+                   has what is there: `recordingId` is null for what begins with its media, and \
+                   for what is refused, with `error`; what is refused is tried by asking again.",
+            status: 200,
+            answer: Some(("RecordedList", RECORDED_LIST)),
             refusals: &[(404, "no-such-room"), (409, "records-nothing")],
             record: Some(|input| RecordCall::read_room(input, true)),
             ..Endpoint::default()
@@ -369,6 +373,16 @@ macro_rules! ended {
         )
     };
 }
+
+const RECORDED_LIST: &str = r#"{
+  "items": [{
+    "user": "anna", "track": "main", "relayedAs": "evening",
+    "recordingId": "1700000000123-5f1e02aa", "error": null
+  }, {
+    "user": "ben", "track": "aux", "relayedAs": "1400000000_42_ben_aux",
+    "recordingId": null, "error": "the limit of 50 recordings of one app is reached"
+  }]
+}"#;
 
 const RECORDING_LIST: &str = ended!("{\n  \"items\": [", "]\n}");
 

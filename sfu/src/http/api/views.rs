@@ -43,6 +43,7 @@ pub(super) fn schemas() -> Map<String, Value> {
         ("CoHostList", "CoHost"),
         ("PushList", "Push"),
         ("RecordingList", "Recording"),
+        ("RecordedList", "Recorded"),
     ] {
         all.insert(
             name.to_owned(),
@@ -248,6 +249,13 @@ fn streams() -> Value {
                 "anyOf": [{"type": "string"}, {"type": "null"}],
                 "description": "The name of its HTTP-FLV and HLS addresses.",
             },
+        })),
+        "Recorded": whole(json!({
+            "user": reference("UserId"),
+            "track": reference("Track"),
+            "relayedAs": reference("StreamId"),
+            "recordingId": nullable(reference("RecordingId")),
+            "error": nullable(json!({"type": "string"})),
         })),
         "Push": whole(json!({
             "id": reference("Index"),

@@ -17,7 +17,9 @@ pub use apply::{Desk, apply};
 pub use call::{Call, Content, RoomFilter};
 pub use cursor::{BadCursor, RoomText, StreamCursor};
 pub use error::AdminError;
-pub use reply::{OnlineView, Page, Reply, RoomView, SharedMessage, StreamView, TimeView};
+pub use reply::{
+    OnlineView, Page, RecordedView, Reply, RoomView, SharedMessage, StreamView, TimeView,
+};
 
 /// Most users in one call.
 pub const MAX_USERS: usize = 500;

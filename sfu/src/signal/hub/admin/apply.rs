@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use relay::StreamId;
 
 use super::{
-    AdminError, Call, MAX_PAGE, MAX_USERS, Page, Reply, RoomView, StreamCursor, StreamView,
-    TimeView,
+    AdminError, Call, MAX_PAGE, MAX_USERS, Page, RecordedView, Reply, RoomView, StreamCursor,
+    StreamView, TimeView,
 };
 use crate::live::broadcasts::Source;
 use crate::live::chat::{AttributesChange, Chat, UnixTime};
@@ -41,8 +41,11 @@ pub trait Desk {
     ) -> Result<(), AdminError>;
     /// Mutes everybody but the hosts, or no more.
     fn mute_all(&mut self, now: Instant, key: &RoomKey, muted: bool) -> Result<(), AdminError>;
-    /// Records all that is published in a room and relayed, from now on or no longer.
-    fn record_room(&mut self, key: &RoomKey, recorded: bool);
+    /// All that is published in a room and relayed is recorded from now on. What is there already is
+    /// whoever's to begin who asks.
+    fn record_room(&mut self, key: &RoomKey) -> Vec<RecordedView>;
+    /// Nothing of it is, no longer.
+    fn leave_room_unrecorded(&mut self, key: &RoomKey);
     /// Whether a room is recorded.
     fn is_recorded(&self, key: &RoomKey) -> bool;
     /// Takes a message back.
@@ -201,7 +204,11 @@ pub fn apply(
         }
         Call::RecordRoom { room, recorded } => {
             let key = known(desk, key(room))?;
-            desk.record_room(&key, recorded);
+            if recorded {
+                let items = desk.record_room(&key);
+                return Ok(Reply::Recorded { items });
+            }
+            desk.leave_room_unrecorded(&key);
             Ok(Reply::Done)
         }
         Call::Mutes { .. }

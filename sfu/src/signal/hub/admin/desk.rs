@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use relay::StreamId;
 
-use super::{AdminError, Call, Desk, Reply, StreamCursor, StreamView, apply};
+use super::{AdminError, Call, Desk, RecordedView, Reply, StreamCursor, StreamView, apply};
 use crate::live::broadcasts::{Broadcast, BroadcastError, Source};
 use crate::live::chat::{
     AttributesChange, Chat, Message, Payload, Priority, TextPayload, UnixTime,
@@ -60,8 +60,17 @@ impl Desk for Hub {
         Ok(self.mute_all_as(now, key, muted)?)
     }
 
-    fn record_room(&mut self, key: &RoomKey, recorded: bool) {
-        Hub::record_room(self, key, recorded);
+    fn record_room(&mut self, key: &RoomKey) -> Vec<RecordedView> {
+        self.stage.recorded.insert(key.clone());
+        self.relayed_in(key)
+    }
+
+    fn leave_room_unrecorded(&mut self, key: &RoomKey) {
+        if self.stage.recorded.remove(key) {
+            for view in self.relayed_in(key) {
+                self.record(key, view.relayed_as, false);
+            }
+        }
     }
 
     fn is_recorded(&self, key: &RoomKey) -> bool {

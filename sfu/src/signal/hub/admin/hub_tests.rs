@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use relay::StreamId;
+use relay::record::RecordRefused;
 use serde_json::{Value, json};
 
 use super::tests::{number, user};
@@ -353,10 +354,25 @@ fn what_is_published_in_a_recorded_room_is_recorded_until_it_ends() {
     assert!(!is_recorded(&mut world));
 
     // What is there, and what comes.
-    world.ok(record(true));
+    let Reply::Recorded { mut items } = world.ok(record(true)) else {
+        panic!()
+    };
     assert!(is_recorded(&mut world));
-    let there = std::mem::take(&mut world.recorded);
-    assert_eq!(there, [("show".to_owned(), true)]);
+    assert_eq!(world.recorded, [], "what is there is begun by whoever asks");
+    let full = RecordRefused::Full {
+        of: "of one app",
+        limit: 1,
+    };
+    let unsettled = serde_json::to_value(&items).unwrap();
+    items[0].settle(Err(full.into()));
+    let error = "the limit of 1 recordings of one app is reached";
+    let mut item = json!({
+        "user": "ben", "track": "main", "relayedAs": "show",
+        "recordingId": null, "error": null,
+    });
+    assert_eq!(unsettled, json!([item]));
+    item["error"] = error.into();
+    assert_eq!(serde_json::to_value(&items).unwrap(), json!([item]));
     let comes = tell(&mut world, began("encore"));
     assert_eq!(comes, [("encore".to_owned(), true)]);
     let elsewhere = MediaEvent::BroadcastBegan {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use relay::StreamId;
+use relay::record::{RecordRefused, RecordingView};
 use serde::Serialize;
 
 use super::cursor::StreamCursor;
@@ -11,6 +13,7 @@ use crate::live::chat::Message;
 use crate::live::{
     CoHostView, MemberView, Publication, RoomId, RoomInfo, SeatView, TrackKind, UserId,
 };
+use crate::record::NotRecorded;
 
 /// The answer to a [`Call`](super::Call). As JSON it is the body of the HTTP response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -99,6 +102,11 @@ pub enum Reply {
     Streams(Page<StreamView>),
     /// One stream.
     Stream(Box<StreamView>),
+    /// A room is recorded from now on.
+    Recorded {
+        /// What is relayed of it, by user and track.
+        items: Vec<RecordedView>,
+    },
     /// A publication that holds a public stream id, if one does. No answer of the API.
     #[serde(skip)]
     Holder(Option<Source>),
@@ -173,6 +181,49 @@ pub struct StreamView {
     pub stream_id: String,
     /// The name of its HTTP-FLV and HLS addresses, or of those that it is about to have.
     pub relayed_as: Option<String>,
+}
+
+/// What became of a publication in a room that is recorded from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordedView {
+    /// Whose.
+    pub user: UserId,
+    /// Which of the two.
+    pub track: TrackKind,
+    /// The name under which it is relayed.
+    #[serde(serialize_with = "as_text")]
+    pub relayed_as: StreamId,
+    /// Its recording; `None` for one that begins with its media, and for one that is refused.
+    pub recording_id: Option<String>,
+    /// Why it is not recorded.
+    pub error: Option<String>,
+}
+
+fn as_text<S: serde::Serializer>(name: &StreamId, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(name)
+}
+
+impl RecordedView {
+    /// One of which nothing is known yet.
+    pub fn new(source: &Source, name: StreamId) -> Self {
+        Self {
+            user: source.user.clone(),
+            track: source.track,
+            relayed_as: name,
+            recording_id: None,
+            error: None,
+        }
+    }
+
+    /// Notes what became of it. What is not live yet is recorded once it is.
+    pub fn settle(&mut self, started: Result<RecordingView, NotRecorded>) {
+        match started {
+            Ok(view) => self.recording_id = Some(view.id.to_string()),
+            Err(NotRecorded::Refused(RecordRefused::NotLive { .. })) => {}
+            Err(refused) => self.error = Some(refused.to_string()),
+        }
+    }
 }
 
 impl StreamView {

@@ -14,7 +14,9 @@ use crate::live::{
     AppId, Command, ConnectionId, Entry, Limits, Login, MediaEntry, Profile, Rights, Role, RoomId,
     RoomKey, Rooms, Scene, TrackKind, UserId,
 };
-use crate::signal::hub::admin::{AdminError, Call, Desk, Reply, StreamCursor, StreamView, apply};
+use crate::signal::hub::admin::{
+    AdminError, Call, Desk, RecordedView, Reply, StreamCursor, StreamView, apply,
+};
 
 pub(crate) const APP: AppId = AppId(1_400_000_000);
 
@@ -154,11 +156,22 @@ impl Desk for Bench {
         Ok(())
     }
 
-    fn record_room(&mut self, key: &RoomKey, recorded: bool) {
-        match recorded {
-            true => self.recorded.insert(key.clone()),
-            false => self.recorded.remove(key),
+    fn record_room(&mut self, key: &RoomKey) -> Vec<RecordedView> {
+        self.recorded.insert(key.clone());
+        let relayed = self.relays.iter().filter(|(at, _)| at.room == key.room);
+        let view = |(at, name): (&StreamCursor, &Option<StreamId>)| {
+            let source = Source {
+                room: key.clone(),
+                user: at.user.clone(),
+                track: at.track,
+            };
+            Some(RecordedView::new(&source, name.clone()?))
         };
+        relayed.filter_map(view).collect()
+    }
+
+    fn leave_room_unrecorded(&mut self, key: &RoomKey) {
+        self.recorded.remove(key);
     }
 
     fn is_recorded(&self, key: &RoomKey) -> bool {
