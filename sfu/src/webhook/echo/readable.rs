@@ -253,6 +253,15 @@ mod tests {
     }
 
     #[test]
+    fn a_push_of_a_stream_in_no_room_is_readable() {
+        let body = br#"{"EventGroupId":4,"EventType":401,"CallbackTs":1,"EventInfo":{"StreamId":"evening","EventTs":1,"TaskId":"t","Payload":{"Url":"rtmp://h/app","Status":2}}}"#;
+        assert_eq!(
+            options().read(Some("14"), None, body).summary,
+            "app 14: stream evening relay task t has status 2 (4/401)"
+        );
+    }
+
+    #[test]
     fn a_streams_signature_is_in_its_body() {
         let body = |sign: &str| {
             format!(
