@@ -10,6 +10,7 @@ use relay::{StreamId, Tracks};
 
 use super::*;
 use crate::live::AppId;
+use crate::record::RecordDesk;
 
 /// Nothing but what hangs takes as long as any of these.
 const SETTINGS: &str = "listen = \"127.0.0.1:0\"\nmedia.port = 0\nmedia.workers = 1\n\
