@@ -110,8 +110,8 @@ impl PushDesk for AppPushes {
             owner: app.0,
             publisher: &label(publisher),
             is_theirs: &|| {
-                let owner = self.workers.owner_under(name);
-                owner.is_some_and(|owner| is_of(publisher, &owner))
+                let placed = self.workers.owner_under(name);
+                is_theirs(publisher, placed.as_ref(), self.workers.app_of(name))
             },
         };
         self.pushes.start(name, target, whose, Arc::new(watcher))
@@ -125,6 +125,13 @@ impl PushDesk for AppPushes {
 /// The same for the same publisher alone.
 fn label(publisher: &Publisher) -> String {
     format!("{publisher:?}")
+}
+
+/// Whether a publisher may have pushed what is there: the stream is placed as theirs, and the last one
+/// that connected, whose media may still be kept, was of their app.
+fn is_theirs(publisher: &Publisher, placed: Option<&Owner>, last: Option<AppId>) -> bool {
+    placed.is_some_and(|owner| is_of(publisher, owner))
+        && last.is_none_or(|app| app == publisher.app())
 }
 
 /// Whether the media workers may have a publisher's stream as this owner's.
@@ -294,5 +301,16 @@ mod tests {
         }
         let open = Publisher::Whip { app: Apps::OPEN };
         assert!(is_of(&open, &Owner::Anybody) && !is_of(&open, &address(7)));
+    }
+
+    #[test]
+    fn who_is_placed_and_has_not_connected_pushes_nothing_of_the_one_before() {
+        let theirs = |app| Owner::PushAddress { app: AppId(app) };
+        let whip = Publisher::Whip { app: AppId(8) };
+        assert!(!is_theirs(&whip, Some(&theirs(8)), Some(AppId(7))));
+        assert!(is_theirs(&whip, Some(&theirs(8)), Some(AppId(8))));
+        assert!(is_theirs(&whip, Some(&theirs(8)), None));
+        assert!(!is_theirs(&whip, Some(&theirs(7)), Some(AppId(8))));
+        assert!(!is_theirs(&whip, None, Some(AppId(8))));
     }
 }

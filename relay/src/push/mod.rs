@@ -266,7 +266,11 @@ impl Pushes {
         }
         let same = |entry: &&mut Entry| {
             let is_here = entry.view.stream == *stream && entry.target == target;
-            is_here && entry.owner == whose.owner && *entry.publisher == *whose.publisher
+            // One that is being stopped says its farewell.
+            is_here
+                && !*entry.stop.borrow()
+                && entry.owner == whose.owner
+                && *entry.publisher == *whose.publisher
         };
         if let Some(entry) = book.pushes.values_mut().find(same) {
             if entry.view.state != PushState::Failed {
@@ -278,7 +282,7 @@ impl Pushes {
         let config = &self.0.config;
         let of_stream = |book: &Book| {
             let entries = book.pushes.values();
-            let here = entries.filter(|entry| entry.view.stream == *stream);
+            let here = entries.filter(|e| e.view.stream == *stream && !*e.stop.borrow());
             let failed = here.clone().find(|e| e.view.state == PushState::Failed);
             (here.count(), failed.map(|entry| entry.view.id))
         };

@@ -525,3 +525,17 @@ async fn what_has_become_another_publishers_is_not_pushed() {
     let reason = world.metric("weblive_push_refused_total", Some("not_live"));
     assert_eq!(reason, 1.0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_being_stopped_is_not_given_back_and_takes_no_place_of_its_stream() {
+    let world = World::new(&[Fate::Silent]);
+    let _stream = world.publish("a");
+    let first = world.start("a", "rtmp://h/live/k").unwrap();
+    let other = world.start("a", "rtmp://h/live/other").unwrap();
+    assert!(world.pushes.stop(7, &id("a"), first.id));
+    let again = world.start("a", "rtmp://h/live/k").unwrap();
+    assert_ne!(again.id, first.id);
+    sleep(SECOND).await;
+    let left: Vec<_> = world.pushes.of(7, &id("a")).iter().map(|v| v.id).collect();
+    assert_eq!(left, [other.id, again.id]);
+}

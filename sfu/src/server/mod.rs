@@ -210,11 +210,8 @@ impl Server {
     /// 7. Connections end with the response that they are at.
     /// 8. What is left is cut.
     /// 9. The media threads are joined.
-    pub async fn shut_down(mut self) -> Vec<StepReport> {
-        let data = self.data.take();
-        let reports = self.way_down().run().await;
-        drop(data);
-        reports
+    pub async fn shut_down(self) -> Vec<StepReport> {
+        self.way_down().run().await
     }
 
     /// The steps of that. Recordings that end from now on are left to the next start.
@@ -229,6 +226,7 @@ impl Server {
             accepting,
             deadline,
             revocations,
+            data,
             ..
         } = self;
         let (closing, draining, cutting) = (connections.clone(), connections.clone(), connections);
@@ -264,6 +262,8 @@ impl Server {
         let join = async move {
             // An error would be the guard's panic.
             let _ = tokio::task::spawn_blocking(move || drop(guard)).await;
+            // Nobody else may have the folder before all is written.
+            drop(data);
         };
         Shutdown::new(deadline)
             .then("tell the sessions", SECOND, async move {

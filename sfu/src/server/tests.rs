@@ -91,9 +91,13 @@ async fn each_step_of_the_way_down_finds_what_it_needs_and_ends_what_it_should()
     recordings.start(AppId(1), &stream).unwrap();
     let mut hanging = TcpStream::connect(sights.address).unwrap();
     hanging.write_all(b"GET / HTTP/1.1\r\n").unwrap();
-    while server.connections.open_count() == 0 {
-        tokio::task::yield_now().await;
-    }
+    let accepted = async {
+        while server.connections.open_count() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let patience = Duration::from_secs(30);
+    tokio::time::timeout(patience, accepted).await.unwrap();
 
     let seen = Arc::new(Mutex::new(Vec::new()));
     let look = |step| {

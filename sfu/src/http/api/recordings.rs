@@ -230,8 +230,9 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                    comes later included, until the room ends or by call. Each publication is a \
                    recording of its own, with its own webhook, and ends as others do; one that \
                    has reached a bound of the settings is begun anew by asking again. The answer \
-                   has what is there: `recordingId` is null for what begins with its media, and \
-                   for what is refused, with `error`; what is refused is tried by asking again.",
+                   has what is there: `recordingId` is null for what begins with its media, or \
+                   once its id is another publisher's no more, and for what is refused, with \
+                   `error`; what is refused is tried by asking again.",
             status: 200,
             answer: Some(("RecordedList", RECORDED_LIST)),
             refusals: &[(404, "no-such-room"), (409, "records-nothing")],
