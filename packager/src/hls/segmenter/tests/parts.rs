@@ -351,3 +351,26 @@ fn a_broadcast_shorter_than_a_part_is_a_segment() {
     source.drain();
     assert_eq!(source.segments().len(), 1);
 }
+
+#[test]
+fn no_sound_begins_before_the_first_picture() {
+    for begin in [50, 64, 90, 1_000] {
+        let config = config(SPS_640X360);
+        let mut source = source(true, true);
+        for frame in 0..40 {
+            source.picture(begin + frame * 33, frame == 0, &config);
+        }
+        source.segmenter.finish();
+        source.drain();
+        let (parts, _) = &segments(&source)[0];
+        let starts = samples(parts[0], true)
+            .into_iter()
+            .map(|(_, spans)| spans[0].0);
+        let starts: Vec<_> = starts.collect();
+        let [picture, sound] = starts[..] else {
+            panic!("{} tracks", starts.len());
+        };
+        let late = sound - picture;
+        assert!((0.0..0.0214).contains(&late), "{late} s after {begin} ms");
+    }
+}
